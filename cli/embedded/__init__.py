@@ -1,0 +1,1 @@
+"""Private PostgreSQL and Mosquitto under our own supervision."""

@@ -1,0 +1,51 @@
+"""The `heng` command: finds the subcommand's module, imports only that one and runs it.
+
+A subcommand is a module of `cli.commands` with `configure(parser)` and `run(arguments) -> exit code`.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # word: (module, what it does)
+    "edge": ("cli.commands.edge", "run a gateway, or check its settings and devices"),
+    "hub": ("cli.commands.hub", "run the hub: ingest, watch, API and pages"),
+    "database": ("cli.commands.database", "create or upgrade the hub's tables"),
+    "site": ("cli.commands.site", "declare organisations, sites, gateways and bindings from a file"),
+    "ca": ("cli.commands.ca", "make the certificate authority and gateways' identities"),
+    "broker": ("cli.commands.broker", "write the broker's configuration"),
+    "simulate": ("cli.commands.simulate", "run simulated devices that speak the real protocols"),
+    "demo": ("cli.commands.demo", "run everything on this machine with simulated devices"),
+    "bench": ("cli.commands.bench", "measure what the README claims"),
+    "faults": ("cli.commands.faults", "kill, cut and corrupt, then account for every reading"),
+}
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """Return the parser; only the chosen subcommand's module is imported."""
+    parser = argparse.ArgumentParser(
+        prog="heng", description="Evidence-grade telemetry for metrology laboratories."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for word, (module, text) in COMMANDS.items():
+        sub = commands.add_parser(word, help=text, description=text)
+        if word == chosen:
+            loaded = importlib.import_module(module)
+            loaded.configure(sub)
+            sub.set_defaults(run=loaded.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code: 0 done, 1 failed, 2 bad input."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = next((word for word in words if word in COMMANDS), None)
+    parsed = build_parser(chosen).parse_args(words)
+    code: int = parsed.run(parsed)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""HTTP and JSON: translates requests to functions of the store."""

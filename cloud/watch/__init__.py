@@ -1,0 +1,1 @@
+"""Hub-side rules: who is online, which points are silent."""

@@ -1,0 +1,1 @@
+"""The gateway: drivers, journal, uplink; one asyncio process."""

@@ -1,0 +1,94 @@
+"""What every driver implements and what it is given; nothing else of the gateway knows a device.
+
+A driver is a folder: `decode.py` (pure: bytes in, readings out), `driver.py` (I/O only), `sample.toml`.
+Drivers emit the records of `wire.messages` with *absolute monotonic ticks* in their `tick` fields; the
+recorder makes them relative when it seals a batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll, Position
+from wire.status import GapCause
+
+MonotonicNs = Callable[[], int]
+"""The clock that drivers are given: nanoseconds since some point before this boot's first reading."""
+
+
+def ticks(monotonic_ns: int) -> int:
+    """Return the 10 ms grid tick that a monotonic time falls on (rounded down)."""
+    return monotonic_ns // (TICK_MS * 1_000_000)
+
+
+class DeviceUnavailable(Exception):
+    """The device cannot be reached or makes no sense now; the supervisor tries again with backoff.
+
+    All points of the driver become silent with this cause until they are polled again.
+    """
+
+    def __init__(self, reason: str, cause: GapCause = GapCause.BUS) -> None:
+        """`reason` is one short sentence for a person."""
+        super().__init__(reason)
+        self.reason = reason
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class TimeHint:
+    """What a time source says: at `monotonic_ns` it was `utc_ns`, give or take `bound_ms`."""
+
+    source: str
+    monotonic_ns: int
+    utc_ns: int
+    bound_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeLine:
+    """One line of `heng edge check`: what was tried, whether it answered, and what it said."""
+
+    what: str
+    ok: bool
+    answer: str
+
+
+class Emitter(Protocol):
+    """Where a driver's readings go. A call waits while the gateway is behind; it never drops."""
+
+    async def poll(self, poll: Poll) -> None:
+        """Accept one poll; its points stop being silent."""
+
+    async def position(self, position: Position) -> None:
+        """Accept one fix."""
+
+    async def event(self, event: Event) -> None:
+        """Accept one event."""
+
+    async def silent(self, points: Sequence[str], *, cause: GapCause, reason: str, tick: int) -> None:
+        """Say that these points give nothing since `tick`; repeated calls change nothing."""
+
+    def time(self, hint: TimeHint) -> None:
+        """Pass on what a receiver knows about time."""
+
+
+class Driver(Protocol):
+    """One configured device (or one bus of devices)."""
+
+    @property
+    def name(self) -> str:
+        """The device's name in the settings; unique in the gateway."""
+
+    @property
+    def points(self) -> Sequence[PointDeclaration]:
+        """Everything it can feed."""
+
+    @property
+    def layouts(self) -> Sequence[Layout]:
+        """The lists of points that its polls use."""
+
+    async def run(self, emit: Emitter) -> None:
+        """Read until cancelled. Raises `DeviceUnavailable`; leaves no task, file or socket behind."""
+
+    async def probe(self) -> Sequence[ProbeLine]:
+        """Try every part of the device once, without an emitter; never raises `DeviceUnavailable`."""

@@ -1,0 +1,1 @@
+"""Identity: keys, certificate authority, key proofs."""

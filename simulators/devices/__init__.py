@@ -1,0 +1,1 @@
+"""The far ends of real protocols, one module per device."""

@@ -1,0 +1,1 @@
+"""Settings of a gateway: models and the check that names every fault at once."""
