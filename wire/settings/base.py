@@ -1,0 +1,53 @@
+"""What the settings models share: their base class and the small types that several of them use."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+DeviceName = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$", description="1 to 63 characters of a-z, 0-9, '_', '.', '-'"),
+]
+Host = Annotated[
+    str,
+    Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:%-]+$", description="a host name or address"),
+]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong: where (`device[2].unit[0].address`), what stands there, what was expected."""
+
+    path: str
+    value: object
+    expectation: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {shorten(self.value)}: expected {self.expectation}"
+
+
+def shorten(value: object) -> str:
+    """Return a value as a person wrote it, cut to 80 characters."""
+    text = "missing" if value is MISSING else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+class _Missing:
+    """Stands for a key that is not there."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING = _Missing()
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every settings model. Keys it does not name are faults."""
+
+    def faults(self) -> Iterable[Fault]:
+        """Yield what is wrong between fields that are each right; paths are relative to this model."""
+        return ()

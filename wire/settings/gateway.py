@@ -1,0 +1,106 @@
+"""The settings of one gateway: what stands in its one TOML file.
+
+Relative folders are relative to the file. What the values do is described in
+`docs/reference/gateway-settings.md`.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from wire.messages import GatewayId
+from wire.settings.base import Fault, Host, Port, Settings
+from wire.settings.check import check
+from wire.settings.gnss import GnssDevice
+from wire.settings.modbus import ModbusDevice
+from wire.settings.ups import UpsDevice
+
+Device = ModbusDevice | GnssDevice | UpsDevice
+ClockSource = Literal["system", "gnss", "hub"]
+
+
+class GatewaySection(Settings, frozen=True):
+    """Who this gateway is and where its files are."""
+
+    id: GatewayId
+    data: Annotated[str, Meta(min_length=1)] = "data"
+    identity: Annotated[str, Meta(min_length=1)] = "identity"
+
+
+class UplinkSection(Settings, frozen=True):
+    """Where the broker is, and how the line is used."""
+
+    host: Host
+    port: Port = 8883
+    protocol: Literal["mqtt5", "mqtt311"] = "mqtt5"
+    keepalive_s: Annotated[int, Meta(ge=5, le=300)] = 15
+    timeout_s: Annotated[float, Meta(ge=1, le=120)] = 10.0
+    window: Annotated[int, Meta(ge=1, le=500)] = 32
+    resend_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
+    resend_max_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
+    reconnect_s: Annotated[float, Meta(ge=0.1, le=600)] = 1.0
+    reconnect_max_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+
+    def faults(self) -> Iterable[Fault]:
+        """A longest wait that is below the first one."""
+        if self.resend_max_s < self.resend_s:
+            yield Fault("resend_max_s", self.resend_max_s, f"at least resend_s ({self.resend_s:g})")
+        if self.reconnect_max_s < self.reconnect_s:
+            yield Fault(
+                "reconnect_max_s", self.reconnect_max_s, f"at least reconnect_s ({self.reconnect_s:g})"
+            )
+
+
+class JournalSection(Settings, frozen=True):
+    """How much the gateway keeps while nobody acknowledges."""
+
+    bytes_max: Annotated[int, Meta(ge=1024 * 1024, le=2**40)] = 1_000_000_000
+    age_max_d: Annotated[float, Meta(ge=0.01, le=3650)] = 60.0
+    memory_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=2**30)] = 4_000_000
+
+
+class ClockSection(Settings, frozen=True):
+    """Which sources of time are believed, and how fast the gateway's own clock may drift."""
+
+    sources: Annotated[list[ClockSource], Meta(min_length=1)] = field(
+        default_factory=lambda: ["system", "gnss", "hub"]
+    )
+    drift_ppm: Annotated[float, Meta(ge=0.1, le=500)] = 20.0
+    holdover_after_s: Annotated[float, Meta(ge=10, le=86400)] = 300.0
+
+    def faults(self) -> Iterable[Fault]:
+        """A source named twice."""
+        for index, source in enumerate(self.sources):
+            if source in self.sources[:index]:
+                yield Fault(f"sources[{index}]", source, "each source once")
+
+
+class GatewaySettings(Settings, frozen=True):
+    """The whole file."""
+
+    gateway: GatewaySection
+    uplink: UplinkSection
+    journal: JournalSection = JournalSection()
+    clock: ClockSection = ClockSection()
+    device: Annotated[list[Device], Meta(min_length=1, max_length=64)]
+
+    def faults(self) -> Iterable[Fault]:
+        """Two devices of one name."""
+        names = [device.name for device in self.device]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Fault(f"device[{index}].name", name, "a name that no other device has")
+
+
+def read_settings(file: Path) -> tuple[GatewaySettings | None, list[Fault]]:
+    """Return the settings of a TOML file and no faults, or None and every fault; never raises."""
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        return None, [Fault(str(file), error.strerror or "unreadable", "a file that can be read")]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return None, [Fault(str(file), str(error), "TOML in UTF-8")]
+    return check(data, GatewaySettings)
