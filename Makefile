@@ -1,0 +1,25 @@
+.PHONY: setup demo test lint bench faults clean
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	@.venv/bin/heng demo
+
+test:
+	@scripts/setup.sh --with-tests
+	@scripts/lint.sh
+	@.venv/bin/python -m pytest
+
+lint: setup
+	@scripts/lint.sh
+
+bench: setup
+	@for name in ingest edge journal storage; do .venv/bin/heng bench $$name || exit 1; done
+
+faults: setup
+	@.venv/bin/heng faults --kills 20
+
+clean:
+	@rm -rf .venv node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
