@@ -55,6 +55,7 @@ _ROWS = (
     ("battery_runtime", "s", "s", "0", "10000000", "Battery runtime", "电池续航", 0),
     ("speed", "m/s", "m/s", "0", "200", "Speed", "速度", 1),
     ("course", "deg", "°", "0", "360", "Course over ground", "航向", 0),
+    ("position", "deg", "°", "-180", "180", "Position", "位置", 6),
     ("position_error", "m", "m", "0", "100000", "Position error", "定位误差", 1),
     ("satellites", "{count}", "", "0", "200", "Satellites used", "卫星数", 0),
     ("duration", "s", "s", "0", "10000000000", "Duration", "时长", 1),

@@ -1,0 +1,40 @@
+"""Settings of the `gnss` driver: which gpsd it listens to and which points it feeds. It reads no file."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from wire.settings.base import DeviceName, Fault, Host, Port, Settings
+from wire.settings.modbus import PointPart
+
+GnssPoint = Literal["speed", "course", "satellites", "mode", "error"]
+
+
+class GnssDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="gnss"):
+    """One gpsd daemon, or one receiver of it."""
+
+    name: DeviceName
+    prefix: PointPart = "gnss"
+    """First part of the names of its points; fixes go to `<prefix>/position`."""
+    host: Host = "127.0.0.1"
+    port: Port = 2947
+    receiver: Annotated[str, Meta(max_length=200)] | None = None
+    """Path of the receiver as gpsd names it; every receiver of the daemon when absent."""
+    points: list[GnssPoint] = field(
+        default_factory=lambda: ["speed", "course", "satellites", "mode", "error"]
+    )
+    silence_s: Annotated[int, Meta(ge=1, le=3600)] = 10
+    """No report for so long means that the receiver is silent."""
+    period_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 1000
+    """How often the receiver is set to report."""
+    time_source: bool = True
+    """Whether the gateway's clock may learn the time from it."""
+    time_bound_ms: Annotated[int, Meta(ge=1, le=10_000)] = 500
+    """How late a report may arrive after the instant that it names (serial line, gpsd and network)."""
+
+    def faults(self) -> Iterator[Fault]:
+        """A point listed twice."""
+        for index, point in enumerate(self.points):
+            if point in self.points[:index]:
+                yield Fault(f"points[{index}]", point, "each point once")
