@@ -1,0 +1,7 @@
+-- What the services may do, set again after every upgrade. No DDL. Evidence is added and never changed.
+GRANT USAGE ON SCHEMA public TO heng_hub;
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO heng_hub;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO heng_hub;
+REVOKE INSERT, UPDATE ON schema_migrations FROM heng_hub;
+REVOKE UPDATE ON readings, positions, events, batch_bodies, tombstones, clocks_found FROM heng_hub;
+GRANT DELETE ON rejects TO heng_hub;
