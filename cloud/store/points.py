@@ -1,0 +1,88 @@
+"""Points: what is measured where, in which unit and how often; writes nothing."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from wire.quantities import QUANTITIES
+
+Connection = AsyncConnection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measured place and quantity, with its newest declaration."""
+
+    id: int
+    organisation_id: int
+    site_id: int
+    site: str
+    name: str
+    quantity: str
+    kind: str
+    """`analog`, `state` or `counter`."""
+    states: dict[str, str]
+    """For kind state: value -> word."""
+    exponent: int | None
+    period_ms: int | None
+    """How often a reading is due; None when readings come by themselves."""
+    created_at: datetime
+    unit: str = ""
+    """For display."""
+    ucum: str = ""
+
+
+_POINTS = """
+SELECT p.id, p.organisation_id, p.site_id, s.name AS site, p.name, p.quantity, p.kind, p.states,
+       v.exponent, v.period_ms, p.created_at
+FROM points p
+JOIN sites s ON s.id = p.site_id
+LEFT JOIN LATERAL (SELECT exponent, period_ms FROM point_versions
+                   WHERE point_id = p.id ORDER BY valid DESC LIMIT 1) v ON true
+WHERE p.id > %(after)s
+  AND (%(id)s::int IS NULL OR p.id = %(id)s)
+  AND (%(site_id)s::int IS NULL OR p.site_id = %(site_id)s)
+  AND (%(name)s::text IS NULL OR p.name = %(name)s)
+  AND (%(quantity)s::text IS NULL OR p.quantity = %(quantity)s)
+ORDER BY p.id
+LIMIT %(limit)s
+"""
+
+
+async def list_points(
+    connection: Connection,
+    *,
+    site_id: int | None = None,
+    quantity: str | None = None,
+    after: int = 0,
+    limit: int = 1000,
+) -> list[Point]:
+    """Return points by id, those with an id greater than `after`."""
+    return await _points(connection, site_id=site_id, quantity=quantity, after=after, limit=limit)
+
+
+async def get_point(connection: Connection, point_id: int) -> Point | None:
+    """Return one point, or None when there is no such id."""
+    rows = await _points(connection, id=point_id)
+    return rows[0] if rows else None
+
+
+async def find_point(connection: Connection, site_id: int, name: str) -> Point | None:
+    """Return the point of this name at a site, or None."""
+    rows = await _points(connection, site_id=site_id, name=name)
+    return rows[0] if rows else None
+
+
+async def _points(connection: Connection, **given: int | str | None) -> list[Point]:
+    values = {"id": None, "site_id": None, "name": None, "quantity": None, "after": 0, "limit": 1} | given
+    async with connection.cursor(row_factory=class_row(Point)) as cursor:
+        await cursor.execute(_POINTS, values)
+        return [_with_unit(point) for point in await cursor.fetchall()]
+
+
+def _with_unit(point: Point) -> Point:
+    quantity = QUANTITIES.get(point.quantity)
+    return point if quantity is None else replace(point, unit=quantity.unit, ucum=quantity.ucum)
