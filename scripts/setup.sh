@@ -50,13 +50,14 @@ find_python() {
 
 # --- freshly installed services stay off and closed --------------------------------------------------
 
-# Mosquitto without a listener accepts anonymous clients on loopback: this is written before the package
-# arrives, so that a system broker that only we brought never does, whoever starts it.
+# Mosquitto without a listener accepts anonymous clients on loopback, even with allow_anonymous false. This is
+# written before the package arrives, so that a system broker that only we brought never does, whoever starts it.
 close_system_broker() {
   $sudo mkdir -p /etc/mosquitto/conf.d
   $sudo tee /etc/mosquitto/conf.d/heng-no-anonymous.conf >/dev/null <<'SNIPPET'
 # Written by Heng's set-up: nobody enters this broker without a name and a password.
-# Heng itself never uses it; the demo and the hub run brokers of their own.
+# Heng never uses it; the demo and the hub run brokers of their own. Who sets it up removes this file.
+listener 1883 127.0.0.1
 allow_anonymous false
 SNIPPET
 }
@@ -122,8 +123,8 @@ make_venv() {
     "$python" -m venv .venv
   fi
   say "installing requirements/dev.txt"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+  .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+  .venv/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
   printf '%s\n' "$stamp" >.venv/heng-stamp
 }
 
