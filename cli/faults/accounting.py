@@ -1,0 +1,169 @@
+"""Accounts for every reading that a simulated device gave out: stored once, explained, or a finding.
+
+Pure: it is given what the devices gave out, what the hub stored and which faults were caused when. It
+does not look at the system itself.
+
+A device numbers its answers, so a stored poll is recognised by its number and not by its time: clocks may
+have been stepped. An answer that is not stored is looked for in the gaps, at the place between its stored
+neighbours where it would stand.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+TOLERANCE_S = 0.25
+"""How far a gap may miss the instant of an answer: half a period of the slowest device, and the grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """What the hub stored for one device at one instant: the answers' numbers and all rows."""
+
+    observed_at: float
+    """UTC, seconds."""
+    numbers: tuple[int, ...]
+    rows: int
+    """Rows of all points of the device at this instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGap:
+    """A gap row of the device's counter; open ends are infinite."""
+
+    cause: str
+    from_at: float
+    to_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch in which a caused fault may cost answers, and what the gaps may then say."""
+
+    fault: str
+    from_at: float
+    to_at: float
+    causes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Everything known about one simulated device."""
+
+    name: str
+    points: int
+    """Readings in one answer."""
+    given_out: Mapping[int, float]
+    """Number of the answer -> when it left the device (UTC, seconds)."""
+    stored: Sequence[Instant]
+    gaps: Sequence[StoredGap]
+    windows: Sequence[Window]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Counts of readings (not answers); `findings` says which ones, the first of each kind."""
+
+    given_out: int = 0
+    stored: int = 0
+    explained: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    unexplained: int = 0
+    explained_by: Counter[str] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is lost, doubled or unexplained."""
+        return not (self.lost or self.duplicated or self.unexplained)
+
+    def add(self, other: "Verdict") -> None:
+        """Add another device's counts."""
+        for name in ("given_out", "stored", "explained", "lost", "duplicated", "unexplained"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.explained_by.update(other.explained_by)
+        self.findings.extend(other.findings)
+
+
+def account(devices: Iterable[Device]) -> Verdict:
+    """Return the sum over all devices."""
+    total = Verdict()
+    for device in devices:
+        total.add(account_device(device))
+    return total
+
+
+def account_device(device: Device) -> Verdict:
+    """Return where every reading of one device went."""
+    verdict = Verdict(given_out=len(device.given_out) * device.points)
+    placed = _account_stored(device, verdict)
+    numbers = sorted(placed)
+    for number in sorted(device.given_out):
+        if number not in placed:
+            _account_missing(device, number, (numbers, placed), verdict)
+    return verdict
+
+
+def _account_stored(device: Device, verdict: Verdict) -> dict[int, float]:
+    """Count what is stored; return number -> observed_at of the answers that are there."""
+    placed: dict[int, float] = {}
+    for instant in device.stored:
+        new = {number for number in instant.numbers if number in device.given_out} - placed.keys()
+        for number in set(instant.numbers) - device.given_out.keys():
+            verdict.unexplained += device.points
+            verdict.findings.append(f"{device.name}: answer {number} is stored but was never given out")
+        known = len(set(instant.numbers))
+        surplus = instant.rows - known * device.points
+        again = (known - len(new) - len(set(instant.numbers) - device.given_out.keys())) * device.points
+        if again > 0 or surplus > 0:
+            verdict.duplicated += max(again, 0) + max(surplus, 0)
+            verdict.findings.append(f"{device.name}: {sorted(instant.numbers)} stored more than once")
+        if surplus < 0:
+            verdict.lost += -surplus
+            verdict.findings.append(
+                f"{device.name}: {-surplus} readings of {sorted(instant.numbers)} missing"
+            )
+        verdict.stored += len(new) * device.points + min(surplus, 0)
+        placed.update(dict.fromkeys(new, instant.observed_at))
+    return placed
+
+
+def _account_missing(
+    device: Device, number: int, placed: tuple[list[int], dict[int, float]], verdict: Verdict
+) -> None:
+    at = _expected_at(device, number, *placed)
+    covering = {gap.cause for gap in device.gaps if _covers(gap.from_at, gap.to_at, at)}
+    given_at = device.given_out[number]
+    right = {
+        cause
+        for window in device.windows
+        if _covers(window.from_at, window.to_at, given_at)
+        for cause in window.causes
+    }
+    if covering & right:
+        verdict.explained += device.points
+        verdict.explained_by[min(covering & right)] += device.points
+    elif covering:
+        verdict.unexplained += device.points
+        verdict.findings.append(
+            f"{device.name}: answer {number} of {given_at:.2f} is missing, its gap says {sorted(covering)}, "
+            f"right would be {sorted(right) or 'no gap at all'}"
+        )
+    else:
+        verdict.lost += device.points
+        verdict.findings.append(f"{device.name}: answer {number} of {given_at:.2f} not stored and in no gap")
+
+
+def _expected_at(device: Device, number: int, numbers: list[int], placed: dict[int, float]) -> float:
+    """Where an answer would stand on the gateway's clock: as far behind its stored neighbour as it left."""
+    place = bisect_left(numbers, number)
+    if not numbers:
+        return device.given_out[number]
+    neighbour = numbers[place - 1] if place else numbers[0]
+    return placed[neighbour] + device.given_out[number] - device.given_out[neighbour]
+
+
+def _covers(from_at: float, to_at: float, at: float) -> bool:
+    return from_at - TOLERANCE_S <= at <= to_at + TOLERANCE_S

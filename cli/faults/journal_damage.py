@@ -1,0 +1,53 @@
+"""What happens to a journal on a bad card, done to a file of a gateway that is not running.
+
+It does not know the journal's tables.
+"""
+
+import shutil
+from pathlib import Path
+from random import Random
+
+
+def files_of(journal: Path) -> list[Path]:
+    """Return the database file and what SQLite keeps beside it."""
+    candidates = (journal.with_name(journal.name + suffix) for suffix in ("", "-wal", "-shm"))
+    return [path for path in candidates if path.exists()]
+
+
+def truncate(journal: Path, random: Random) -> str:
+    """Cut off the end of the largest file; return what was done."""
+    victim = max(files_of(journal), key=lambda path: path.stat().st_size)
+    size = victim.stat().st_size
+    kept = random.randint(size // 4, size - 1)
+    with victim.open("r+b") as file:
+        file.truncate(kept)
+    return f"{victim.name} cut from {size} to {kept} bytes"
+
+
+def flip_bit(journal: Path, random: Random) -> str:
+    """Flip one bit behind the header of the largest file; return which."""
+    victim = max(files_of(journal), key=lambda path: path.stat().st_size)
+    place = random.randrange(min(4096, victim.stat().st_size // 2), victim.stat().st_size)
+    bit = 1 << random.randrange(8)
+    with victim.open("r+b") as file:
+        file.seek(place)
+        old = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes((old ^ bit,)))
+    return f"{victim.name} byte {place}: {old:#04x} became {old ^ bit:#04x}"
+
+
+def back_up(journal: Path, folder: Path) -> None:
+    """Copy the journal as it is, as an image of the card would."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in files_of(journal):
+        shutil.copy2(path, folder / path.name)
+
+
+def restore(journal: Path, folder: Path) -> None:
+    """Put the copy in the journal's place."""
+    for path in files_of(journal):
+        path.unlink()
+    for path in sorted(folder.iterdir()):
+        shutil.copy2(path, journal.parent / path.name)

@@ -1,0 +1,137 @@
+"""The accounting finds a lost, doubled or unexplained reading when there is one."""
+
+import pytest
+
+from cli.faults.accounting import Device, Instant, StoredGap, Window, account, account_device
+
+POINTS = 3
+
+
+def device(
+    *,
+    stored: dict[int, float],
+    given: int = 10,
+    rows: dict[int, int] | None = None,
+    gaps: list[StoredGap] | None = None,
+    windows: list[Window] | None = None,
+) -> Device:
+    """A device that answered once a second from t = 100 on; `stored` is number -> observed_at."""
+    rows = rows or {}
+    return Device(
+        name="unit",
+        points=POINTS,
+        given_out={number: 100.0 + number for number in range(1, given + 1)},
+        stored=[Instant(at, (number,), rows.get(number, POINTS)) for number, at in stored.items()],
+        gaps=gaps or [],
+        windows=windows or [],
+    )
+
+
+def all_but(*missing: int) -> dict[int, float]:
+    return {number: 100.01 + number for number in range(1, 11) if number not in missing}
+
+
+def test_everything_stored_once_is_clean() -> None:
+    verdict = account_device(device(stored=all_but()))
+    assert verdict.clean
+    assert (verdict.given_out, verdict.stored, verdict.explained) == (30, 30, 0)
+
+
+def test_missing_answer_without_gap_is_lost() -> None:
+    verdict = account_device(device(stored=all_but(4)))
+    assert (verdict.lost, verdict.stored, verdict.clean) == (3, 27, False)
+    assert "answer 4" in verdict.findings[0]
+
+
+def test_last_answer_missing_is_lost() -> None:
+    assert account_device(device(stored=all_but(10))).lost == 3
+
+
+def test_nothing_stored_at_all_is_lost() -> None:
+    assert account_device(device(stored={})).lost == 30
+
+
+def test_missing_answer_in_gap_with_right_cause_is_explained() -> None:
+    verdict = account_device(
+        device(
+            stored=all_but(4, 5),
+            gaps=[StoredGap("gateway", 103.01, 106.01)],
+            windows=[Window("kill", 103.5, 106.0, frozenset({"gateway"}))],
+        )
+    )
+    assert verdict.clean
+    assert (verdict.explained, verdict.explained_by) == (6, {"gateway": 6})
+
+
+def test_gap_with_wrong_cause_leaves_it_unexplained() -> None:
+    verdict = account_device(
+        device(
+            stored=all_but(4),
+            gaps=[StoredGap("bus", 103.0, 105.0)],
+            windows=[Window("kill", 103.5, 106.0, frozenset({"gateway"}))],
+        )
+    )
+    assert (verdict.unexplained, verdict.lost) == (3, 0)
+
+
+def test_gap_where_no_fault_was_caused_leaves_it_unexplained() -> None:
+    verdict = account_device(device(stored=all_but(4), gaps=[StoredGap("gateway", 103.0, 105.0)]))
+    assert verdict.unexplained == 3
+
+
+def test_gap_that_does_not_reach_the_answer_does_not_explain_it() -> None:
+    verdict = account_device(
+        device(
+            stored=all_but(4, 5, 6),
+            gaps=[StoredGap("gateway", 103.01, 105.0)],
+            windows=[Window("kill", 103.5, 107.0, frozenset({"gateway"}))],
+        )
+    )
+    assert (verdict.explained, verdict.lost) == (6, 3)
+
+
+def test_answer_stored_under_two_times_is_doubled() -> None:
+    known = device(stored=all_but())
+    doubled = Device(
+        name=known.name,
+        points=POINTS,
+        given_out=known.given_out,
+        stored=[*known.stored, Instant(170.0, (4,), POINTS)],
+        gaps=[],
+        windows=[],
+    )
+    verdict = account_device(doubled)
+    assert (verdict.duplicated, verdict.stored) == (3, 30)
+
+
+def test_rows_stored_twice_at_one_instant_are_doubled() -> None:
+    assert account_device(device(stored=all_but(), rows={4: 2 * POINTS})).duplicated == 3
+
+
+def test_answer_stored_in_part_is_lost_in_part() -> None:
+    verdict = account_device(device(stored=all_but(), rows={4: 2}))
+    assert (verdict.lost, verdict.stored) == (1, 29)
+
+
+def test_answer_that_nobody_gave_out_is_unexplained() -> None:
+    verdict = account_device(device(stored={**all_but(), 99: 140.0}))
+    assert (verdict.unexplained, verdict.duplicated, verdict.stored) == (3, 0, 30)
+
+
+def test_answers_are_placed_by_their_neighbours_when_the_clock_was_stepped() -> None:
+    stored = {number: 3700.0 + number for number in (1, 2, 3, 6, 7, 8, 9, 10)}
+    verdict = account_device(
+        device(
+            stored=stored,
+            gaps=[StoredGap("gateway", 3703.0, 3706.0)],
+            windows=[Window("kill", 103.5, 106.0, frozenset({"gateway"}))],
+        )
+    )
+    assert verdict.clean
+
+
+@pytest.mark.parametrize("missing", [1, 5, 10])
+def test_sum_over_devices_keeps_every_finding(missing: int) -> None:
+    verdict = account([device(stored=all_but()), device(stored=all_but(missing))])
+    assert (verdict.given_out, verdict.stored, verdict.lost) == (60, 57, 3)
+    assert len(verdict.findings) == 1
