@@ -1,0 +1,102 @@
+"""What an audit counts: rows per instant, per point, and holes in the ledger; writes nothing.
+
+It judges nothing: whether the counts are right is for whoever knows what the devices gave out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+Connection = AsyncConnection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstant:
+    """All rows that some points have at one instant, and the counts of one of them."""
+
+    observed_at: datetime
+    numbers: list[int]
+    """Counts of the numbering point at this instant."""
+    rows: int
+    """Rows of all the points, the numbering point included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """A point as a gateway's channel feeds it, and how much is stored of it."""
+
+    gateway: str
+    channel: str
+    point_id: int
+    readings: int
+    positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHole:
+    """Numbers of an epoch that were never received and have no tombstone."""
+
+    gateway: str
+    epoch: bytes
+    missing: str
+
+
+_INSTANTS = """
+SELECT observed_at,
+       coalesce(array_agg(raw ORDER BY raw) FILTER (WHERE point_id = %(numbering)s AND raw IS NOT NULL), '{}')
+           AS numbers,
+       count(*)::int AS rows
+FROM readings WHERE point_id = ANY(%(points)s) GROUP BY observed_at ORDER BY observed_at
+"""
+
+_FED = """
+SELECT g.name AS gateway, c.channel, c.point_id,
+       (SELECT count(*) FROM readings r WHERE r.point_id = c.point_id)::bigint AS readings,
+       (SELECT count(*) FROM positions p WHERE p.point_id = c.point_id)::bigint AS positions
+FROM channel_bindings c JOIN gateways g ON g.id = c.gateway_id
+ORDER BY g.name, c.channel
+"""
+
+_HOLES = """
+SELECT * FROM (
+    SELECT g.name AS gateway, l.epoch,
+           (int8multirange(int8range(1, upper(l.received))) - l.received - coalesce(
+               (SELECT range_agg(int8range(t.seq, t.seq, '[]')) FROM tombstones t
+                 WHERE t.gateway_id = l.gateway_id AND t.epoch = l.epoch), '{}'))::text AS missing
+    FROM ledger l JOIN gateways g ON g.id = l.gateway_id WHERE NOT isempty(l.received)) holes
+WHERE missing <> '{}' ORDER BY gateway, epoch
+"""
+
+_STATES = "SELECT state, count(*)::int FROM batches GROUP BY state"
+
+
+async def stored_instants(
+    connection: Connection, numbering: int, points: Sequence[int]
+) -> list[StoredInstant]:
+    """Return what is stored of a device's points, by time; `numbering` counts the device's answers."""
+    async with connection.cursor(row_factory=class_row(StoredInstant)) as cursor:
+        await cursor.execute(_INSTANTS, {"numbering": numbering, "points": list(points)})
+        return await cursor.fetchall()
+
+
+async def fed_points(connection: Connection) -> list[Fed]:
+    """Return every channel binding with the number of rows of its point."""
+    async with connection.cursor(row_factory=class_row(Fed)) as cursor:
+        await cursor.execute(_FED)
+        return await cursor.fetchall()
+
+
+async def ledger_holes(connection: Connection) -> list[LedgerHole]:
+    """Return the numbers that are missing below the highest received one of every epoch."""
+    async with connection.cursor(row_factory=class_row(LedgerHole)) as cursor:
+        await cursor.execute(_HOLES)
+        return await cursor.fetchall()
+
+
+async def batches_by_state(connection: Connection) -> dict[str, int]:
+    """Return how many batches are placed, waiting, quarantined or in conflict."""
+    return dict(await (await connection.execute(_STATES)).fetchall())
