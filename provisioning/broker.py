@@ -32,10 +32,13 @@ class Listeners:
     hub_host: str = "127.0.0.1"
 
 
-def write_configuration(authority: CertificateAuthority, out: Path, listeners: Listeners) -> list[Path]:
+def write_configuration(
+    authority: CertificateAuthority, out: Path, listeners: Listeners, *, seen_in: Path | None = None
+) -> list[Path]:
     """Write everything the broker needs into `out` and return the files, replacing earlier ones.
 
-    The folder can be handed over as a whole to the user that Mosquitto runs as.
+    The folder can be handed over as a whole to the user that Mosquitto runs as. `seen_in` is where the
+    broker sees it, when that is another path (in a container).
     """
     files.make_folder(out)
     broker = authority.broker_folder
@@ -46,7 +49,7 @@ def write_configuration(authority: CertificateAuthority, out: Path, listeners: L
         "hub-ca.pem": authority.hub_ca_pem,
         "gateway.acl": gateway_acl().encode(),
         "hub.acl": hub_acl(authority.hub_names()).encode(),
-        CONFIGURATION: configuration(out.absolute(), listeners).encode(),
+        CONFIGURATION: configuration(seen_in or out.absolute(), listeners).encode(),
     }
     for name, data in contents.items():
         _replace(out / name, data)

@@ -75,17 +75,17 @@ class EmbeddedPostgres:
     @property
     def owner_dsn(self) -> str:
         """For the role that owns the tables and migrates."""
-        return self.dsn(OWNER, self._passwords().owner)
+        return self.dsn(OWNER, self.passwords().owner)
 
     @property
     def hub_dsn(self) -> str:
         """For the role that the services use."""
-        return self.dsn(HUB, self._passwords().hub)
+        return self.dsn(HUB, self.passwords().hub)
 
     @property
     def admin_dsn(self) -> str:
         """For the superuser: creates databases and extensions."""
-        return self.dsn(ADMIN, self._passwords().admin)
+        return self.dsn(ADMIN, self.passwords().admin)
 
     @property
     def data(self) -> Path:
@@ -141,7 +141,7 @@ class EmbeddedPostgres:
         async with await psycopg.AsyncConnection.connect(self.admin_dsn, autocommit=True) as connection:
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
             await connection.execute(statement.format(sql.Identifier(name), sql.Identifier(OWNER)))
-        return self.dsn(OWNER, self._passwords().owner, name)
+        return self.dsn(OWNER, self.passwords().owner, name)
 
     async def __aenter__(self) -> Self:
         try:
@@ -160,7 +160,8 @@ class EmbeddedPostgres:
         settings = {**self._settings, "port": str(self.port)}
         return [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
 
-    def _passwords(self) -> Passwords:
+    def passwords(self) -> Passwords:
+        """Return the passwords of the roles, made and written (0600) on the first call."""
         path = self.folder / "passwords.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=Passwords)
@@ -178,7 +179,7 @@ class EmbeddedPostgres:
         with tempfile.TemporaryDirectory(prefix="initdb-", dir=self.folder) as name:
             work = Path(name)
             password = work / "password"
-            password.write_text(self._passwords().admin)
+            password.write_text(self.passwords().admin)
             cluster = work / "data"
             cluster.mkdir(mode=0o700)
             if user is not None:
@@ -215,7 +216,7 @@ class EmbeddedPostgres:
         return found
 
     async def _answers(self) -> bool:
-        dsn = self.dsn(ADMIN, self._passwords().admin, "postgres")
+        dsn = self.dsn(ADMIN, self.passwords().admin, "postgres")
         try:
             async with await psycopg.AsyncConnection.connect(dsn, connect_timeout=5):
                 return True
@@ -223,7 +224,7 @@ class EmbeddedPostgres:
             return False
 
     async def _see_to_roles(self) -> None:
-        passwords = self._passwords()
+        passwords = self.passwords()
         dsn = self.dsn(ADMIN, passwords.admin, "postgres")
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
             for role, password in ((OWNER, passwords.owner), (HUB, passwords.hub)):
