@@ -11,6 +11,13 @@ fail() {
   exit 1
 }
 
+# Runs a command and shows what it said only when it failed.
+quietly() {
+  local said
+  said=$("$@" 2>&1 </dev/null) || fail "failed: $*
+$said"
+}
+
 # --- system programs --------------------------------------------------------------------------------
 
 # command:package; a command that is there already, from wherever, is left as it is.
@@ -101,8 +108,8 @@ setup: those are the Debian package names; this is no apt system, so install the
   say "installing $*"
   case " $* " in *' mosquitto '*) close_system_broker ;; esac
   forbid_service_starts
-  $sudo apt-get -qq update
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+  quietly $sudo apt-get -qq update
+  quietly $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"
   disable_services "$@"
   restore_service_starts
 }
