@@ -1,14 +1,24 @@
 """Settings of the `gnss` driver: which gpsd it listens to and which points it feeds. It reads no file."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, field
 
 from wire.settings.base import DeviceName, Fault, Host, Port, Settings
 from wire.settings.modbus import PointPart
 
-GnssPoint = Literal["speed", "course", "satellites", "mode", "error"]
+GnssPoint = Literal[
+    "speed",
+    "course",
+    "satellites",
+    "satellites_gps",
+    "satellites_beidou",
+    "satellites_galileo",
+    "satellites_glonass",
+    "mode",
+    "error",
+]
 
 
 class GnssDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="gnss"):
@@ -22,7 +32,7 @@ class GnssDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="g
     receiver: Annotated[str, Meta(max_length=200)] | None = None
     """Path of the receiver as gpsd names it; every receiver of the daemon when absent."""
     points: list[GnssPoint] = field(
-        default_factory=lambda: ["speed", "course", "satellites", "mode", "error"]
+        default_factory=lambda: list(get_args(GnssPoint))
     )
     silence_s: Annotated[int, Meta(ge=1, le=3600)] = 10
     """No report for so long means that the receiver is silent."""

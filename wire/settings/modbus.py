@@ -76,9 +76,9 @@ class ProfileValue(Settings, frozen=True, kw_only=True):
             yield Fault("register", self.register, f"room for a {self.type} below 65536")
         for name, number in (("scale", self.scale), ("step", self.step)):
             if number is not None and not (_reasonable(number) and number != 0):
-                yield Fault(name, str(number), "a number of at most 12 places that is not 0")
+                yield Fault(name, str(number), "a number of at most 11 places that is not 0")
         if not _reasonable(self.offset):
-            yield Fault("offset", str(self.offset), "a number of at most 12 places")
+            yield Fault("offset", str(self.offset), "a number of at most 11 places")
         if self.step is None and not whole:
             yield Fault("step", self.step, "the device's step, since a float does not tell it")
         for name, patterns in self._patterns():
@@ -99,7 +99,7 @@ class ProfileValue(Settings, frozen=True, kw_only=True):
 
 def _reasonable(number: Decimal) -> bool:
     exponent = number.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -12 and abs(number) < 10**12
+    return isinstance(exponent, int) and exponent >= -11 and abs(number) < 10**12
 
 
 class Profile(Settings, frozen=True, kw_only=True):

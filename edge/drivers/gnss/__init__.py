@@ -1,0 +1,1 @@
+"""GNSS receivers through gpsd: fixes, motion, satellites and time."""

@@ -1,0 +1,1 @@
+"""Modbus TCP: devices described by profiles, several units behind one connection."""

@@ -1,0 +1,164 @@
+"""Polls the units of one Modbus connection and emits a poll per unit and round.
+
+A unit that does not answer is silent and asked more and more rarely, so that it does not hold up the
+others. Decoding is in `decode`, the connection in `bus`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.driver import DeviceUnavailable, Emitter, MonotonicNs, ProbeLine, ticks
+from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, RefusedError
+from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block
+from edge.drivers.modbus.profiles import profiles_of
+from wire.layouts import make_layout
+from wire.messages import Layout, PointDeclaration, Poll
+from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile, chosen_values
+from wire.status import GapCause
+
+RETRY_MAX_S = 30.0
+MS = 1_000_000
+
+
+@dataclass(slots=True)
+class _Unit:
+    """One unit and how it fared lately."""
+
+    address: int
+    layout: Layout
+    points: tuple[PointDeclaration, ...]
+    blocks: tuple[Block, ...]
+    failures: int = 0
+    due_ns: int = 0
+
+
+class ModbusDriver:
+    """One `[[device]]` with driver = "modbus". Implements `edge.driver.Driver`."""
+
+    def __init__(self, settings: ModbusDevice, *, monotonic_ns: MonotonicNs) -> None:
+        """Raises `ProfileError` when a unit asks for a profile or point that is not there."""
+        self._settings = settings
+        self._monotonic_ns = monotonic_ns
+        profiles = profiles_of(settings)
+        self._units = [_unit(settings, unit, profiles[unit.profile]) for unit in settings.unit]
+
+    @property
+    def name(self) -> str:
+        """The device's name in the settings."""
+        return self._settings.name
+
+    @property
+    def points(self) -> Sequence[PointDeclaration]:
+        """Every chosen value of every unit."""
+        return [point for unit in self._units for point in unit.points]
+
+    @property
+    def layouts(self) -> Sequence[Layout]:
+        """One layout per unit."""
+        return [unit.layout for unit in self._units]
+
+    async def run(self, emit: Emitter) -> None:
+        """Poll every interval until cancelled; `DeviceUnavailable` when no unit can be reached."""
+        interval_ns = self._settings.interval_ms * MS
+        try:
+            async with self._bus() as bus:
+                due_ns = self._monotonic_ns()
+                while True:
+                    await self._round(bus, emit)
+                    due_ns += interval_ns
+                    late_ns = self._monotonic_ns() - due_ns
+                    if late_ns > 0:
+                        due_ns += late_ns // interval_ns * interval_ns
+                    await asyncio.sleep(max(0.0, -late_ns / 1e9))
+        except ConnectionLostError as error:
+            raise DeviceUnavailable(str(error), GapCause.BUS) from None
+
+    async def probe(self) -> Sequence[ProbeLine]:
+        """Connect and read every unit once."""
+        where = f"{self._settings.host} port {self._settings.port}"
+        try:
+            async with self._bus() as bus:
+                connected = ProbeLine(f"{self.name}: connect to {where}", ok=True, answer="connected")
+                return [connected, *[await self._probe_unit(bus, unit) for unit in self._units]]
+        except ConnectionLostError as error:
+            return [ProbeLine(f"{self.name}: connect to {where}", ok=False, answer=str(error))]
+
+    def _bus(self) -> Bus:
+        settings = self._settings
+        return Bus(settings.host, settings.port, timeout_s=settings.timeout_ms / 1000)
+
+    async def _round(self, bus: Bus, emit: Emitter) -> None:
+        """Read every unit that is due; raise `ConnectionLostError` when all of them failed."""
+        now_ns = self._monotonic_ns()
+        due = [unit for unit in self._units if unit.due_ns <= now_ns]
+        failed: list[tuple[_Unit, str]] = []
+        for unit in due:
+            try:
+                poll = await self._read(bus, unit)
+            except BusError as error:
+                failed.append((unit, str(error)))
+                self._put_off(unit)
+                if isinstance(error, ConnectionLostError):
+                    await bus.reopen()
+            else:
+                unit.failures = unit.due_ns = 0
+                await emit.poll(poll)
+        if failed and len(failed) == len(due):
+            raise ConnectionLostError(failed[0][1])
+        for unit, reason in failed:
+            tick = ticks(self._monotonic_ns())
+            await emit.silent(unit.layout.points, cause=GapCause.SENSOR, reason=reason, tick=tick)
+
+    def _put_off(self, unit: _Unit) -> None:
+        base_s = max(self._settings.interval_ms, self._settings.timeout_ms) / 1000
+        wait_s = min(RETRY_MAX_S, base_s * 2 ** min(unit.failures, 8))
+        unit.failures += 1
+        unit.due_ns = self._monotonic_ns() + int(wait_s * 1e9)
+
+    async def _read(self, bus: Bus, unit: _Unit) -> Poll:
+        """Return one poll, timed in the middle between first question and last answer."""
+        counts: list[int | None] = [None] * len(unit.points)
+        flags: list[tuple[int, int]] = []
+        asked_ns = self._monotonic_ns()
+        for block in unit.blocks:
+            try:
+                registers = await bus.read(unit.address, block.function, start=block.start, count=block.count)
+            except RefusedError:
+                refuse_block(block, flags)
+            else:
+                decode_block(block, registers, counts, flags)
+        middle_ns = (asked_ns + self._monotonic_ns()) // 2
+        return Poll(layout=unit.layout.id, tick=ticks(middle_ns), counts=counts, flags=sorted(flags))
+
+    async def _probe_unit(self, bus: Bus, unit: _Unit) -> ProbeLine:
+        what = f"{self.name}: unit {unit.address}"
+        try:
+            poll = await self._read(bus, unit)
+        except BusError as error:
+            if isinstance(error, ConnectionLostError):
+                await bus.reopen()
+            return ProbeLine(what, ok=False, answer=str(error))
+        said = [
+            f"{point.name} = {'absent' if count is None else f'{count}e{point.exponent}'}"
+            for point, count in zip(unit.points, poll.counts, strict=True)
+        ]
+        return ProbeLine(what, ok=any(count is not None for count in poll.counts), answer=", ".join(said))
+
+
+def _unit(settings: ModbusDevice, unit: ModbusUnit, profile: Profile) -> _Unit:
+    values = chosen_values(unit, profile)
+    points = tuple(
+        PointDeclaration(
+            name=f"{unit.prefix}/{value.point}",
+            quantity=value.quantity,
+            kind=value.kind,
+            exponent=exponent_of(value),
+            period_ms=settings.interval_ms,
+            device=settings.name,
+            states=value.states,
+        )
+        for value in values
+    )
+    layout = make_layout([point.name for point in points], [point.exponent for point in points])
+    return _Unit(unit.address, layout, points, plan(values, profile.gap_registers))

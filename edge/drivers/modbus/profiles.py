@@ -1,0 +1,45 @@
+"""The device profiles that come with the gateway, one TOML file each; the format is in `wire.settings`."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+from wire.settings.base import Fault
+from wire.settings.check import check
+from wire.settings.modbus import ModbusDevice, Profile
+
+
+class ProfileError(Exception):
+    """A profile or its use is wrong; `faults` says where and what was expected."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+@cache
+def shipped_profiles() -> Mapping[str, Profile]:
+    """Return the profiles of this package by name. A broken one raises `ProfileError`."""
+    found: dict[str, Profile] = {}
+    folder = resources.files("edge.drivers.modbus") / "profiles"
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            profile, faults = check(tomllib.loads(file.read_text(encoding="utf-8")), Profile)
+            if profile is None:
+                raise ProfileError(faults)
+            found[profile.name] = profile
+    return found
+
+
+def device_faults(device: ModbusDevice) -> list[Fault]:
+    """Return units that ask for profiles, points or names that are not there."""
+    return list(device.use_faults(shipped_profiles()))
+
+
+def profiles_of(device: ModbusDevice) -> Mapping[str, Profile]:
+    """Return every profile that the device may use; `ProfileError` when it asks for another."""
+    faults = device_faults(device)
+    if faults:
+        raise ProfileError(faults)
+    return {**shipped_profiles(), **{profile.name: profile for profile in device.profile}}

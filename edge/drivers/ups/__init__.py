@@ -1,0 +1,1 @@
+"""UPS through NUT: power, battery and load, and events when the power goes or comes."""

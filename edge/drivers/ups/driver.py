@@ -1,0 +1,133 @@
+"""Reads one UPS every interval and says at once when the power goes, comes or can no longer be known.
+
+Decoding is in `decode`, the connection in `client`. The last value is never repeated: a stale UPS, a dead
+NUT driver and a lost server all make the power unknown.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from edge.driver import DeviceUnavailable, Emitter, MonotonicNs, ProbeLine, ticks
+from edge.drivers.ups.client import NutClient, connect
+from edge.drivers.ups.decode import MEASURED, NutError, NutRefusedError, Power, Reading, nothing, read
+from wire.layouts import make_layout
+from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
+from wire.settings.ups import UpsDevice, UpsPoint
+from wire.status import GapCause, PointKind, Status
+
+NOTHING_KNOWN = {"DATA-STALE": Status.STALE, "DRIVER-NOT-CONNECTED": Status.UNKNOWN}
+"""Refusals that say something about the UPS; any other is a fault of the set-up."""
+
+
+class UpsDriver:
+    """One `[[device]]` with driver = "ups". Implements `edge.driver.Driver`."""
+
+    def __init__(self, settings: UpsDevice, *, monotonic_ns: MonotonicNs) -> None:
+        self._settings = settings
+        self._monotonic_ns = monotonic_ns
+        self._points = [_declare(settings, point) for point in settings.points]
+        self._layout = make_layout([p.name for p in self._points], [p.exponent for p in self._points])
+        self._told = False
+        self._power: Power | None = None
+        self._flags: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The device's name in the settings."""
+        return self._settings.name
+
+    @property
+    def points(self) -> Sequence[PointDeclaration]:
+        """The chosen points."""
+        return self._points
+
+    @property
+    def layouts(self) -> Sequence[Layout]:
+        """One layout of the chosen points."""
+        return [self._layout]
+
+    async def run(self, emit: Emitter) -> None:
+        """Read every interval until cancelled; `DeviceUnavailable` when the server cannot be asked."""
+        settings = self._settings
+        timeout_s = settings.timeout_ms / 1000
+        try:
+            async with connect(settings.host, settings.port, timeout_s=timeout_s) as client:
+                await self._watch(client, emit)
+        except NutError as error:
+            await self._notice(nothing(settings.points, Status.UNKNOWN), emit, reason=str(error))
+            raise DeviceUnavailable(str(error), GapCause.BUS) from None
+
+    async def _watch(self, client: NutClient, emit: Emitter) -> None:
+        interval_ns = self._settings.interval_ms * 1_000_000
+        due_ns = self._monotonic_ns()
+        while True:
+            reading, reason = await self._look(client)
+            await self._notice(reading, emit, reason=reason)
+            tick = ticks(self._monotonic_ns())
+            await emit.poll(
+                Poll(layout=self._layout.id, tick=tick, counts=reading.counts, flags=reading.statuses)
+            )
+            due_ns = max(due_ns + interval_ns, self._monotonic_ns())
+            await asyncio.sleep((due_ns - self._monotonic_ns()) / 1e9)
+
+    async def _look(self, client: NutClient) -> tuple[Reading, str]:
+        try:
+            variables = await client.variables(self._settings.ups)
+        except NutRefusedError as error:
+            if error.code not in NOTHING_KNOWN:
+                raise
+            return nothing(self._settings.points, NOTHING_KNOWN[error.code]), str(error)
+        return read(variables, self._settings.points), ""
+
+    async def _notice(self, reading: Reading, emit: Emitter, *, reason: str) -> None:
+        """Emit events for what changed since the reading before."""
+        data: dict[str, Scalar] = {"flags": " ".join(sorted(reading.flags))}
+        if reason:
+            data["reason"] = reason[:160]
+        if reading.power is not self._power or not self._told:
+            kind = _event_of(reading.power, first=not self._told)
+            self._told, self._power = True, reading.power
+            if kind is not None:
+                await self._tell(kind, data, emit)
+        if "LB" in reading.flags and "LB" not in self._flags:
+            await self._tell("battery_low", data, emit)
+        self._flags = reading.flags
+
+    async def _tell(self, kind: str, data: dict[str, Scalar], emit: Emitter) -> None:
+        subject = f"{self._settings.prefix}/power"
+        await emit.event(Event(kind=kind, subject=subject, tick=ticks(self._monotonic_ns()), data=data))
+
+    async def probe(self) -> Sequence[ProbeLine]:
+        """Connect and read the UPS once."""
+        settings = self._settings
+        what = f"{self.name}: UPS {settings.ups} at {settings.host} port {settings.port}"
+        try:
+            async with connect(settings.host, settings.port, timeout_s=settings.timeout_ms / 1000) as client:
+                variables = await client.variables(settings.ups)
+        except NutError as error:
+            return [ProbeLine(what, ok=False, answer=str(error))]
+        reading = read(variables, settings.points)
+        power = "unknown" if reading.power is None else reading.power.name.lower()
+        flags = " ".join(sorted(reading.flags))
+        model = variables.get("device.model", variables.get("ups.model", "model not told"))
+        return [ProbeLine(what, ok=reading.power is not None, answer=f"{model}: power {power} ({flags})")]
+
+
+def _event_of(power: Power | None, *, first: bool) -> str | None:
+    if power is Power.MAINS:
+        return None if first else "power_restored"
+    return "power_unknown" if power is None else "power_lost"
+
+
+def _declare(settings: UpsDevice, point: UpsPoint) -> PointDeclaration:
+    measured = MEASURED.get(point)
+    states = {str(int(power)): power.name.lower() for power in Power} if point == "power" else {}
+    return PointDeclaration(
+        name=f"{settings.prefix}/{point}",
+        quantity=measured.quantity if measured else "state",
+        kind=PointKind.ANALOG if measured else PointKind.STATE,
+        exponent=measured.exponent if measured else 0,
+        period_ms=settings.interval_ms,
+        device=settings.name,
+        states=states,
+    )
