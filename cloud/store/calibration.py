@@ -1,8 +1,8 @@
 """What a point's counts mean over time: exponent and calibration valid in event time, corrected exactly.
 
 `corrected = indicated + correction(indicated)`, with the correction piecewise linear between the nodes and
-constant outside them. All arithmetic is on integers, rounded half-even once, to the calibration's own exponent.
-The view `reading_values` says the same in SQL. Nothing stored is ever rewritten here.
+constant outside them. All arithmetic is on integers, rounded half-even once, to the calibration's own
+exponent. The view `reading_values` says the same in SQL. Nothing stored is ever rewritten here.
 """
 
 from bisect import bisect_right
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -81,13 +82,31 @@ class Curve:
         return not any(ends[0] < node < ends[1] for node in inner)
 
 
+def make_curve(
+    id_: int,
+    indicated: Sequence[Decimal],
+    correction: Sequence[Decimal],
+    exponent: int,
+    certificate: str,
+) -> Curve:
+    """Return a curve from a row of `calibrations`, its columns in this order."""
+    return Curve(id_, tuple(indicated), tuple(correction), exponent, certificate)
+
+
+def corrected_text(count: int, exponent: int, curve: Curve | None) -> str:
+    """Return `count * 10**exponent`, corrected by the curve if there is one, as an exact decimal."""
+    if curve is None:
+        return decimal_text(count, exponent)
+    return decimal_text(curve.correct(count, exponent=exponent), curve.exponent)
+
+
 def curve_faults(indicated: Sequence[Decimal], correction: Sequence[Decimal]) -> list[str]:
     """Return what is wrong with these nodes, in words; an empty list when they are a monotone curve."""
     if not indicated or len(indicated) != len(correction):
         return ["indicated and correction must have the same number of nodes, at least one"]
     corrected = [x + c for x, c in zip(indicated, correction, strict=True)]
-    faults = [f"indicated must grow: {b} follows {a}" for a, b in _pairs(indicated) if b <= a]
-    faults += [f"indicated + correction must grow: {b} follows {a}" for a, b in _pairs(corrected) if b <= a]
+    faults = [f"indicated must grow: {b} follows {a}" for a, b in pairwise(indicated) if b <= a]
+    faults += [f"indicated + correction must grow: {b} follows {a}" for a, b in pairwise(corrected) if b <= a]
     return faults
 
 
@@ -107,9 +126,7 @@ class Scale:
 
     def value(self, count: int) -> str:
         """Return the corrected value as an exact decimal."""
-        if self.curve is None:
-            return decimal_text(count, self.exponent)
-        return decimal_text(self.curve.correct(count, exponent=self.exponent), self.curve.exponent)
+        return corrected_text(count, self.exponent, self.curve)
 
     def mean(self, total: int, n: int, *, low: int, high: int) -> str | None:
         """Return the corrected mean of `n` counts with this sum, `MEAN_DIGITS` places finer.
@@ -169,10 +186,7 @@ async def load_scales(connection: Connection, point_id: int, from_at: datetime, 
     """Return what the point's counts mean between two times."""
     versions = await (await connection.execute(_VERSIONS, (point_id, from_at, to_at))).fetchall()
     rows = await (await connection.execute(_CALIBRATIONS, (point_id, from_at, to_at))).fetchall()
-    curves = [
-        (*_ends(valid), Curve(id_, tuple(indicated), tuple(correction), exponent, certificate))
-        for valid, id_, indicated, correction, exponent, certificate in rows
-    ]
+    curves = [(*_ends(valid), make_curve(*rest)) for valid, *rest in rows]
     scales: list[Scale] = []
     for valid, exponent, period_ms in versions:
         start, end = _ends(valid)
@@ -206,14 +220,11 @@ def _on_grid(value: Decimal, grid: int) -> int:
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         raise TypeError(f"a node of a calibration must be a number, not {value}")
-    count = int("".join(map(str, digits))) * 10 ** (exponent - grid)
+    places: int = 10 ** (exponent - grid)
+    count = int("".join(map(str, digits))) * places
     return -count if sign else count
 
 
 def _segment(nodes: Sequence[int], numerator: int, denominator: int) -> int:
     """Return how many nodes are at or below `numerator / denominator`."""
     return bisect_right(nodes, numerator, key=lambda node: node * denominator)
-
-
-def _pairs(values: Sequence[Decimal]) -> list[tuple[Decimal, Decimal]]:
-    return list(zip(values, values[1:], strict=False))

@@ -1,14 +1,16 @@
 """The newest reading of every point, with its value, status and age; writes nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import AsyncConnection
 
-from cloud.store.calibration import load_scales
+from cloud.store.calibration import corrected_text, make_curve
+from cloud.store.exact import decimal_text
 from cloud.store.points import Point, list_points
-from wire.status import Status
+from cloud.store.status_words import status_word
 
 Connection = AsyncConnection[Any]
 
@@ -35,15 +37,13 @@ class Latest:
     age_s: float | None
 
 
-def status_word(code: int) -> str:
-    """Return the word of a status; a code that this version does not know is named by its number."""
-    return _STATUS_WORDS.get(code, f"status_{code}")
-
-
-_STATUS_WORDS = {int(status): status.name.lower() for status in Status}
-
 _LATEST = """
-SELECT l.point_id, l.observed_at, l.raw, l.status FROM latest l WHERE l.point_id = ANY(%s)
+SELECT l.point_id, l.observed_at, l.raw, l.status, v.exponent,
+       c.id, c.indicated, c.correction, c.exponent, c.certificate
+FROM latest l
+LEFT JOIN point_versions v ON v.point_id = l.point_id AND v.valid @> l.observed_at
+LEFT JOIN calibrations c ON c.point_id = l.point_id AND c.valid @> l.observed_at
+WHERE l.point_id = ANY(%s)
 """
 
 
@@ -60,29 +60,26 @@ async def list_latest(
     return await latest_of(connection, points, now=now)
 
 
-async def latest_of(connection: Connection, points: list[Point], *, now: datetime) -> list[Latest]:
+async def latest_of(connection: Connection, points: Sequence[Point], *, now: datetime) -> list[Latest]:
     """Return these points with their newest reading, in the same order."""
-    ids = [point.id for point in points]
-    found = {row[0]: row for row in await (await connection.execute(_LATEST, (ids,))).fetchall()}
-    return [
-        await _read(connection, point, found[point.id], now) if point.id in found else _never(point)
-        for point in points
-    ]
+    rows = await (await connection.execute(_LATEST, ([point.id for point in points],))).fetchall()
+    found = {row[0]: row[1:] for row in rows}
+    return [_latest(point, found.get(point.id), now) for point in points]
 
 
-async def _read(
-    connection: Connection, point: Point, row: tuple[int, datetime, int | None, int], now: datetime
-) -> Latest:
-    _, observed_at, count, status = row
-    scale = (await load_scales(connection, point.id, observed_at, observed_at)).at(observed_at)
-    known = count is not None and scale is not None
-    raw = scale.indicated(count) if scale is not None and count is not None else None
-    value = scale.value(count) if scale is not None and count is not None else None
+def _latest(point: Point, row: tuple[Any, ...] | None, now: datetime) -> Latest:
+    if row is None:
+        return Latest(point, "never", None, None, None, None, None, None)
+    observed_at, count, status, exponent, *calibration = row
+    raw = value = None
+    if count is not None and exponent is not None:
+        raw = decimal_text(count, exponent)
+        value = corrected_text(count, exponent, make_curve(*calibration) if calibration[0] else None)
     age_s = (now - observed_at).total_seconds()
     late = point.period_ms is not None and age_s * 1000 > SILENT_PERIODS * point.period_ms
     return Latest(
         point=point,
-        state="silent" if late else "live" if known else "absent",
+        state="silent" if late else "absent" if value is None else "live",
         observed_at=observed_at.astimezone(UTC),
         value=value,
         raw=raw,
@@ -90,7 +87,3 @@ async def _read(
         status=status_word(status),
         age_s=age_s,
     )
-
-
-def _never(point: Point) -> Latest:
-    return Latest(point, "never", None, None, None, None, None, None)

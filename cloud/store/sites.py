@@ -53,7 +53,8 @@ SELECT s.id, o.name AS organisation, s.name, s.title, s.kind, s.time_zone, s.lat
        (SELECT count(*) FROM points p WHERE p.site_id = s.id)::int AS points,
        b.gateways, b.gateways_online,
        greatest(
-           (SELECT max(l.observed_at) FROM points p JOIN latest l ON l.point_id = p.id WHERE p.site_id = s.id),
+           (SELECT max(l.observed_at) FROM points p JOIN latest l ON l.point_id = p.id
+             WHERE p.site_id = s.id),
            (SELECT max(l.observed_at) FROM points p JOIN latest_positions l ON l.point_id = p.id
              WHERE p.site_id = s.id)) AS last_observed_at
 FROM sites s
