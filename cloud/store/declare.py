@@ -1,0 +1,188 @@
+"""What a gateway says it feeds: layouts, and points with their channels in the sites that it serves.
+
+A point keeps its quantity and kind for ever. Its exponent only becomes finer, from just after its newest
+reading; coarser counts are converted exactly when they are stored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg.types.json import Jsonb
+
+from cloud.store.connection import Connection
+from cloud.store.directory import GatewayRow
+from wire.messages import Layout, PointDeclaration
+
+
+class DeclarationError(Exception):
+    """A point is declared as something else than it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    id: int
+    exponent: int
+    period_ms: int | None
+
+
+async def keep(connection: Connection, gateway: GatewayRow, body: bytes) -> bool:
+    """Keep a declaration as sent; return whether it differs from the one before."""
+    cursor = await connection.execute(
+        """
+        INSERT INTO declarations AS d (gateway_id, organisation_id, body) VALUES (%s, %s, %s)
+            ON CONFLICT (gateway_id) DO UPDATE SET body = excluded.body, declared_at = now()
+         WHERE d.body <> excluded.body
+        """,
+        (gateway.id, gateway.organisation_id, body),
+    )
+    return cursor.rowcount == 1
+
+
+async def kept(connection: Connection, gateway_id: int) -> bytes | None:
+    """Return a gateway's last declaration."""
+    cursor = await connection.execute("SELECT body FROM declarations WHERE gateway_id = %s", (gateway_id,))
+    row = await cursor.fetchone()
+    return None if row is None else bytes(row[0])
+
+
+async def add_layouts(connection: Connection, gateway: GatewayRow, layouts: Sequence[Layout]) -> None:
+    """Keep layouts; their ids are made from their content, so a known one changes nothing."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            """
+            INSERT INTO layouts (gateway_id, organisation_id, layout, channels, exponents)
+            VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+            """,
+            [
+                (gateway.id, gateway.organisation_id, layout.id, layout.points, layout.exponents)
+                for layout in layouts
+            ],
+        )
+
+
+async def add_points(connection: Connection, gateway: GatewayRow, points: Sequence[PointDeclaration]) -> None:
+    """Create points, channels and versions in every site that the gateway serves or served.
+
+    Announce the change to the directory first. `DeclarationError` when a point is something else already.
+    """
+    cursor = await connection.execute(
+        "SELECT DISTINCT site_id FROM gateway_bindings WHERE gateway_id = %s ORDER BY 1", (gateway.id,)
+    )
+    for (site_id,) in await cursor.fetchall():
+        await _add_to_site(connection, gateway, points, site_id)
+
+
+async def _add_to_site(
+    connection: Connection, gateway: GatewayRow, points: Sequence[PointDeclaration], site_id: int
+) -> None:
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            """
+            INSERT INTO points AS p (organisation_id, site_id, name, quantity, kind, states)
+            VALUES (%s, %s, %s, %s, %s, %s)
+                ON CONFLICT (site_id, name) DO UPDATE SET states = p.states || excluded.states
+             WHERE p.states || excluded.states <> p.states
+            """,
+            [
+                (gateway.organisation_id, site_id, p.name, p.quantity, p.kind.value, Jsonb(p.states))
+                for p in points
+            ],
+        )
+    found = await connection.execute(
+        "SELECT name, id, quantity, kind FROM points WHERE site_id = %s AND name = ANY(%s)",
+        (site_id, [p.name for p in points]),
+    )
+    rows = {name: (number, quantity, kind) for name, number, quantity, kind in await found.fetchall()}
+    _check_same(points, rows)
+    numbers = {name: number for name, (number, _, _) in rows.items()}
+    await _bind_channels(connection, gateway, numbers, site_id)
+    await _add_versions(connection, gateway, points, numbers)
+
+
+def _check_same(points: Sequence[PointDeclaration], rows: dict[str, tuple[int, str, str]]) -> None:
+    for point in points:
+        _, quantity, kind = rows[point.name]
+        if (point.quantity, point.kind.value) != (quantity, kind):
+            raise DeclarationError(
+                f"point {point.name}: declared as {point.kind.value} of {point.quantity}, "
+                f"but it is {kind} of {quantity}; give the new meaning a new name"
+            )
+
+
+async def _bind_channels(
+    connection: Connection, gateway: GatewayRow, numbers: dict[str, int], site_id: int
+) -> None:
+    await connection.execute(
+        """
+        INSERT INTO channel_bindings (organisation_id, gateway_id, channel, point_id, valid)
+        SELECT g.organisation_id, g.gateway_id, n.channel, n.point_id, g.valid
+          FROM gateway_bindings g, unnest(%s::text[], %s::int[]) AS n(channel, point_id)
+         WHERE g.gateway_id = %s AND g.site_id = %s
+           AND NOT EXISTS (SELECT 1 FROM channel_bindings c
+                            WHERE c.gateway_id = g.gateway_id AND c.channel = n.channel
+                              AND c.valid && g.valid)
+        """,
+        (list(numbers), list(numbers.values()), gateway.id, site_id),
+    )
+
+
+async def _add_versions(
+    connection: Connection,
+    gateway: GatewayRow,
+    points: Sequence[PointDeclaration],
+    numbers: dict[str, int],
+) -> None:
+    cursor = await connection.execute(
+        """
+        SELECT point_id, id, exponent, period_ms FROM point_versions
+         WHERE point_id = ANY(%s::int[]) AND upper_inf(valid)
+        """,
+        (list(numbers.values()),),
+    )
+    current = {row[0]: _Version(*row[1:]) for row in await cursor.fetchall()}
+    fresh = [point for point in points if numbers[point.name] not in current]
+    async with connection.cursor() as insert:
+        await insert.executemany(
+            """
+            INSERT INTO point_versions (organisation_id, point_id, exponent, period_ms)
+            VALUES (%s, %s, %s, %s)
+            """,
+            [(gateway.organisation_id, numbers[p.name], p.exponent, p.period_ms) for p in fresh],
+        )
+    for point in points:
+        version = current.get(numbers[point.name])
+        if version is not None:
+            await _supersede(connection, version, numbers[point.name], point)
+
+
+async def _supersede(
+    connection: Connection, version: _Version, point_id: int, point: PointDeclaration
+) -> None:
+    exponent = min(version.exponent, point.exponent)
+    if (exponent, point.period_ms) == (version.exponent, version.period_ms):
+        return
+    cursor = await connection.execute(
+        """
+        UPDATE point_versions v
+           SET valid = tstzrange(lower(v.valid), greatest(l.observed_at + interval '10 ms', lower(v.valid)))
+          FROM latest l
+         WHERE v.id = %s AND l.point_id = v.point_id
+           AND greatest(l.observed_at + interval '10 ms', lower(v.valid)) IS DISTINCT FROM lower(v.valid)
+        RETURNING v.organisation_id, upper(v.valid)
+        """,
+        (version.id,),
+    )
+    split = await cursor.fetchone()
+    if split is None:
+        await connection.execute(
+            "UPDATE point_versions SET exponent = %s, period_ms = %s WHERE id = %s",
+            (exponent, point.period_ms, version.id),
+        )
+        return
+    await connection.execute(
+        """
+        INSERT INTO point_versions (organisation_id, point_id, exponent, period_ms, valid)
+        VALUES (%s, %s, %s, %s, tstzrange(%s, NULL))
+        """,
+        (split[0], point_id, exponent, point.period_ms, split[1]),
+    )

@@ -1,0 +1,87 @@
+"""Gateways: their certified keys, and what is known of their being alive."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloud.store.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A batch key with the proof that its gateway's TLS key certified it."""
+
+    key_id: bytes
+    organisation_id: int
+    gateway_id: int
+    public_key: bytes
+    certificate_pem: str
+    proof: bytes
+
+
+async def add_key(connection: Connection, key: NewKey) -> bool:
+    """Keep a key for ever; return whether it is new. Announce the change to the directory first."""
+    cursor = await connection.execute(
+        """
+        INSERT INTO gateway_keys (key_id, organisation_id, gateway_id, public_key, certificate_pem, proof)
+        VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (key_id) DO NOTHING
+        """,
+        (
+            key.key_id,
+            key.organisation_id,
+            key.gateway_id,
+            key.public_key,
+            key.certificate_pem,
+            key.proof,
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+async def note_batches(connection: Connection, gateway_ids: list[int], received_at: datetime) -> None:
+    """Note that these gateways' batches came in; their rows are locked already."""
+    await connection.execute(
+        "UPDATE gateways SET last_batch_at = greatest(last_batch_at, %s) WHERE id = ANY(%s::int[])",
+        (received_at, gateway_ids),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """One gateway as last known."""
+
+    gateway_id: int
+    organisation_id: int
+    name: str
+    session: bytes | None
+    online: bool
+    online_since: datetime | None
+    last_batch_at: datetime | None
+
+
+async def liveness(connection: Connection) -> list[Liveness]:
+    """Return all gateways."""
+    cursor = await connection.execute(
+        "SELECT id, organisation_id, name, session, online, online_since, last_batch_at FROM gateways"
+    )
+    return [Liveness(*row) for row in await cursor.fetchall()]
+
+
+async def born(connection: Connection, *, gateway: str, session: bytes, software: str, at: datetime) -> bool:
+    """A session began. Return whether this changed anything: a birth told again does not."""
+    cursor = await connection.execute(
+        """
+        UPDATE gateways SET session = %s, online = true, online_since = %s, software = %s
+         WHERE name = %s AND (session IS DISTINCT FROM %s OR NOT online)
+        """,
+        (session, at, software, gateway, session),
+    )
+    return cursor.rowcount == 1
+
+
+async def lost(connection: Connection, *, gateway: str, session: bytes, at: datetime) -> bool:
+    """The will of a session came. Return whether it counted: the will of an older session does not."""
+    cursor = await connection.execute(
+        "UPDATE gateways SET online = false, online_since = %s WHERE name = %s AND session = %s AND online",
+        (at, gateway, session),
+    )
+    return cursor.rowcount == 1
