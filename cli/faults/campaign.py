@@ -1,0 +1,93 @@
+"""Plays a script on a running system, waits until everything is delivered, and accounts for it.
+
+It neither builds the system nor draws the script.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+
+import psycopg
+
+from cli.demo.service import Service
+from cli.faults import attacks
+from cli.faults.accounting import Verdict
+from cli.faults.faults import PLAYS
+from cli.faults.mqtt import BrokerRefusedError
+from cli.faults.script import Fault, Step
+from cli.faults.stage import Stage
+
+DRAIN_S = 120.0
+"""How long the system gets to deliver everything after the last fault."""
+_RESTART_S = 0.5
+
+Tell = Callable[[str], None]
+Audit = Callable[[float], Awaitable[Verdict]]
+"""Accounts for what was given out until a time (UTC, seconds)."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a campaign did and found."""
+
+    verdict: Verdict
+    faults: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    ended_by_themselves: Counter[str] = field(default_factory=Counter)
+    """Processes that ended though nobody killed them; they were started again."""
+    drain_s: float = 0.0
+
+
+async def play(stage: Stage, steps: Sequence[Step], audit: Audit, tell: Tell) -> Outcome:
+    """Play every step, drain, account."""
+    outcome = Outcome(Verdict())
+    keeper = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_keep_running(stage, outcome.ended_by_themselves, keeper))
+        for number, step in enumerate(steps, 1):
+            done = await PLAYS[step.fault](stage, step, Random(step.seed))  # noqa: S311 - a script, no secret
+            tell(f"[{number:3}/{len(steps)}] {step.fault.value.replace('_', ' ')}: {done}")
+            outcome.faults[step.fault.value] += 1
+            outcome.kills += len(step.targets) if step.fault is Fault.KILL else 0
+            await asyncio.sleep(step.pause_s)
+        outcome.verdict, outcome.drain_s = await _drain(stage, audit, tell)
+        keeper.set()
+    return outcome
+
+
+async def _drain(stage: Stage, audit: Audit, tell: Tell) -> tuple[Verdict, float]:
+    """Ask the audit until it is clean or the time is up."""
+    started = time.monotonic()
+    until = time.time()
+    tell(f"all faults are over; waiting up to {DRAIN_S:.0f} s until everything is delivered")
+    verdict = Verdict()
+    while True:
+        try:
+            await attacks.say_again(stage)
+            verdict = await audit(until)
+        except (psycopg.OperationalError, BrokerRefusedError) as error:
+            tell(f"not yet: {error}")
+        else:
+            if verdict.clean:
+                break
+            tell(f"not yet: {verdict.lost} lost, {verdict.unexplained} unexplained")
+        if time.monotonic() - started > DRAIN_S:
+            break
+        await asyncio.sleep(2)
+    return verdict, time.monotonic() - started
+
+
+async def _keep_running(stage: Stage, ended: Counter[str], over: asyncio.Event) -> None:
+    """Start again what ended by itself, as an init system would, and count it."""
+    services: list[Service] = [stage.hub, *(gateway.process for gateway in stage.gateways.values())]
+    while not over.is_set():
+        for service in services:
+            if service.wanted and service.pid is None:
+                ended[service.name] += 1
+                await service.start()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), _RESTART_S)

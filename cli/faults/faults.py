@@ -1,0 +1,155 @@
+"""Every fault as a function: what is done to the running system, in order, for how long.
+
+Each returns one line that says what it did. None of them judges; the accounting does.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from cli.faults import attacks, journal_damage
+from cli.faults.script import Fault, Step
+from cli.faults.stage import COMMIT_S, GATEWAY, MARGIN_S, STORAGE, GatewayStand, Stage
+
+Play = Callable[[Stage, Step, Random], Awaitable[str]]
+
+_BACKLOG_S = 2.0
+
+
+async def _kill(stage: Stage, step: Step, random: Random) -> str:
+    for target in step.targets:
+        await stage.kill(target, step.fault)
+    await asyncio.sleep(step.outage_s)
+    back = random.sample(step.targets, len(step.targets))
+    for target in back:
+        await stage.start(target)
+    return f"{', '.join(step.targets)} for {step.outage_s} s, back in the order {', '.join(back)}"
+
+
+async def _black_hole(stage: Stage, step: Step, random: Random) -> str:
+    gateway = _victim(stage, step)
+    silent_s = step.outage_s * random.choice((1, 2, 4))
+    gateway.link.go_silent()
+    try:
+        await asyncio.sleep(silent_s)
+    finally:
+        gateway.link.come_back()
+    return f"{gateway.name} heard nothing for {silent_s:.1f} s"
+
+
+async def _start_without_broker(stage: Stage, step: Step, _: Random) -> str:
+    gateway = _victim(stage, step)
+    await gateway.stop(step.fault)
+    await stage.broker.kill()
+    await gateway.process.start()
+    await asyncio.sleep(step.outage_s + _BACKLOG_S)
+    await stage.broker.start()
+    return f"{gateway.name} started {step.outage_s + _BACKLOG_S:.1f} s before the broker"
+
+
+async def _broker_empty(stage: Stage, step: Step, _: Random) -> str:
+    await stage.hub.kill()
+    await asyncio.sleep(step.outage_s)
+    await stage.broker.stop()
+    await stage.broker.start()
+    await stage.hub.start()
+    return f"what the broker had queued in {step.outage_s} s without a hub is gone"
+
+
+async def _disk_full(stage: Stage, step: Step, _: Random) -> str:
+    gateway = _victim(stage, step)
+    pid = gateway.process.pid
+    if pid is None:
+        raise ProcessLookupError(f"{gateway.name} does not run: its disk cannot be filled under it")
+    started = time.time()
+    how = gateway.disk.fill(pid)
+    try:
+        await asyncio.sleep(step.outage_s + _BACKLOG_S)
+    finally:
+        gateway.disk.make_room(pid)
+        gateway.may_cost(step.fault, STORAGE, from_at=started - COMMIT_S, to_at=time.time() + MARGIN_S)
+    return f"{gateway.name}: {how} for {step.outage_s + _BACKLOG_S:.1f} s"
+
+
+async def _damage(stage: Stage, step: Step, random: Random) -> str:
+    """Let a backlog build up behind a silent link, kill, damage, start, let the link come back."""
+    gateway = _victim(stage, step)
+    truncate = step.fault is Fault.JOURNAL_TRUNCATED
+    started = time.time()
+    gateway.link.go_silent()
+    try:
+        await asyncio.sleep(step.outage_s + _BACKLOG_S)
+        await gateway.kill(step.fault)
+        damage = journal_damage.truncate if truncate else journal_damage.flip_bit
+        done = damage(gateway.journal, random)
+        gateway.may_cost(step.fault, STORAGE, from_at=started - COMMIT_S, to_at=time.time() + MARGIN_S)
+        await gateway.process.start()
+    finally:
+        gateway.link.come_back()
+    return f"{gateway.name}: {done}"
+
+
+async def _journal_restored(stage: Stage, step: Step, random: Random) -> str:
+    """Copy the journal while it holds a backlog, run on, then put the old copy in its place."""
+    gateway = _victim(stage, step)
+    backup = stage.folder / "backup" / gateway.name
+    gateway.link.go_silent()
+    try:
+        await asyncio.sleep(random.choice((0.0, _BACKLOG_S)))
+        await gateway.stop(step.fault)
+        journal_damage.back_up(gateway.journal, backup)
+        await gateway.process.start()
+    finally:
+        gateway.link.come_back()
+    await asyncio.sleep(step.outage_s + _BACKLOG_S)
+    await gateway.kill(step.fault)
+    journal_damage.restore(gateway.journal, backup)
+    lost_from = time.time() - COMMIT_S - MARGIN_S
+    gateway.may_cost(step.fault, STORAGE | GATEWAY, from_at=lost_from, to_at=time.time())
+    await gateway.process.start()
+    return f"{gateway.name} is back on a journal {step.outage_s + _BACKLOG_S:.1f} s old"
+
+
+async def _hub_clock_stepped(stage: Stage, step: Step, random: Random) -> str:
+    offset_s = random.choice((-1, 1)) * random.randint(20, 1800)
+    stage.hub_clock.step(offset_s)
+    try:
+        await asyncio.sleep(step.outage_s + _BACKLOG_S)
+    finally:
+        stage.hub_clock.step(0)
+    return f"{offset_s:+d} s for {step.outage_s + _BACKLOG_S:.1f} s"
+
+
+async def _gateway_clock_stepped(stage: Stage, step: Step, random: Random) -> str:
+    gateway = _victim(stage, step)
+    offset_s = random.choice((-1, 1)) * random.randint(20, 1800)
+    gateway.clock.step(offset_s)
+    try:
+        await asyncio.sleep(step.outage_s + _BACKLOG_S)
+    finally:
+        gateway.clock.step(0)
+    return f"{gateway.name} {offset_s:+d} s for {step.outage_s + _BACKLOG_S:.1f} s"
+
+
+def _victim(stage: Stage, step: Step) -> GatewayStand:
+    return stage.gateways[step.targets[0]]
+
+
+PLAYS: dict[Fault, Play] = {
+    Fault.KILL: _kill,
+    Fault.BLACK_HOLE: _black_hole,
+    Fault.START_WITHOUT_BROKER: _start_without_broker,
+    Fault.BROKER_EMPTY: _broker_empty,
+    Fault.DISK_FULL: _disk_full,
+    Fault.JOURNAL_TRUNCATED: _damage,
+    Fault.JOURNAL_BIT_FLIPPED: _damage,
+    Fault.JOURNAL_RESTORED: _journal_restored,
+    Fault.HUB_CLOCK_STEPPED: _hub_clock_stepped,
+    Fault.GATEWAY_CLOCK_STEPPED: _gateway_clock_stepped,
+    Fault.BATCHES_REPLAYED: attacks.replay_batches,
+    Fault.HOSTILE_MESSAGES: attacks.send_hostile_messages,
+    Fault.FORGED_ACKS: attacks.forge_acks,
+    Fault.UNDECLARED_POINT: attacks.declare_late,
+}
+"""What each fault does."""
