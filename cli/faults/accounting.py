@@ -8,6 +8,7 @@ have been stepped. An answer that is not stored is looked for in the gaps, at th
 neighbours where it would stand.
 """
 
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,6 +60,8 @@ class Device:
     stored: Sequence[Instant]
     gaps: Sequence[StoredGap]
     windows: Sequence[Window]
+    until: float = math.inf
+    """Answers that left later are known, but not accounted for: they may still be on their way."""
 
 
 @dataclass(slots=True)
@@ -97,10 +100,11 @@ def account(devices: Iterable[Device]) -> Verdict:
 
 def account_device(device: Device) -> Verdict:
     """Return where every reading of one device went."""
-    verdict = Verdict(given_out=len(device.given_out) * device.points)
+    due = sorted(number for number, at in device.given_out.items() if at <= device.until)
+    verdict = Verdict(given_out=len(due) * device.points)
     placed = _account_stored(device, verdict)
     numbers = sorted(placed)
-    for number in sorted(device.given_out):
+    for number in due:
         if number not in placed:
             _account_missing(device, number, (numbers, placed), verdict)
     return verdict
@@ -110,22 +114,22 @@ def _account_stored(device: Device, verdict: Verdict) -> dict[int, float]:
     """Count what is stored; return number -> observed_at of the answers that are there."""
     placed: dict[int, float] = {}
     for instant in device.stored:
-        new = {number for number in instant.numbers if number in device.given_out} - placed.keys()
-        for number in set(instant.numbers) - device.given_out.keys():
+        numbers = set(instant.numbers)
+        strange = numbers - device.given_out.keys()
+        for number in strange:
             verdict.unexplained += device.points
             verdict.findings.append(f"{device.name}: answer {number} is stored but was never given out")
-        known = len(set(instant.numbers))
-        surplus = instant.rows - known * device.points
-        again = (known - len(new) - len(set(instant.numbers) - device.given_out.keys())) * device.points
-        if again > 0 or surplus > 0:
-            verdict.duplicated += max(again, 0) + max(surplus, 0)
-            verdict.findings.append(f"{device.name}: {sorted(instant.numbers)} stored more than once")
+        new = numbers - strange - placed.keys()
+        again = (len(numbers) - len(strange) - len(new)) * device.points
+        surplus = instant.rows - len(numbers) * device.points
+        if again or surplus > 0:
+            verdict.duplicated += again + max(surplus, 0)
+            verdict.findings.append(f"{device.name}: {sorted(numbers)} stored more than once")
         if surplus < 0:
             verdict.lost += -surplus
-            verdict.findings.append(
-                f"{device.name}: {-surplus} readings of {sorted(instant.numbers)} missing"
-            )
-        verdict.stored += len(new) * device.points + min(surplus, 0)
+            verdict.findings.append(f"{device.name}: {-surplus} readings of {sorted(numbers)} missing")
+        due = sum(device.given_out[number] <= device.until for number in new)
+        verdict.stored += due * device.points + min(surplus, 0)
         placed.update(dict.fromkeys(new, instant.observed_at))
     return placed
 

@@ -1,5 +1,7 @@
 """The accounting finds a lost, doubled or unexplained reading when there is one."""
 
+from dataclasses import replace
+
 import pytest
 
 from cli.faults.accounting import Device, Instant, StoredGap, Window, account, account_device
@@ -92,14 +94,7 @@ def test_gap_that_does_not_reach_the_answer_does_not_explain_it() -> None:
 
 def test_answer_stored_under_two_times_is_doubled() -> None:
     known = device(stored=all_but())
-    doubled = Device(
-        name=known.name,
-        points=POINTS,
-        given_out=known.given_out,
-        stored=[*known.stored, Instant(170.0, (4,), POINTS)],
-        gaps=[],
-        windows=[],
-    )
+    doubled = replace(known, stored=[*known.stored, Instant(170.0, (4,), POINTS)])
     verdict = account_device(doubled)
     assert (verdict.duplicated, verdict.stored) == (3, 30)
 
@@ -128,6 +123,14 @@ def test_answers_are_placed_by_their_neighbours_when_the_clock_was_stepped() -> 
         )
     )
     assert verdict.clean
+
+
+def test_answers_after_the_end_are_known_but_not_due() -> None:
+    known = device(stored=all_but(10))
+    ended = replace(known, until=108.5)
+    verdict = account_device(ended)
+    assert verdict.clean
+    assert (verdict.given_out, verdict.stored) == (24, 24)
 
 
 @pytest.mark.parametrize("missing", [1, 5, 10])

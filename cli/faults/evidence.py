@@ -1,0 +1,83 @@
+"""Brings together what the devices gave out and what the hub stored, and has it accounted for.
+
+It reads the database as any client would and writes nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from cli.faults.accounting import Device, Instant, StoredGap, Verdict, Window, account
+from cloud.store.audit import Fed, batches_by_state, fed_points, ledger_holes, stored_instants
+from cloud.store.gaps_read import list_gaps
+
+Connection = psycopg.AsyncConnection[Any]
+
+_GAPS_MAX = 1_000_000
+_EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A simulated device as the campaign knows it."""
+
+    gateway: str
+    prefix: str
+    """First part of the names of its channels."""
+    numbering: str
+    """The channel that counts its answers."""
+    points: int
+    windows: Sequence[Window]
+    given_out: Callable[[], Mapping[int, float]]
+    """Number -> when it left the device (UTC, seconds)."""
+
+
+async def audit(dsn: str, units: Sequence[Unit], until: float) -> Verdict:
+    """Account for everything that was given out until then; holes in the ledger count as losses."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        fed = await fed_points(connection)
+        verdict = account([await _device(connection, unit, fed, until) for unit in units])
+        for hole in await ledger_holes(connection):
+            verdict.lost += 1
+            verdict.findings.append(f"{hole.gateway}: batches {hole.missing} never came, without a tombstone")
+        open_batches = await batches_by_state(connection)
+    for state in ("waiting", "quarantined"):
+        if open_batches.get(state):
+            verdict.findings.append(f"{open_batches[state]} batches are {state}")
+    return verdict
+
+
+async def _device(connection: Connection, unit: Unit, fed: Sequence[Fed], until: float) -> Device:
+    points = {
+        row.channel: row.point_id
+        for row in fed
+        if row.gateway == unit.gateway and row.channel.startswith(unit.prefix + "/")
+    }
+    stored, gaps = [], []
+    numbering = points.get(unit.numbering)
+    if numbering is not None:
+        now = datetime.now(UTC)
+        stored = [
+            Instant(row.observed_at.timestamp(), tuple(row.numbers), row.rows)
+            for row in await stored_instants(connection, numbering, list(points.values()))
+        ]
+        found = await list_gaps(connection, *_EVER, now=now, point_id=numbering, limit=_GAPS_MAX)
+        gaps = [
+            StoredGap(
+                gap.cause, gap.from_at.timestamp() if gap.from_at else float("-inf"), gap.to_at.timestamp()
+            )
+            for gap in found
+        ]
+    return Device(
+        name=f"{unit.gateway} {unit.prefix}",
+        points=unit.points,
+        # Asked last: whatever is stored by now has been given out before.
+        given_out=unit.given_out(),
+        stored=stored,
+        gaps=gaps,
+        windows=unit.windows,
+        until=until,
+    )
