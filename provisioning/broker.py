@@ -91,7 +91,7 @@ connection_messages true
 set_tcp_nodelay true
 # One hub worker holds the batches of many gateways until they are committed.
 max_inflight_messages 1000
-# Per client. The count is there because 2.0.11 ignores the limit in bytes without one.
+# Per client, whichever is reached first; what is dropped is sent again by its gateway.
 max_queued_messages 100000
 max_queued_bytes 268435456
 max_packet_size {_PACKET_BYTES_MAX}
