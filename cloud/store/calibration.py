@@ -12,14 +12,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.types.range import Range
 
+from cloud.store.connection import Connection
 from cloud.store.exact import decimal_text, rescale, round_half_even
-
-Connection = AsyncConnection[Any]
 
 MEAN_DIGITS = 2
 """A mean is given this many places finer than the values that it is made of."""

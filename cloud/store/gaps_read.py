@@ -6,12 +6,10 @@ reading stored after it, or to now. Late readings move these ends, so they are f
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-Connection = AsyncConnection[Any]
+from cloud.store.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from psycopg import AsyncConnection
-
 from cloud.store.calibration import corrected_text, make_curve
+from cloud.store.connection import Connection
 from cloud.store.exact import decimal_text
 from cloud.store.points import Point, list_points
 from cloud.store.status_words import status_word
-
-Connection = AsyncConnection[Any]
 
 SILENT_PERIODS = 3
 """A point is silent when its newest reading is older than this many of its periods."""

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from cloud.store.connection import Connection
 from wire.quantities import QUANTITIES
-
-Connection = AsyncConnection[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-Connection = AsyncConnection[Any]
+from cloud.store.connection import Connection
 
 FIX_MODES = (2, 3)
 """gpsd modes that are a fix: two- and three-dimensional."""
@@ -77,7 +76,7 @@ _COUNT = """
 SELECT count(*) FROM (
     SELECT 1 FROM positions
     WHERE point_id = %(point_id)s AND observed_at >= %(from_at)s AND observed_at < %(to_at)s
-    LIMIT %(limit)s) some
+    LIMIT %(limit)s) probe
 """
 
 _TRACK = """

@@ -9,18 +9,14 @@ is interpolated.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-from psycopg import AsyncConnection
 
 from cloud.store.buckets import Grid, Stretch, choose_grid, cut, finer_stretches, without
 from cloud.store.calibration import Scales, load_scales
+from cloud.store.connection import Connection
 from cloud.store.gaps_read import Gap, list_gaps
 from cloud.store.rollups import pending_stretches
 from cloud.store.status_words import status_word
 from cloud.store.tallies import Bucket, Part, Tally, make_buckets
-
-Connection = AsyncConnection[Any]
 
 RESOLUTIONS = ("auto", "raw", "1m", "1h")
 GAPS_MAX = 1000
@@ -58,7 +54,7 @@ class Series:
 
 _COUNT = """
 SELECT count(*) FROM (
-    SELECT 1 FROM readings WHERE point_id = %s AND observed_at >= %s AND observed_at < %s LIMIT %s) some
+    SELECT 1 FROM readings WHERE point_id = %s AND observed_at >= %s AND observed_at < %s LIMIT %s) probe
 """
 
 _READINGS = """

@@ -13,13 +13,12 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 from psycopg.types.range import Range
 from psycopg_pool import AsyncConnectionPool
 
 from cloud.store.buckets import Stretch
-
-Connection = AsyncConnection[Any]
+from cloud.store.connection import Connection
 
 log = logging.getLogger(__name__)
 
