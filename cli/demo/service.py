@@ -11,6 +11,11 @@ from cli.embedded import processes
 from cli.embedded.processes import Child, Command
 
 
+def heng(words: Sequence[str | Path], *, log: Path, environment: Mapping[str, str] | None = None) -> Command:
+    """Return the command `heng WORDS…`, run by this interpreter."""
+    return Command((sys.executable, "-m", "cli.main", *words), log, environment or {})
+
+
 class Service:
     """One `heng …` command line and the process that runs it now."""
 
@@ -24,8 +29,7 @@ class Service:
     ) -> None:
         """`words` stand behind `heng`; `environment` is added to ours."""
         self.name = name
-        arguments = (sys.executable, "-m", "cli.main", *words)
-        self._command = Command(arguments, log, environment or {})
+        self._command = heng(words, log=log, environment=environment)
         self._child: Child | None = None
         self.wanted = False
         """Whether it should run now: false from `stop` or `kill` on."""

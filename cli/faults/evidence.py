@@ -11,8 +11,9 @@ from typing import Any
 import psycopg
 
 from cli.faults.accounting import Device, Instant, StoredGap, Verdict, Window, account
-from cloud.store.audit import Fed, batches_by_state, fed_points, ledger_holes, stored_instants
+from cloud.store.audit import Fed, batches_by_state, fed_points, stored_instants
 from cloud.store.gaps_read import list_gaps
+from cloud.store.ledger_read import list_epochs
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -40,9 +41,10 @@ async def audit(dsn: str, units: Sequence[Unit], until: float) -> Verdict:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as connection:
         fed = await fed_points(connection)
         verdict = account([await _device(connection, unit, fed, until) for unit in units])
-        for hole in await ledger_holes(connection):
-            verdict.lost += 1
-            verdict.findings.append(f"{hole.gateway}: batches {hole.missing} never came, without a tombstone")
+        for epoch in await list_epochs(connection, limit=_GAPS_MAX):
+            if epoch.missing:
+                verdict.lost += epoch.missing
+                verdict.findings.append(f"{epoch.gateway}: batches {epoch.missing_ranges} never came")
         open_batches = await batches_by_state(connection)
     for state in ("waiting", "quarantined"):
         if open_batches.get(state):

@@ -1,4 +1,4 @@
-"""What an audit counts: rows per instant, per point, and holes in the ledger; writes nothing.
+"""What an audit counts: rows per instant and per point, batches by state; writes nothing.
 
 It judges nothing: whether the counts are right is for whoever knows what the devices gave out.
 """
@@ -36,15 +36,6 @@ class Fed:
     positions: int
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerHole:
-    """Numbers of an epoch that were never received and have no tombstone."""
-
-    gateway: str
-    epoch: bytes
-    missing: str
-
-
 _INSTANTS = """
 SELECT observed_at,
        coalesce(array_agg(raw ORDER BY raw) FILTER (WHERE point_id = %(numbering)s AND raw IS NOT NULL), '{}')
@@ -59,16 +50,6 @@ SELECT g.name AS gateway, c.channel, c.point_id,
        (SELECT count(*) FROM positions p WHERE p.point_id = c.point_id)::bigint AS positions
 FROM channel_bindings c JOIN gateways g ON g.id = c.gateway_id
 ORDER BY g.name, c.channel
-"""
-
-_HOLES = """
-SELECT * FROM (
-    SELECT g.name AS gateway, l.epoch,
-           (int8multirange(int8range(1, upper(l.received))) - l.received - coalesce(
-               (SELECT range_agg(int8range(t.seq, t.seq, '[]')) FROM tombstones t
-                 WHERE t.gateway_id = l.gateway_id AND t.epoch = l.epoch), '{}'))::text AS missing
-    FROM ledger l JOIN gateways g ON g.id = l.gateway_id WHERE NOT isempty(l.received)) holes
-WHERE missing <> '{}' ORDER BY gateway, epoch
 """
 
 _STATES = "SELECT state, count(*)::int FROM batches GROUP BY state"
@@ -87,13 +68,6 @@ async def fed_points(connection: Connection) -> list[Fed]:
     """Return every channel binding with the number of rows of its point."""
     async with connection.cursor(row_factory=class_row(Fed)) as cursor:
         await cursor.execute(_FED)
-        return await cursor.fetchall()
-
-
-async def ledger_holes(connection: Connection) -> list[LedgerHole]:
-    """Return the numbers that are missing below the highest received one of every epoch."""
-    async with connection.cursor(row_factory=class_row(LedgerHole)) as cursor:
-        await cursor.execute(_HOLES)
         return await cursor.fetchall()
 
 

@@ -1,0 +1,119 @@
+"""The load of a campaign: simulated devices that number their answers, and gateways' settings for them.
+
+It starts no gateway.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulators.devices.modbus import Truth, Unit, modbus_server
+from simulators.world import World
+
+INTERVAL_MS = 200
+UNITS = ("room-1", "room-2")
+NUMBERING = "answers"
+_VALUES = (
+    # part of the point's name, quantity, register, type, scale or step
+    (NUMBERING, "count", 0, "uint32", "1"),
+    ("pressure", "pressure", 2, "float32", "0.01"),
+    ("illuminance", "illuminance", 4, "uint32", "0.1"),
+    ("sound", "sound_level", 6, "uint16", "0.1"),
+    ("vibration", "vibration", 7, "uint16", "0.001"),
+    ("air-speed", "air_speed", 8, "uint16", "0.01"),
+    ("co2", "co2", 9, "uint16", "1"),
+    ("field", "electric_field", 10, "uint16", "0.01"),
+    ("voltage", "voltage", 11, "uint16", "0.1"),
+    ("frequency", "frequency", 12, "uint16", "0.01"),
+)
+POINTS = len(_VALUES)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLine:
+    """The simulated devices of one gateway, behind one port."""
+
+    port: int
+    log: Path
+
+    def given_out(self, unit: str) -> Mapping[int, float]:
+        """Return number -> when it left (UTC, seconds) of one device, as it wrote them down itself."""
+        return _read_log(self.log)[unit]
+
+
+@asynccontextmanager
+async def open_devices(gateway: str, seed: int, log: Path) -> AsyncIterator[DeviceLine]:
+    """Serve the devices of one gateway for as long as the context lasts."""
+    world = World(seed)
+    units = [
+        Unit(number, "sim-environment", _truth(world, f"{gateway}/{name}"), name)
+        for number, name in enumerate(UNITS, 1)
+    ]
+    async with modbus_server(units, now=_now, log=log) as (_, port):
+        yield DeviceLine(port, log)
+
+
+def settings(gateway: str, *, data: Path, identity: Path, uplink_port: int, device_port: int) -> str:
+    """Return a gateway's settings: short waits, so that a campaign sees many recoveries."""
+    return "\n".join(
+        [
+            "[gateway]",
+            f'id = "{gateway}"',
+            f"data = {json.dumps(str(data))}",
+            f"identity = {json.dumps(str(identity))}",
+            "[uplink]",
+            'host = "127.0.0.1"',
+            f"port = {uplink_port}",
+            "keepalive_s = 5",
+            "timeout_s = 3",
+            "resend_s = 2",
+            "resend_max_s = 8",
+            "reconnect_s = 0.2",
+            "reconnect_max_s = 2",
+            "[journal]",
+            "bytes_max = 16000000",
+            "[[device]]",
+            'driver = "modbus"',
+            'name = "line"',
+            'host = "127.0.0.1"',
+            f"port = {device_port}",
+            f"interval_ms = {INTERVAL_MS}",
+            *(line for number, name in enumerate(UNITS, 1) for line in _unit(number, name)),
+            "[[device.profile]]",
+            'name = "numbered"',
+            *(line for value in _VALUES for line in _value(*value)),
+            "",
+        ]
+    )
+
+
+def _unit(address: int, name: str) -> list[str]:
+    return ["[[device.unit]]", f"address = {address}", 'profile = "numbered"', f'prefix = "{name}"']
+
+
+def _value(point: str, quantity: str, register: int, kind: str, step: str) -> list[str]:
+    lines = ["[[device.profile.value]]", f'point = "{point}"', f'quantity = "{quantity}"']
+    lines += [f"register = {register}", f'type = "{kind}"']
+    if point == NUMBERING:
+        return [*lines, 'kind = "counter"']
+    return [*lines, f'step = "{step}"' if kind == "float32" else f'scale = "{step}"']
+
+
+def _truth(world: World, room: str) -> Truth:
+    return lambda name: world.air(room, time.time()).value(name)
+
+
+def _now() -> tuple[int, int]:
+    return time.monotonic_ns(), time.time_ns() // 1_000_000
+
+
+def _read_log(log: Path) -> dict[str, dict[int, float]]:
+    given: dict[str, dict[int, float]] = defaultdict(dict)
+    for line in log.read_text(encoding="utf-8").splitlines():
+        answer = json.loads(line)
+        given[answer["unit"]].setdefault(answer["reads"], answer["utc_ms"] / 1000)
+    return given
