@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll, Position
+from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll, Position, as_text
 from wire.status import GapCause
 
 MonotonicNs = Callable[[], int]
@@ -30,7 +30,7 @@ class DeviceUnavailable(Exception):
     def __init__(self, reason: str, cause: GapCause = GapCause.BUS) -> None:
         """`reason` is one short sentence for a person."""
         super().__init__(reason)
-        self.reason = reason
+        self.reason = as_text(reason)
         self.cause = cause
 
 

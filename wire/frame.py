@@ -85,10 +85,10 @@ def decode(data: bytes) -> Frame:
 def _inflate(packed: bytes) -> bytes:
     inflater = zlib.decompressobj()
     try:
-        body = inflater.decompress(packed, BODY_BYTES_MAX)
+        body = inflater.decompress(packed, BODY_BYTES_MAX + 1)
     except zlib.error as error:
         raise FrameError(f"deflated body: {error}") from None
-    if inflater.unconsumed_tail:
+    if len(body) > BODY_BYTES_MAX:
         raise FrameError(f"deflated body: expected at most {BODY_BYTES_MAX} bytes once inflated")
     if not inflater.eof or inflater.unused_data:
         raise FrameError("deflated body: expected one complete stream and nothing behind it")

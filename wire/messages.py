@@ -3,7 +3,8 @@
 Times are integers of `TICK_MS` milliseconds. A *monotonic* tick counts from the start of a boot; a *UTC*
 tick counts from 1970-01-01T00:00Z. `utc tick = monotonic tick + Clock.offset_ticks`.
 
-Telemetry (up) ignores fields it does not know, so that a hub and a gateway may be two versions apart.
+Telemetry (up) ignores fields it does not know, so that a hub and a gateway may be two versions apart; what
+goes down refuses them, because a gateway acts on it.
 """
 
 from typing import Annotated
@@ -16,17 +17,29 @@ TICK_MS = 10
 TICKS_PER_S = 100
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Ticks = Annotated[int, Meta(ge=-(2**50), le=2**50)]
+# 2**39 ticks are 174 years: the sum of offset, base and tick is a date in every calendar and database.
+Ticks = Annotated[int, Meta(ge=-(2**39), le=2**39)]
 Seq = Annotated[int, Meta(ge=1, le=2**62)]
 Id128 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 KeyId = Annotated[bytes, Meta(min_length=8, max_length=8)]
-GatewayId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,63}$")]
-LayoutId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}$")]
-PointName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_./-]{0,127}$")]
-Word = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$")]
+# `$(?!\n)` is the very end in Python's dialect and in JSON Schema's: a bare `$` lets a last newline in.
+GatewayId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,63}$(?!\n)")]
+LayoutId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}$(?!\n)")]
+PointName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_./-]{0,127}$(?!\n)")]
+Word = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$(?!\n)")]
+Place = Annotated[int, Meta(ge=0, le=4095)]
+Exponent = Annotated[int, Meta(ge=-12, le=12)]
 StatusCode = Annotated[int, Meta(ge=0, le=255)]
-Scalar = str | int | float | bool | None
+# No text holds U+0000: PostgreSQL stores none, and what cannot be stored must not be accepted.
+Text = Annotated[str, Meta(pattern=r"^[^\u0000]*$", max_length=200)]
+LongText = Annotated[str, Meta(pattern=r"^[^\u0000]*$", max_length=16384)]
+Scalar = LongText | int | float | bool | None
+
+
+def as_text(value: str) -> str:
+    """Return `value` as a `Text` can carry it: at most 200 characters, no U+0000 and no lone surrogate."""
+    return value[:200].replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,7 +59,7 @@ class Clock(Record, frozen=True):
     state: ClockState
     offset_ticks: Ticks | None = None
     bound_ms: Annotated[int, Meta(ge=0, le=2**40)] | None = None
-    source: str = ""
+    source: Text = ""
 
 
 class Poll(Record, frozen=True):
@@ -59,7 +72,7 @@ class Poll(Record, frozen=True):
     layout: LayoutId
     tick: Ticks
     counts: list[Int64 | None]
-    flags: list[tuple[int, StatusCode]] = []
+    flags: list[tuple[Place, StatusCode]] = []
 
 
 class Position(Record, frozen=True):
@@ -89,7 +102,7 @@ class Event(Record, frozen=True):
     """Something that happened; `kind` and the keys of `data` are words of `docs/reference`."""
 
     kind: Word
-    subject: Annotated[str, Meta(max_length=128)]
+    subject: Text
     tick: Ticks
     data: dict[Word, Scalar] = {}
 
@@ -105,7 +118,7 @@ class Gap(Record, frozen=True):
     cause: GapCause
     from_tick: Ticks | None = None
     to_tick: Ticks | None = None
-    reason: Annotated[str, Meta(max_length=200)] = ""
+    reason: Text = ""
 
 
 class ClockFound(Record, frozen=True):
@@ -114,7 +127,7 @@ class ClockFound(Record, frozen=True):
     boot: Id128
     offset_ticks: Ticks
     bound_ms: Annotated[int, Meta(ge=0, le=2**40)]
-    source: str
+    source: Text
 
 
 class Tombstone(Record, frozen=True):
@@ -123,7 +136,7 @@ class Tombstone(Record, frozen=True):
     epoch: Id128
     seq: Seq
     hash: Hash
-    reason: str
+    reason: Text
 
 
 class Batch(Message, frozen=True):
@@ -156,11 +169,11 @@ class PointDeclaration(Message, frozen=True):
     name: PointName
     quantity: Word
     kind: PointKind = PointKind.ANALOG
-    exponent: Annotated[int, Meta(ge=-12, le=12)] = 0
+    exponent: Exponent = 0
     period_ms: Annotated[int, Meta(ge=1, le=2**40)] | None = None
     """How often a reading is due; None when it comes by itself."""
-    device: str = ""
-    states: dict[str, str] = {}
+    device: Text = ""
+    states: dict[Text, Text] = {}
     """For kind state: count (as text) -> word."""
 
 
@@ -169,7 +182,7 @@ class Layout(Message, frozen=True):
 
     id: LayoutId
     points: Annotated[list[PointName], Meta(min_length=1, max_length=4096)]
-    exponents: list[int]
+    exponents: Annotated[list[Exponent], Meta(min_length=1, max_length=4096)]
 
 
 class Points(Message, frozen=True):
@@ -186,7 +199,7 @@ class Points(Message, frozen=True):
 class KeyProof(Message, frozen=True):
     """The TLS key certifies the batch key: what a hub that never saw this gateway needs to trust it."""
 
-    certificate_pem: Annotated[str, Meta(max_length=16384)]
+    certificate_pem: LongText
     """TLS certificate of the gateway, followed by its issuing CA when that is not the root."""
     public_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
     """Raw Ed25519 batch key."""
@@ -206,14 +219,14 @@ class GatewayStatus(Message, frozen=True):
     session: Id128
     online: bool
     boot: Id128
-    software: Annotated[str, Meta(max_length=64)] = ""
+    software: Text = ""
     key_proof: KeyProof | UnsetType = UNSET
 
 
 # --- down/ack ---------------------------------------------------------------------------------------
 
 
-class AckRange(Record, frozen=True):
+class AckRange(Record, frozen=True, forbid_unknown_fields=True):
     """Batches `first`, `first + 1`, … of one epoch with their hashes, in order."""
 
     epoch: Id128
@@ -221,7 +234,7 @@ class AckRange(Record, frozen=True):
     hashes: Annotated[list[Hash], Meta(min_length=1)]
 
 
-class Ack(Message, frozen=True):
+class Ack(Message, frozen=True, forbid_unknown_fields=True):
     """The hub's word that batches are committed, or that an epoch must be given up.
 
     `hub_time_ms` is the hub's UTC when it signed, a last resort for gateways without a clock.
