@@ -1,0 +1,201 @@
+"""Follows the hub's feed once per process and hands what changed to every open page, in bounded queues.
+
+It renders nothing and reads through `cloud.store` alone. A page that falls behind is not waited for: its
+queue is emptied and it is told to take everything anew.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from psycopg import AsyncConnection, OperationalError
+
+from cloud.store import feed as store_feed
+from cloud.store.latest import Latest, latest_of
+from cloud.store.points import Point, list_points
+from cloud.store.positions_read import LatestPosition, list_latest_positions
+from cloud.store.sites import Gateway, Site, list_gateways, list_sites
+
+log = logging.getLogger(__name__)
+
+Connection = AsyncConnection[Any]
+
+QUEUE_MAX = 64
+WAKE_S = 1.0
+"""The feed is looked at this often even when nothing woke it."""
+REST_S = 0.1
+"""Wake-ups that come closer than this are answered together."""
+BACKOFF_MAX_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is new for pages; `everything` asks them to take all that is known anew."""
+
+    points: tuple[Latest, ...] = ()
+    positions: tuple[LatestPosition, ...] = ()
+    sites: bool = False
+    """Whether a site's or gateway's state changed."""
+    everything: bool = False
+
+
+@dataclass
+class Client:
+    """One open page."""
+
+    queue: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_MAX))
+
+    def tell(self, change: Change | None) -> None:
+        """Queue a change; a full queue is replaced by "take everything anew"."""
+        if change is not None and self.queue.full():
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            change = Change(everything=True)
+        if self.queue.full():
+            self.queue.get_nowait()
+        self.queue.put_nowait(change)
+
+
+class LiveFeed:
+    """The newest values of everything, kept in memory while `run` runs."""
+
+    def __init__(self, dsn: str, *, now: Callable[[], datetime], random: Random) -> None:
+        """`dsn` is the hub role's; the feed holds one connection of its own."""
+        self._dsn = dsn
+        self._now = now
+        self._random = random
+        self._clients: set[Client] = set()
+        self._position = 0
+        self._directory: dict[int, Point] = {}
+        self._closed = False
+        self.latest: dict[int, Latest] = {}
+        self.positions: dict[int, LatestPosition] = {}
+        self.sites: tuple[Site, ...] = ()
+        self.gateways: tuple[Gateway, ...] = ()
+        self.connected = False
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Give a page its queue; None in it means that the hub stops."""
+        one = Client()
+        if self._closed:
+            one.tell(None)
+        self._clients.add(one)
+        try:
+            yield one
+        finally:
+            self._clients.discard(one)
+
+    def close(self) -> None:
+        """End every stream, so that the server can stop."""
+        self._closed = True
+        self._tell(None)
+
+    async def run(self) -> None:
+        """Follow until cancelled; a lost database is waited for, with jittered backoff."""
+        wait_s = 0.25
+        try:
+            while True:
+                try:
+                    async with self._connected() as connection:
+                        wait_s = 0.25
+                        await self._follow(connection)
+                except (OperationalError, OSError) as error:
+                    self._lost(error)
+                await asyncio.sleep(wait_s * self._random.uniform(0.5, 1.0))
+                wait_s = min(wait_s * 2, BACKOFF_MAX_S)
+        finally:
+            self.close()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        connection = await AsyncConnection.connect(self._dsn, autocommit=True)
+        async with connection:
+            await store_feed.listen(connection)
+            self._position = await store_feed.head(connection)
+            await self._read_directory(connection)
+            await self._read_values(connection, None)
+            self.connected = True
+            log.info("pages are live")
+            self._tell(Change(everything=True))
+            yield connection
+
+    def _lost(self, error: Exception) -> None:
+        if self.connected:
+            log.warning("pages lost the database: %s", error)
+        self.connected = False
+
+    async def _follow(self, connection: Connection) -> None:
+        while True:
+            woken = await store_feed.wait(connection, WAKE_S)
+            sites = await self._read_directory(connection)
+            news = await store_feed.news_since(connection, self._position)
+            self._position = news.position
+            points, positions = (
+                await self._read_values(connection, news.gateways) if news.gateways else ((), ())
+            )
+            if points or positions or sites:
+                self._tell(Change(points, positions, sites))
+            if woken:
+                await asyncio.sleep(REST_S)
+
+    async def _read_directory(self, connection: Connection) -> bool:
+        """Read sites and gateways; return whether what pages show of them changed."""
+        sites, gateways = tuple(await list_sites(connection)), tuple(await list_gateways(connection))
+        changed = [_face(one) for one in gateways] != [_face(one) for one in self.gateways]
+        changed = changed or [one.name for one in sites] != [one.name for one in self.sites]
+        self.sites, self.gateways = sites, gateways
+        return changed
+
+    async def _read_values(
+        self, connection: Connection, gateways: tuple[int, ...] | None
+    ) -> tuple[tuple[Latest, ...], tuple[LatestPosition, ...]]:
+        """Read what is newer than what is known, of these gateways or (None) of all."""
+        now = self._now()
+        times = await store_feed.newest_readings(connection, gateways)
+        fresh = [
+            id_ for id_, at in times.items() if id_ not in self.latest or self.latest[id_].observed_at != at
+        ]
+        if gateways is None or any(id_ not in self._directory for id_ in fresh):
+            self._directory = {point.id: point for point in await _all_points(connection)}
+        known = [self._directory[id_] for id_ in fresh if id_ in self._directory]
+        points = tuple(await latest_of(connection, known, now=now))
+        self.latest.update((one.point.id, one) for one in points)
+        return points, await self._read_positions(connection, gateways)
+
+    async def _read_positions(
+        self, connection: Connection, gateways: tuple[int, ...] | None
+    ) -> tuple[LatestPosition, ...]:
+        times = await store_feed.newest_positions(connection, gateways)
+        moved = {
+            id_
+            for id_, at in times.items()
+            if id_ not in self.positions or self.positions[id_].observed_at != at
+        }
+        if not moved:
+            return ()
+        newest = await list_latest_positions(connection, now=self._now())
+        positions = tuple(one for one in newest if one.point_id in moved)
+        self.positions.update((one.point_id, one) for one in positions)
+        return positions
+
+    def _tell(self, change: Change | None) -> None:
+        for client in self._clients:
+            client.tell(change)
+
+
+async def _all_points(connection: Connection) -> list[Point]:
+    points: list[Point] = []
+    while page := await list_points(connection, after=points[-1].id if points else 0):
+        points += page
+    return points
+
+
+def _face(gateway: Gateway) -> tuple[object, ...]:
+    """Return what pages show of a gateway, but for the time of its newest batch."""
+    return gateway.name, gateway.site, gateway.online, gateway.online_since, gateway.last_batch_at is None

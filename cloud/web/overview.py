@@ -1,0 +1,188 @@
+"""Sites, gateways and points as the pages show them, from rows of the store. No markup and no SQL."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from cloud.store.latest import Latest
+from cloud.store.sites import Gateway, Site
+from cloud.web.figures import milliseconds, unit
+from cloud.web.language import Language
+from cloud.web.render import zone_of
+from cloud.web.sparkline import Drawing
+from cloud.web.values import Shown, show
+from cloud.web.words import FIGURES, KINDS, STATES, state_word
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state as shown: `kind` picks shape and colour, `word` says it, `element` is where it stands."""
+
+    element: str
+    kind: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointRow:
+    """A point in a table of values or above a chart."""
+
+    id: int
+    name: str
+    label: str
+    """The quantity's name; with the last part of the point's name where that says more."""
+    unit: str
+    due_ms: int | None
+    shown: Shown
+    spark: Drawing | None
+    states: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Points with the same beginning of their name, e.g. `room-2/air`."""
+
+    name: str
+    points: list[PointRow]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRow:
+    """A gateway of a site."""
+
+    name: str
+    state: State
+    since_ms: int | None
+    last_batch_ms: int | None
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """A site with its points."""
+
+    name: str
+    title: str
+    kind: str
+    kind_word: str
+    time_zone: str
+    zone: ZoneInfo
+    state: State
+    gateways: list[GatewayRow]
+    places: list[Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A count on top of the page."""
+
+    word: str
+    count: int
+
+
+def gateway_kind(gateway: Gateway) -> str:
+    """Return a gateway's state; one that was never heard is not monitored, never green."""
+    if gateway.online:
+        return "online"
+    heard = gateway.online_since is not None or gateway.last_batch_at is not None
+    return "suspected" if heard else "unmonitored"
+
+
+def site_kind(gateways: Iterable[Gateway]) -> str:
+    """Return a site's state from its gateways'; a site without one is not monitored."""
+    kinds = {gateway_kind(gateway) for gateway in gateways}
+    if not kinds or kinds == {"unmonitored"}:
+        return "unmonitored"
+    if kinds == {"online"}:
+        return "online"
+    return "partly" if "online" in kinds else "suspected"
+
+
+def states(sites: Sequence[Site], gateways: Sequence[Gateway], language: Language) -> list[State]:
+    """Return the states of all sites and gateways, for the live stream."""
+    return [
+        *(_state(f"state-{site.name}", site_kind(_of(gateways, site)), language) for site in sites),
+        *(_state(f"gateway-{one.name}", gateway_kind(one), language) for one in gateways),
+    ]
+
+
+def site_view(
+    site: Site,
+    *,
+    gateways: Sequence[Gateway],
+    latest: Sequence[Latest],
+    sparks: Mapping[int, Drawing],
+    language: Language,
+) -> SiteView:
+    """Return what a page shows of a site."""
+    zone = zone_of(site.time_zone)
+    own = _of(gateways, site)
+    return SiteView(
+        name=site.name,
+        title=site.title,
+        kind=site.kind,
+        kind_word=language.say(KINDS[site.kind]),
+        time_zone=zone.key,
+        zone=zone,
+        state=_state(f"state-{site.name}", site_kind(own), language),
+        gateways=[_gateway(one, language) for one in own],
+        places=_places([point_row(one, sparks.get(one.point.id), language, zone=zone) for one in latest]),
+    )
+
+
+def point_row(latest: Latest, spark: Drawing | None, language: Language, *, zone: ZoneInfo) -> PointRow:
+    """Return a point as shown."""
+    point = latest.point
+    leaf = point.name.rpartition("/")[2]
+    said = language.quantity(point.quantity)
+    return PointRow(
+        id=point.id,
+        name=point.name,
+        label=said if leaf == point.quantity else f"{said} · {leaf.replace('_', ' ')}",
+        unit=unit(point.quantity),
+        due_ms=point.period_ms,
+        shown=show(latest, language, zone),
+        spark=spark,
+        states={value: state_word(language, word) for value, word in point.states.items()},
+    )
+
+
+def figures(
+    sites: Sequence[Site], gateways: Sequence[Gateway], language: Language, *, silent: int
+) -> list[Figure]:
+    """Return the counts on top of the page."""
+    kinds = [site_kind(_of(gateways, site)) for site in sites]
+    counts = {
+        "sites": len(sites),
+        "online": kinds.count("online"),
+        "partly": kinds.count("partly"),
+        "suspected": kinds.count("suspected"),
+        "unmonitored": kinds.count("unmonitored"),
+        "silent": silent,
+    }
+    return [Figure(language.say(word), counts[key]) for key, word in FIGURES.items()]
+
+
+def _of(gateways: Iterable[Gateway], site: Site) -> list[Gateway]:
+    return [gateway for gateway in gateways if gateway.site_id == site.id]
+
+
+def _state(element: str, kind: str, language: Language) -> State:
+    return State(element, kind, language.say(STATES[kind]))
+
+
+def _gateway(gateway: Gateway, language: Language) -> GatewayRow:
+    return GatewayRow(
+        name=gateway.name,
+        state=_state(f"gateway-{gateway.name}", gateway_kind(gateway), language),
+        since_ms=milliseconds(gateway.online_since) if gateway.online_since else None,
+        last_batch_ms=milliseconds(gateway.last_batch_at) if gateway.last_batch_at else None,
+        software=gateway.software or "",
+    )
+
+
+def _places(rows: Sequence[PointRow]) -> list[Place]:
+    places: dict[str, list[PointRow]] = {}
+    for row in rows:
+        places.setdefault(row.name.rpartition("/")[0], []).append(row)
+    return [Place(name, points) for name, points in sorted(places.items())]

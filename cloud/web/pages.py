@@ -1,0 +1,131 @@
+"""The hub's pages: *now*, the map and the live stream; sites are in `site_page`.
+
+`mount` is all that the hub needs. There is no sign-in yet: the hub listens on loopback alone.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+
+from cloud.store.latest import list_latest
+from cloud.store.points import list_points
+from cloud.store.positions_read import list_latest_positions
+from cloud.store.sites import find_site, list_gateways, list_sites
+from cloud.web.assets import content_security_policy, mount_assets
+from cloud.web.context import Pool, Web
+from cloud.web.feed import LiveFeed
+from cloud.web.figures import milliseconds
+from cloud.web.overview import figures, site_view
+from cloud.web.render import Renderer, language_of
+from cloud.web.settings import WebSettings
+from cloud.web.site_page import add_site_pages
+from cloud.web.stream import View, stream
+from cloud.web.tracks import position_words, vehicles
+
+NO_STORE = {"Cache-Control": "no-store"}
+POINTS_MAX = 5000
+
+
+def mount(
+    app: FastAPI,
+    *,
+    pool: Pool,
+    feed: LiveFeed,
+    settings: WebSettings,
+    now: Callable[[], datetime],
+) -> None:
+    """Add the pages to an app; `feed.run()` is the caller's task. Raises `WebSettingsError`."""
+    mount_assets(app, settings)
+    policy = content_security_policy(settings.tiles)
+    web = Web(pool, feed, Renderer(now=now, policy=policy), settings, now)
+    _add_now(app, web)
+    _add_map(app, web)
+    _add_live(app, web)
+    add_site_pages(app, web)
+
+
+def _add_now(app: FastAPI, web: Web) -> None:
+    async def page(request: Request) -> HTMLResponse:
+        language = language_of(request)
+        async with web.pool.connection() as connection:
+            sites = await list_sites(connection)
+            gateways = await list_gateways(connection)
+            latest = await list_latest(connection, now=web.now(), limit=POINTS_MAX)
+            measured = [one for one in latest if one.point.quantity != "position"]
+            points = [one.point for one in measured]
+            sparks = await web.sparks.of(connection, points, now=web.now(), language=language)
+        views = [
+            site_view(
+                site,
+                gateways=gateways,
+                latest=[
+                    one for one in latest if one.point.site_id == site.id and one.point.quantity != "position"
+                ],
+                sparks=sparks,
+                language=language,
+            )
+            for site in sites
+        ]
+        silent = sum(one.state == "silent" for one in latest)
+        counts = figures(sites, gateways, language, silent=silent)
+        return web.render.page(request, "now.html", {"page": "now", "sites": views, "figures": counts})
+
+    async def counts(request: Request) -> HTMLResponse:
+        async with web.pool.connection() as connection:
+            sites, gateways = await list_sites(connection), await list_gateways(connection)
+            latest = await list_latest(connection, now=web.now(), limit=POINTS_MAX)
+        silent = sum(one.state == "silent" for one in latest)
+        shown = figures(sites, gateways, language_of(request), silent=silent)
+        return web.render.page(request, "now_figures.html", {"figures": shown})
+
+    app.add_api_route("/", page, include_in_schema=False)
+    app.add_api_route("/parts/figures", counts, include_in_schema=False)
+
+
+def _add_map(app: FastAPI, web: Web) -> None:
+    async def page(request: Request) -> HTMLResponse:
+        language = language_of(request)
+        async with web.pool.connection() as connection:
+            newest = await list_latest_positions(connection, now=web.now())
+            periods = {one.id: one.period_ms for one in await list_points(connection, quantity="position")}
+        rows = [
+            {
+                "point": one.point_id,
+                "site": one.site,
+                "title": one.site_title,
+                "at": milliseconds(one.observed_at),
+                "due": periods.get(one.point_id),
+                "words": position_words(one, language),
+            }
+            for one in newest
+        ]
+        return web.render.page(
+            request, "map.html", {"page": "map", "rows": rows, "tiles": web.settings.tiles.for_browser}
+        )
+
+    async def tracks(request: Request, site: str | None = None) -> JSONResponse:
+        async with web.pool.connection() as connection:
+            found = await find_site(connection, site) if site else None
+            if site and found is None:
+                raise HTTPException(404)
+            data = await vehicles(
+                connection, language_of(request), now=web.now(), site_id=found.id if found else None
+            )
+        return JSONResponse({"vehicles": data}, headers=NO_STORE)
+
+    app.add_api_route("/map", page, include_in_schema=False)
+    app.add_api_route("/parts/tracks", tracks, include_in_schema=False)
+
+
+def _add_live(app: FastAPI, web: Web) -> None:
+    async def live(request: Request, site: str | None = None) -> StreamingResponse:
+        view = View(language_of(request), site)
+        return StreamingResponse(
+            stream(web.feed, view, now=web.now),
+            media_type="text/event-stream",
+            headers={**NO_STORE, "X-Accel-Buffering": "no"},
+        )
+
+    app.add_api_route("/live", live, include_in_schema=False)

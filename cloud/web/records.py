@@ -1,0 +1,100 @@
+"""Rows of the events list, the gaps list and the account of completeness as shown. No markup."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.store.completeness import Completeness
+from cloud.store.events_read import Event
+from cloud.store.gaps_read import Gap
+from cloud.web.figures import grouped, milliseconds
+from cloud.web.language import Language
+from cloud.web.words import CAUSE_WORDS, EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event."""
+
+    at: int
+    kind: str
+    subject: str
+    details: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """One gap; `to` is None while it lasts."""
+
+    point: str
+    from_ms: int | None
+    to_ms: int | None
+    cause: str
+    reason: str
+
+
+def event_row(event: Event, language: Language) -> EventRow:
+    """Return an event as shown; a kind that has no word of its own comes readable."""
+    known = EVENTS.get(event.kind)
+    return EventRow(
+        at=milliseconds(event.observed_at),
+        kind=language.say(known) if known else event.kind.replace("_", " "),
+        subject=event.subject,
+        details=", ".join(f"{key.replace('_', ' ')} {_text(value)}" for key, value in event.data.items()),
+        gateway=event.gateway or "",
+    )
+
+
+def gap_row(gap: Gap, language: Language) -> GapRow:
+    """Return a gap as shown."""
+    from_ms = milliseconds(gap.from_at) if gap.from_at else None
+    return GapRow(
+        point=gap.point,
+        from_ms=from_ms,
+        to_ms=None if gap.open else milliseconds(gap.to_at),
+        cause=language.say(CAUSE_WORDS[gap.cause]),
+        reason=gap.reason,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """The account of one point: due = stored + explained + unexplained."""
+
+    point: str
+    counted: bool
+    """False when no period is declared, so that nothing is due."""
+    expected: str
+    stored: str
+    explained: str
+    unexplained: str
+    missing: bool
+    awaited: str
+    """Of the unexplained ones, those after the newest reading; empty when there are none."""
+    causes: str
+    stored_share: int
+    explained_share: int
+
+
+def account_row(account: Completeness, language: Language) -> AccountRow:
+    """Return a point's account as shown; shares are percent, rounded down so that 100 means all."""
+    whole = max(account.expected, 1)
+    return AccountRow(
+        point=account.point,
+        counted=account.period_ms is not None,
+        expected=grouped(account.expected),
+        stored=grouped(account.stored),
+        explained=grouped(account.explained),
+        unexplained=grouped(account.unexplained),
+        missing=account.unexplained > account.awaited,
+        awaited=grouped(account.awaited) if account.awaited else "",
+        causes=", ".join(
+            f"{language.say(CAUSE_WORDS[cause])} {grouped(count)}" for cause, count in account.causes.items()
+        ),
+        stored_share=100 * account.stored // whole,
+        explained_share=100 * account.explained // whole,
+    )
+
+
+def _text(value: Any) -> str:
+    return "—" if value is None else str(value)

@@ -1,0 +1,111 @@
+"""Turns a template and what it shows into a page: language, time zone, security headers. It reads no data."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from cloud.web.figures import milliseconds
+from cloud.web.language import LANGUAGES, Language, choose, language
+from cloud.web.values import clock_text
+from cloud.web.words import ago, for_browser
+
+TEMPLATES = Path(__file__).parent / "templates"
+COOKIE = "heng_language"
+COOKIE_AGE_S = 365 * 86_400
+
+
+class Renderer:
+    """Makes pages; one per process."""
+
+    def __init__(self, *, now: Callable[[], datetime], policy: str) -> None:
+        """`policy` is the content security policy sent with every page."""
+        self._now = now
+        self._headers = {
+            "Content-Security-Policy": policy,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        }
+        self._version = version("heng")
+
+    def page(
+        self, request: Request, template: str, shows: Mapping[str, Any], *, zone: ZoneInfo | None = None
+    ) -> HTMLResponse:
+        """Return the page; `zone` is the zone its times are written in (UTC when it shows several sites)."""
+        speaks = language_of(request)
+        now_ms = milliseconds(self._now())
+        zone = zone or ZoneInfo("UTC")
+        text = (
+            _environment(speaks.code)
+            .get_template(template)
+            .render(
+                language=speaks,
+                languages=LANGUAGES,
+                other_language=partial(_other_language, request),
+                words=for_browser(speaks),
+                version=self._version,
+                now_ms=now_ms,
+                ago=lambda at_ms: ago(speaks, now_ms - at_ms),
+                clock=lambda at_ms: clock_text(_moment(at_ms), zone),
+                iso=lambda at_ms: _moment(at_ms).isoformat(timespec="milliseconds"),
+                **shows,
+            )
+        )
+        response = HTMLResponse(text, headers=self._headers)
+        if request.query_params.get("lang") in LANGUAGES:
+            response.set_cookie(COOKIE, speaks.code, max_age=COOKIE_AGE_S, samesite="lax", httponly=True)
+        return response
+
+
+def language_of(request: Request) -> Language:
+    """Return the language in which a request is answered."""
+    return language(
+        choose(
+            asked=request.query_params.get("lang"),
+            remembered=request.cookies.get(COOKIE),
+            accepted=request.headers.get("accept-language"),
+        )
+    )
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a site's time zone; an unknown one is read as UTC, and the page says UTC then."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def _moment(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def _other_language(request: Request, code: str) -> str:
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+    return f"{request.url.path}?{urlencode([*kept, ('lang', code)])}"
+
+
+@cache
+def _environment(code: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    catalogue = language(code).catalogue
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        catalogue.gettext, catalogue.ngettext, newstyle=True
+    )
+    return environment

@@ -1,0 +1,174 @@
+"""A site's page and its parts: live values, charts, completeness, events, gaps, power and place."""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from cloud.store.completeness import Completeness, read_completeness
+from cloud.store.connection import Connection
+from cloud.store.events_read import list_events
+from cloud.store.gaps_read import list_gaps
+from cloud.store.latest import Latest, list_latest
+from cloud.store.points import get_point, list_points
+from cloud.store.positions_read import list_latest_positions
+from cloud.store.sites import Site, find_site, list_gateways
+from cloud.web.charts import chart
+from cloud.web.context import Web
+from cloud.web.figures import milliseconds
+from cloud.web.overview import SiteView, site_view
+from cloud.web.ranges import SPANS, Range, read_range
+from cloud.web.records import account_row, event_row, gap_row
+from cloud.web.render import language_of, zone_of
+from cloud.web.tracks import position_words
+from cloud.web.words import RANGES
+
+SUPPLY_POINTS = ("power", "battery_charge", "battery_runtime", "load")
+EVENTS_PAGE = 30
+GAPS_PAGE = 50
+COUNTED_MAX = timedelta(days=31, hours=1)
+HISTORY = timedelta(days=3660)
+
+
+def add_site_pages(app: FastAPI, web: Web) -> None:
+    """Add /sites/{name} and what it loads."""
+    pages = SitePages(web)
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route("/sites/{name}", pages.page)
+    router.add_api_route("/sites/{name}/events", pages.events)
+    router.add_api_route("/sites/{name}/gaps", pages.gaps)
+    router.add_api_route("/sites/{name}/completeness", pages.completeness)
+    router.add_api_route("/sites/{name}/chart/{point_id}", pages.chart)
+    app.include_router(router)
+
+
+class SitePages:
+    """The routes of one site."""
+
+    def __init__(self, web: Web) -> None:
+        self._web = web
+
+    async def page(self, request: Request, name: str) -> HTMLResponse:
+        """Return the site's page."""
+        web, language = self._web, language_of(request)
+        async with web.pool.connection() as connection:
+            site = await _site(connection, name)
+            gateways = await list_gateways(connection, site_id=site.id)
+            latest = await list_latest(connection, now=web.now(), site_id=site.id)
+            positions = await list_latest_positions(connection, now=web.now(), site_id=site.id)
+        measured = [one for one in latest if one.point.quantity != "position"]
+        view = site_view(site, gateways=gateways, latest=measured, sparks={}, language=language)
+        shows = {
+            "page": "site",
+            "site": view,
+            "range": self._range(request, site),
+            "ranges": [(key, language.say(RANGES[key])) for key in SPANS],
+            "power": power_of(view, measured),
+            "positions": [
+                {
+                    "point": one.point_id,
+                    "at": milliseconds(one.observed_at),
+                    "words": position_words(one, language),
+                }
+                for one in positions
+            ],
+            "tiles": web.settings.tiles.for_browser,
+        }
+        return web.render.page(request, "site.html", shows, zone=view.zone)
+
+    async def chart(self, request: Request, name: str, point_id: int) -> JSONResponse:
+        """Return one chart's data."""
+        web = self._web
+        async with web.pool.connection() as connection:
+            site = await _site(connection, name)
+            point = await get_point(connection, point_id)
+            if point is None or point.site_id != site.id:
+                raise HTTPException(404)
+            asked = self._range(request, site)
+            data = await chart(
+                connection, point, (asked.from_at, asked.to_at), now=web.now(), language=language_of(request)
+            )
+        return JSONResponse(data | {"live": asked.name is not None}, headers={"Cache-Control": "no-store"})
+
+    async def events(self, request: Request, name: str, before: int | None = None) -> HTMLResponse:
+        """Return a page of the events list."""
+        web, language = self._web, language_of(request)
+        until = web.now() + timedelta(days=1)
+        limit = EVENTS_PAGE + 1
+        async with web.pool.connection() as connection:
+            site = await _site(connection, name)
+            rows = await list_events(
+                connection,
+                until - HISTORY,
+                until,
+                site_id=site.id,
+                before=before,
+                limit=limit,
+            )
+        shows = {
+            "site_name": name,
+            "events": [event_row(row, language) for row in rows[:EVENTS_PAGE]],
+            "older": rows[EVENTS_PAGE - 1].id if len(rows) > EVENTS_PAGE else None,
+        }
+        return web.render.page(request, "events.html", shows, zone=zone_of(site.time_zone))
+
+    async def gaps(self, request: Request, name: str) -> HTMLResponse:
+        """Return the gaps of the page's range, the newest first."""
+        web, language = self._web, language_of(request)
+        async with web.pool.connection() as connection:
+            site = await _site(connection, name)
+            asked = self._range(request, site)
+            rows = await list_gaps(connection, asked.from_at, asked.to_at, now=web.now(), site_id=site.id)
+        newest = sorted(rows, key=lambda row: row.to_at, reverse=True)
+        shows = {
+            "gaps": [gap_row(row, language) for row in newest[:GAPS_PAGE]],
+            "more": len(rows) > GAPS_PAGE,
+        }
+        return web.render.page(request, "gaps.html", shows, zone=zone_of(site.time_zone))
+
+    async def completeness(self, request: Request, name: str) -> HTMLResponse:
+        """Return the account of every point over the page's range."""
+        web, language = self._web, language_of(request)
+        accounts: list[Completeness] = []
+        async with web.pool.connection() as connection:
+            site = await _site(connection, name)
+            asked = self._range(request, site)
+            too_long = asked.to_at - asked.from_at > COUNTED_MAX
+            if not too_long:
+                accounts = [
+                    await read_completeness(connection, point, asked.from_at, asked.to_at, now=web.now())
+                    for point in await list_points(connection, site_id=site.id)
+                ]
+        shows = {"too_long": too_long, "accounts": [account_row(one, language) for one in accounts]}
+        return web.render.page(request, "completeness.html", shows, zone=zone_of(site.time_zone))
+
+    def _range(self, request: Request, site: Site) -> Range:
+        asked = request.query_params
+        return read_range(
+            asked.get("range"),
+            asked.get("from"),
+            asked.get("to"),
+            now=self._web.now(),
+            zone=zone_of(site.time_zone),
+        )
+
+
+async def _site(connection: Connection, name: str) -> Site:
+    site = await find_site(connection, name)
+    if site is None:
+        raise HTTPException(404)
+    return site
+
+
+def power_of(view: SiteView, latest: list[Latest]) -> list[dict[str, Any]]:
+    """Return each place with a UPS: its point `power` and what else is known of the battery."""
+    supplies = []
+    for place in view.places:
+        rows = {row.name.rpartition("/")[2]: row for row in place.points}
+        if "power" in rows and rows["power"].states:
+            known = [
+                rows[leaf] for leaf in ("power", "battery_charge", "battery_runtime", "load") if leaf in rows
+            ]
+            supplies.append({"place": place.name, "points": known})
+    return supplies

@@ -1,0 +1,135 @@
+// Keeps the values on a page live: follows the hub's event stream, writes values, ages and states.
+// Values arrive as the text to show (exact decimals made by the hub); nothing is computed from them here.
+
+const words = JSON.parse(document.getElementById("words").textContent);
+const SILENCE_MS = 25_000; // the hub speaks at least every 10 s
+
+let serverAheadMs = Number(document.body.dataset.now) - Date.now();
+let heardAt = Date.now();
+
+/** The hub's time now, ms since 1970, whatever this computer's clock says. */
+export function hubNow() {
+  return Date.now() + serverAheadMs;
+}
+
+/** How long ago, in the words of the page. */
+export function ago(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [count, unit] =
+    seconds < 120 ? [seconds, "s"]
+    : seconds < 7200 ? [Math.floor(seconds / 60), "min"]
+    : seconds < 172800 ? [Math.floor(seconds / 3600), "h"]
+    : [Math.floor(seconds / 86400), "d"];
+  return words.ago.replace("%(time)s", `${count}\u202f${words.units[unit]}`);
+}
+
+function tick() {
+  const now = hubNow();
+  for (const element of document.querySelectorAll("[data-at]")) {
+    const age = now - Number(element.dataset.at);
+    const text = ago(age);
+    const due = Number(element.dataset.due);
+    const late = Boolean(due) && age > 3 * due;
+    const shown = late ? `${text} · ${words.late}` : text;
+    if (element.textContent !== shown) element.textContent = shown;
+    element.classList.toggle("late", late);
+    const flag = late && element.closest("[data-point]")?.querySelector(".flag");
+    if (flag && flag.textContent !== words.silent) flag.textContent = words.silent;
+  }
+  setLink(Date.now() - heardAt < SILENCE_MS);
+}
+
+const link = document.getElementById("link-state");
+let everLive = false;
+
+function setLink(alive) {
+  if (!everLive && alive) return;
+  const state = alive ? "live" : "lost";
+  if (link.dataset.state === state) return;
+  link.dataset.state = state;
+  link.textContent = alive ? link.dataset.liveWord : link.dataset.lostWord;
+}
+
+function writeAge(cell, point) {
+  let age = cell.querySelector(".age");
+  if (point.at === null) return;
+  if (age.tagName !== "TIME") {
+    const time = document.createElement("time");
+    time.className = "age";
+    if (age.dataset.due) time.dataset.due = age.dataset.due;
+    age.replaceWith(time);
+    age = time;
+  }
+  age.dataset.at = point.at;
+  age.dateTime = new Date(point.at).toISOString();
+  age.title = point.clock;
+}
+
+function writePoint(row, point) {
+  const value = row.querySelector(".value");
+  if (value.textContent !== point.text) {
+    value.textContent = point.text;
+    value.classList.remove("fresh");
+    requestAnimationFrame(() => value.classList.add("fresh"));
+  }
+  value.title = point.exact;
+  value.classList.toggle("absent", point.look === "absent");
+  value.classList.toggle("word", point.look === "word");
+  const exact = row.querySelector(".exact");
+  if (exact) exact.textContent = point.exact;
+  const flag = row.querySelector(".flag");
+  if (flag && flag.textContent !== point.flag) flag.textContent = point.flag;
+  const age = row.querySelector(".age-cell");
+  if (age) writeAge(age, point);
+}
+
+function writeState(id, state) {
+  const element = document.getElementById(id);
+  if (!element || element.textContent === state.word) return;
+  element.className = `state ${state.kind}`;
+  element.textContent = state.word;
+}
+
+const handlers = {
+  points(list) {
+    for (const point of list) {
+      for (const row of document.querySelectorAll(`[data-point="${point.id}"]`)) writePoint(row, point);
+    }
+    tick();
+  },
+  states(list) {
+    for (const state of list) writeState(state.element, state);
+    document.body.dispatchEvent(new Event("heng:states"));
+  },
+  positions() {},
+  time({ now, connected }) {
+    serverAheadMs = now - Date.now();
+    if (!connected) heardAt = 0;
+  },
+};
+
+/** Start following; every event is also dispatched on `document` as `heng:<name>` with its data. */
+function follow(address) {
+  const source = new EventSource(address);
+  for (const [name, handle] of Object.entries(handlers)) {
+    source.addEventListener(name, (message) => {
+      heardAt = Date.now();
+      everLive = true;
+      setLink(true);
+      const data = JSON.parse(message.data);
+      handle(data);
+      document.dispatchEvent(new CustomEvent(`heng:${name}`, { detail: data }));
+    });
+  }
+  source.addEventListener("error", () => {
+    heardAt = 0;
+    everLive = true;
+    setLink(false);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(address), 3000);
+  });
+  window.addEventListener("pagehide", () => source.close());
+}
+
+if (document.body.dataset.live) follow(document.body.dataset.live);
+setInterval(tick, 1000);
+tick();

@@ -1,0 +1,159 @@
+// Shows vehicles and their tracks of the last 24 h on tiles or, without tiles, on a plain grid with a scale.
+// Positions are WGS-84 everywhere; only here they are shifted, when the tiles are GCJ-02.
+
+import * as maplibre from "../lib/maplibre-gl.mjs";
+import { toGcj02 } from "./gcj02.js";
+import { addGrid } from "./grid.js";
+
+const words = JSON.parse(document.getElementById("words").textContent);
+const COLOURS = 4;
+
+function css(name, element = document.documentElement) {
+  return getComputedStyle(element).getPropertyValue(name).trim();
+}
+
+function trackColour(index) {
+  const probe = document.createElement("span");
+  probe.className = `track-${index % COLOURS}`;
+  document.body.append(probe);
+  const colour = css("--track", probe);
+  probe.remove();
+  return colour;
+}
+
+function tileStyle(tiles) {
+  const style = { version: 8, sources: {}, layers: [{ id: "ground", type: "background", paint: { "background-color": css("--surface") } }] };
+  tiles.urls.forEach((url, i) => {
+    style.sources[`tiles-${i}`] = { type: "raster", tiles: [url], tileSize: 256, maxzoom: 18, attribution: i === 0 ? tiles.attribution : undefined };
+    style.layers.push({ id: `tiles-${i}`, type: "raster", source: `tiles-${i}` });
+  });
+  return style;
+}
+
+function markElement(vehicle) {
+  const element = document.createElement("div");
+  element.className = `vehicle-mark track-${vehicle.index % COLOURS}`;
+  element.innerHTML = '<svg viewBox="0 0 30 30" aria-hidden="true"><g><path class="body" d="M15 2 25 27 15 21.5 5 27Z"/><path class="edge" d="M15 2 25 27 15 21.5 5 27Z"/></g></svg>';
+  const name = document.createElement("span");
+  name.className = "vehicle-name";
+  name.textContent = vehicle.title;
+  element.append(name);
+  return element;
+}
+
+class Fleet {
+  constructor(box) {
+    this.box = box;
+    this.tiles = JSON.parse(box.dataset.tiles);
+    this.marks = new Map();
+    this.vehicles = [];
+    this.place = this.tiles.kind === "gcj02" ? toGcj02 : (at) => at;
+  }
+
+  async start() {
+    const answer = await fetch(this.box.dataset.source).catch(() => null);
+    if (!answer?.ok) return this.say(words.map_failed);
+    this.vehicles = (await answer.json()).vehicles;
+    const canvas = document.createElement("div");
+    canvas.className = "map-canvas";
+    this.box.replaceChildren(canvas);
+    try {
+      this.map = new maplibre.Map({ container: canvas, style: tileStyle(this.tiles), attributionControl: { compact: true }, maxZoom: 19, maxPitch: 0, dragRotate: false, center: [104, 35], zoom: 3, locale: words.map_locale });
+    } catch {
+      return this.say(words.map_needs_webgl);
+    }
+    this.map.touchZoomRotate.disableRotation();
+    this.map.addControl(new maplibre.NavigationControl({ showCompass: false }), "top-right");
+    this.map.addControl(new maplibre.ScaleControl({ maxWidth: 140, unit: "metric" }), "bottom-right");
+    await new Promise((resolve) => { this.map.on("load", resolve); });
+    if (this.tiles.urls.length === 0) addGrid(this.map, this.box, css("--line"));
+    this.addTracks();
+    for (const vehicle of this.vehicles) this.mark(vehicle);
+    this.fit(this.vehicles, false);
+    this.listen();
+    this.box.dataset.ready = "yes";
+  }
+
+  say(text) {
+    this.box.replaceChildren(Object.assign(document.createElement("p"), { className: "message", textContent: text }));
+  }
+
+  features() {
+    const features = [];
+    for (const vehicle of this.vehicles) {
+      const colour = trackColour(vehicle.index);
+      const add = (kind, path) => features.push({ type: "Feature", properties: { kind, colour }, geometry: { type: "LineString", coordinates: path.map(this.place) } });
+      vehicle.segments.filter((path) => path.length > 1).forEach((path) => add("track", path));
+      vehicle.segments.slice(1).forEach((path, i) => add("gap", [vehicle.segments[i].at(-1), path[0]]));
+    }
+    return { type: "FeatureCollection", features };
+  }
+
+  addTracks() {
+    this.map.addSource("tracks", { type: "geojson", data: this.features() });
+    const rounded = { "line-cap": "round", "line-join": "round" };
+    this.map.addLayer({ id: "track-edge", type: "line", source: "tracks", filter: ["==", ["get", "kind"], "track"], layout: rounded, paint: { "line-color": css("--surface"), "line-width": 6 } });
+    this.map.addLayer({ id: "track", type: "line", source: "tracks", filter: ["==", ["get", "kind"], "track"], layout: rounded, paint: { "line-color": ["get", "colour"], "line-width": 3 } });
+    this.map.addLayer({ id: "track-gap", type: "line", source: "tracks", filter: ["==", ["get", "kind"], "gap"], paint: { "line-color": css("--late"), "line-width": 2, "line-dasharray": [1, 3] } });
+  }
+
+  mark(vehicle) {
+    if (!vehicle.at) return;
+    let mark = this.marks.get(vehicle.point);
+    if (!mark) {
+      mark = new maplibre.Marker({ element: markElement(vehicle), anchor: "center" });
+      mark.setLngLat(this.place(vehicle.at)).addTo(this.map);
+      mark.getElement().setAttribute("aria-label", vehicle.title);
+      this.marks.set(vehicle.point, mark);
+    }
+    mark.setLngLat(this.place(vehicle.at));
+    mark.getElement().classList.toggle("unsure", vehicle.mode < 2);
+    if (vehicle.course !== null) mark.getElement().querySelector("g").setAttribute("transform", `rotate(${vehicle.course} 15 15)`);
+  }
+
+  fit(vehicles, moving = true) {
+    const bounds = new maplibre.LngLatBounds();
+    for (const vehicle of vehicles) {
+      if (vehicle.at) bounds.extend(this.place(vehicle.at));
+      vehicle.segments.flat().forEach((at) => bounds.extend(this.place(at)));
+    }
+    if (!bounds.isEmpty()) this.map.fitBounds(bounds, { padding: 60, maxZoom: 15, duration: moving ? 600 : 0 });
+  }
+
+  listen() {
+    document.addEventListener("heng:positions", ({ detail }) => {
+      for (const news of detail) this.move(news);
+      this.map.getSource("tracks").setData(this.features());
+    });
+    for (const button of document.querySelectorAll("[data-show-vehicle]")) {
+      button.disabled = false;
+      button.addEventListener("click", () => this.fit(this.vehicles.filter(({ site }) => site === button.dataset.showVehicle)));
+    }
+    document.querySelector("[data-show-all]")?.addEventListener("click", () => this.fit(this.vehicles));
+  }
+
+  move(news) {
+    const vehicle = this.vehicles.find(({ point }) => point === news.point);
+    if (!vehicle || !news.at) return;
+    const broken = news.time - vehicle.time > vehicle.break_ms || vehicle.segments.length === 0;
+    Object.assign(vehicle, { at: news.at, mode: news.mode, course: news.course ?? vehicle.course, time: news.time });
+    if (broken) vehicle.segments.push([news.at]);
+    else vehicle.segments.at(-1).push(news.at);
+    this.mark(vehicle);
+  }
+}
+
+for (const box of document.querySelectorAll(".map-box[data-source]")) new Fleet(box).start();
+
+document.addEventListener("heng:positions", ({ detail }) => {
+  for (const news of detail) {
+    for (const row of document.querySelectorAll(`[data-position="${news.point}"]`)) {
+      for (const [name, text] of Object.entries(news.words)) {
+        const cell = row.querySelector(`[data-field="${name}"]`);
+        if (cell) cell.textContent = text;
+      }
+      const age = row.querySelector("[data-at]");
+      if (age) age.dataset.at = news.time;
+    }
+  }
+});

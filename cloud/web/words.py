@@ -1,0 +1,168 @@
+"""The words of the house in the language of the page: kinds, states, statuses, causes. No markup, no data.
+
+Every message here and in the templates stands in both catalogues; a test compares them.
+"""
+
+from cloud.web.language import Language
+
+
+def mark(message: str) -> str:
+    """Mark a message for the catalogues without translating it yet."""
+    return message
+
+
+KINDS = {
+    "laboratory": mark("Laboratory"),
+    "mobile_lab": mark("Mobile laboratory"),
+    "vehicle": mark("Vehicle"),
+}
+STATES = {
+    "online": mark("Online"),
+    "partly": mark("Partly online"),
+    "suspected": mark("Suspected offline"),
+    "unmonitored": mark("Not monitored"),
+}
+FIGURES = {
+    "sites": mark("sites"),
+    "online": mark("online"),
+    "partly": mark("partly online"),
+    "suspected": mark("suspected offline"),
+    "unmonitored": mark("not monitored"),
+    "silent": mark("points silent"),
+}
+RANGES = {
+    "1h": mark("1 hour"),
+    "24h": mark("24 hours"),
+    "7d": mark("7 days"),
+    "30d": mark("30 days"),
+    "1y": mark("1 year"),
+}
+STATUSES = {
+    "implausible": mark("Implausible, as the device gave it"),
+    "time_bracketed": mark("Time bracketed by its neighbours"),
+    "not_measured": mark("Not measured"),
+    "invalid": mark("Invalid value from the device"),
+    "over_range": mark("Over range"),
+    "under_range": mark("Under range"),
+    "device_error": mark("Device reports an error"),
+    "stale": mark("Device says the value is stale"),
+    "unknown": mark("Unknown"),
+}
+NEVER = mark("No reading yet")
+SILENT = mark("Silent: no evidence since")
+ABSENT = mark("Absent")
+CAUSES = {
+    "sensor": mark("Gap: sensor"),
+    "radio": mark("Gap: radio"),
+    "bus": mark("Gap: bus"),
+    "gateway": mark("Gap: gateway"),
+    "power": mark("Gap: power"),
+    "storage": mark("Gap: storage"),
+    "clock": mark("Gap: clock"),
+    "hub": mark("Gap: hub"),
+    "maintenance": mark("Gap: maintenance"),
+}
+CAUSE_WORDS = {
+    "sensor": mark("sensor"),
+    "radio": mark("radio"),
+    "bus": mark("bus"),
+    "gateway": mark("gateway"),
+    "power": mark("power"),
+    "storage": mark("storage"),
+    "clock": mark("clock"),
+    "hub": mark("hub"),
+    "maintenance": mark("maintenance"),
+}
+UNEXPLAINED = mark("No evidence, unexplained")
+NO_READINGS_24H = mark("no readings in the last 24 hours")
+SPARK = mark(
+    "lowest %(low)s %(unit)s, highest %(high)s %(unit)s; readings in %(share)s %% of the last 24 hours"
+)
+EVENTS = {
+    "power_lost": mark("Power lost"),
+    "power_restored": mark("Power restored"),
+    "power_unknown": mark("Power unknown"),
+    "battery_low": mark("Battery low"),
+}
+STATE_WORDS = {
+    "on": mark("on"),
+    "off": mark("off"),
+    "open": mark("open"),
+    "closed": mark("closed"),
+    "yes": mark("yes"),
+    "no": mark("no"),
+    "true": mark("true"),
+    "false": mark("false"),
+    "mains": mark("on mains"),
+    "battery": mark("on battery"),
+    "unknown": mark("unknown"),
+    "no_fix": mark("no fix"),
+    "fix_2d": mark("2D fix"),
+    "fix_3d": mark("3D fix"),
+    "normal": mark("normal"),
+    "low": mark("low"),
+    "fault": mark("fault"),
+}
+FIX_MODES = {0: mark("unknown"), 1: mark("no fix"), 2: mark("2D fix"), 3: mark("3D fix")}
+BROWSER = {
+    "ago": mark("%(time)s ago"),
+    "late": mark("late"),
+    "silent": SILENT,
+    "absent": ABSENT,
+    "gap": mark("Gap"),
+    "still_open": mark("still open"),
+    "no_readings": mark("No readings in this range"),
+    "extent": mark("lowest %(low)s, highest %(high)s"),
+    "chart_failed": mark("The hub did not answer; reload the page to try again."),
+    "newest_rows": mark("The newest %(count)s rows; the API gives all of them."),
+    "time": mark("Time"),
+    "value": mark("Value"),
+    "lowest": mark("Lowest"),
+    "highest": mark("Highest"),
+    "remark": mark("Remark"),
+    "map_failed": mark("The hub gave no positions; reload the page to try again."),
+    "map_needs_webgl": mark("This browser cannot draw maps (no WebGL). The list gives the same positions."),
+}
+UNITS = {"s": mark("s"), "min": mark("min"), "h": mark("h"), "d": mark("d")}
+MAP_LOCALE = {
+    "Map.Title": mark("Map"),
+    "Marker.Title": mark("Vehicle on the map"),
+    "NavigationControl.ZoomIn": mark("Zoom in"),
+    "NavigationControl.ZoomOut": mark("Zoom out"),
+    "AttributionControl.ToggleAttribution": mark("Show or hide the source of the map"),
+    "ScaleControl.Meters": mark("m"),
+    "ScaleControl.Kilometers": mark("km"),
+}
+
+
+def for_browser(language: Language) -> dict[str, object]:
+    """Return the words that the pages' scripts need."""
+    say = language.say
+    return {
+        **{key: say(message) for key, message in BROWSER.items()},
+        "units": {key: say(message) for key, message in UNITS.items()},
+        "map_locale": {key: say(message) for key, message in MAP_LOCALE.items()},
+    }
+
+
+def ago(language: Language, age_ms: int) -> str:
+    """Return how long ago, in the coarsest unit that keeps two digits (as `live.js` writes it)."""
+    seconds = max(0, age_ms // 1000)
+    count, unit = (
+        (seconds, "s")
+        if seconds < 120
+        else (seconds // 60, "min")
+        if seconds < 7200
+        else (seconds // 3600, "h")
+        if seconds < 172_800
+        else (seconds // 86_400, "d")
+    )
+    return language.say(BROWSER["ago"]) % {
+        "time": f"{count}\N{NARROW NO-BREAK SPACE}{language.say(UNITS[unit])}"
+    }
+
+
+def state_word(language: Language, word: str) -> str:
+    """Return a declared state's word in the page's language; an unknown word comes back readable."""
+    message = STATE_WORDS.get(word)
+    return language.say(message) if message is not None else word.replace("_", " ")
