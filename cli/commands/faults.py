@@ -70,7 +70,7 @@ async def _run(ground: Ground, kills: int, *, as_json: bool) -> int:
         async def account_until(until: float) -> Verdict:
             return await audit(built.dsn, built.units(), until)
 
-        outcome = await play(built.stage, steps, account_until, _tell)
+        outcome = await play(built.stage, steps, audit=account_until, tell=_tell)
         _report(ground, built, outcome, as_json=as_json, duration_s=time.monotonic() - started)
     return 0 if outcome.verdict.clean else 1
 

@@ -106,7 +106,8 @@ def account_device(device: Device) -> Verdict:
     numbers = sorted(placed)
     for number in due:
         if number not in placed:
-            _account_missing(device, number, (numbers, placed), verdict)
+            at = _expected_at(device, number, numbers=numbers, placed=placed)
+            _account_missing(device, number, at=at, verdict=verdict)
     return verdict
 
 
@@ -134,10 +135,7 @@ def _account_stored(device: Device, verdict: Verdict) -> dict[int, float]:
     return placed
 
 
-def _account_missing(
-    device: Device, number: int, placed: tuple[list[int], dict[int, float]], verdict: Verdict
-) -> None:
-    at = _expected_at(device, number, *placed)
+def _account_missing(device: Device, number: int, *, at: float, verdict: Verdict) -> None:
     covering = {gap.cause for gap in device.gaps if _covers(gap.from_at, gap.to_at, at)}
     given_at = device.given_out[number]
     right = {
@@ -160,7 +158,7 @@ def _account_missing(
         verdict.findings.append(f"{device.name}: answer {number} of {given_at:.2f} not stored and in no gap")
 
 
-def _expected_at(device: Device, number: int, numbers: list[int], placed: dict[int, float]) -> float:
+def _expected_at(device: Device, number: int, *, numbers: list[int], placed: dict[int, float]) -> float:
     """Where an answer would stand on the gateway's clock: as far behind its stored neighbour as it left."""
     place = bisect_left(numbers, number)
     if not numbers:

@@ -81,7 +81,9 @@ async def forge_acks(stage: Stage, step: Step, _: Random) -> str:
     acks = [
         ack
         for batch in waiting
-        for ack in hostile.forged_acks(batch, other, stage.stranger.signer, int(time.time() * 1000)).values()
+        for ack in hostile.forged_acks(
+            batch, other=other, signer=stage.stranger.signer, now_ms=int(time.time() * 1000)
+        ).values()
     ]
     sent = await asyncio.to_thread(_send_from_broker, stage, acks)
     await asyncio.sleep(1)

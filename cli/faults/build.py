@@ -126,7 +126,9 @@ async def build(ground: Ground) -> AsyncIterator[Built]:
         await hub.start()
         lines, gateways = {}, {}
         for name in ground.gateways:
-            lines[name], gateways[name] = await _gateway(stack, ground, authority, broker, name)
+            lines[name], gateways[name] = await _gateway(
+                stack, ground, authority, gateway_port=broker.gateway_port, name=name
+            )
         stage = Stage(
             folder=folder,
             broker=broker,
@@ -179,7 +181,8 @@ async def _gateway(
     stack: AsyncExitStack,
     ground: Ground,
     authority: CertificateAuthority,
-    broker: EmbeddedMosquitto,
+    *,
+    gateway_port: int,
     name: str,
 ) -> tuple[DeviceLine, GatewayStand]:
     home = ground.folder / "gateways" / name
@@ -189,7 +192,7 @@ async def _gateway(
         load.open_devices(name, ground.seed, ground.folder / "devices" / f"{name}.jsonl")
     )
     disk = await stack.enter_async_context(open_disk(home / "data"))
-    link = await stack.enter_async_context(open_link(broker.gateway_port))
+    link = await stack.enter_async_context(open_link(gateway_port))
     clock = WallClock(ground.faketime, ground.folder / "clocks" / name)
     clock.step(0)
     file = home / "settings.toml"

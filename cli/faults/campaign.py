@@ -42,7 +42,7 @@ class Outcome:
     drain_s: float = 0.0
 
 
-async def play(stage: Stage, steps: Sequence[Step], audit: Audit, tell: Tell) -> Outcome:
+async def play(stage: Stage, steps: Sequence[Step], *, audit: Audit, tell: Tell) -> Outcome:
     """Play every step, drain, account."""
     outcome = Outcome(Verdict())
     keeper = asyncio.Event()

@@ -40,7 +40,7 @@ async def audit(dsn: str, units: Sequence[Unit], until: float) -> Verdict:
     """Account for everything that was given out until then; holes in the ledger count as losses."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as connection:
         fed = await fed_points(connection)
-        verdict = account([await _device(connection, unit, fed, until) for unit in units])
+        verdict = account([await _device(connection, unit, fed=fed, until=until) for unit in units])
         for epoch in await list_epochs(connection, limit=_GAPS_MAX):
             if epoch.missing:
                 verdict.lost += epoch.missing
@@ -52,7 +52,7 @@ async def audit(dsn: str, units: Sequence[Unit], until: float) -> Verdict:
     return verdict
 
 
-async def _device(connection: Connection, unit: Unit, fed: Sequence[Fed], until: float) -> Device:
+async def _device(connection: Connection, unit: Unit, *, fed: Sequence[Fed], until: float) -> Device:
     points = {
         row.channel: row.point_id
         for row in fed

@@ -69,7 +69,7 @@ def as_stranger(captured: Message, stranger: Stranger) -> dict[str, Message]:
     }
 
 
-def forged_acks(captured: Message, other: str, signer: frame.Signer, now_ms: int) -> dict[str, Message]:
+def forged_acks(captured: Message, *, other: str, signer: frame.Signer, now_ms: int) -> dict[str, Message]:
     """Return acks of a batch that no hub key signed, as a compromised broker could send them, by kind."""
     body = frame.decode(captured.payload).body
     batch = codec.decode_body(body, Batch)

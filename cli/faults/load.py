@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from simulators.devices.modbus import Truth, Unit, modbus_server
 from simulators.world import World
@@ -17,19 +18,29 @@ from simulators.world import World
 INTERVAL_MS = 200
 UNITS = ("room-1", "room-2")
 NUMBERING = "answers"
+
+
+class _Value(NamedTuple):
+    point: str
+    quantity: str
+    register: int
+    type: str
+    step: str
+
+
 _VALUES = (
-    # part of the point's name, quantity, register, type, scale or step
-    (NUMBERING, "count", 0, "uint32", "1"),
-    ("pressure", "pressure", 2, "float32", "0.01"),
-    ("illuminance", "illuminance", 4, "uint32", "0.1"),
-    ("sound", "sound_level", 6, "uint16", "0.1"),
-    ("vibration", "vibration", 7, "uint16", "0.001"),
-    ("air-speed", "air_speed", 8, "uint16", "0.01"),
-    ("co2", "co2", 9, "uint16", "1"),
-    ("field", "electric_field", 10, "uint16", "0.01"),
-    ("voltage", "voltage", 11, "uint16", "0.1"),
-    ("frequency", "frequency", 12, "uint16", "0.01"),
+    _Value(NUMBERING, "count", 0, "uint32", "1"),
+    _Value("pressure", "pressure", 2, "float32", "0.01"),
+    _Value("illuminance", "illuminance", 4, "uint32", "0.1"),
+    _Value("sound", "sound_level", 6, "uint16", "0.1"),
+    _Value("vibration", "vibration", 7, "uint16", "0.001"),
+    _Value("air-speed", "air_speed", 8, "uint16", "0.01"),
+    _Value("co2", "co2", 9, "uint16", "1"),
+    _Value("field", "electric_field", 10, "uint16", "0.01"),
+    _Value("voltage", "voltage", 11, "uint16", "0.1"),
+    _Value("frequency", "frequency", 12, "uint16", "0.01"),
 )
+"""The registers of the simulated model `sim-environment`."""
 POINTS = len(_VALUES)
 
 
@@ -85,7 +96,7 @@ def settings(gateway: str, *, data: Path, identity: Path, uplink_port: int, devi
             *(line for number, name in enumerate(UNITS, 1) for line in _unit(number, name)),
             "[[device.profile]]",
             'name = "numbered"',
-            *(line for value in _VALUES for line in _value(*value)),
+            *(line for value in _VALUES for line in _value(value)),
             "",
         ]
     )
@@ -95,12 +106,12 @@ def _unit(address: int, name: str) -> list[str]:
     return ["[[device.unit]]", f"address = {address}", 'profile = "numbered"', f'prefix = "{name}"']
 
 
-def _value(point: str, quantity: str, register: int, kind: str, step: str) -> list[str]:
-    lines = ["[[device.profile.value]]", f'point = "{point}"', f'quantity = "{quantity}"']
-    lines += [f"register = {register}", f'type = "{kind}"']
-    if point == NUMBERING:
+def _value(value: _Value) -> list[str]:
+    lines = ["[[device.profile.value]]", f'point = "{value.point}"', f'quantity = "{value.quantity}"']
+    lines += [f"register = {value.register}", f'type = "{value.type}"']
+    if value.point == NUMBERING:
         return [*lines, 'kind = "counter"']
-    return [*lines, f'step = "{step}"' if kind == "float32" else f'scale = "{step}"']
+    return [*lines, f'step = "{value.step}"' if value.type == "float32" else f'scale = "{value.step}"']
 
 
 def _truth(world: World, room: str) -> Truth:

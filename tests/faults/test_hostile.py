@@ -84,9 +84,9 @@ def test_frames_of_a_stranger_are_refused(kind: str) -> None:
     assert refused(lambda: accepted(message, Batch, keys))
 
 
-@pytest.mark.parametrize("kind", sorted(forged_acks(captured(), "bench-2", STRANGER, 0)))
+@pytest.mark.parametrize("kind", sorted(forged_acks(captured(), other="bench-2", signer=STRANGER, now_ms=0)))
 def test_forged_acks_are_refused(kind: str) -> None:
-    message = forged_acks(captured(), "bench-2", STRANGER, 0)[kind]
+    message = forged_acks(captured(), other="bench-2", signer=STRANGER, now_ms=0)[kind]
     hub = Key()
     assert refused(lambda: accepted(message, Ack, {hub.key_id: hub}))
 
