@@ -53,12 +53,15 @@ async def list_points(
     connection: Connection,
     *,
     site_id: int | None = None,
+    name: str | None = None,
     quantity: str | None = None,
     after: int = 0,
     limit: int = 1000,
 ) -> list[Point]:
     """Return points by id, those with an id greater than `after`."""
-    return await _points(connection, site_id=site_id, quantity=quantity, after=after, limit=limit)
+    return await _points(
+        connection, site_id=site_id, name=name, quantity=quantity, after=after, limit=limit
+    )
 
 
 async def get_point(connection: Connection, point_id: int) -> Point | None:

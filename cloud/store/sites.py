@@ -90,12 +90,15 @@ async def list_sites(
     connection: Connection,
     *,
     organisation: str | None = None,
+    name: str | None = None,
     kind: str | None = None,
     after: int = 0,
     limit: int = 1000,
 ) -> list[Site]:
     """Return sites by id, those with an id greater than `after`."""
-    return await _sites(connection, organisation=organisation, kind=kind, after=after, limit=limit)
+    return await _sites(
+        connection, organisation=organisation, name=name, kind=kind, after=after, limit=limit
+    )
 
 
 async def get_site(connection: Connection, site_id: int) -> Site | None:

@@ -1,0 +1,58 @@
+"""Builds the HTTP application of the hub: the API, to which the pages are added by `cloud.web`.
+
+It opens no port and starts no service; what it needs is handed in as `Services`.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from cloud.api import errors
+from cloud.api.documentation import COMMON_RESPONSES, complete
+from cloud.api.metrics import RequestTimes
+from cloud.api.routes import (
+    completeness,
+    events,
+    gaps,
+    gateways,
+    health,
+    points,
+    positions,
+    readings,
+    sites,
+)
+from cloud.api.services import Services
+
+DESCRIPTION = (
+    "Readings, positions, events and gaps of metrology laboratories, and the account of what is missing. "
+    "Times are RFC 3339 in UTC. Values are exact decimals, sent as text. Errors are RFC 9457 problem details."
+)
+ROUTES = (sites, gateways, points, readings, positions, gaps, events, completeness, health)
+
+
+class HubApp(FastAPI):
+    """FastAPI with an OpenAPI document that says what errors, fields and answers look like."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = complete(super().openapi())
+        return self.openapi_schema
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application; requests are answered until its pool is closed by who opened it."""
+    app = HubApp(
+        title="Heng",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        responses=COMMON_RESPONSES,
+    )
+    app.state.services = services
+    app.add_middleware(RequestTimes, registry=services.registry)
+    errors.install(app)
+    for route in ROUTES:
+        app.include_router(route.router)
+    return app

@@ -1,0 +1,119 @@
+"""What the OpenAPI document says beyond the routes: errors, descriptions of fields, examples of answers.
+
+Descriptions are the docstrings of the store's dataclasses; examples are in `examples.json`. Nothing here
+serves a request.
+"""
+
+import ast
+import inspect
+import json
+import textwrap
+from collections.abc import Iterator
+from importlib import resources
+from itertools import pairwise
+from typing import Any
+
+from cloud.api.routes.health import Alive, Check, Readiness
+from cloud.api.services import Page
+from cloud.store.completeness import Completeness, Unexplained
+from cloud.store.events_read import Event
+from cloud.store.gaps_read import Gap
+from cloud.store.health import Backlog
+from cloud.store.latest import Latest
+from cloud.store.ledger_read import EpochAccount
+from cloud.store.points import Point
+from cloud.store.positions_read import Fix, LatestPosition, Track
+from cloud.store.readings import Reading, Series
+from cloud.store.sites import Gateway, Site
+from cloud.store.tallies import Bucket
+
+_SHAPES = (
+    Alive,
+    Backlog,
+    Bucket,
+    Check,
+    Completeness,
+    EpochAccount,
+    Event,
+    Fix,
+    Gap,
+    Gateway,
+    Latest,
+    LatestPosition,
+    Point,
+    Readiness,
+    Reading,
+    Series,
+    Site,
+    Track,
+    Unexplained,
+)
+
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "An error as RFC 9457 problem details.",
+    "required": ["type", "title", "status", "detail", "instance", "errors"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string", "description": "The kind of error."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What happened this time."},
+        "instance": {"type": "string", "description": "The path that was asked for."},
+        "errors": {
+            "type": "array",
+            "description": "The bad fields, all of them at once.",
+            "items": {
+                "type": "object",
+                "required": ["field", "value", "expected"],
+                "properties": {
+                    "field": {"type": "string"},
+                    "value": {
+                        "type": "string",
+                        "description": "What was sent, its first 200 characters.",
+                    },
+                    "expected": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+_PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+COMMON_RESPONSES: dict[int | str, dict[str, Any]] = {
+    404: {"description": "There is no such thing.", "content": _PROBLEM_CONTENT},
+    422: {"description": "A field is not as expected; `errors` names each.", "content": _PROBLEM_CONTENT},
+    503: {"description": "The database does not answer, or not in time.", "content": _PROBLEM_CONTENT},
+}
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Add error shape, field descriptions and examples to a generated OpenAPI document, and return it."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = _PROBLEM
+    for shape in _SHAPES:
+        _describe(schemas.get(shape.__name__, {}), shape)
+    for name in schemas:
+        if name.startswith("Page_"):
+            _describe(schemas[name], Page)
+    text = (resources.files("cloud.api") / "examples.json").read_text(encoding="utf-8")
+    for path, example in json.loads(text).items():
+        content = document["paths"][path]["get"]["responses"]["200"]["content"]
+        content["application/json"]["example"] = example
+    return document
+
+
+def _describe(schema: dict[str, Any], shape: type) -> None:
+    for field, text in _field_texts(shape):
+        if field in schema.get("properties", {}):
+            schema["properties"][field]["description"] = text
+
+
+def _field_texts(shape: type) -> Iterator[tuple[str, str]]:
+    """Yield each field with the docstring that follows it in the source."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(shape))).body[0]
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    for field, text in pairwise(body):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                yield name, inspect.cleandoc(said)

@@ -1,0 +1,141 @@
+"""Every error of the API as RFC 9457 problem details: which field, what it was, what was expected.
+
+ApiError                what a route raises
+not_found(...)       404
+refused(...)         422, one field
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+VALUE_MAX = 200
+TIME = (
+    "a time with its zone as in RFC 3339, 2000 to 2200, such as 2026-01-01T00:00:00Z "
+    "(a + must be sent as %2B)"
+)
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One bad field."""
+
+    field: str
+    value: str
+    expected: str
+
+
+class ApiError(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, title: str, detail: str, faults: Sequence[Fault] = ()) -> None:
+        """`title` says the kind of error, `detail` what happened this time."""
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.faults = tuple(faults)
+
+    def response(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
+        """Return it as a response to a request for `path`."""
+        body = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": path,
+            "errors": self.faults,
+        }
+        return Response(
+            msgspec.json.encode(body), status_code=self.status, media_type=MEDIA_TYPE, headers=headers
+        )
+
+
+def not_found(field: str, value: object, what: str) -> ApiError:
+    """Return the error for an id or name that is not there."""
+    text = str(value)[:VALUE_MAX]
+    return ApiError(
+        404, "Not found", f"There is no {what} {text}.", [Fault(field, text, f"an existing {what}")]
+    )
+
+
+def refused(field: str, value: object, expected: str) -> ApiError:
+    """Return the error for one field that is well formed but cannot be."""
+    text = str(value)[:VALUE_MAX]
+    return ApiError(422, "Bad input", f"{field}: expected {expected}.", [Fault(field, text, expected)])
+
+
+def install(app: FastAPI) -> None:
+    """Let the application answer every error as problem details."""
+
+    @app.exception_handler(ApiError)
+    async def problem(request: Request, error: ApiError) -> Response:
+        return error.response(request.url.path)
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_input(request: Request, error: RequestValidationError) -> Response:
+        faults = [_fault(entry) for entry in error.errors()]
+        detail = "; ".join(f"{fault.field}: expected {fault.expected}" for fault in faults)
+        return ApiError(422, "Bad input", f"{detail}.", faults).response(request.url.path)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        known = {404: "There is nothing at this address.", 405: "This address does not know this method."}
+        detail = known.get(error.status_code, str(error.detail))
+        return ApiError(error.status_code, str(error.detail), detail).response(
+            request.url.path, error.headers
+        )
+
+    @app.exception_handler(psycopg.errors.QueryCanceled)
+    async def too_slow(request: Request, error: psycopg.errors.QueryCanceled) -> Response:
+        detail = "The answer took longer than 30 s; ask for a shorter interval."
+        return ApiError(503, "Too slow", detail).response(request.url.path)
+
+    @app.exception_handler(psycopg.OperationalError)
+    async def no_database(request: Request, error: psycopg.OperationalError) -> Response:
+        detail = "The database does not answer; ask again later."
+        return ApiError(503, "Unavailable", detail).response(request.url.path, {"retry-after": "5"})
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> Response:
+        detail = "This is a defect of the hub; its log says more."
+        return ApiError(500, "Defect", detail).response(request.url.path)
+
+
+_EXPECTED = {
+    "missing": "a value",
+    "int_parsing": "an integer",
+    "int_parsing_size": "an integer that is not so long",
+    "bool_parsing": "true or false",
+}
+
+
+def _fault(entry: Mapping[str, Any]) -> Fault:
+    field = ".".join(str(part) for part in entry["loc"][1:]) or "request"
+    value = "" if entry["type"] == "missing" else str(entry.get("input"))[:VALUE_MAX]
+    return Fault(field, value, _expected(str(entry["type"]), entry.get("ctx") or {}, str(entry["msg"])))
+
+
+def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:
+    if kind.startswith(("datetime", "timezone")) or any("T00:00" in str(v) for v in context.values()):
+        return TIME
+    if kind == "greater_than_equal":
+        return f"at least {context['ge']}"
+    if kind == "less_than_equal":
+        return f"at most {context['le']}"
+    if kind == "literal_error":
+        return f"one of {context['expected']}"
+    if kind == "string_pattern_mismatch":
+        return f"text that matches {context['pattern']}"
+    if kind == "string_too_long":
+        return f"at most {context['max_length']} characters"
+    return _EXPECTED.get(kind, message)

@@ -1,0 +1,39 @@
+"""Completeness over HTTP: expected = stored + explained + unexplained, point by point."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from cloud.api.errors import refused
+from cloud.api.routes.points import existing_point
+from cloud.api.services import ID_MAX, After, Db, During, Given, Limit, Page, SiteId, page
+from cloud.store.completeness import Completeness, read_completeness
+from cloud.store.points import list_points
+
+router = APIRouter(prefix="/api/completeness", tags=["completeness"])
+
+SPAN_MAX = timedelta(days=31)
+
+
+@router.get("", response_model=Page[Completeness], summary="What was due, stored, explained and unexplained")
+async def completeness(
+    db: Db,
+    given: Given,
+    during: During,
+    point: Annotated[int | None, Query(ge=1, le=ID_MAX, description="Id of a point.")] = None,
+    site_id: SiteId = None,
+    after: After = 0,
+    limit: Limit = 100,
+) -> Response:
+    """Account for one point, or for points by id, over at most 31 days."""
+    if during.to_at - during.from_at > SPAN_MAX:
+        raise refused("from", during.from_at.isoformat(), f"at most {SPAN_MAX.days} days before to")
+    if point is not None:
+        points = [await existing_point(db, point)]
+    else:
+        points = await list_points(db, site_id=site_id, after=after, limit=limit)
+    now = given.now()
+    found = [await read_completeness(db, one, during.from_at, during.to_at, now=now) for one in points]
+    return page(found, limit if point is None else 2, lambda row: row.point_id)

@@ -1,0 +1,38 @@
+"""Gaps over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from cloud.api.services import ID_MAX, After, Db, During, Given, Limit, Page, SiteId, page
+from cloud.store.gaps_read import Gap, list_gaps
+from wire.status import GapCause
+
+router = APIRouter(prefix="/api/gaps", tags=["gaps"])
+
+
+@router.get("", response_model=Page[Gap], summary="Stretches without readings, and why")
+async def gaps(
+    db: Db,
+    given: Given,
+    during: During,
+    point: Annotated[int | None, Query(ge=1, le=ID_MAX, description="Id of a point.")] = None,
+    site_id: SiteId = None,
+    cause: Annotated[GapCause | None, Query()] = None,
+    after: After = 0,
+    limit: Limit = 100,
+) -> Response:
+    """List gaps that touch the interval, by id; their ends are resolved against what is stored now."""
+    found = await list_gaps(
+        db,
+        during.from_at,
+        during.to_at,
+        now=given.now(),
+        point_id=point,
+        site_id=site_id,
+        cause=cause,
+        after=after,
+        limit=limit,
+    )
+    return page(found, limit, lambda gap: gap.id)

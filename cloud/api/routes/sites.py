@@ -1,0 +1,36 @@
+"""Sites over HTTP."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from cloud.api.errors import not_found
+from cloud.api.services import After, Db, Limit, Page, SitePath, Text, answer, page
+from cloud.store.sites import Site, get_site, list_sites
+
+router = APIRouter(prefix="/api/sites", tags=["sites"])
+Kind = Literal["laboratory", "mobile_lab", "vehicle"]
+
+
+@router.get("", response_model=Page[Site], summary="Sites, with what is known of them now")
+async def sites(
+    db: Db,
+    organisation: Text = None,
+    name: Text = None,
+    kind: Annotated[Kind | None, Query()] = None,
+    after: After = 0,
+    limit: Limit = 100,
+) -> Response:
+    """List sites by id."""
+    found = await list_sites(db, organisation=organisation, name=name, kind=kind, after=after, limit=limit)
+    return page(found, limit, lambda site: site.id)
+
+
+@router.get("/{site}", response_model=Site, summary="One site")
+async def site(db: Db, site_id: SitePath) -> Response:
+    """Return one site."""
+    found = await get_site(db, site_id)
+    if found is None:
+        raise not_found("site", site_id, "site")
+    return answer(found)

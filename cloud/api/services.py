@@ -1,0 +1,122 @@
+"""What the API is given when it is built, and how its routes get at it."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+from fastapi import Depends, Path, Query, Request
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry
+from pydantic import AwareDatetime, Field
+
+from cloud.api.errors import refused
+from cloud.store.connection import Connection
+from cloud.store.snapshot import Pool, snapshot
+
+ID_MAX = 2**31 - 1
+SPAN_DEFAULT = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that the API needs of the hub."""
+
+    pool: Pool
+    now: Callable[[], datetime]
+    """The time of asking, aware UTC."""
+    broker_connected: Callable[[], bool]
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """Where ingest and watch register their metrics; `/metrics` shows them."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list."""
+
+    items: list[T]
+    next: int | None
+    """Ask again with this as `after` (`before` for events); None: that was all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From `from_at` until before `to_at`, aware UTC."""
+
+    from_at: datetime
+    to_at: datetime
+
+
+def services(request: Request) -> Services:
+    """Return what `create_app` was given."""
+    found = request.app.state.services
+    if not isinstance(found, Services):
+        raise TypeError("the application was not built by create_app")
+    return found
+
+
+Given = Annotated[Services, Depends(services)]
+
+
+async def _connection(given: Given) -> AsyncIterator[Connection]:
+    async with snapshot(given.pool) as connection:
+        yield connection
+
+
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC)),
+]
+
+
+def _interval(
+    given: Given,
+    from_at: Annotated[
+        Moment | None,
+        Query(
+            alias="from",
+            description="Start; by default a day before `to`.",
+            examples=["2026-01-01T00:00:00Z"],
+        ),
+    ] = None,
+    to_at: Annotated[
+        Moment | None,
+        Query(
+            alias="to", description="End, not included; by default now.", examples=["2026-01-02T00:00:00Z"]
+        ),
+    ] = None,
+) -> Interval:
+    end = (to_at or given.now()).astimezone(UTC)
+    start = (from_at or end - SPAN_DEFAULT).astimezone(UTC)
+    if start >= end:
+        raise refused("from", start.isoformat(), f"a time before to, which is {end.isoformat()}")
+    return Interval(start, end)
+
+
+Db = Annotated[Connection, Depends(_connection)]
+During = Annotated[Interval, Depends(_interval)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+After = Annotated[int, Query(ge=0, le=2**62, description="`next` of the part before.")]
+SiteId = Annotated[int | None, Query(alias="site", ge=1, le=ID_MAX, description="Id of a site.")]
+PointId = Annotated[int, Query(alias="point", ge=1, le=ID_MAX, description="Id of a point.")]
+PointPath = Annotated[int, Path(alias="point", ge=1, le=ID_MAX, description="Id of a point.")]
+SitePath = Annotated[int, Path(alias="site", ge=1, le=ID_MAX, description="Id of a site.")]
+GatewayPath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,63}$", description="Name of a gateway.")]
+GatewayName = Annotated[str | None, Query(pattern=r"^[a-z0-9-]{1,63}$", description="Name of a gateway.")]
+Word = Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,64}$")]
+Text = Annotated[str | None, Query(pattern=r"^[^\x00]{1,200}$")]
+MaxPoints = Annotated[int, Query(ge=1, le=10_000, description="How many readings, buckets or fixes at most.")]
+
+
+def answer(value: object) -> Response:
+    """Return dataclasses as JSON; times are RFC 3339 in UTC, exact decimals are strings."""
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def page(items: list[T], limit: int, position: Callable[[T], int]) -> Response:
+    """Return a part of a list, with where the next one starts."""
+    return answer(Page(items, position(items[-1]) if len(items) == limit else None))
