@@ -49,7 +49,8 @@ SETTINGS: Mapping[str, str] = {
     "log_line_prefix": "%m [%p] %u ",
     "log_checkpoints": "off",
 }
-_INIT_S, _READY_S, _STOP_S, _ORPHANS_S = 120.0, 120.0, 60.0, 10.0
+PROMISED = frozenset({"fsync", "full_page_writes", "synchronous_commit", "listen_addresses"})
+_INIT_S, _READY_S, _STOP_S = 120.0, 120.0, 60.0
 
 
 class Passwords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,10 +65,20 @@ class EmbeddedPostgres:
     """A database server that lives as long as its `async with` block; the port stays over restarts."""
 
     def __init__(
-        self, folder: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        orphans_s: float = 10.0,
     ) -> None:
+        """`settings` are added to `SETTINGS`; `orphans_s` is how long remains of a killed server may last."""
+        weak = sorted(PROMISED.intersection(settings or {}))
+        if weak:
+            raise ValueError(f"settings {weak} are part of the promise and cannot be changed")
         self.folder = folder.absolute()
         self.port = port or processes.free_port()
+        self._orphans_s = orphans_s
         self._settings = {**SETTINGS, **(settings or {})}
         self._programs = postgres_programs()
         self._child: Child | None = None
@@ -115,6 +126,8 @@ class EmbeddedPostgres:
         if not (self.data / "PG_VERSION").exists():
             await self._initialise(user)
         await self._clear_remains()
+        if user is not None and self.data.stat().st_uid != user.user_id:
+            user.own(self.data)
         command = Command(
             (self._programs / "postgres", "-D", self.data, *self._options()),
             self.log,
@@ -196,7 +209,7 @@ class EmbeddedPostgres:
         PostgreSQL trusts the process id in the file, which another program may have by now; a process of
         this cluster is one that works in the data directory.
         """
-        if not await processes.until(self._is_unused, timeout_s=_ORPHANS_S):
+        if not await processes.until(self._is_unused, timeout_s=self._orphans_s):
             busy = self._processes_of_cluster()
             raise ProcessError(f"{self.data}: is in use by the processes {busy}")
         (self.data / "postmaster.pid").unlink(missing_ok=True)

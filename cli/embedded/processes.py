@@ -97,11 +97,13 @@ class Child:
     async def _ended(self) -> None:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        loop.add_reader(self._pidfd, ended.set)
+        descriptor = os.dup(self._pidfd)  # A loop has one reader a descriptor, but several may wait.
+        loop.add_reader(descriptor, ended.set)
         try:
             await ended.wait()
         finally:
-            loop.remove_reader(self._pidfd)
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
 
     def _sweep(self) -> None:
         """End what the child left behind in its process group, and give the descriptor back."""

@@ -1,0 +1,39 @@
+import pytest
+
+from cli.main import main
+from provisioning.identity import GatewayIdentity, HubIdentity
+
+
+def test_authority_and_identities_are_made(tmp_path, capsys):
+    ca = str(tmp_path / "ca")
+    assert main(["ca", "init", "--dir", ca, "--host", "hub.example"]) == 0
+    assert main(["ca", "issue", "gateway", "lab-1", "--dir", ca, "--out", str(tmp_path / "lab-1")]) == 0
+    assert main(["ca", "issue", "hub", "main", "--dir", ca]) == 0
+    gateway = GatewayIdentity.load(tmp_path / "lab-1")
+    hub = HubIdentity.load(tmp_path / "ca" / "hubs" / "main")
+    said = capsys.readouterr().out
+    assert gateway.gateway == "lab-1"
+    assert gateway.signer.key_id.hex() in said
+    assert hub.signer.key_id.hex() in said
+    assert "PRIVATE" not in said
+
+
+def test_second_init_fails_in_words(tmp_path, capsys):
+    assert main(["ca", "init", "--dir", str(tmp_path)]) == 0
+    assert main(["ca", "init", "--dir", str(tmp_path)]) == 1
+    assert "holds a certificate authority already" in capsys.readouterr().err
+
+
+def test_missing_authority_fails_in_words(tmp_path, capsys):
+    words = ["ca", "issue", "gateway", "lab-1", "--dir", str(tmp_path), "--out", str(tmp_path / "x")]
+    assert main(words) == 1
+    assert "issuing-key.pem: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("days", ["0", "826", "-1", "many"])
+def test_impossible_lifetime_is_bad_input(tmp_path, days, capsys):
+    words = ["ca", "issue", "hub", "main", "--dir", str(tmp_path), "--days", days]
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert "--days" in capsys.readouterr().err
