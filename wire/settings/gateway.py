@@ -30,7 +30,7 @@ class GatewaySection(Settings, frozen=True):
     identity: Annotated[str, Meta(min_length=1)] = "identity"
 
 
-class UplinkSection(Settings, frozen=True):
+class UplinkSection(Settings, frozen=True, kw_only=True):
     """Where the broker is, and how the line is used."""
 
     host: Host
@@ -78,7 +78,7 @@ class ClockSection(Settings, frozen=True):
                 yield Fault(f"sources[{index}]", source, "each source once")
 
 
-class GatewaySettings(Settings, frozen=True):
+class GatewaySettings(Settings, frozen=True, kw_only=True):
     """The whole file."""
 
     gateway: GatewaySection
