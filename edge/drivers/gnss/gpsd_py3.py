@@ -13,7 +13,7 @@ def answer(host: str, port: int) -> dict[str, object]:
     """Return mode, latitude, longitude and time as gpsd-py3 gives them; 0.0 where nothing was measured."""
     gpsd.connect(host=host, port=port)
     # The stream is on after connect, so that reports may come before the answer to ?POLL;.
-    gpsd.gpsd_stream.write('?WATCH={"enable":false}\n?POLL;\n')
+    gpsd.gpsd_stream.write("?POLL;\n")
     gpsd.gpsd_stream.flush()
     for line in gpsd.gpsd_stream:
         packet = json.loads(line)

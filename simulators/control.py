@@ -1,0 +1,58 @@
+"""Lets another process switch faults of a running scenario: one JSON object a line, one answer a line.
+
+`{"device": "lab-1/room-1", "unit": 2, "fault": "silence"}` is answered by `{"ok": true}` or by
+`{"ok": false, "error": "…"}`. It listens on 127.0.0.1 alone and is no part of a product.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from simulators.scenario import Running
+
+
+class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to switch; without `unit` every unit of a Modbus line."""
+
+    device: str
+    fault: str
+    unit: int | None = None
+
+
+def obey(state: Running, line: bytes) -> bytes:
+    """Do what a line says and return the answer."""
+    try:
+        wish = msgspec.json.decode(line, type=Switch)
+        state.switch(wish.device, wish.fault, unit=wish.unit)
+    except (msgspec.MsgspecError, KeyError) as error:
+        return msgspec.json.encode({"ok": False, "error": str(error)}) + b"\n"
+    return b'{"ok":true}\n'
+
+
+@asynccontextmanager
+async def control_server(state: Running) -> AsyncIterator[int]:
+    """Listen while the context is open; gives the port."""
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(obey(state, line))
+                await writer.drain()
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            pass  # the task ends here, and StreamReaderProtocol wants no cancelled one
+        finally:
+            writers.discard(writer)
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await server.wait_closed()

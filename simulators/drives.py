@@ -1,0 +1,127 @@
+"""Vehicle drives: a believable round trip along streets, from a seed, and where the vehicle is at a time.
+
+A drive leaves its depot, follows streets that bend at crossings, stops at some of them, returns and parks.
+It is no map: streets are made up around a real place. Time is in seconds since 1970, UTC.
+"""
+
+import math
+import random
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+
+from simulators.world import wander
+
+EARTH_M_PER_DEGREE = 111_320.0
+STEP_S = 1.0
+ACCELERATION_M_S2 = 1.6
+CORNER_M_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Where a vehicle is: degrees WGS-84, metres above the ellipsoid's sea level, m/s, degrees from north."""
+
+    latitude: float
+    longitude: float
+    altitude_m: float
+    speed_m_s: float
+    course_deg: float
+    parked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """A round trip that repeats: driving for as long as its points last, then parked."""
+
+    key: str
+    latitude: float
+    longitude: float
+    altitude_m: float
+    parked_s: float
+    starts: tuple[float, ...]
+    """Distance travelled at every second of the drive."""
+    corners: tuple[tuple[float, float, float], ...]
+    """(distance, east m, north m) of every corner of the road, first to last."""
+
+    @property
+    def driving_s(self) -> float:
+        """How long one round takes, without the parking after it."""
+        return (len(self.starts) - 1) * STEP_S
+
+    def at(self, time_s: float) -> Fix:
+        """Return the true place, with the slow wander that a receiver sees (about a metre)."""
+        phase = time_s % (self.driving_s + self.parked_s)
+        parked = phase >= self.driving_s
+        index = min(int(phase / STEP_S), len(self.starts) - 2)
+        part = min(1.0, phase / STEP_S - index)
+        here, there = self.starts[index], self.starts[index + 1]
+        distance = here + (there - here) * part
+        east, north, course = self._place(self.starts[-1] if parked else distance)
+        east += 1.2 * wander(f"{self.key}/e", time_s, 40)
+        north += 1.2 * wander(f"{self.key}/n", time_s, 40)
+        return Fix(
+            latitude=self.latitude + north / EARTH_M_PER_DEGREE,
+            longitude=self.longitude + east / EARTH_M_PER_DEGREE / math.cos(math.radians(self.latitude)),
+            altitude_m=self.altitude_m + 4 * wander(f"{self.key}/a", distance, 700),
+            speed_m_s=0.0 if parked else (there - here) / STEP_S,
+            course_deg=course,
+            parked=parked,
+        )
+
+    def _place(self, distance: float) -> tuple[float, float, float]:
+        index = min(bisect_right(self.corners, (distance, math.inf, math.inf)), len(self.corners) - 1)
+        start, east, north = self.corners[index - 1]
+        end, to_east, to_north = self.corners[index]
+        part = (distance - start) / (end - start)
+        course = math.degrees(math.atan2(to_east - east, to_north - north)) % 360
+        return east + (to_east - east) * part, north + (to_north - north) * part, course
+
+
+def make_drive(
+    key: str, *, latitude: float, longitude: float, altitude_m: float, legs: int, parked_s: float
+) -> Drive:
+    """Return the drive of a key (it holds the seed): `legs` streets out, the same streets back."""
+    rng = random.Random(key)
+    out = _streets(rng, legs)
+    road = out + out[-2::-1]
+    corners: list[tuple[float, float, float]] = []
+    for east, north in road:
+        length = math.dist(corners[-1][1:], (east, north)) if corners else 0.0
+        corners.append((corners[-1][0] + length if corners else 0.0, east, north))
+    return Drive(key, latitude, longitude, altitude_m, parked_s, tuple(_travel(rng, corners)), tuple(corners))
+
+
+def _streets(rng: random.Random, legs: int) -> list[tuple[float, float]]:
+    """Return crossings in metres east and north of the depot; each street turns left, right or bends."""
+    east = north = 0.0
+    heading = rng.uniform(0, 360)
+    points = [(east, north)]
+    for _ in range(legs):
+        length = rng.uniform(250, 1100)
+        bend = rng.uniform(-12, 12)
+        for _ in range(4):
+            heading += bend / 4
+            east += length / 4 * math.sin(math.radians(heading))
+            north += length / 4 * math.cos(math.radians(heading))
+            points.append((east, north))
+        heading += rng.choice((-90, -88, 0, 4, 88, 90))
+    return points
+
+
+def _travel(rng: random.Random, corners: list[tuple[float, float, float]]) -> list[float]:
+    """Return the distance at every second: speed up, slow down before corners, wait at some of them."""
+    distances = [0.0]
+    for (start, *before), (end, *after) in pairwise(corners):
+        limit = rng.uniform(8.5, 16.5)
+        distance = start
+        speed = CORNER_M_S if start else 0.0
+        while distance < end:
+            room = end - distance
+            allowed = math.sqrt(CORNER_M_S**2 + 2 * ACCELERATION_M_S2 * room)
+            speed = max(1.0, min(speed + ACCELERATION_M_S2 * STEP_S, limit, allowed))
+            distance = min(end, distance + speed * STEP_S)
+            distances.append(distance)
+        if rng.random() < 0.15 and before != after:
+            distances.extend([end] * rng.randrange(8, 45))
+    return distances
