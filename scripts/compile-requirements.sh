@@ -10,6 +10,6 @@ compile() {
     --no-emit-find-links "$@" ../pyproject.toml -o "$out"
 }
 compile dev.txt --all-extras "$@"
-compile edge.txt --extra edge --extra pi -c dev.txt
-compile cloud.txt --extra cloud -c dev.txt
-compile sim.txt --extra edge --extra cloud --extra sim -c dev.txt
+compile edge.txt --extra build --extra edge --extra pi -c dev.txt
+compile cloud.txt --extra build --extra cloud -c dev.txt
+compile sim.txt --extra build --extra edge --extra cloud --extra sim -c dev.txt

@@ -52,9 +52,15 @@ def _is_broad(kind: ast.expr | None) -> bool:
     return any(_dotted(name) in BROAD for name in names)
 
 
+def _passes_on(handler: ast.ExceptHandler) -> bool:
+    """Whether it only tidies up and lets the same exception through."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
 def _broad_handlers(module: Module) -> Iterator[int]:
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type):
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _passes_on(node):
             yield node.lineno
     for name, call in _calls(module):
         if name.endswith("suppress") and any(_dotted(kind) in BROAD for kind in call.args):

@@ -9,10 +9,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 EXTRAS = {
-    "edge": ("edge", "pi"),
-    "cloud": ("cloud",),
-    "sim": ("edge", "cloud", "sim"),
-    "dev": ("edge", "pi", "cloud", "sim", "dev"),
+    "edge": ("build", "edge", "pi"),
+    "cloud": ("build", "cloud"),
+    "sim": ("build", "edge", "cloud", "sim"),
+    "dev": ("build", "edge", "pi", "cloud", "sim", "dev"),
 }
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[\w,-]+\])?==(\S+)", re.MULTILINE)
 
