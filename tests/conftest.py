@@ -5,6 +5,7 @@ role that may create databases and roles) takes the place of the embedded Postgr
 """
 
 import asyncio
+import hashlib
 import itertools
 import os
 import secrets
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -81,15 +83,27 @@ def databases(service_folder: Path) -> Iterator[Databases]:
 
 
 def _given_server(admin_dsn: str) -> Databases:
-    """Use the server that was given; its two roles get new passwords."""
-    made = Databases(admin_dsn, secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+    """Use the server that was given; sessions that share it agree on the two roles' passwords."""
+    shared = hashlib.sha256(admin_dsn.encode()).hexdigest()
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
-        for role, password in ((OWNER, made.owner_password), (HUB, made.hub_password)):
-            found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-            verb = sql.SQL("ALTER ROLE") if found else sql.SQL("CREATE ROLE")
-            statement = sql.SQL("{} {} LOGIN PASSWORD {}")
-            connection.execute(statement.format(verb, sql.Identifier(role), sql.Literal(password)))
-    return made
+        for role in (OWNER, HUB):
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
+                connection.execute(_with_password("CREATE ROLE {} LOGIN PASSWORD {}", role, shared))
+            elif not _may_enter(make_conninfo(admin_dsn, user=role, password=shared)):
+                connection.execute(_with_password("ALTER ROLE {} LOGIN PASSWORD {}", role, shared))
+    return Databases(admin_dsn, shared, shared)
+
+
+def _with_password(statement: LiteralString, role: str, password: str) -> sql.Composed:
+    return sql.SQL(statement).format(sql.Identifier(role), sql.Literal(password))
+
+
+def _may_enter(dsn: str) -> bool:
+    try:
+        psycopg.connect(dsn).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")

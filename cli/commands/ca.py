@@ -11,18 +11,24 @@ from provisioning.errors import ProvisioningError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare `init` and `issue`."""
+    """Declare `init`, `server` and `issue`."""
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
     init = words.add_parser("init", help="make the authority's folder and the broker's certificate")
     _add_folder(init)
-    init.add_argument(
-        "--host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="name or address at which gateways reach the broker, besides this machine's own; repeatable",
-    )
     init.set_defaults(act=_init)
+    server = words.add_parser(
+        "server", help="make the broker a new certificate, when its old one was moved away"
+    )
+    _add_folder(server)
+    server.set_defaults(act=_issue_server)
+    for word in (init, server):
+        word.add_argument(
+            "--host",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="name or address at which gateways reach the broker, besides this machine's own; repeatable",
+        )
     issue = words.add_parser("issue", help="issue the identity of a gateway or of a hub worker")
     kinds = issue.add_subparsers(dest="kind", required=True, metavar="KIND")
     gateway = kinds.add_parser("gateway", help="a gateway's identity folder")
@@ -66,6 +72,12 @@ def _init(arguments: argparse.Namespace) -> None:
     authority = CertificateAuthority.create(arguments.dir, now=datetime.now(UTC), hosts=arguments.host)
     print(f"authority: {authority.folder}")
     print(f"hub key:   {authority.signer.key_id.hex()}")
+
+
+def _issue_server(arguments: argparse.Namespace) -> None:
+    authority = CertificateAuthority.load(arguments.dir)
+    print(f"folder: {authority.issue_server(now=datetime.now(UTC), hosts=arguments.host)}")
+    print("next:   heng broker config, and restart the broker")
 
 
 def _issue_gateway(arguments: argparse.Namespace) -> None:

@@ -24,6 +24,18 @@ def test_second_init_fails_in_words(tmp_path, capsys):
     assert "holds a certificate authority already" in capsys.readouterr().err
 
 
+def test_broker_gets_a_new_certificate_once_the_old_one_is_away(tmp_path, capsys):
+    words = ["ca", "server", "--dir", str(tmp_path), "--host", "hub.example"]
+    assert main(["ca", "init", "--dir", str(tmp_path)]) == 0
+    old = (tmp_path / "broker" / "tls-cert.pem").read_bytes()
+    assert main(words) == 1
+    assert "never overwritten" in capsys.readouterr().err
+    assert (tmp_path / "broker" / "tls-cert.pem").read_bytes() == old
+    (tmp_path / "broker").rename(tmp_path / "broker-old")
+    assert main(words) == 0
+    assert (tmp_path / "broker" / "tls-cert.pem").read_bytes() != old
+
+
 def test_missing_authority_fails_in_words(tmp_path, capsys):
     words = ["ca", "issue", "gateway", "lab-1", "--dir", str(tmp_path), "--out", str(tmp_path / "x")]
     assert main(words) == 1
