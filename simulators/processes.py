@@ -39,11 +39,18 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def daemon(
-    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    unprivileged: bool = False,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a foreground daemon while the context is open; what it writes goes to the end of `log`."""
-    guard = shutil.which("setpriv")
-    words = [guard, "--pdeathsig", "TERM", "--", *command] if guard else list(command)
+    """Run a foreground daemon while the context is open; what it writes goes to the end of `log`.
+
+    `unprivileged` runs it as nobody when we are root: a daemon that drops root by itself would lose the
+    kernel's promise to end it with us.
+    """
+    words = [*_guard(unprivileged=unprivileged), *command]
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *words,
@@ -57,6 +64,15 @@ async def daemon(
         yield process
     finally:
         await stop(process)
+
+
+def _guard(*, unprivileged: bool) -> list[str]:
+    """Return the words that make a child end with us (util-linux, Linux only)."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return []
+    drop = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+    return [setpriv, *(drop if unprivileged and os.geteuid() == 0 else []), "--pdeathsig", "KILL", "--"]
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:

@@ -70,7 +70,7 @@ async def gpsd_fed_by(
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(receiver.write())
             try:
-                async with daemon(command, log=log) as process:
+                async with daemon(command, log=log, unprivileged=True) as process:
                     await wait_for_port(process, port, log=log)
                     yield port
             finally:

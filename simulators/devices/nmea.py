@@ -38,7 +38,7 @@ def sentence(body: str) -> bytes:
 def sky(key: str, time_s: float) -> list[Satellite]:
     """Return the satellites in view of a key (it holds the seed); they move within minutes."""
     satellites: list[Satellite] = []
-    for talker, numbers in (("GP", range(1, 33)), ("GB", range(6, 46))):
+    for talker, numbers in (("GP", range(1, 33)), ("BD", range(1, 33))):
         rng = random.Random(f"{key}/{talker}")
         for number in rng.sample(numbers, 9):
             elevation = 12 + 70 * abs(math.sin(time_s / 7000 + rng.uniform(0, math.tau)))
@@ -61,7 +61,7 @@ def _bodies(fix: Fix | None, moment: datetime, satellites: list[Satellite]) -> I
     if fix is None:
         yield f"GNRMC,{clock},V,,,,,,,{date},,,N,V"
         yield f"GNGGA,{clock},,,,,0,00,99.99,,,,,,"
-        yield "GNGSA,A,1,,,,,,,,,,,,,99.99,99.99,99.99,1"
+        yield "GPGSA,A,1,,,,,,,,,,,,,99.99,99.99,99.99"
         return
     where = f"{_degrees(fix.latitude, 2, 'NS')},{_degrees(fix.longitude, 3, 'EW')}"
     course = f"{fix.course_deg:.2f}" if fix.speed_m_s > 0.5 else ""
@@ -70,10 +70,10 @@ def _bodies(fix: Fix | None, moment: datetime, satellites: list[Satellite]) -> I
         f"GNGGA,{clock},{where},1,{min(len(satellites), 12):02d},0.80,"
         f"{fix.altitude_m - GEOID_SEPARATION_M:.1f},M,{GEOID_SEPARATION_M:.1f},M,,"
     )
-    for system, talker in ((1, "GP"), (4, "GB")):
+    for talker in ("GP", "BD"):
         numbers = [f"{s.number:02d}" for s in satellites if s.talker == talker][:12]
-        yield f"GNGSA,A,3,{','.join(numbers + [''] * (12 - len(numbers)))},1.40,0.80,1.15,{system}"
-    for talker in ("GP", "GB"):
+        yield f"{talker}GSA,A,3,{','.join(numbers + [''] * (12 - len(numbers)))},1.40,0.80,1.15"
+    for talker in ("GP", "BD"):
         yield from _in_view(talker, [s for s in satellites if s.talker == talker])
     yield f"GNGST,{clock},3.2,1.8,1.5,42.0,1.7,1.6,3.1"
 
@@ -88,7 +88,7 @@ def _in_view(talker: str, satellites: list[Satellite]) -> Iterator[str]:
     groups = [satellites[index : index + 4] for index in range(0, len(satellites), 4)]
     for number, group in enumerate(groups, 1):
         listed = "".join(f",{s.number:02d},{s.elevation:02d},{s.azimuth:03d},{s.snr:02d}" for s in group)
-        yield f"{talker}GSV,{len(groups)},{number},{len(satellites):02d}{listed},1"
+        yield f"{talker}GSV,{len(groups)},{number},{len(satellites):02d}{listed}"
 
 
 _TIMED = re.compile(rb"\$(..(?:RMC|GGA|GLL|GNS|GST|ZDA)),")

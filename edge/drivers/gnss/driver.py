@@ -119,9 +119,14 @@ class GnssDriver:
             await emit.poll(Poll(layout=self._layout.id, tick=tick, counts=counts, flags=flags))
 
     def _tell_time(self, position: Position, now_ns: int, emit: Emitter) -> None:
-        """Pass the time on after three 3D fixes in a row whose times grow."""
+        """Pass the time on after three 3D fixes in a row whose times grow.
+
+        gpsd may report one epoch in pieces; the same time again neither counts nor starts anew.
+        """
         time_ms = position.gnss_time_ms
-        if position.mode != 3 or time_ms is None or time_ms <= self._last_time_ms:
+        if time_ms is not None and time_ms == self._last_time_ms:
+            return
+        if position.mode != 3 or time_ms is None or time_ms < self._last_time_ms:
             self._fixes = 0
             self._last_time_ms = time_ms or 0
             return
