@@ -35,6 +35,22 @@ async def is_ready(port: int) -> bool:
         return False
 
 
+async def listen(port: int, path: str, *, seconds: float) -> list[str]:
+    """Return the lines that an endless answer brings within some seconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines: list[str] = []
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        async with asyncio.timeout(seconds):
+            while line := await reader.readline():
+                lines.append(line.decode(errors="replace").rstrip())
+    except TimeoutError:
+        pass
+    finally:
+        writer.close()
+    return lines
+
+
 def _get(port: int, path: str, headers: dict[str, str]) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:

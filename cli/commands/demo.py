@@ -1,0 +1,93 @@
+"""`heng demo`: everything on this machine with simulated devices; `--check` verifies it without a person."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import psycopg
+
+from cli.demo.check import check
+from cli.demo.system import DemoError, System, Wish, running
+from cli.embedded.processes import ProcessError
+from provisioning.errors import ProvisioningError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommand's words."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data"),
+        metavar="DIR",
+        help="keeps everything; a later run continues with it (default: %(default)s)",
+    )
+    parser.add_argument("--port", type=_port, help="of the pages (default: 8080, or a free one)")
+    parser.add_argument("--check", action="store_true", help="verify the main job from outside, then stop")
+    parser.add_argument("--json", action="store_true", help="with --check: print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until Ctrl-C or SIGTERM, or check once; 0 unless something failed."""
+    try:
+        return asyncio.run(_run(arguments))
+    except (DemoError, ProcessError, ProvisioningError, psycopg.Error) as error:
+        print(f"heng demo: {error}", file=sys.stderr)
+        return 1
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    wish = Wish(arguments.data, arguments.port, log_readings=arguments.check)
+    stop = _Stop()
+    try:
+        async with running(wish, _tell) as system:
+            if arguments.check:
+                return await _check(system, as_json=arguments.json)
+            _tell(f"open {system.address}    (Ctrl-C stops everything)")
+            await system.watch()
+    except asyncio.CancelledError:
+        if not stop.asked:
+            raise
+    _tell("stopped")
+    return 0
+
+
+class _Stop:
+    """Turns the first SIGINT or SIGTERM into the end of the running task; later ones change nothing."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._task = asyncio.current_task()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._ask)
+
+    def _ask(self) -> None:
+        if not self.asked and self._task is not None:
+            self.asked = True
+            self._task.cancel()
+
+
+async def _check(system: System, *, as_json: bool) -> int:
+    _tell(f"checking {system.address}")
+    checks = await check(system)
+    ok = all(one.ok for one in checks)
+    if as_json:
+        print(json.dumps({"ok": ok, "checks": [asdict(one) for one in checks]}, ensure_ascii=False))
+    else:
+        for one in checks:
+            print(f"{'ok  ' if one.ok else 'FAIL'}  {one.name}: {one.answer}")
+    return 0 if ok else 1
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("expected 1 to 65535")
+    return port

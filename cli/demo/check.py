@@ -1,0 +1,262 @@
+"""Checks the main job of a running demo from outside: pages, API, stored counts, completeness, acks.
+
+Every check is a question with an answer; nothing of the system under check is imported but the words of
+its protocols. It starts and stops nothing.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from cli.demo import given_out, page_values, web
+from cli.demo.system import System
+
+OBSERVED_S = 12.0
+"""How long the system is watched at its work before it is judged."""
+SETTLE_S = 4.0
+"""How long a reading may take from the device to the database; three times what it takes."""
+PAGES = ("/", "/map")
+LANGUAGES = ("zh", "en")
+_ASKED_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question about the running system."""
+
+    name: str
+    ok: bool
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The time that is judged, UTC seconds."""
+
+    from_at: float
+    to_at: float
+
+    @property
+    def query(self) -> dict[str, str]:
+        """As the API takes it."""
+        return {"from": _text(self.from_at), "to": _text(self.to_at)}
+
+
+async def check(system: System) -> list[Check]:
+    """Watch the system for a while, then ask everything."""
+    started = time.time()
+    await asyncio.sleep(OBSERVED_S + SETTLE_S)
+    stretch = Stretch(started, started + OBSERVED_S)
+    questions: dict[str, Callable[[System, Stretch], Awaitable[str]]] = {
+        "gateways are online": _gateways,
+        "every point has a live value": _latest,
+        "positions move with time": _positions,
+        "pages show what is stored, in both languages": _pages,
+        "the page's live stream brings new values": _live,
+        "stored as often as given out": _counts,
+        "every numbered answer is stored once": _numbered,
+        "due = stored + explained, nothing twice": _completeness,
+        "no batch is missing or held back": _ledger,
+        "journals drain by acks": _journals,
+    }
+    return [await _ask(name, question, system, stretch) for name, question in questions.items()]
+
+
+class WrongError(Exception):
+    """The answer is not the one that it should be."""
+
+
+async def _ask(
+    name: str, question: Callable[[System, Stretch], Awaitable[str]], system: System, stretch: Stretch
+) -> Check:
+    try:
+        return Check(name, ok=True, answer=await question(system, stretch))
+    except (WrongError, OSError, ValueError, LookupError, sqlite3.Error) as error:
+        return Check(name, ok=False, answer=str(error) or type(error).__name__)
+
+
+async def _gateways(system: System, _: Stretch) -> str:
+    rows = {row["name"]: row for row in await _items(system, "/api/gateways")}
+    away = [name for name in system.gateways if not rows.get(name, {}).get("online")]
+    if away:
+        raise WrongError(f"not online: {', '.join(away)}")
+    return ", ".join(system.gateways)
+
+
+async def _latest(system: System, _: Stretch) -> str:
+    rows = await _items(system, "/api/latest")
+    measured = [row for row in rows if row["point"]["quantity"] != "position"]
+    dead = [f"{_name(row)} {row['state']}" for row in measured if row["state"] != "live"]
+    if dead or not measured:
+        raise WrongError(f"{len(dead)} of {len(measured)} points: {', '.join(dead[:5])}")
+    return f"{len(measured)} points, the oldest {max(row['age_s'] for row in measured):.1f} s old"
+
+
+async def _positions(system: System, stretch: Stretch) -> str:
+    rows = await _items(system, "/api/positions")
+    fixes = []
+    for row in rows:
+        answer = await _json(system, f"/api/positions/{row['point_id']}/track", stretch.query)
+        fixes.append(len(answer["fixes"]))
+    if len(rows) != 2 or min(fixes) < OBSERVED_S / 2:
+        raise WrongError(f"{len(rows)} receivers with {fixes} fixes in {OBSERVED_S:.0f} s")
+    return f"{len(rows)} receivers with {fixes} fixes in {OBSERVED_S:.0f} s"
+
+
+async def _pages(system: System, _: Stretch) -> str:
+    sites = [f"/sites/{name}" for name in system.gateways]
+    checked = 0
+    for path in (*PAGES, *sites):
+        for language in LANGUAGES:
+            answer = await web.get(system.port, f"{path}?{urlencode({'lang': language})}")
+            page = page_values.read(answer.text)
+            if answer.status != 200 or not page.language.startswith(language):
+                raise WrongError(f"{path} in {language}: status {answer.status}, lang {page.language!r}")
+            for value in page.values if path not in PAGES[1:] else []:
+                await _same_as_stored(system, path, value)
+                checked += 1
+            if not page.values and path in ("/", sites[0]):
+                raise WrongError(f"{path} in {language} shows no value")
+    return f"{len(PAGES) + len(sites)} pages in {' and '.join(LANGUAGES)}, {checked} values as stored"
+
+
+async def _same_as_stored(system: System, path: str, value: page_values.Value) -> None:
+    at = value.at_ms / 1000
+    query = {"point": str(value.point), "resolution": "raw", **Stretch(at, at + 0.01).query}
+    series = await _json(system, "/api/readings", query)
+    stored = [row["value"] for row in series["readings"]]
+    if value.exact not in stored:
+        raise WrongError(f"{path} shows {value.exact} for point {value.point}, stored is {stored}")
+
+
+async def _live(system: System, _: Stretch) -> str:
+    lines = await web.listen(system.port, "/live?lang=en", seconds=4.0)
+    points = sum(line == "event: points" for line in lines)
+    if points < 2:
+        raise WrongError(f"{points} changes of values in 4 s")
+    return f"{points} changes of values in 4 s"
+
+
+async def _counts(system: System, stretch: Stretch) -> str:
+    """Every Modbus device: its answers in the stretch against the rows of each of its points."""
+    answers = given_out.read(system.simulators)
+    points = await _points_by_unit(system)
+    total = 0
+    for unit in given_out.units("demo"):
+        given = sum(stretch.from_at <= one.at < stretch.to_at for one in answers[unit.name])
+        for point in points[unit.gateway, unit.prefix]:
+            stored = len(await _readings(system, point["id"], stretch))
+            # A reading may fall on either side of each end.
+            if not given or abs(stored - given) > 1:
+                raise WrongError(f"{unit.gateway} {point['name']}: {stored} stored of {given} given out")
+            total += stored
+    return f"{total} readings of {len(answers)} devices"
+
+
+async def _numbered(system: System, stretch: Stretch) -> str:
+    """Devices that number their answers: each number of the stretch is stored exactly once."""
+    answers = given_out.read(system.simulators)
+    points = await _points_by_unit(system)
+    total = 0
+    for unit in given_out.units("demo"):
+        if not unit.numbering:
+            continue
+        (point,) = [
+            one
+            for one in points[unit.gateway, unit.prefix]
+            if one["name"] == f"{unit.prefix}/{unit.numbering}"
+        ]
+        due = [one.number for one in answers[unit.name] if stretch.from_at <= one.at < stretch.to_at]
+        around = Stretch(stretch.from_at - SETTLE_S, stretch.to_at + SETTLE_S)
+        stored = [int(row["raw"]) for row in await _readings(system, point["id"], around)]
+        wrong = [number for number in due if stored.count(number) != 1]
+        if wrong or not due:
+            raise WrongError(f"{unit.gateway} {point['name']}: {wrong[:5]} of {len(due)} not stored once")
+        total += len(due)
+    return f"{total} numbered answers"
+
+
+async def _completeness(system: System, stretch: Stretch) -> str:
+    rows = await _items(system, "/api/completeness", stretch.query)
+    due = [row for row in rows if row["period_ms"]]
+    for row in due:
+        if row["unexplained"] or row["duplicated"]:
+            raise WrongError(f"{row['point']}: {row['unexplained']} unexplained, {row['duplicated']} twice")
+        if row["stored"] + row["explained"] < row["expected"]:
+            raise WrongError(f"{row['point']}: {row['expected']} due, {row['stored']} + {row['explained']}")
+    sums = {key: sum(row[key] for row in due) for key in ("expected", "stored", "explained")}
+    if not due:
+        raise WrongError("no point has a period")
+    return (
+        f"{len(due)} points: {sums['expected']} due, {sums['stored']} stored, {sums['explained']} explained"
+    )
+
+
+async def _ledger(system: System, _: Stretch) -> str:
+    batches = 0
+    for name in system.gateways:
+        for epoch in await _items(system, f"/api/gateways/{name}/epochs"):
+            held = {
+                key: epoch[key] for key in ("missing", "waiting", "quarantined", "conflicts") if epoch[key]
+            }
+            if held:
+                raise WrongError(f"{name}: {held}")
+            batches += epoch["received"]
+    return f"{batches} batches received"
+
+
+async def _journals(system: System, _: Stretch) -> str:
+    """What was sealed when asked is acknowledged and gone soon after."""
+    waiting = {name: await asyncio.to_thread(_sealed, system.journal(name)) for name in system.gateways}
+    await asyncio.sleep(SETTLE_S)
+    for name, before in waiting.items():
+        left = before & await asyncio.to_thread(_sealed, system.journal(name))
+        if left:
+            raise WrongError(f"{name}: {len(left)} batches without an ack for {SETTLE_S:.0f} s")
+    return f"{sum(map(len, waiting.values()))} batches in flight were acknowledged"
+
+
+def _sealed(journal: Path) -> set[int]:
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=5)) as connection:
+        return {row[0] for row in connection.execute("SELECT id FROM sealed")}
+
+
+async def _points_by_unit(system: System) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for point in await _items(system, "/api/points"):
+        found.setdefault((point["site"], point["name"].rpartition("/")[0]), []).append(point)
+    return found
+
+
+async def _readings(system: System, point: int, stretch: Stretch) -> list[dict[str, Any]]:
+    query = {"point": str(point), "resolution": "raw", "max_points": "10000", **stretch.query}
+    rows: list[dict[str, Any]] = (await _json(system, "/api/readings", query))["readings"]
+    return rows
+
+
+async def _items(system: System, path: str, query: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    answer = await _json(system, path, {"limit": str(_ASKED_MAX), **(query or {})})
+    items: list[dict[str, Any]] = answer["items"]
+    return items
+
+
+async def _json(system: System, path: str, query: dict[str, str]) -> Any:
+    answer = await web.get(system.port, f"{path}?{urlencode(query)}")
+    if answer.status != 200:
+        raise WrongError(f"{path}: status {answer.status}: {answer.text[:200]}")
+    return answer.json()
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['point']['site']}/{row['point']['name']}"
+
+
+def _text(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")

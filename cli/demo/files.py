@@ -1,0 +1,46 @@
+"""The files of the demo, as text: a gateway's settings and the site file, from what the simulators offer."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ORGANISATION = "Demonstration institute of metrology"
+
+
+def gateway_settings(
+    gateway: str, devices: Sequence[Mapping[str, Any]], *, data: Path, identity: Path, uplink_port: int
+) -> str:
+    """Return the TOML of one gateway whose devices are the `[[device]]` tables of the simulators."""
+    head: dict[str, Mapping[str, Any]] = {
+        "gateway": {"id": gateway, "data": str(data), "identity": str(identity)},
+        "uplink": {"host": "127.0.0.1", "port": uplink_port},
+    }
+    tables = [(f"[{name}]", table) for name, table in head.items()]
+    tables += [("[[device]]", device) for device in devices]
+    return "\n".join(_table(title, table) for title, table in tables)
+
+
+def site_file(gateways: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the TOML that declares a site for each gateway, under the gateway's own name."""
+    parts = [f"organisation = {_inline(ORGANISATION)}\n"]
+    for name, offered in gateways.items():
+        site = {"name": name, "title": offered["title"], "kind": offered["kind"]}
+        site |= {"time_zone": "Asia/Shanghai"}
+        site |= {key: offered[key] for key in ("latitude", "longitude")}
+        parts.append(_table("[[site]]", site))
+        parts.append(_table("[[gateway]]", {"name": name, "site": name}))
+    return "\n".join(parts)
+
+
+def _table(title: str, table: Mapping[str, Any]) -> str:
+    return "\n".join([title, *(f"{key} = {_inline(value)}" for key, value in table.items()), ""])
+
+
+def _inline(value: object) -> str:
+    """Return a value as TOML on one line; strings, numbers and truths are written as in JSON."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_inline(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_inline(one) for one in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,288 @@
+"""The whole system on this machine: what is started in which order, and stopped in the reverse one.
+
+PostgreSQL, broker, hub, simulated devices, three gateways; each is a process of its own and ends with us.
+Everything it keeps lies in one folder, with which a later run continues.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from cli.demo import files, web
+from cli.demo.service import Service, heng
+from cli.embedded import processes
+from cli.embedded.mosquitto import EmbeddedMosquitto
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.processes import ProcessError
+from cloud.store.migrate import install_timescaledb, upgrade
+from provisioning.ca import CertificateAuthority
+
+READY_S = 60.0
+_LOOK_S = 0.3
+
+Tell = Callable[[str], None]
+
+
+class DemoError(Exception):
+    """The demo cannot start or cannot go on; the text says which part and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the demo is asked for."""
+
+    folder: Path
+    port: int | None
+    """For the pages; None takes 8080, or another one when that is taken."""
+    log_readings: bool
+    """Whether the simulators write down every answer that they give out."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A running demo."""
+
+    folder: Path
+    port: int
+    dsn: str
+    """Of the role that services use."""
+    simulators: Path
+    """Where simulated devices write down what they gave out."""
+    gateways: tuple[str, ...]
+    services: tuple[Service, ...]
+    embedded: tuple[EmbeddedPostgres | EmbeddedMosquitto, ...]
+
+    @property
+    def address(self) -> str:
+        """What a person opens."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def journal(self, gateway: str) -> Path:
+        """Return the file of a gateway's journal."""
+        return self.folder / "gateways" / gateway / "data" / "journal.db"
+
+    def check_running(self) -> None:
+        """Raise `DemoError` that names the first part that has ended by itself."""
+        for service in self.services:
+            if service.pid is None:
+                raise DemoError(f"{service.name} ended with {service.exit_code}\n{service.log_tail()}")
+        for part in self.embedded:
+            if part.pid is None:
+                raise DemoError(f"{type(part).__name__} ended by itself; see {part.log}")
+
+    async def watch(self) -> None:
+        """Look after the parts until one ends; then raise `DemoError`."""
+        while True:
+            self.check_running()
+            await asyncio.sleep(_LOOK_S)
+
+
+@asynccontextmanager
+async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
+    """Start everything, wait until each gateway is online, and stop it all when the block is left."""
+    folder = wish.folder.absolute()
+    _make_folders(folder)
+    said = _Progress(tell)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(folder))
+        postgres = await stack.enter_async_context(EmbeddedPostgres(folder / "postgres"))
+        await _prepare(postgres.owner_dsn)
+        said(f"PostgreSQL keeps the readings (port {postgres.port})")
+        authority = _authority(folder)
+        broker = await stack.enter_async_context(EmbeddedMosquitto(folder / "broker", authority))
+        said(f"Mosquitto carries them, TLS 1.3 only (port {broker.gateway_port})")
+        simulators, offered = await _start_simulators(stack, wish)
+        said("simulated devices speak Modbus, NMEA to gpsd, and NUT")
+        await _apply_site(folder, offered, postgres.owner_dsn)
+        hub, port = await _start_hub(stack, wish, authority, postgres=postgres, broker=broker)
+        said("the hub is ready")
+        gateways = [
+            await _start_gateway(stack, folder, authority, port=broker.gateway_port, offer=(name, offer))
+            for name, offer in offered.items()
+        ]
+        system = System(
+            folder=folder,
+            port=port,
+            dsn=postgres.hub_dsn,
+            simulators=folder / "simulators",
+            gateways=tuple(offered),
+            services=(hub, simulators, *gateways),
+            embedded=(postgres, broker),
+        )
+        await _until_online(system)
+        said(f"gateways {', '.join(offered)} are online")
+        yield system
+        tell("stopping")
+
+
+class _Progress:
+    """Says what is done and how long it took."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._last = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        now = time.monotonic()
+        self._tell(f"{now - self._last:5.1f} s  {text}")
+        self._last = now
+
+
+def _make_folders(folder: Path) -> None:
+    for name in ("logs", "simulators", "gateways"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder, so that two demos never share it."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError(f"{folder}: another demo uses this folder") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _prepare(owner_dsn: str) -> None:
+    async with await psycopg.AsyncConnection.connect(owner_dsn, autocommit=True) as connection:
+        await install_timescaledb(connection)
+        await upgrade(connection)
+
+
+def _authority(folder: Path) -> CertificateAuthority:
+    if (folder / "ca").exists():
+        return CertificateAuthority.load(folder / "ca")
+    authority = CertificateAuthority.create(folder / "ca", now=datetime.now(UTC))
+    authority.issue_hub("hub", now=datetime.now(UTC))
+    return authority
+
+
+async def _start_simulators(
+    stack: AsyncExitStack, wish: Wish
+) -> tuple[Service, Mapping[str, Mapping[str, Any]]]:
+    folder = wish.folder.absolute()
+    ports = folder / "simulators" / "ports.json"
+    ports.unlink(missing_ok=True)
+    words: list[str | Path] = ["simulate", "--scenario", "demo", "--ports-file", ports]
+    words += ["--folder", folder / "simulators", *(["--log-readings"] if wish.log_readings else [])]
+    service = Service("simulators", words, log=folder / "logs" / "simulators.log")
+
+    async def announced() -> bool:
+        return ports.exists()
+
+    await _start(stack, service, announced)
+    return service, json.loads(ports.read_text())["gateways"]
+
+
+async def _apply_site(folder: Path, offered: Mapping[str, Mapping[str, Any]], owner_dsn: str) -> None:
+    file = folder / "site.toml"
+    file.write_text(files.site_file(offered))
+    command = heng(
+        ("site", "apply", file),
+        log=folder / "logs" / "site.log",
+        environment={"HENG_OWNER_DATABASE_URL": owner_dsn},
+    )
+    await processes.run(command, timeout_s=READY_S)
+
+
+async def _start_hub(
+    stack: AsyncExitStack,
+    wish: Wish,
+    authority: CertificateAuthority,
+    *,
+    postgres: EmbeddedPostgres,
+    broker: EmbeddedMosquitto,
+) -> tuple[Service, int]:
+    port = await _page_port(wish.port)
+    service = Service(
+        "hub",
+        ("hub",),
+        log=wish.folder.absolute() / "logs" / "hub.log",
+        environment={
+            "HENG_DATABASE_URL": postgres.hub_dsn,
+            "HENG_MQTT_URL": broker.hub_url,
+            "HENG_IDENTITY": str(authority.folder / "hubs" / "hub"),
+            "HENG_HTTP_PORT": str(port),
+        },
+    )
+
+    async def ready() -> bool:
+        return await web.is_ready(port)
+
+    await _start(stack, service, ready)
+    return service, port
+
+
+async def _page_port(wished: int | None) -> int:
+    port = wished or 8080
+    if not await processes.accepts(port):
+        return port
+    if wished is not None:
+        raise DemoError(f"port {wished} is in use; choose another with --port")
+    return processes.free_port()
+
+
+async def _start_gateway(
+    stack: AsyncExitStack,
+    folder: Path,
+    authority: CertificateAuthority,
+    *,
+    port: int,
+    offer: tuple[str, Mapping[str, Any]],
+) -> Service:
+    name, offered = offer
+    home = folder / "gateways" / name
+    if not (home / "identity").exists():
+        authority.issue_gateway(name, home / "identity", now=datetime.now(UTC))
+    (home / "data").mkdir(parents=True, exist_ok=True)
+    file = home / "settings.toml"
+    file.write_text(
+        files.gateway_settings(
+            name, offered["device"], data=home / "data", identity=home / "identity", uplink_port=port
+        )
+    )
+    service = Service(name, ("edge", "--settings", file), log=folder / "logs" / f"{name}.log")
+    stack.push_async_callback(service.stop)
+    await service.start()
+    return service
+
+
+async def _start(stack: AsyncExitStack, service: Service, ready: Callable[[], Any]) -> None:
+    stack.push_async_callback(service.stop)
+    await service.start()
+
+    async def settled() -> bool:
+        return service.pid is None or await ready()
+
+    in_time = await processes.until(settled, timeout_s=READY_S)
+    if service.pid is None:
+        raise DemoError(f"{service.name} ended with {service.exit_code}\n{service.log_tail()}")
+    if not in_time:
+        raise ProcessError(f"{service.name} is not ready after {READY_S:.0f} s\n{service.log_tail()}")
+
+
+async def _until_online(system: System) -> None:
+    async def online() -> bool:
+        system.check_running()
+        try:
+            listed = (await web.get(system.port, "/api/gateways")).json()["items"]
+        except OSError:
+            return False
+        return {row["name"] for row in listed if row["online"]} >= set(system.gateways)
+
+    if not await processes.until(online, timeout_s=READY_S):
+        raise DemoError(f"the gateways are not online after {READY_S:.0f} s; see {system.folder / 'logs'}")
