@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -33,9 +34,7 @@ class Connect:
             flags |= 0x40
             payload += _text(self.password)
         body = _text("MQTT") + bytes((4, flags, 0, 60)) + payload
-        assert len(body) < 128 * 128
-        length = bytes((len(body),)) if len(body) < 128 else bytes((len(body) % 128 | 0x80, len(body) // 128))
-        return b"\x10" + length + body
+        return b"\x10" + _length(len(body)) + body
 
 
 class Connection:
@@ -53,6 +52,13 @@ class Connection:
             return await self._reader.readexactly(2) == b"\xd0\x00"
         except (OSError, asyncio.IncompleteReadError):
             return False
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish with QoS 0; it may be that the broker hangs up meanwhile."""
+        body = _text(topic) + payload
+        self._writer.write(b"\x30" + _length(len(body)) + body)
+        with suppress(OSError):
+            await self._writer.drain()
 
     def hang_up(self) -> None:
         """Close without DISCONNECT, so that the will is due."""
@@ -77,6 +83,12 @@ async def connect(port: int, context: ssl.SSLContext | None, said: Connect) -> C
         writer.transport.abort()
         raise RefusedError(f"CONNACK {answer.hex()}")
     return Connection(reader, writer)
+
+
+def _length(number: int) -> bytes:
+    """Return a "remaining length": 7 bits a byte, the lowest first."""
+    low, rest = number % 128, number // 128
+    return bytes((low | 0x80,)) + _length(rest) if rest else bytes((low,))
 
 
 def _text(text: str) -> bytes:
