@@ -121,3 +121,8 @@ async def load(connection: Connection) -> DirectoryRows:
 async def _spans(connection: Connection, statement: sql.SQL) -> tuple[SpanRow, ...]:
     cursor = await connection.execute(statement.format(_SPAN) + sql.SQL(" ORDER BY 1, 2, 4"))
     return tuple(SpanRow(*row) for row in await cursor.fetchall())
+
+
+async def repeatable(connection: Connection) -> None:
+    """Let this transaction see one moment; call it first in the transaction."""
+    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

@@ -81,7 +81,43 @@ async def born(connection: Connection, *, gateway: str, session: bytes, software
 async def lost(connection: Connection, *, gateway: str, session: bytes, at: datetime) -> bool:
     """The will of a session came. Return whether it counted: the will of an older session does not."""
     cursor = await connection.execute(
-        "UPDATE gateways SET online = false, online_since = %s WHERE name = %s AND session = %s AND online",
+        """
+        UPDATE gateways SET online = false, online_since = %s, session = NULL
+         WHERE name = %s AND session = %s
+        """,
         (at, gateway, session),
     )
     return cursor.rowcount == 1
+
+
+async def set_suspected(connection: Connection, gateway_id: int, *, heard_at: datetime) -> bool:
+    """Take a gateway for offline, unless it was heard since; its session goes on should it be heard."""
+    cursor = await connection.execute(
+        """
+        UPDATE gateways SET online = false, online_since = %s
+         WHERE id = %s AND online AND greatest(online_since, last_batch_at) <= %s
+        """,
+        (heard_at, gateway_id, heard_at),
+    )
+    return cursor.rowcount == 1
+
+
+async def set_heard(connection: Connection, gateway_id: int, *, at: datetime) -> bool:
+    """Take a suspected gateway for online again, because its session sent a batch."""
+    cursor = await connection.execute(
+        """
+        UPDATE gateways SET online = true, online_since = %s
+         WHERE id = %s AND NOT online AND session IS NOT NULL AND last_batch_at > online_since
+        """,
+        (at, gateway_id),
+    )
+    return cursor.rowcount == 1
+
+
+async def site_of(connection: Connection, gateway_id: int, at: datetime) -> int | None:
+    """Return the site that a gateway serves at a time."""
+    cursor = await connection.execute(
+        "SELECT site_id FROM gateway_bindings WHERE gateway_id = %s AND valid @> %s", (gateway_id, at)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])

@@ -1,0 +1,58 @@
+"""`heng site apply FILE`: declares organisation, sites, gateways, bindings and calibrations."""
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import psycopg
+
+from cloud.site_file import SiteFile, apply, read_site_file
+from cloud.store.connection import open_connection
+from cloud.store.declare import DeclarationError
+from cloud.store.migrate import SchemaError, check_version
+from cloud.store.sites_write import SiteConflictError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommand's words."""
+    parser.add_argument("action", choices=["apply", "check"], help="apply the file, or only check it")
+    parser.add_argument("file", type=Path, help="TOML; see docs/reference/site-file.md")
+    default = os.environ.get("HENG_OWNER_DATABASE_URL") or os.environ.get("HENG_DATABASE_URL")
+    parser.add_argument(
+        "--database-url",
+        default=default,
+        help="default: HENG_OWNER_DATABASE_URL, then HENG_DATABASE_URL",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Apply or check; 2 when the file has faults, 1 when it cannot be applied."""
+    try:
+        file, faults = read_site_file(arguments.file)
+    except OSError as error:
+        print(f"heng site: {error}", file=sys.stderr)
+        return 2
+    for fault in faults:
+        print(f"{arguments.file}: {fault}", file=sys.stderr)
+    if file is None:
+        return 2
+    if arguments.action == "check":
+        return 0
+    if not arguments.database_url:
+        print("heng site: give --database-url or set HENG_DATABASE_URL", file=sys.stderr)
+        return 2
+    try:
+        changes = asyncio.run(_apply(arguments.database_url, file))
+    except (SchemaError, SiteConflictError, DeclarationError, psycopg.Error) as error:
+        print(f"heng site: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(changes) if changes else "nothing to do")
+    return 0
+
+
+async def _apply(url: str, file: SiteFile) -> list[str]:
+    async with open_connection(url, "site") as connection:
+        await check_version(connection)
+        return await apply(connection, file)

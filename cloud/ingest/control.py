@@ -1,0 +1,65 @@
+"""Births and declarations: what changes the directory. Each is one transaction of its own."""
+
+from psycopg import DataError
+
+from cloud.ingest.directory import Directory
+from cloud.opening import Opened, RefusedError
+from cloud.store import declare, directory, gateways
+from cloud.store.connection import Connection
+from cloud.store.declare import DeclarationError
+from cloud.store.gateways import NewKey
+from wire.layouts import is_consistent
+from wire.messages import GatewayStatus, Points
+
+
+async def handle(connection: Connection, item: Opened, known: Directory) -> bool:
+    """Store what a birth or a declaration says; return whether the directory changed.
+
+    `RefusedError` (stage `declare`) when it contradicts itself or what was declared before.
+    """
+    message = item.message
+    if isinstance(message, GatewayStatus):
+        return await _learn_key(connection, item, known)
+    if isinstance(message, Points):
+        try:
+            return await _declare(connection, item, message, known=known)
+        except (DeclarationError, DataError) as error:
+            raise RefusedError(str(error), stage="declare") from None
+    return False
+
+
+async def _learn_key(connection: Connection, item: Opened, known: Directory) -> bool:
+    if item.proven is None:
+        return False
+    proof, key_id = item.proven
+    gateway = known.gateways[item.topic.gateway]
+    async with connection.transaction():
+        await directory.change(connection)
+        return await gateways.add_key(
+            connection,
+            NewKey(
+                key_id=key_id,
+                organisation_id=gateway.organisation_id,
+                gateway_id=gateway.id,
+                public_key=proof.public_key,
+                certificate_pem=proof.certificate_pem,
+                proof=proof.signature,
+            ),
+        )
+
+
+async def _declare(connection: Connection, item: Opened, message: Points, *, known: Directory) -> bool:
+    bad = next((layout.id for layout in message.layouts if not is_consistent(layout)), None)
+    if bad is not None:
+        raise RefusedError(f"layout {bad} is not named by its content", stage="declare")
+    names = [point.name for point in message.points]
+    if len(set(names)) != len(names):
+        raise RefusedError("a point is declared twice", stage="declare")
+    gateway = known.gateways[item.topic.gateway]
+    async with connection.transaction():
+        if not await declare.keep(connection, gateway, item.frame.body):
+            return False
+        await directory.change(connection)
+        await declare.add_layouts(connection, gateway, message.layouts)
+        await declare.add_points(connection, gateway, message.points)
+    return True

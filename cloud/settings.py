@@ -1,0 +1,92 @@
+"""What one hub process is told: where database and broker are, who it is, where it listens.
+
+Values come from `HENG_…` variables of the environment, and options of the command line win. It opens
+nothing and checks only what can be seen in the text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; `faults` has one sentence for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The broker's listener for hub workers."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """Settings of one hub process."""
+
+    database_url: str
+    broker: Broker
+    identity: Path
+    """Identity folder of this worker, made by `heng ca issue hub`."""
+    host: str = "127.0.0.1"
+    """Pages have no sign-in: nothing but this machine may reach them."""
+    port: int = 8080
+    queue_messages: int = 20_000
+    """Messages that may wait for a commit; beyond it they are dropped, and gateways send them again."""
+    queue_bytes: int = 128 * 1024 * 1024
+    commit_messages: int = 4_000
+    """Most messages in one commit."""
+    commit_bytes: int = 8 * 1024 * 1024
+    suspect_after_s: float = 120.0
+    """A gateway that sent no batch for so long is suspected offline."""
+
+
+def broker_of_url(url: str) -> Broker:
+    """Return host and port of `mqtts://host[:port]`; `SettingsError` for anything else."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 8884
+    except ValueError:
+        port = 0
+    if parts.scheme != "mqtts" or not parts.hostname or not port or parts.username:
+        raise SettingsError([f"HENG_MQTT_URL {url!r}: expected mqtts://host:port"])
+    return Broker(parts.hostname, port)
+
+
+def from_environment(
+    environment: Mapping[str, str], *, port: int | None = None, identity: Path | None = None
+) -> HubSettings:
+    """Return the settings of a hub that uses services of its own; `SettingsError` lists every fault."""
+    faults = []
+    database_url = environment.get("HENG_DATABASE_URL", "")
+    if not database_url.startswith(("postgresql://", "postgres://")):
+        faults.append(f"HENG_DATABASE_URL {database_url!r}: expected postgresql://…")
+    broker = Broker("", 0)
+    try:
+        broker = broker_of_url(environment.get("HENG_MQTT_URL", ""))
+    except SettingsError as error:
+        faults.extend(error.faults)
+    folder = identity or Path(environment.get("HENG_IDENTITY", ""))
+    if folder == Path():
+        faults.append("HENG_IDENTITY: expected the folder that `heng ca issue hub` made")
+    listen = _whole(environment, "HENG_HTTP_PORT", 8080, faults) if port is None else port
+    suspect = _whole(environment, "HENG_SUSPECT_AFTER_S", 120, faults)
+    if faults:
+        raise SettingsError(faults)
+    return HubSettings(database_url, broker, folder, port=listen, suspect_after_s=float(suspect))
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, faults: list[str]) -> int:
+    text = environment.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65_536:
+        faults.append(f"{name} {text!r}: expected a whole number from 1 to 65535")
+        return default
+    return int(text)

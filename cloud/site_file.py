@@ -1,0 +1,196 @@
+"""The site file: organisation, sites, gateways and calibrations, as a person writes them in TOML.
+
+It checks the file and applies it in one transaction; applying it again changes nothing.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from msgspec import Meta
+
+from cloud.store import declare, directory, sites_write
+from cloud.store.connection import Connection
+from cloud.store.directory import GatewayRow
+from cloud.store.sites_write import CalibrationRow, SiteConflictError, SiteRow
+from wire.codec import decode_body
+from wire.messages import GatewayId, Points
+from wire.settings.base import Fault, Settings
+from wire.settings.check import check
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,63}$", description="1 to 63 characters of a-z, 0-9, '-'")]
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
+_TIME = "a time with its zone, such as 2026-01-31T08:00:00+08:00"
+
+
+class Site(Settings, frozen=True, kw_only=True):
+    """`[[site]]`."""
+
+    name: Name
+    title: Text
+    kind: Literal["laboratory", "mobile_lab", "vehicle"]
+    time_zone: str = "Asia/Shanghai"
+    latitude: Decimal | None = None
+    longitude: Decimal | None = None
+
+    def faults(self) -> Iterable[Fault]:
+        """Places that are not on earth, and zones that nobody keeps."""
+        if self.time_zone not in available_timezones():
+            yield Fault("time_zone", self.time_zone, "a zone of the IANA list, such as Asia/Shanghai")
+        for name, value, limit in (("latitude", self.latitude, 90), ("longitude", self.longitude, 180)):
+            if value is not None and not -limit <= value <= limit:
+                yield Fault(name, value, f"-{limit} to {limit} degrees (WGS-84)")
+
+
+class Gateway(Settings, frozen=True, kw_only=True):
+    """`[[gateway]]`: which site it serves, from `since` on (left out: from the beginning)."""
+
+    name: GatewayId
+    site: Name
+    since: str | None = None
+
+    def faults(self) -> Iterable[Fault]:
+        """A time that is none."""
+        yield from _time_faults("since", self.since)
+
+
+class Calibration(Settings, frozen=True, kw_only=True):
+    """`[[calibration]]`: corrections of one point, valid from `from_at` until `to_at`."""
+
+    site: Name
+    point: Text
+    indicated: Annotated[list[Decimal], Meta(min_length=1, max_length=100)]
+    correction: Annotated[list[Decimal], Meta(min_length=1, max_length=100)]
+    exponent: Annotated[int, Meta(ge=-12, le=12)]
+    from_at: str | None = None
+    to_at: str | None = None
+    certificate: str = ""
+
+    def faults(self) -> Iterable[Fault]:
+        """Lists of different length, nodes out of order, a correction that is not monotone, no times."""
+        yield from _time_faults("from_at", self.from_at)
+        yield from _time_faults("to_at", self.to_at)
+        if len(self.indicated) != len(self.correction):
+            yield Fault("correction", len(self.correction), f"{len(self.indicated)} entries, as `indicated`")
+            return
+        corrected = [a + b for a, b in zip(self.indicated, self.correction, strict=True)]
+        for name, nodes in (("indicated", self.indicated), ("correction", corrected)):
+            if any(a >= b for a, b in pairwise(nodes)):
+                yield Fault(name, [str(node) for node in nodes], "values that grow (corrected ones too)")
+
+
+class SiteFile(Settings, frozen=True, kw_only=True):
+    """The whole file."""
+
+    organisation: Text
+    site: tuple[Site, ...] = ()
+    gateway: tuple[Gateway, ...] = ()
+    calibration: tuple[Calibration, ...] = ()
+
+    def faults(self) -> Iterable[Fault]:
+        """Names that are there twice, and sites that are not in the file."""
+        sites = [site.name for site in self.site]
+        yield from _twice("site", sites)
+        yield from _twice("gateway", [gateway.name for gateway in self.gateway])
+        yield from _unknown("gateway", [gateway.site for gateway in self.gateway], sites)
+        yield from _unknown("calibration", [calibration.site for calibration in self.calibration], sites)
+
+
+def _unknown(kind: str, used: list[str], sites: list[str]) -> Iterator[Fault]:
+    for index, name in enumerate(used):
+        if name not in sites:
+            yield Fault(f"{kind}[{index}].site", name, "the name of a [[site]] of this file")
+
+
+def _twice(kind: str, names: list[str]) -> Iterator[Fault]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Fault(f"{kind}[{index}].name", name, "a name that is not there yet")
+
+
+def _time_faults(name: str, text: str | None) -> Iterator[Fault]:
+    try:
+        if text is None or datetime.fromisoformat(text).tzinfo is not None:
+            return
+    except ValueError:
+        pass
+    yield Fault(name, text, _TIME)
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def read_site_file(path: Path) -> tuple[SiteFile | None, list[Fault]]:
+    """Return the file's content, or every fault of it; raises `OSError` when it cannot be read."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return None, [Fault("(file)", str(error), "TOML in UTF-8")]
+    return check(data, SiteFile)
+
+
+async def apply(connection: Connection, file: SiteFile) -> list[str]:
+    """Apply a file in one transaction, as the owner or the hub role; return what changed, in words.
+
+    Raises `SiteConflictError`.
+    """
+    changes: list[str] = []
+    async with connection.transaction():
+        await directory.change(connection)
+        organisation = await sites_write.organisation(connection, file.organisation)
+        sites = {site.name: await _site(connection, organisation, site) for site in file.site}
+        for gateway in file.gateway:
+            row = await sites_write.gateway(connection, organisation, gateway.name)
+            since = _time(gateway.since)
+            if await sites_write.bind(connection, row, sites[gateway.site], since):
+                changes.append(f"gateway {gateway.name} serves {gateway.site}")
+                await _declare_again(connection, row)
+        for item in file.calibration:
+            new = await _calibrate(connection, organisation, item, site_id=sites[item.site])
+            changes.extend([f"calibration of {item.site}/{item.point}"] if new else [])
+    return changes
+
+
+async def _site(connection: Connection, organisation: int, site: Site) -> int:
+    row = SiteRow(
+        name=site.name,
+        title=site.title,
+        kind=site.kind,
+        time_zone=site.time_zone,
+        latitude_e9=_e9(site.latitude),
+        longitude_e9=_e9(site.longitude),
+    )
+    return await sites_write.site(connection, organisation, row)
+
+
+def _e9(degrees: Decimal | None) -> int | None:
+    return None if degrees is None else int((degrees * 10**9).to_integral_value())
+
+
+async def _declare_again(connection: Connection, row: GatewayRow) -> None:
+    """Give the points that a gateway declared before to the site that it serves now."""
+    body = await declare.kept(connection, row.id)
+    if body is not None:
+        await declare.add_points(connection, row, decode_body(body, Points).points)
+
+
+async def _calibrate(connection: Connection, organisation: int, item: Calibration, *, site_id: int) -> bool:
+    point_id = await sites_write.point(connection, site_id, item.point)
+    if point_id is None:
+        raise SiteConflictError(f"calibration: site {item.site} has no point {item.point} yet")
+    row = CalibrationRow(
+        point_id=point_id,
+        from_at=_time(item.from_at),
+        to_at=_time(item.to_at),
+        indicated=item.indicated,
+        correction=item.correction,
+        exponent=item.exponent,
+        certificate=item.certificate,
+    )
+    return await sites_write.calibration(connection, organisation, row)

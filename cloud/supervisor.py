@@ -1,0 +1,84 @@
+"""Keeps the parts of a hub process running; the only place in the hub that catches broadly.
+
+A part that fails is started again with jittered backoff. What is logged is the change of state: once when
+a part is lost, once when it is back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from random import Random
+
+import psycopg
+
+from cloud.mqtt import BrokerLost
+
+_log = logging.getLogger(__name__)
+
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 10.0
+_EXPECTED = (BrokerLost, psycopg.OperationalError, OSError)
+"""What an outage looks like; anything else is a fault of ours and is logged with its traceback."""
+
+
+class Health:
+    """Which parts work at this moment, for `/ready` and the log."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, str] = {}
+        self._known: set[str] = set()
+
+    def up(self, part: str) -> None:
+        """The part works."""
+        if part in self._lost:
+            del self._lost[part]
+            _log.info("%s is back", part)
+        self._known.add(part)
+
+    def lost(self, part: str, reason: str) -> bool:
+        """The part does not work; return whether that is news."""
+        news = part not in self._lost
+        self._lost[part] = reason
+        self._known.discard(part)
+        return news
+
+    def missing(self, parts: tuple[str, ...]) -> dict[str, str]:
+        """Return the parts of these that do not work, with the reason."""
+        return {
+            part: self._lost.get(part, "has not started yet") for part in parts if part not in self._known
+        }
+
+
+async def supervise(
+    part: str,
+    run: Callable[[Callable[[], None]], Awaitable[None]],
+    *,
+    health: Health,
+    random: Random,
+) -> None:
+    """Run a part until cancelled; `run` is given a function to call once it works."""
+    wait_s = FIRST_WAIT_S
+    worked = False
+
+    def up() -> None:
+        nonlocal worked
+        worked = True
+        health.up(part)
+
+    while True:
+        worked = False
+        try:
+            await run(up)
+            reason = "ended"
+        except _EXPECTED as error:
+            reason = str(error) or type(error).__name__
+            if health.lost(part, reason):
+                _log.warning("%s is lost: %s", part, reason)
+        except Exception as error:  # noqa: BLE001 - the one place for it
+            reason = repr(error)
+            health.lost(part, reason)
+            _log.exception("%s failed", part)
+        else:
+            health.lost(part, reason)
+        wait_s = FIRST_WAIT_S if worked else min(LONGEST_WAIT_S, wait_s * 2)
+        await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))

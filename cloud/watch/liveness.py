@@ -1,0 +1,70 @@
+"""Whether gateways are alive: births, wills, and silence. Each change is kept as an event of the hub."""
+
+import logging
+from datetime import datetime, timedelta
+
+from cloud.opening import Opened
+from cloud.store import events, gateways
+from cloud.store.connection import Connection
+from cloud.store.events import EventRow
+from cloud.store.gateways import Liveness
+from cloud.store.ticks import us_of_datetime
+from rules.silence import is_suspected
+from wire.messages import GatewayStatus
+
+_log = logging.getLogger(__name__)
+
+ONLINE, OFFLINE, SUSPECTED = "gateway_online", "gateway_offline", "gateway_suspected_offline"
+
+
+async def hear(connection: Connection, item: Opened, at: datetime) -> None:
+    """Take in a birth or a will; what was told before changes nothing."""
+    status = item.message
+    if not isinstance(status, GatewayStatus):
+        return
+    async with connection.transaction():
+        if status.online:
+            news = await gateways.born(
+                connection, gateway=status.gateway, session=status.session, software=status.software, at=at
+            )
+        else:
+            news = await gateways.lost(connection, gateway=status.gateway, session=status.session, at=at)
+        if news:
+            row = next(g for g in await gateways.liveness(connection) if g.name == status.gateway)
+            await _record(connection, row, ONLINE if status.online else OFFLINE, at)
+
+
+async def look(connection: Connection, now: datetime, longest: timedelta) -> None:
+    """Suspect gateways that were not heard for `longest`, and take back a suspicion that a batch disproves."""
+    for row in await gateways.liveness(connection):
+        heard_at = max(filter(None, (row.online_since, row.last_batch_at)), default=None)
+        if heard_at is None:
+            continue
+        if row.online and is_suspected(heard_at, now, longest):
+            async with connection.transaction():
+                if await gateways.set_suspected(connection, row.gateway_id, heard_at=heard_at):
+                    await _record(connection, row, SUSPECTED, now)
+        elif _disproved(row):
+            async with connection.transaction():
+                if await gateways.set_heard(connection, row.gateway_id, at=now):
+                    await _record(connection, row, ONLINE, now)
+
+
+def _disproved(row: Liveness) -> bool:
+    if row.online or row.session is None or row.last_batch_at is None or row.online_since is None:
+        return False
+    return row.last_batch_at > row.online_since
+
+
+async def _record(connection: Connection, row: Liveness, kind: str, at: datetime) -> None:
+    _log.info("gateway %s: %s", row.name, kind)
+    event = EventRow(
+        organisation_id=row.organisation_id,
+        gateway_id=row.gateway_id,
+        site_id=await gateways.site_of(connection, row.gateway_id, at),
+        observed_us=us_of_datetime(at),
+        kind=kind,
+        subject=row.name,
+        data={},
+    )
+    await events.insert(connection, [event])
