@@ -1,0 +1,91 @@
+"""`heng edge`: run a gateway; `heng edge check`: try its settings and every device, and start nothing."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.assembly import AssemblyError, build_drivers
+from edge.driver import Driver, ProbeLine
+from edge.main import Gateway, real_world, serve
+from provisioning.errors import IdentityError
+from provisioning.identity import GatewayIdentity
+from wire.settings.base import Fault
+from wire.settings.gateway import GatewaySettings, read_settings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "action", nargs="?", choices=["run", "check"], default="run", help="run (default) or check"
+    )
+    parser.add_argument(
+        "--settings", type=Path, required=True, metavar="FILE", help="the gateway's TOML file"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log changes of state of every part")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run or check; 2 when the settings are not right."""
+    settings, faults = read_settings(arguments.settings)
+    folder = arguments.settings.resolve().parent
+    identity: GatewayIdentity | None = None
+    if settings is not None:
+        identity, more = _identity(settings, folder)
+        faults = [*faults, *more]
+    if settings is None or identity is None or faults:
+        return _refuse(arguments.settings, faults)
+    return _check(settings) if arguments.action == "check" else _run(settings, folder, identity, arguments)
+
+
+def _identity(settings: GatewaySettings, folder: Path) -> tuple[GatewayIdentity | None, list[Fault]]:
+    place = folder / settings.gateway.identity
+    try:
+        identity = GatewayIdentity.load(place)
+    except (IdentityError, OSError) as error:
+        return None, [Fault("gateway.identity", settings.gateway.identity, f"an identity folder ({error})")]
+    if identity.gateway != settings.gateway.id:
+        expected = f"{identity.gateway}, which the certificate in {place} names"
+        return None, [Fault("gateway.id", settings.gateway.id, expected)]
+    return identity, []
+
+
+def _refuse(file: Path, faults: Sequence[Fault]) -> int:
+    print(f"{file}: {len(faults)} fault(s), nothing was started", file=sys.stderr)
+    for fault in faults:
+        print(f"  {fault}", file=sys.stderr)
+    return 2
+
+
+def _run(
+    settings: GatewaySettings, folder: Path, identity: GatewayIdentity, arguments: argparse.Namespace
+) -> int:
+    level = logging.INFO if arguments.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("edge.uplink.mqtt").setLevel(logging.CRITICAL)
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    try:
+        gateway = Gateway(settings, folder=folder, identity=identity, world=real_world())
+    except AssemblyError as error:
+        return _refuse(arguments.settings, error.faults)
+    asyncio.run(serve(gateway))
+    return 0
+
+
+def _check(settings: GatewaySettings) -> int:
+    """Probe every device once; 1 when one does not answer."""
+    try:
+        drivers = build_drivers(settings, real_world().monotonic_ns)
+    except AssemblyError as error:
+        return _refuse(Path("settings"), error.faults)
+    lines = asyncio.run(_probe(drivers))
+    width = max((len(line.what) for line in lines), default=0)
+    for line in lines:
+        print(f"{'ok  ' if line.ok else 'FAIL'}  {line.what:<{width}}  {line.answer}")
+    return 0 if all(line.ok for line in lines) else 1
+
+
+async def _probe(drivers: Sequence[Driver]) -> list[ProbeLine]:
+    return [line for driver in drivers for line in await driver.probe()]

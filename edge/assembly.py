@@ -1,0 +1,73 @@
+"""Makes drivers out of settings; a driver's module and its libraries are imported only when it is used."""
+
+from collections.abc import Iterable, Sequence
+
+from edge.driver import Driver, MonotonicNs
+from wire.messages import Layout, PointDeclaration
+from wire.settings.base import Fault
+from wire.settings.gateway import Device, GatewaySettings
+from wire.settings.gnss import GnssDevice
+from wire.settings.modbus import ModbusDevice
+
+
+class AssemblyError(Exception):
+    """The settings are each right, but no gateway can be made of them."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        """`faults` are all that was found."""
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
+
+
+def build_drivers(settings: GatewaySettings, monotonic_ns: MonotonicNs) -> list[Driver]:
+    """Return the drivers of all devices, or raise `AssemblyError` with every fault."""
+    drivers: list[Driver] = []
+    faults: list[Fault] = []
+    for index, device in enumerate(settings.device):
+        try:
+            drivers.append(build_driver(device, monotonic_ns))
+        except ValueError as error:
+            faults.append(Fault(f"device[{index}]", device.name, str(error)))
+    faults += _points_twice(drivers)
+    if faults:
+        raise AssemblyError(faults)
+    return drivers
+
+
+def build_driver(device: Device, monotonic_ns: MonotonicNs) -> Driver:
+    """Return the driver of one device; `ValueError` when it cannot be made."""
+    if isinstance(device, ModbusDevice):
+        from edge.drivers.modbus.driver import ModbusDriver
+
+        return ModbusDriver(device, monotonic_ns=monotonic_ns)
+    if isinstance(device, GnssDevice):
+        from edge.drivers.gnss.driver import GnssDriver
+
+        return GnssDriver(device, monotonic_ns=monotonic_ns)
+    from edge.drivers.ups.driver import UpsDriver
+
+    return UpsDriver(device, monotonic_ns=monotonic_ns)
+
+
+def _points_twice(drivers: Iterable[Driver]) -> list[Fault]:
+    owners: dict[str, str] = {}
+    faults: list[Fault] = []
+    for driver in drivers:
+        for point in driver.points:
+            if point.name in owners:
+                other = owners[point.name]
+                faults.append(
+                    Fault(f"device {driver.name}", point.name, f"a point that {other} does not feed")
+                )
+            owners[point.name] = driver.name
+    return faults
+
+
+def all_points(drivers: Iterable[Driver]) -> list[PointDeclaration]:
+    """Return everything that the drivers can feed."""
+    return [point for driver in drivers for point in driver.points]
+
+
+def all_layouts(drivers: Iterable[Driver]) -> list[Layout]:
+    """Return the lists of points that the drivers use, each once."""
+    return list({layout.id: layout for driver in drivers for layout in driver.layouts}.values())

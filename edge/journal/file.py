@@ -1,0 +1,365 @@
+"""One journal file: appends groups, seals them into batches, forgets what is acknowledged.
+
+Everything here is synchronous and each call is one transaction; nothing here knows the network or waits.
+Its owner calls it from one thread at a time.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.journal import rows
+from edge.journal.errors import JournalFullError
+from edge.journal.group import WEIGHT_MAX, Group, merge, mergeable
+from edge.journal.mark import Mark
+from edge.journal.memory import Lost, Memory
+from edge.journal.room import Limits, Thinner
+from edge.journal.schema import connect, transaction, translated, used_bytes
+from edge.journal.sealer import Head, Sealed, Sealer, opened
+from edge.journal.state import State
+from wire.messages import Layout
+
+PACK_ROWS = 64
+"""So many single groups are packed into one row while nobody takes them."""
+LOST_STRETCHES_MAX = 200
+
+
+class BatchKey(NamedTuple):
+    """By what a sealed batch is known."""
+
+    epoch: bytes
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRef:
+    """A sealed batch that stands in the file."""
+
+    id: int
+    hash: bytes
+    readings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a journal file is given from outside."""
+
+    sealer: Sealer
+    random_id: Callable[[], bytes]
+    """16 random bytes."""
+    utc_s: Callable[[], int | None]
+    """UTC in seconds, None while it is not known."""
+    limits: Limits
+
+
+class JournalFile:
+    """An open journal."""
+
+    def __init__(self, file: Path, given: Surroundings) -> None:
+        """Open or create; `JournalDamagedError` when what is there is not what was written."""
+        self._given = given
+        self._connection = connect(file)
+        try:
+            self._load(file)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _load(self, file: Path) -> None:
+        self.state = State(self._connection)
+        self.memory = Memory(self.state)
+        self.fresh_file = self.state.get("journal") is None
+        self.stopped_cleanly = self.state.get("running") != b"1"
+        self.last_boot = self.state.get("boot")
+        self._thinner = Thinner(self._connection, self.state, self._given.limits)
+        self._acked: list[int] = []
+        self._staged: dict[BatchKey, SealedRef] = {}
+        self._unpacked: deque[int] = deque()
+        self.sealed: dict[BatchKey, SealedRef] = {}
+        if self.fresh_file:
+            with self._transaction():
+                self.state.put("journal", self._given.random_id())
+                self.state.put("head", Head(self._given.random_id()).pack())
+        self._mark = Mark(file.with_name("journal.mark"), self.state.get("journal") or b"")
+        self._next_pending = max(rows.largest_id(self._connection, "pending"), self._mark.upto) + 1
+        self._next_sealed = rows.largest_id(self._connection, "sealed") + 1
+        self.found_upto = self._next_pending - 1
+        """The largest id that stood there at opening."""
+        self._unpacked.extend(self._unpacked_ids())
+        for row in self._all_sealed():
+            self.sealed[BatchKey(row.epoch, row.seq)] = SealedRef(row.id, row.hash, row.readings)
+
+    def _unpacked_ids(self) -> list[int]:
+        """Single groups stand at the end only."""
+        query = "SELECT id, packed FROM pending ORDER BY id DESC LIMIT ?"
+        with translated():
+            found = self._connection.execute(query, (4 * PACK_ROWS,)).fetchall()
+        singles: list[int] = []
+        for row_id, packed in found:
+            if packed:
+                break
+            singles.insert(0, row_id)
+        return singles
+
+    def _all_sealed(self) -> list[rows.SealedRow]:
+        found: list[rows.SealedRow] = []
+        after = 0
+        while chunk := list(rows.read_sealed(self._connection, after, 100)):
+            found += [replace(row, frame=b"") for row in chunk]
+            after = chunk[-1].id
+        return found
+
+    @property
+    def head(self) -> Head:
+        """Where the chain stands."""
+        return Head.unpack(self.state.get("head") or b"")
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether groups wait to be sealed, or lost stretches to be told."""
+        with translated():
+            row = self._connection.execute("SELECT 1 FROM pending LIMIT 1").fetchone()
+        return row is not None or any(True for _ in self.state.items("lost/"))
+
+    @property
+    def used_bytes(self) -> int:
+        """How many bytes of the file hold rows."""
+        with translated():
+            return used_bytes(self._connection)
+
+    def start(self, boot: bytes, layouts: Sequence[Layout]) -> None:
+        """Begin a run: remember the boot and the layouts, drop what was sealed before and came back."""
+        with self._transaction():
+            for row in rows.read_pending(self._connection, 0, 10**9) if self._mark.upto else ():
+                if row.id > self._mark.upto:
+                    break
+                self._drop(row)
+            self.state.put("boot", boot)
+            self.state.put("running", b"1")
+            self.memory.declare(layouts)
+        with translated():
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _drop(self, row: rows.PendingRow) -> None:
+        self.memory.lose(row.group)
+        rows.delete_pending(self._connection, [row.id])
+
+    def append(self, groups: Sequence[Group], *, seal: int, lost: Iterable[Lost] = ()) -> list[Sealed]:
+        """Journal groups; the first `seal` of them are sealed at once and returned."""
+        sealed: list[Sealed] = []
+        with self._transaction():
+            for stretch in lost:
+                self.memory.lose_span(stretch.boot, stretch.clock, stretch.span)
+            for index, group in enumerate(groups):
+                self.memory.note(group)
+                if index < seal:
+                    sealed.append(self._seal(group))
+                else:
+                    self._keep(group, packed=False)
+            self._pack_singles()
+            self._make_room()
+        return sealed
+
+    def seal_backlog(self, count: int) -> list[Sealed]:
+        """Seal what waits, oldest first, into at most `count` batches as full as can be."""
+        sealed: list[Sealed] = []
+        with self._transaction():
+            sealed.extend(self._seal(group) for group in self.memory.take_lost(LOST_STRETCHES_MAX))
+            upto = self._mark.upto
+            while len(sealed) < count and (run := self._oldest_run()):
+                sealed.append(self._seal(merge([row.group for row in run])))
+                rows.delete_pending(self._connection, [row.id for row in run])
+                upto = run[-1].id
+            self._forget_singles(upto)
+        try:
+            self._mark.raise_to(upto)
+        except OSError as error:
+            raise JournalFullError(f"mark: {error}") from error
+        return sealed
+
+    def _oldest_run(self) -> list[rows.PendingRow]:
+        run: list[rows.PendingRow] = []
+        weight = 0
+        for row in rows.read_pending(self._connection, 0, 2 * PACK_ROWS):
+            weight += row.group.weight
+            if run and (weight > WEIGHT_MAX or not mergeable(run[0].group, row.group)):
+                break
+            run.append(row)
+        return run
+
+    def unsent(self, after: int, limit: int) -> tuple[int, list[Sealed]]:
+        """Return sealed batches behind a row id that are not acknowledged, and the id to go on from."""
+        found: list[Sealed] = []
+        for row in rows.read_sealed(self._connection, after, limit):
+            after = row.id
+            if BatchKey(row.epoch, row.seq) in self.sealed:
+                found.append(Sealed(row.epoch, row.seq, row.hash, row.frame, row.readings))
+        return after, found
+
+    def frame_of(self, key: BatchKey) -> bytes | None:
+        """Return the bytes of a sealed batch that is not acknowledged."""
+        ref = self.sealed.get(key)
+        if ref is None:
+            return None
+        row = next(rows.read_sealed(self._connection, ref.id - 1, 1), None)
+        return row.frame if row and row.id == ref.id else None
+
+    def acknowledge(self, key: BatchKey) -> None:
+        """Forget a batch; its row goes with the next transaction."""
+        ref = self.sealed.pop(key, None)
+        if ref is not None:
+            self._acked.append(ref.id)
+
+    @property
+    def acked_rows(self) -> int:
+        """How many acknowledged rows still stand in the file."""
+        return len(self._acked)
+
+    def reseal(self, key: BatchKey) -> Sealed | None:
+        """Seal the content of a batch anew, in the current epoch; its number belongs to another batch."""
+        data = self.frame_of(key)
+        if data is None:
+            return None
+        with self._transaction():
+            if key.epoch == self.head.epoch:
+                self._new_epoch()
+            sealed = self._seal(opened(data))
+            rows.delete_sealed(self._connection, [self.sealed[key].id])
+        del self.sealed[key]
+        return sealed
+
+    def new_epoch(self, epochs: Sequence[bytes]) -> int | None:
+        """Start a new epoch if the current one is named; return how many readings found at opening went.
+
+        What stood unsealed in the file when it was opened may have been sent by the journal that this one is
+        an old copy of: it is not sent again, its stretch is told as gap rows. None: nothing to do.
+        """
+        if self.head.epoch not in epochs:
+            return None
+        gone = 0
+        with self._transaction():
+            self._new_epoch()
+            for row in rows.read_pending(self._connection, 0, 10**9):
+                if row.id > self.found_upto:
+                    break
+                gone += row.group.readings
+                self._drop(row)
+            self._forget_singles(self.found_upto)
+        return gone
+
+    def _new_epoch(self) -> None:
+        self.state.put("head", Head(self._given.random_id()).pack())
+
+    def adopt(
+        self,
+        *,
+        sealed: Sequence[rows.SealedRow],
+        pending: Sequence[rows.PendingRow],
+        lost: Sequence[Group] = (),
+    ) -> None:
+        """Take over what was read of a damaged file; sealed batches keep their bytes."""
+        with self._transaction():
+            for batch in sealed:
+                self._insert(replace(batch, id=self._next_sealed))
+            for row in pending:
+                self._keep(row.group, packed=True, at=row.at)
+            for group in lost:
+                self.memory.lose(group)
+
+    def adopt_state(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Take over what a damaged file remembered, but for its own identity and chain."""
+        with self._transaction():
+            for key, value in entries:
+                if key not in ("journal", "head", "running", "thinned"):
+                    self.state.put(key, value)
+
+    def flush(self) -> None:
+        """Delete what is acknowledged."""
+        if self._acked:
+            with self._transaction():
+                pass
+
+    def close(self, *, clean: bool) -> None:
+        """Close; a clean stop is remembered."""
+        try:
+            if clean:
+                with self._transaction():
+                    self.state.put("running", b"0")
+        finally:
+            self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit rows, state and acknowledged deletes together; memory follows what was committed."""
+        singles = self._unpacked.copy()
+        try:
+            with transaction(self._connection):
+                yield
+                rows.delete_sealed(self._connection, self._acked)
+                self.state.write()
+        except BaseException:
+            self.state.discard()
+            self._staged, self._unpacked = {}, singles
+            raise
+        self.state.committed()
+        self.sealed.update(self._staged)
+        self._staged, self._acked = {}, []
+
+    def _make_room(self) -> None:
+        thinned = self._thinner.run(self._given.utc_s())
+        for row in thinned.sealed:
+            self.sealed.pop(BatchKey(row.epoch, row.seq), None)
+        for group in thinned.kept:
+            self._keep(group, packed=False)
+
+    def _forget_singles(self, upto: int) -> None:
+        while self._unpacked and self._unpacked[0] <= upto:
+            self._unpacked.popleft()
+
+    def _seal(self, group: Group) -> Sealed:
+        sealed, head = self._given.sealer.seal(group, self.head)
+        self.state.put("head", head.pack())
+        at = self._given.utc_s()
+        self._insert(
+            rows.SealedRow(
+                self._next_sealed, sealed.epoch, sealed.seq, sealed.hash, at, sealed.readings, sealed.frame
+            )
+        )
+        return sealed
+
+    def _insert(self, row: rows.SealedRow) -> None:
+        rows.insert_sealed(self._connection, row)
+        self._staged[BatchKey(row.epoch, row.seq)] = SealedRef(row.id, row.hash, row.readings)
+        self._next_sealed += 1
+
+    def _keep(self, group: Group, *, packed: bool, at: int | None = None) -> None:
+        row_id = self._next_pending
+        self._next_pending += 1
+        at = self._given.utc_s() if at is None else at
+        rows.insert_pending(self._connection, rows.PendingRow(row_id, at, packed, group))
+        if not packed:
+            self._unpacked.append(row_id)
+
+    def _pack_singles(self) -> None:
+        """Pack single groups into full rows, each under its run's last id, so that ids stay in order."""
+        if len(self._unpacked) < PACK_ROWS:
+            return
+        found = list(rows.read_pending(self._connection, self._unpacked[0] - 1, len(self._unpacked)))
+        run: list[rows.PendingRow] = []
+        for row in found:
+            weight = sum(one.group.weight for one in run) + row.group.weight
+            if run and (weight > WEIGHT_MAX or not mergeable(run[0].group, row.group)):
+                self._replace(run)
+                run = []
+            run.append(row)
+        self._replace(run)
+        self._unpacked.clear()
+
+    def _replace(self, run: Sequence[rows.PendingRow]) -> None:
+        rows.delete_pending(self._connection, [row.id for row in run])
+        merged = merge([row.group for row in run])
+        row = replace(run[-1], at=run[0].at, packed=True, group=merged)
+        rows.insert_pending(self._connection, row)

@@ -1,0 +1,100 @@
+"""Gathers what was accepted until it is due to be committed.
+
+Due is: 50 ms brought nothing new, or a second has passed since the first; at most once a second, unless a
+full batch is there. It writes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from edge.journal.group import WEIGHT_MAX, Item, weigh
+
+QUIET_S = 0.05
+LATEST_S = 1.0
+SPACING_S = 1.0
+WEIGHT_HELD_MAX = 10 * WEIGHT_MAX
+"""When so much waits, those who bring more wait too."""
+
+
+class Intake:
+    """Items in the order in which they were accepted."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now` is monotonic seconds."""
+        self._now = now
+        self._items: list[Item] = []
+        self._weight = 0
+        self._first_at = 0.0
+        self._last_at = 0.0
+        self._taken_at = now() - SPACING_S
+        self._urgent = False
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+        self._space = asyncio.Event()
+        self._space.set()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    async def space(self) -> None:
+        """Wait until more may be brought."""
+        await self._space.wait()
+
+    def add(self, item: Item) -> None:
+        """Take one item."""
+        now = self._now()
+        if not self._items:
+            self._first_at = now
+        self._items.append(item)
+        self._last_at = now
+        self._weight += weigh(item)
+        self._some.set()
+        if self._weight >= WEIGHT_MAX:
+            self._full.set()
+        if self._weight >= WEIGHT_HELD_MAX:
+            self._space.clear()
+
+    def hurry(self) -> None:
+        """Make what is there due at once."""
+        self._urgent = True
+        self._some.set()
+        self._full.set()
+
+    def due_in(self) -> float | None:
+        """Return in how many seconds what is there is due; None when nothing is there."""
+        if not self._items:
+            return None
+        if self._urgent or self._weight >= WEIGHT_MAX:
+            return 0.0
+        quiet = min(self._last_at + QUIET_S, self._first_at + LATEST_S)
+        return max(0.0, max(quiet, self._taken_at + SPACING_S) - self._now())
+
+    async def due(self, idle_s: float) -> bool:
+        """Wait until something is due (True), or nothing came for `idle_s` or `hurry` was called (False)."""
+        while True:
+            wait_s = self.due_in()
+            if wait_s == 0.0:
+                return True
+            if wait_s is None and self._urgent:
+                self._urgent = False
+                self._full.clear()
+                self._some.clear()
+                return False
+            event = self._some if wait_s is None else self._full
+            try:
+                async with asyncio.timeout(idle_s if wait_s is None else wait_s):
+                    await event.wait()
+            except TimeoutError:
+                if wait_s is None:
+                    return False
+
+    def take(self) -> list[Item]:
+        """Return everything and start anew."""
+        items, self._items = self._items, []
+        self._weight = 0
+        self._urgent = False
+        self._taken_at = self._now()
+        self._some.clear()
+        self._full.clear()
+        self._space.set()
+        return items

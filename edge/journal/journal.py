@@ -1,0 +1,209 @@
+"""The journal as the gateway uses it: commits what was accepted, hands sealed batches to the uplink.
+
+It owns the one thread that touches the file. What the disk refuses stays in bounded memory and is tried
+again; a damaged file is set aside and a new one begins.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from edge.journal.errors import JournalDamagedError, JournalError, JournalFullError
+from edge.journal.file import BatchKey, JournalFile, Surroundings
+from edge.journal.group import gather
+from edge.journal.held import Held
+from edge.journal.intake import Intake
+from edge.journal.memory import LastTick, OpenGap
+from edge.journal.salvage import open_journal, salvage
+from edge.journal.sealer import Sealed
+from wire.messages import Clock, Layout
+
+LOG = logging.getLogger(__name__)
+RETRY_S = 1.0
+FLUSH_S = 5.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the journal knew when it was opened."""
+
+    boot: bytes | None
+    stopped_cleanly: bool
+    last_ticks: dict[str, LastTick]
+    open_gaps: dict[str, OpenGap]
+    layouts: dict[str, list[str]]
+    damage: str | None
+    """Why the file before was set aside."""
+    used: bool
+    """Whether a gateway ran on this journal before."""
+
+
+class Journal:
+    """Use as an async context manager; `run` commits until cancelled."""
+
+    def __init__(
+        self,
+        folder: Path,
+        given: Surroundings,
+        *,
+        boot: bytes,
+        clock: Callable[[], Clock],
+        now: Callable[[], float],
+        memory_bytes_max: int,
+    ) -> None:
+        """`clock` gives the clock of the moment, `now` monotonic seconds."""
+        self._folder = folder
+        self._given = given
+        self._boot = boot
+        self._clock = clock
+        self._layouts: Sequence[Layout] = ()
+        self._held = Held(memory_bytes_max)
+        self._acks: list[BatchKey] = []
+        self._failing = False
+        self._committing = asyncio.Lock()
+        self.intake = Intake(now)
+        self.room = 0
+        """How many fresh batches the uplink takes now; it is set there."""
+        self.ready: deque[Sealed] = deque()
+        """Fresh batches, sealed and durable, for the uplink."""
+        self.wake = asyncio.Event()
+        """Set when there is something for the uplink to do."""
+        self.waiting = False
+        """Whether there is backlog to be sealed."""
+        self.file_count = 0
+        """Grows with every file opened."""
+        self.damages: list[str] = []
+        """Why files were set aside while running; the recorder takes them."""
+
+    async def __aenter__(self) -> Self:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if hasattr(self, "_file"):
+            await asyncio.get_running_loop().run_in_executor(
+                self._thread, partial(self._file.close, clean=not self._held.groups)
+            )
+        self._thread.shutdown()
+
+    async def open(self, layouts: Sequence[Layout]) -> Past:
+        """Open the file, or salvage it and begin a new one; return what it knew."""
+        self._layouts = layouts
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._open)
+
+    def _open(self) -> Past:
+        self._file, salvaged = open_journal(self._folder, self._given)
+        self.file_count += 1
+        file = self._file
+        past = Past(
+            boot=file.last_boot,
+            stopped_cleanly=file.stopped_cleanly,
+            last_ticks=file.memory.last_ticks(),
+            open_gaps=file.memory.open_gaps(),
+            layouts={key: file.memory.points_of(key) for key in file.memory.last_ticks()},
+            damage=salvaged.reason if salvaged else None,
+            used=not file.fresh_file and not salvaged,
+        )
+        file.start(self._boot, self._layouts)
+        self.waiting = file.has_pending
+        return past
+
+    async def run(self) -> None:
+        """Commit what is accepted, whenever it is due, until cancelled."""
+        while True:
+            due = await self.intake.due(RETRY_S if self._held.groups else FLUSH_S)
+            if due or self._held.groups:
+                await self.commit()
+            elif self._acks:
+                await self._call(lambda file: file.flush())
+
+    async def commit(self) -> None:
+        """Journal what is there; what the disk refuses stays in memory."""
+        async with self._committing:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        self._held.add(gather(self.intake.take(), self._boot, self._clock()))
+        if not self._held.groups:
+            return
+        groups, lost, room = list(self._held.groups), self._held.lost(), self.room
+        sealed = await self._call(lambda file: file.append(groups, seal=room, lost=lost))
+        if sealed is None:
+            return
+        self._held.written()
+        self.ready.extend(sealed)
+        self.wake.set()
+
+    async def seal_backlog(self, count: int) -> list[Sealed]:
+        """Return at most about `count` batches of what waited, sealed and durable."""
+        return await self._call(lambda file: file.seal_backlog(count) if file.has_pending else []) or []
+
+    async def unsent(self, after: int, limit: int) -> tuple[int, list[Sealed]]:
+        """Return batches that were sealed earlier, and from where to go on."""
+        return await self._call(lambda file: file.unsent(after, limit)) or (after, [])
+
+    async def frame_of(self, key: BatchKey) -> bytes | None:
+        """Return the bytes of a batch that is not acknowledged; None when it is gone."""
+        return await self._call(lambda file: file.frame_of(key))
+
+    def acknowledge(self, key: BatchKey) -> None:
+        """Forget a batch; its row goes with the next commit."""
+        self._acks.append(key)
+
+    async def reseal(self, key: BatchKey) -> None:
+        """Seal the content of a batch anew under another number; it becomes ready to be sent."""
+        if sealed := await self._call(lambda file: file.reseal(key)):
+            self.ready.append(sealed)
+
+    async def new_epoch(self, epochs: Sequence[bytes]) -> int | None:
+        """Begin a new epoch if the current one is named; see `JournalFile.new_epoch`."""
+        return await self._call(lambda file: file.new_epoch(epochs))
+
+    def clock_owed(self) -> bool:
+        """Whether a clock record has to follow for this boot."""
+        return self._file.memory.clock_owed(self._boot)
+
+    async def _call(self, work: Callable[[JournalFile], _T]) -> _T | None:
+        """Run one piece of work in the journal's thread; None when the disk refused it."""
+        acks, self._acks = self._acks, []
+        loop = asyncio.get_running_loop()
+        try:
+            result = await loop.run_in_executor(self._thread, self._work, acks, work)
+        except JournalFullError as error:
+            if not self._failing:
+                LOG.error("journal: the disk takes nothing more: %s", error)
+            self._failing = True
+            return None
+        if self._failing:
+            LOG.warning("journal: the disk takes data again")
+        self._failing = False
+        return result
+
+    def _work(self, acks: Sequence[BatchKey], work: Callable[[JournalFile], _T]) -> _T:
+        for key in acks:
+            self._file.acknowledge(key)
+        try:
+            result = work(self._file)
+        except JournalDamagedError as error:
+            self._replace_file(str(error))
+            result = work(self._file)
+        self.waiting = self._file.has_pending
+        return result
+
+    def _replace_file(self, reason: str) -> None:
+        with suppress(JournalError):
+            self._file.close(clean=False)
+        self._file, _ = salvage(self._folder, self._given, reason)
+        self._file.start(self._boot, self._layouts)
+        self.file_count += 1
+        self.damages.append(reason)

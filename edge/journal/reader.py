@@ -1,0 +1,112 @@
+"""Reads what is left of a damaged journal file, row by row; it writes nothing into it."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self, TypeVar
+
+from edge.journal import rows
+from edge.journal.errors import JournalDamagedError, JournalError
+from edge.journal.header import graft_header
+from edge.journal.schema import checksum
+
+_T = TypeVar("_T")
+_SINGLE_TRIES = 4096
+_JUMP_MAX = 2**40
+
+
+class Reader:
+    """Use as a context manager. When even the first page is unreadable, a healthy one takes its place."""
+
+    def __init__(self, file: Path) -> None:
+        """`file` was set aside, its log beside it."""
+        self._file = file
+        self._grafted: Path | None = None
+
+    def __enter__(self) -> Self:
+        self._connection = sqlite3.connect(self._file, isolation_level=None)
+        if not self._readable():
+            self._connection.close()
+            self._grafted = graft_header(self._file)
+            self._connection = sqlite3.connect(self._grafted, isolation_level=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        if self._grafted:
+            for side in ("", "-wal", "-shm"):
+                self._grafted.with_name(self._grafted.name + side).unlink(missing_ok=True)
+
+    def _readable(self) -> bool:
+        try:
+            names = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_schema")}
+        except sqlite3.Error:
+            return False
+        return {"state", "pending", "sealed"} <= names
+
+    @property
+    def journal_id(self) -> bytes | None:
+        """The random id of the journal, None when that is unreadable."""
+        return dict(self.state()).get("journal")
+
+    def state(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what is readable of the state."""
+        with suppress(sqlite3.Error):
+            for key, value, crc in self._connection.execute("SELECT key, value, crc FROM state"):
+                if isinstance(key, str) and isinstance(value, bytes) and crc == checksum(key, value):
+                    yield key, value
+
+    def sealed(self) -> Iterator[rows.SealedRow]:
+        """Yield every sealed batch that is as it was written."""
+        columns = "id, epoch, seq, hash, at, readings, frame, crc"
+        yield from self._rows(f"SELECT {columns} FROM sealed", rows.sealed_row)  # noqa: S608
+
+    def pending(self) -> Iterator[rows.PendingRow]:
+        """Yield every group that is as it was written."""
+        columns = "id, at, readings, packed, body, crc"
+        yield from self._rows(f"SELECT {columns} FROM pending", rows.pending_row)  # noqa: S608
+
+    def _rows(self, select: str, check: Callable[[Sequence[object]], _T]) -> Iterator[_T]:
+        position = 0
+        while True:
+            for values in self._forward(select, position):
+                position = max(position, _number(values[0]))
+                with suppress(JournalDamagedError):
+                    yield check(values)
+            if not self._broke:
+                return
+            for row_id in range(position + 1, position + _SINGLE_TRIES):
+                for values in self._query(f"{select} WHERE id = ?", row_id):
+                    with suppress(JournalDamagedError):
+                        yield check(values)
+            position += _SINGLE_TRIES - 1
+            jump = self._readable_from(select, position)
+            if jump is None:
+                return
+            position = jump
+
+    def _forward(self, select: str, after: int) -> Iterator[Sequence[object]]:
+        yield from self._query(f"{select} WHERE id > ? ORDER BY id", after)
+
+    def _readable_from(self, select: str, position: int) -> int | None:
+        """Return an id behind which rows can be read again, None when there is none."""
+        step = 1
+        while step < _JUMP_MAX:
+            found = list(self._query(f"{select} WHERE id > ? ORDER BY id LIMIT 1", position + step))
+            if not self._broke:
+                return position + step if found else None
+            step *= 2
+        return None
+
+    def _query(self, query: str, value: int) -> Iterator[Sequence[object]]:
+        """Yield rows until the file breaks; whether it did is in `_broke`."""
+        self._broke = False
+        try:
+            yield from self._connection.execute(query, (value,))
+        except (sqlite3.Error, JournalError, UnicodeDecodeError):
+            self._broke = True
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

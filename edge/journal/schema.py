@@ -1,0 +1,116 @@
+"""The journal's SQLite file: tables, how it is opened, and the checksum that every row carries.
+
+Pages are small (1 KiB), since a commit a second rewrites two or three of them and a card wears by what is
+written. WAL with synchronous=FULL: a commit counts once the log is synced.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.journal.errors import JournalDamagedError, JournalError, JournalFullError
+
+APPLICATION_ID = 0x48454E47
+SCHEMA_VERSION = 1
+PAGE_BYTES = 1024
+WAL_PAGES_MAX = 1000
+
+_TABLES = """
+CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE pending (id INTEGER PRIMARY KEY, at INTEGER, readings INTEGER NOT NULL, packed INTEGER NOT NULL,
+                      body BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE sealed (id INTEGER PRIMARY KEY, epoch BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL,
+                     at INTEGER, readings INTEGER NOT NULL, frame BLOB NOT NULL, crc INTEGER NOT NULL);
+"""
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_ERROR)
+
+Value = bytes | str | int | None
+
+
+def checksum(*values: Value) -> int:
+    """Return the CRC-32 of a row's values, with their lengths."""
+    crc = 0
+    for value in values:
+        data = value if isinstance(value, bytes) else str(value).encode()
+        crc = zlib.crc32(data, zlib.crc32(b"%d:" % len(data), crc))
+    return crc
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """Open or create a journal; `JournalDamagedError` when it is none, `JournalError` when too new."""
+    with translated():
+        connection = sqlite3.connect(file, timeout=5, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, file)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+    version = _pragma(connection, "user_version")
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if not tables and not version:
+        _create(connection)
+    elif _pragma(connection, "application_id") != APPLICATION_ID or not tables:
+        raise JournalDamagedError(f"{file.name} is no journal")
+    elif version > SCHEMA_VERSION:
+        raise JournalError(f"{file} has schema version {version}; this software knows {SCHEMA_VERSION}")
+    elif version < SCHEMA_VERSION:
+        raise JournalDamagedError(f"{file.name} has schema version {version}")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}")
+    connection.execute(f"PRAGMA journal_size_limit={2 * WAL_PAGES_MAX * PAGE_BYTES}")
+    connection.execute("PRAGMA cache_size=-2000")
+    connection.execute("PRAGMA temp_store=MEMORY")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in _TABLES.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Return how much of the file holds rows; what was deleted is reused and does not count."""
+    return (_pragma(connection, "page_count") - _pragma(connection, "freelist_count")) * PAGE_BYTES
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block writes, durably, or nothing of it."""
+    with translated():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn SQLite's errors into the journal's own."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGED or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ:
+            raise JournalDamagedError(f"SQLite: {error}") from error
+        raise JournalFullError(f"SQLite: {error}") from error

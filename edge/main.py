@@ -1,0 +1,230 @@
+"""Builds the gateway out of its settings and runs it: the only place where the real clock, randomness,
+journal, drivers and uplink are made.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+import signal
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from edge.assembly import all_layouts, all_points, build_drivers
+from edge.clock import ClockFace, Rules
+from edge.driver import Driver, ticks
+from edge.journal.file import Surroundings
+from edge.journal.journal import Journal
+from edge.journal.room import Limits
+from edge.journal.sealer import Sealer
+from edge.recorder import Recorder
+from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
+from edge.timekeeper import Timekeeper, kernel_time
+from edge.uplink import Given, Uplink
+from provisioning.identity import GatewayIdentity
+from wire.messages import Points
+from wire.settings.gateway import GatewaySettings
+
+LOG = logging.getLogger(__name__)
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+DAY_S = 86400.0
+DRAIN_S = 1.5
+_DOUBT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a gateway gets from the machine."""
+
+    monotonic_ns: Callable[[], int]
+    real_ns: Callable[[], int]
+    boot: bytes
+    random_id: Callable[[], bytes]
+    random: Callable[[], float]
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.monotonic_ns() / 1e9
+
+    def now_tick(self) -> int:
+        """The tick of this moment."""
+        return ticks(self.monotonic_ns())
+
+
+def real_world() -> World:
+    """Return this machine: the clock that also counts while suspended, the kernel's boot id."""
+    return World(
+        monotonic_ns=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        real_ns=time.time_ns,
+        boot=uuid.UUID(BOOT_ID.read_text().strip()).bytes,
+        random_id=lambda: secrets.token_bytes(16),
+        random=random.random,
+    )
+
+
+class Gateway:
+    """All parts, wired."""
+
+    def __init__(
+        self, settings: GatewaySettings, *, folder: Path, identity: GatewayIdentity, world: World
+    ) -> None:
+        """Raises `AssemblyError`. `folder` is where the settings file is."""
+        self._settings = settings
+        self._identity = identity
+        self._world = world
+        self._drivers = build_drivers(settings, world.monotonic_ns)
+        self._timekeeper = Timekeeper(
+            ClockFace(Rules(settings.clock.drift_ppm, settings.clock.holdover_after_s)),
+            sources=settings.clock.sources,
+            monotonic_ns=world.monotonic_ns,
+            system=kernel_time(world.monotonic_ns, world.real_ns),
+        )
+        self._data = folder / settings.gateway.data
+        self._points = Points(
+            gateway=settings.gateway.id, points=all_points(self._drivers), layouts=all_layouts(self._drivers)
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, then end with everything emitted journalled."""
+        async with self._journal() as journal:
+            past = await journal.open(self._points.layouts)
+            self._timekeeper.ask_system()
+            recorder = self._recorder(journal)
+            recorder.tell(
+                "gateway_started", {"software": software(), "clean_stop_before": past.stopped_cleanly}
+            )
+            recorder.resume(past)
+            uplink = self._uplink(journal, recorder, sent_before=past.used)
+            async with asyncio.TaskGroup() as tasks:
+                drivers = [
+                    tasks.create_task(self._supervisor(driver, recorder).run(), name=driver.name)
+                    for driver in self._drivers
+                ]
+                parts = [
+                    tasks.create_task(self._keep("uplink", uplink.run, recorder)),
+                    tasks.create_task(self._keep("journal", journal.run, recorder)),
+                    tasks.create_task(self._keep("clock", self._timekeeper.run, recorder)),
+                    tasks.create_task(self._keep("recorder", _every_second(recorder), recorder)),
+                ]
+                await stop.wait()
+                await self._stop(drivers, parts, journal=journal, recorder=recorder, uplink=uplink)
+
+    async def _stop(
+        self,
+        drivers: Sequence[asyncio.Task[None]],
+        parts: Sequence[asyncio.Task[None]],
+        *,
+        journal: Journal,
+        recorder: Recorder,
+        uplink: Uplink,
+    ) -> None:
+        await _end(drivers)
+        recorder.tell("gateway_stopped", {})
+        recorder.tick()
+        await journal.commit()
+        await uplink.drained(DRAIN_S)
+        await _end(parts)
+        await journal.commit()
+
+    def _journal(self) -> Journal:
+        settings = self._settings.journal
+        given = Surroundings(
+            sealer=Sealer(self._settings.gateway.id, self._identity.signer),
+            random_id=self._world.random_id,
+            utc_s=self._timekeeper.utc_s,
+            limits=Limits(settings.bytes_max, settings.age_max_d * DAY_S),
+        )
+        return Journal(
+            self._data,
+            given,
+            boot=self._world.boot,
+            clock=self._timekeeper.reading,
+            now=self._world.now,
+            memory_bytes_max=settings.memory_bytes_max,
+        )
+
+    def _recorder(self, journal: Journal) -> Recorder:
+        return Recorder(
+            journal,
+            self._timekeeper,
+            gateway=self._settings.gateway.id,
+            boot=self._world.boot,
+            now_tick=self._world.now_tick,
+            points=self._points.points,
+            layouts=self._points.layouts,
+        )
+
+    def _uplink(self, journal: Journal, recorder: Recorder, *, sent_before: bool) -> Uplink:
+        settings = self._settings.uplink
+        given = Given(
+            settings=settings,
+            identity=self._identity,
+            boot=self._world.boot,
+            software=software(),
+            points=self._points,
+            now=self._world.now,
+            random_id=self._world.random_id,
+            judge_dates=self._judge_dates,
+        )
+        return Uplink(
+            given,
+            journal=journal,
+            recorder=recorder,
+            timekeeper=self._timekeeper,
+            backoff=self._backoff(settings.reconnect_s, settings.reconnect_max_s),
+            sent_before=sent_before,
+        )
+
+    def _judge_dates(self) -> bool:
+        """Certificates are judged by the system's clock: only where it agrees with what is known of time."""
+        utc_s = self._timekeeper.utc_s()
+        return utc_s is not None and abs(self._world.real_ns() / 1e9 - utc_s) < _DOUBT_S
+
+    def _supervisor(self, driver: Driver, recorder: Recorder) -> Supervisor:
+        backoff = self._backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
+        return Supervisor(
+            driver, recorder, backoff=backoff, now=self._world.now, now_tick=self._world.now_tick
+        )
+
+    def _backoff(self, first_s: float, longest_s: float) -> Backoff:
+        return Backoff(first_s, longest_s, random=self._world.random)
+
+    async def _keep(
+        self, name: str, run: Callable[[], Coroutine[None, None, None]], recorder: Recorder
+    ) -> None:
+        backoff = self._backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
+        await keep_running(name, run, recorder, backoff=backoff, now=self._world.now)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _every_second(recorder: Recorder) -> Callable[[], Coroutine[None, None, None]]:
+    async def run() -> None:
+        while True:
+            recorder.tick()
+            await asyncio.sleep(1.0)
+
+    return run
+
+
+def software() -> str:
+    """Return name and version of this software."""
+    return f"heng {version('heng')}"
+
+
+async def serve(gateway: Gateway) -> None:
+    """Run a gateway until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await gateway.run(stop)
+    LOG.info("gateway stopped")

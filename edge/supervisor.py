@@ -1,0 +1,163 @@
+"""Runs the drivers for ever: the only place that catches broadly.
+
+A device that cannot be reached makes its points silent and is tried again, more and more rarely. A bug in
+one driver is logged with its traceback, told as an event, and costs the others nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from edge.driver import DeviceUnavailable, Driver
+from edge.recorder import Recorder
+from wire.messages import Poll, Position
+from wire.status import GapCause
+
+LOG = logging.getLogger(__name__)
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+_REASON_MAX = 200
+
+
+class Backoff:
+    """Waits that double up to a longest one, each shortened by chance so that not all come at once."""
+
+    def __init__(self, first_s: float, longest_s: float, *, random: Callable[[], float]) -> None:
+        """`random` gives numbers from 0 to 1."""
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._random = random
+        self._failures = 0
+        self._started_at: float | None = None
+
+    def started(self, now: float) -> None:
+        """An attempt begins."""
+        self._started_at = now
+
+    def wait_s(self, now: float) -> float:
+        """Return how long to wait after an attempt that ended now; a long one was a success."""
+        if self._started_at is not None and now - self._started_at > self._longest_s:
+            self._failures = 0
+        wait = min(self._longest_s, self._first_s * 2.0 ** min(self._failures, 32))
+        self._failures += 1
+        return wait * (0.5 + 0.5 * self._random())
+
+    def succeeded(self) -> None:
+        """Begin anew with the first wait."""
+        self._failures = 0
+
+
+class Supervisor:
+    """Keeps one driver running."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        recorder: Recorder,
+        *,
+        backoff: Backoff,
+        now: Callable[[], float],
+        now_tick: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`now` is monotonic seconds."""
+        self._driver = driver
+        self._recorder = recorder
+        self._backoff = backoff
+        self._now = now
+        self._now_tick = now_tick
+        self._sleep = sleep
+        self._reason = ""
+        self.crashes = 0
+        """How often the driver ended by something else than an unavailable device."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            self._backoff.started(self._now())
+            await self._attempt()
+            await self._sleep(self._backoff.wait_s(self._now()))
+
+    async def _attempt(self) -> None:
+        watched = _Watched(self._recorder, self._answered)
+        try:
+            await self._driver.run(watched)
+        except DeviceUnavailable as error:
+            await self._unavailable(error.reason, error.cause)
+        except Exception as error:
+            await self._crashed(error)
+        else:
+            await self._unavailable("driver ended", GapCause.GATEWAY)
+
+    def _answered(self) -> None:
+        """Something was read: the device is there."""
+        self._backoff.succeeded()
+        if self._reason:
+            LOG.info("%s: back", self._driver.name)
+            self._reason = ""
+
+    async def _unavailable(self, reason: str, cause: GapCause) -> None:
+        if reason != self._reason:
+            LOG.warning("%s: %s", self._driver.name, reason)
+        self._reason = reason
+        points = [point.name for point in self._driver.points]
+        await self._recorder.silent(points, cause=cause, reason=reason, tick=self._now_tick())
+
+    async def _crashed(self, error: Exception) -> None:
+        self.crashes += 1
+        reason = f"{type(error).__name__}: {error}"[:_REASON_MAX]
+        if reason != self._reason:
+            LOG.error("%s: unexpected error", self._driver.name, exc_info=error)
+        self._reason = reason
+        self._recorder.tell(
+            "driver_failed", {"reason": reason, "count": self.crashes}, subject=self._driver.name
+        )
+        points = [point.name for point in self._driver.points]
+        await self._recorder.silent(points, cause=GapCause.GATEWAY, reason=reason, tick=self._now_tick())
+
+
+async def keep_running(
+    name: str,
+    run: Callable[[], Awaitable[None]],
+    recorder: Recorder,
+    *,
+    backoff: Backoff,
+    now: Callable[[], float],
+) -> None:
+    """Run a part of the gateway for ever; what it did not expect is logged, told, and it starts again."""
+    while True:
+        backoff.started(now())
+        try:
+            await run()
+        except Exception as error:
+            LOG.error("%s: unexpected error", name, exc_info=error)
+            recorder.tell(
+                "part_failed", {"reason": f"{type(error).__name__}: {error}"[:_REASON_MAX]}, subject=name
+            )
+        await asyncio.sleep(backoff.wait_s(now()))
+
+
+class _Watched:
+    """The recorder, as a driver sees it: the first thing read tells that the device is there."""
+
+    def __init__(self, recorder: Recorder, answered: Callable[[], None]) -> None:
+        self._answered: Callable[[], None] | None = answered
+        self.event = recorder.event
+        self.silent = recorder.silent
+        self.time = recorder.time
+        self._recorder = recorder
+
+    async def poll(self, poll: Poll) -> None:
+        """Pass on one poll."""
+        self._there()
+        await self._recorder.poll(poll)
+
+    async def position(self, position: Position) -> None:
+        """Pass on one fix."""
+        self._there()
+        await self._recorder.position(position)
+
+    def _there(self) -> None:
+        if self._answered:
+            self._answered()
+            self._answered = None

@@ -1,0 +1,304 @@
+"""The gateway's one MQTT client: says who it is and what it feeds, sends batches, believes signed acks.
+
+Only a verified ack of the hub makes it forget a batch; PUBACKs mean nothing here. It decodes no reading.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import aiomqtt
+
+from edge.driver import TimeHint
+from edge.flight import Flights
+from edge.journal.file import BatchKey
+from edge.journal.journal import Journal
+from edge.journal.sealer import Sealed
+from edge.recorder import Recorder
+from edge.supervisor import Backoff
+from edge.timekeeper import Timekeeper
+from provisioning.identity import GatewayIdentity
+from wire import frame
+from wire.codec import decode_body, encode_body
+from wire.errors import FrameError, MessageError, SignatureError, WireError
+from wire.messages import Ack, GatewayStatus, Points
+from wire.settings.gateway import UplinkSection
+from wire.topics import Channel, build
+
+LOG = logging.getLogger(__name__)
+FAREWELL_S = 1.0
+_IDLE_S = 1.0
+_DRAIN_STEP_S = 0.02
+_QUIET_LOG = logging.getLogger("edge.uplink.mqtt")
+"""What the library itself has to say; changes of state are logged here, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What an uplink is built from."""
+
+    settings: UplinkSection
+    identity: GatewayIdentity
+    boot: bytes
+    software: str
+    points: Points
+    now: Callable[[], float]
+    """Monotonic seconds, of the clock that `monotonic_ns` is of."""
+    random_id: Callable[[], bytes]
+    judge_dates: Callable[[], bool]
+    """Whether the time is known well enough to judge the broker's certificate by its dates."""
+
+
+class Uplink:
+    """Connects, and connects again, until cancelled."""
+
+    def __init__(
+        self,
+        given: Given,
+        *,
+        journal: Journal,
+        recorder: Recorder,
+        timekeeper: Timekeeper,
+        backoff: Backoff,
+        sent_before: bool,
+    ) -> None:
+        """`sent_before`: the journal was used before, so that its numbers are to be proven free."""
+        self._given = given
+        self._journal = journal
+        self._recorder = recorder
+        self._timekeeper = timekeeper
+        self._backoff = backoff
+        settings = given.settings
+        self._flights = Flights(
+            settings.window, resend_s=settings.resend_s, resend_max_s=settings.resend_max_s
+        )
+        self._flights.proven = not sent_before
+        self._gateway = given.identity.gateway
+        self._batch_topic = build(self._gateway, Channel.UP_BATCH)
+        self._ack_topic = build(self._gateway, Channel.DOWN_ACK)
+        self._cursor = (0, 0)
+        self._found: list[Sealed] = []
+        self._problem: str | None = ""
+
+    async def run(self) -> None:
+        """Keep a connection."""
+        while True:
+            self._backoff.started(self._given.now())
+            try:
+                await self._connection()
+            except* (aiomqtt.MqttError, OSError, ssl.SSLError) as errors:
+                self._lost(errors.exceptions[0])
+            self._journal.room = 0
+            await asyncio.sleep(self._backoff.wait_s(self._given.now()))
+
+    def _lost(self, error: BaseException) -> None:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        reason = str(error) or type(error).__name__
+        if self._problem is None or not self._problem:
+            LOG.warning("uplink: not connected: %s", reason)
+        self._problem = reason
+
+    async def _connection(self) -> None:
+        session = self._given.random_id()
+        async with self._client(session) as client:
+            await client.subscribe(self._ack_topic, qos=1)
+            await self._announce(client, session)
+            LOG.info("uplink: connected to %s", self._given.settings.host)
+            self._problem = None
+            self._flights.connected(self._given.now())
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._receive(client), name="uplink-receive")
+                    tasks.create_task(self._send(client, tasks), name="uplink-send")
+            except asyncio.CancelledError:
+                await self._farewell(client, session)
+                raise
+
+    async def _farewell(self, client: aiomqtt.Client, session: bytes) -> None:
+        """Say on a clean stop what the will would say after a break."""
+        topic, payload = self._status(session, online=False)
+        with suppress(aiomqtt.MqttError):
+            await client.publish(topic, payload, qos=1, retain=True, timeout=FAREWELL_S)
+
+    async def drained(self, seconds: float) -> None:
+        """Give what is ready or in flight so long to be sent and acknowledged."""
+        until = self._given.now() + seconds
+        while (self._flights or self._journal.ready) and self._problem is None and self._given.now() < until:
+            await asyncio.sleep(_DRAIN_STEP_S)
+
+    def _client(self, session: bytes) -> aiomqtt.Client:
+        settings = self._given.settings
+        new = settings.protocol == "mqtt5"
+        will = aiomqtt.Will(*self._status(session, online=False), qos=1, retain=True)
+        return aiomqtt.Client(
+            settings.host,
+            settings.port,
+            identifier=self._gateway,
+            protocol=aiomqtt.ProtocolVersion.V5 if new else aiomqtt.ProtocolVersion.V311,
+            clean_start=new,
+            clean_session=None if new else True,
+            will=will,
+            keepalive=settings.keepalive_s,
+            timeout=settings.timeout_s,
+            max_inflight_messages=settings.window + 16,
+            tls_context=self._given.identity.tls_context(judge_dates=self._given.judge_dates()),
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), self._user_timeout()],
+            logger=_QUIET_LOG,
+        )
+
+    def _user_timeout(self) -> tuple[int, int, int]:
+        """Unacknowledged data end the connection as soon as a missing ping answer would."""
+        return socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._given.settings.keepalive_s * 1000)
+
+    def _status(self, session: bytes, *, online: bool) -> tuple[str, bytes]:
+        topic = build(self._gateway, Channel.UP_STATUS)
+        status = GatewayStatus(
+            gateway=self._gateway,
+            session=session,
+            online=online,
+            boot=self._given.boot,
+            software=self._given.software,
+            key_proof=self._given.identity.key_proof(),
+        )
+        return topic, frame.encode(topic, encode_body(status), self._given.identity.signer)
+
+    async def _announce(self, client: aiomqtt.Client, session: bytes) -> None:
+        """Birth and points, retained and confirmed, before any batch."""
+        topic, payload = self._status(session, online=True)
+        await client.publish(topic, payload, qos=1, retain=True)
+        topic = build(self._gateway, Channel.UP_POINTS)
+        body = encode_body(self._given.points)
+        await client.publish(
+            topic, frame.encode(topic, body, self._given.identity.signer), qos=1, retain=True
+        )
+
+    # --- sending -------------------------------------------------------------------------------------
+
+    async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            self._journal.wake.clear()
+            self._journal.room = self._flights.fresh_room()
+            now = self._given.now()
+            while self._journal.ready:
+                self._fly(client, tasks, self._journal.ready.popleft(), fresh=True, sealed_now=True)
+            for key in self._flights.due(now):
+                await self._again(client, tasks, key)
+            await self._earlier(client, tasks)
+            for sealed in await self._backlog():
+                self._fly(client, tasks, sealed, fresh=False, sealed_now=True)
+            self._journal.room = self._flights.fresh_room()
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait for something to do; not at all while backlog may go."""
+        if self._flights.backlog_room() and self._journal.waiting:
+            return
+        due = self._flights.next_due()
+        wait_s = _IDLE_S if due is None else min(_IDLE_S, max(0.0, due - self._given.now()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._journal.wake.wait()
+
+    def _fly(
+        self,
+        client: aiomqtt.Client,
+        tasks: asyncio.TaskGroup,
+        sealed: Sealed,
+        *,
+        fresh: bool,
+        sealed_now: bool,
+    ) -> None:
+        self._flights.add(sealed, self._given.now(), fresh=fresh, sealed_now=sealed_now)
+        tasks.create_task(self._publish(client, sealed.frame))
+
+    async def _publish(self, client: aiomqtt.Client, data: bytes) -> None:
+        await client.publish(self._batch_topic, data, qos=1)
+
+    async def _again(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, key: BatchKey) -> None:
+        data = await self._journal.frame_of(key)
+        if data is None:
+            self._flights.forget(key)
+        elif key in self._flights:
+            tasks.create_task(self._publish(client, data))
+
+    async def _earlier(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        """Send what an earlier process had sealed."""
+        file, after = self._cursor
+        if file != self._journal.file_count:
+            file, after = self._journal.file_count, 0
+        room = self._flights.earlier_room()
+        if not room:
+            return
+        after, found = await self._journal.unsent(after, room)
+        self._cursor = (file, after)
+        for sealed in found:
+            if BatchKey(sealed.epoch, sealed.seq) not in self._flights:
+                self._fly(client, tasks, sealed, fresh=False, sealed_now=False)
+
+    async def _backlog(self) -> list[Sealed]:
+        room = self._flights.backlog_room()
+        return await self._journal.seal_backlog(room) if room and self._journal.waiting else []
+
+    # --- receiving -----------------------------------------------------------------------------------
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        complained = False
+        async for message in client.messages:
+            try:
+                ack = self._verified(str(message.topic), message.payload)
+            except WireError as error:
+                if not complained:
+                    LOG.warning("uplink: message refused: %s", error)
+                complained = True
+                continue
+            await self._acknowledged(ack)
+
+    def _verified(self, topic: str, payload: object) -> Ack:
+        """Return an ack that one of the pinned hub keys signed for this gateway, or raise `WireError`."""
+        if topic != self._ack_topic or not isinstance(payload, bytes):
+            raise FrameError(f"topic {topic[:120]!r}: expected {self._ack_topic}")
+        received = frame.decode(payload)
+        verify = self._given.identity.hub_verifiers.get(received.key_id)
+        if verify is None or not verify(frame.signed_bytes(topic, received.body), received.signature):
+            raise SignatureError("ack: expected the signature of a pinned hub key")
+        ack = decode_body(received.body, Ack)
+        if ack.gateway != self._gateway:
+            raise MessageError(f"ack for gateway {ack.gateway!r}: expected {self._gateway!r}")
+        return ack
+
+    async def _acknowledged(self, ack: Ack) -> None:
+        now = self._given.now()
+        verdict = self._flights.judge(ack, now)
+        for key in verdict.done:
+            self._journal.acknowledge(key)
+        if verdict.done:
+            self._backoff.succeeded()
+        if verdict.sent_at is not None:
+            self._hint(ack, sent_at=verdict.sent_at, now=now)
+        given_up = {*ack.new_epoch, *(key.epoch for key in verdict.conflicts)}
+        if given_up:
+            await self._new_epoch(list(given_up))
+        for key in verdict.conflicts:
+            await self._journal.reseal(key)
+        if verdict.done or given_up:
+            self._journal.room = self._flights.fresh_room()
+            self._journal.wake.set()
+
+    async def _new_epoch(self, epochs: list[bytes]) -> None:
+        gone = await self._journal.new_epoch(epochs)
+        if gone is not None:
+            LOG.warning("uplink: the hub knows a later state of this journal; a new epoch begins")
+            self._recorder.tell("journal_epoch", {"reason": "hub", "readings_set_aside": gone})
+            self._flights.proven = True
+
+    def _hint(self, ack: Ack, *, sent_at: float, now: float) -> None:
+        """The hub signed between our sending and now: its time is good to half of that."""
+        round_ms = (now - sent_at) * 1000
+        middle_ns = int((now + sent_at) / 2 * 1e9)
+        bound_ms = int(round_ms / 2) + 2
+        self._timekeeper.hint(TimeHint("hub", middle_ns, ack.hub_time_ms * 1_000_000, bound_ms))
