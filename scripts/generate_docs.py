@@ -1,4 +1,4 @@
-"""Writes the generated pages under docs/reference; `--check` only says which ones are stale.
+"""Writes the generated pages under docs; `--check` only says which ones are stale.
 
 Usage: .venv/bin/python scripts/generate_docs.py [--check]
 """
@@ -19,12 +19,23 @@ def _as_json(document: dict[str, object]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def _decisions_page() -> str:
+    head = (
+        "# Decisions\n\nOne page each: what the situation was, what we chose, what follows. A decision\n"
+        "that is replaced stays, and says by which. This list is generated.\n\n"
+    )
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    titles = [path.read_text("utf-8").splitlines()[0].lstrip("# ") for path in pages]
+    return head + "".join(f"- [{title}]({path.name})\n" for title, path in zip(titles, pages, strict=True))
+
+
 def generated() -> dict[str, str]:
-    """Path below docs/reference -> text, for every generated page."""
+    """Path below docs -> text, for every generated page."""
     return {
-        "wire/schema.json": _as_json(json_schema()),
-        "wire/asyncapi.json": _as_json(asyncapi()),
-        "requirements.md": requirements_page(ROOT),
+        "decisions/README.md": _decisions_page(),
+        "reference/wire/schema.json": _as_json(json_schema()),
+        "reference/wire/asyncapi.json": _as_json(asyncapi()),
+        "reference/requirements.md": requirements_page(ROOT),
     }
 
 
@@ -34,10 +45,10 @@ def main() -> int:
     arguments = parser.parse_args()
     stale = []
     for name, text in generated().items():
-        path = ROOT / "docs" / "reference" / name
+        path = ROOT / "docs" / name
         if path.is_file() and path.read_text("utf-8") == text:
             continue
-        stale.append(f"docs/reference/{name}")
+        stale.append(f"docs/{name}")
         if not arguments.check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
