@@ -52,7 +52,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         if not stop.asked:
             raise
     _tell("stopped")
-    return 0
+    return 1 if arguments.check else 0
 
 
 class _Stop:

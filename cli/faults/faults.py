@@ -94,6 +94,8 @@ async def _journal_restored(stage: Stage, step: Step, random: Random) -> str:
     """Copy the journal while it holds a backlog, run on, then put the old copy in its place."""
     gateway = _victim(stage, step)
     backup = stage.folder / "backup" / gateway.name
+    whole = random.choice((True, False))
+    started = time.time()
     gateway.link.go_silent()
     try:
         await asyncio.sleep(random.choice((0.0, _BACKLOG_S)))
@@ -104,11 +106,12 @@ async def _journal_restored(stage: Stage, step: Step, random: Random) -> str:
         gateway.link.come_back()
     await asyncio.sleep(step.outage_s + _BACKLOG_S)
     await gateway.kill(step.fault)
-    journal_damage.restore(gateway.journal, backup)
-    lost_from = time.time() - COMMIT_S - MARGIN_S
-    gateway.may_cost(step.fault, STORAGE | GATEWAY, from_at=lost_from, to_at=time.time())
+    journal_damage.restore(gateway.journal, backup, whole=whole)
+    # What the newer journal had not delivered is gone; what only the copy holds may have been sent before.
+    gateway.may_cost(step.fault, STORAGE | GATEWAY, from_at=started - COMMIT_S, to_at=time.time())
     await gateway.process.start()
-    return f"{gateway.name} is back on a journal {step.outage_s + _BACKLOG_S:.1f} s old"
+    what = "card" if whole else "journal"
+    return f"{gateway.name} is back on a {what} {time.time() - started:.1f} s old"
 
 
 async def _hub_clock_stepped(stage: Stage, step: Step, random: Random) -> str:

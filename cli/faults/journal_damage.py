@@ -38,16 +38,20 @@ def flip_bit(journal: Path, random: Random) -> str:
 
 
 def back_up(journal: Path, folder: Path) -> None:
-    """Copy the journal as it is, as an image of the card would."""
+    """Copy the journal and everything beside it that bears its name, as an image of the card would."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for path in files_of(journal):
+    for path in _beside(journal):
         shutil.copy2(path, folder / path.name)
 
 
-def restore(journal: Path, folder: Path) -> None:
-    """Put the copy in the journal's place."""
-    for path in files_of(journal):
+def restore(journal: Path, folder: Path, *, whole: bool) -> None:
+    """Put the copy in the journal's place: the whole card, or the database alone with what SQLite needs."""
+    for path in _beside(journal) if whole else files_of(journal):
         path.unlink()
-    for path in sorted(folder.iterdir()):
+    for path in _beside(folder / journal.name) if whole else files_of(folder / journal.name):
         shutil.copy2(path, journal.parent / path.name)
+
+
+def _beside(journal: Path) -> list[Path]:
+    return sorted(journal.parent.glob(f"{journal.stem}*"))

@@ -4,6 +4,8 @@ import sqlite3
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from cli.faults import journal_damage
 
 
@@ -34,12 +36,17 @@ def test_exactly_one_bit_is_flipped(tmp_path: Path) -> None:
     assert changed == [1]
 
 
-def test_restored_journal_is_the_backed_up_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [True, False])
+def test_restored_journal_is_the_backed_up_one(tmp_path: Path, whole: bool) -> None:
     journal = make_journal(tmp_path)
     before = journal.read_bytes()
+    mark = journal.with_name("journal.mark")
+    mark.write_bytes(b"old")
     journal_damage.back_up(journal, tmp_path / "backup")
     journal.write_bytes(b"something newer")
+    mark.write_bytes(b"new")
     journal.with_name("journal.db-wal").write_bytes(b"written since")
-    journal_damage.restore(journal, tmp_path / "backup")
+    journal_damage.restore(journal, tmp_path / "backup", whole=whole)
     assert journal.read_bytes() == before
     assert not journal.with_name("journal.db-wal").exists()
+    assert mark.read_bytes() == (b"old" if whole else b"new")

@@ -1,0 +1,170 @@
+"""The demo as a person starts it: it works, leaves no process behind and continues with its data."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.processes import free_port
+
+READY_S = 90
+ENDED_S = 30
+MARK = "HENG_TEST_MARK"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One `heng demo` and everything that descends from it, known by a mark in their environment."""
+
+    process: subprocess.Popen[str]
+    mark: str
+
+    def until_open(self) -> None:
+        """Wait for the line with the address."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if "open http://127.0.0.1:" in line:
+                return
+        pytest.fail(f"the demo ended with {self.process.wait()} before it was ready")
+
+    def processes(self) -> list[psutil.Process]:
+        """Return whatever of it lives, wherever it hangs in the tree of processes."""
+        return [process for process in psutil.process_iter() if _marked(process, self.mark)]
+
+    def remains(self) -> list[str]:
+        """Return what is still there after a while."""
+        deadline = time.monotonic() + ENDED_S
+        while (left := self.processes()) and time.monotonic() < deadline:
+            psutil.wait_procs(left, timeout=0.2)
+        return [" ".join(process.cmdline()) for process in left]
+
+
+def _marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+@contextmanager
+def started(folder: Path, *words: str) -> Iterator[Demo]:
+    """Run `heng demo` as a shell would; whatever is left of it at the end is killed."""
+    mark = secrets.token_hex(8)
+    command = [sys.executable, "-m", "cli.main", "demo", "--data", str(folder), "--port", str(free_port())]
+    with subprocess.Popen(
+        [*command, *words],
+        env=os.environ | {MARK: mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        demo = Demo(process, mark)
+        try:
+            yield demo
+        finally:
+            for left in demo.processes():
+                left.kill()
+
+
+@pytest.fixture(scope="module")
+def demo_folder(service_folder: Path) -> Path:
+    """One data folder for all runs of this module."""
+    return service_folder / "demo"
+
+
+def _checked(folder: Path) -> dict[str, dict[str, object]]:
+    with started(folder, "--check", "--json") as demo:
+        output, told = demo.process.communicate(timeout=200)
+        assert demo.process.returncode == 0, output + told
+        assert demo.remains() == []
+    result = json.loads(output)
+    assert result["ok"] is True
+    return {check["name"]: check for check in result["checks"]}
+
+
+@pytest.mark.requirement("G-5.1a", "G-5.1c", "G-6.10b2", "G-6.11b")
+def test_demo_does_its_main_job_twice_with_the_same_data(demo_folder: Path) -> None:
+    first = _checked(demo_folder)
+    assert len(first) >= 10
+    authority = (demo_folder / "ca" / "root-cert.pem").read_bytes()
+    between = datetime.now(UTC)
+    assert _checked(demo_folder).keys() == first.keys()
+    assert (demo_folder / "ca" / "root-cert.pem").read_bytes() == authority
+    assert asyncio.run(_stored_on_both_sides(demo_folder, between))
+
+
+async def _stored_on_both_sides(folder: Path, at: datetime) -> bool:
+    """Whether readings of the first and of the second run are in the one database."""
+    async with (
+        EmbeddedPostgres(folder / "postgres") as server,
+        await psycopg.AsyncConnection.connect(server.hub_dsn) as connection,
+    ):
+        found = await connection.execute(
+            "SELECT count(*) FILTER (WHERE observed_at < %s), count(*) FILTER (WHERE observed_at > %s)"
+            " FROM readings",
+            (at, at),
+        )
+        row = await found.fetchone()
+    return row is not None and row[0] > 100 and row[1] > 100
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_stops_everything(demo_folder: Path, number: signal.Signals) -> None:
+    with started(demo_folder) as demo:
+        demo.until_open()
+        assert len(demo.processes()) > 7
+        demo.process.send_signal(number)
+        assert demo.process.wait(ENDED_S) == 0
+        assert demo.remains() == []
+
+
+def test_killed_demo_takes_everything_with_it(demo_folder: Path) -> None:
+    with started(demo_folder) as demo:
+        demo.until_open()
+        demo.process.kill()
+        demo.process.wait(ENDED_S)
+        assert demo.remains() == []
+
+
+@pytest.mark.parametrize(("words", "name"), [(("edge", "vehicle-1"), "vehicle-1"), (("hub",), "hub")])
+def test_crashed_part_is_named_and_ends_the_demo(
+    demo_folder: Path, words: tuple[str, ...], name: str
+) -> None:
+    with started(demo_folder) as demo:
+        demo.until_open()
+        (victim,) = [
+            process
+            for process in demo.processes()
+            if words[0] in process.cmdline() and words[-1] in " ".join(process.cmdline())
+        ]
+        victim.kill()
+        _, told = demo.process.communicate(timeout=ENDED_S)
+        assert demo.process.returncode == 1
+        assert f"{name} ended with -9" in told
+        assert demo.remains() == []
+
+
+def test_second_demo_in_the_same_folder_is_refused(demo_folder: Path) -> None:
+    with started(demo_folder) as demo:
+        demo.until_open()
+        with started(demo_folder) as second:
+            _, told = second.process.communicate(timeout=ENDED_S)
+            assert second.process.returncode == 1
+            assert "another demo uses this folder" in told
