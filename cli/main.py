@@ -12,6 +12,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     # word: (module, what it does)
     "edge": ("cli.commands.edge", "run a gateway, or check its settings and devices"),
     "hub": ("cli.commands.hub", "run the hub: ingest, watch, API and pages"),
+    "ingest": ("cli.commands.room", "run ingest alone, as a process of its own"),
+    "watch": ("cli.commands.room", "run watch alone, as a process of its own"),
+    "web": ("cli.commands.room", "run API and pages alone, as a process of their own"),
     "database": ("cli.commands.database", "create or upgrade the hub's tables"),
     "site": ("cli.commands.site", "declare organisations, sites, gateways and bindings from a file"),
     "ca": ("cli.commands.ca", "make the certificate authority and gateways' identities"),

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 
 class SettingsError(Exception):
     """Settings that cannot be used; `faults` has one sentence for each."""
@@ -65,8 +68,8 @@ def from_environment(
     """Return the settings of a hub that uses services of its own; `SettingsError` lists every fault."""
     faults = []
     database_url = environment.get("HENG_DATABASE_URL", "")
-    if not database_url.startswith(("postgresql://", "postgres://")):
-        faults.append(f"HENG_DATABASE_URL {database_url!r}: expected postgresql://…")
+    if not _is_conninfo(database_url):
+        faults.append("HENG_DATABASE_URL: expected postgresql://role:password@host:port/database")
     broker = Broker("", 0)
     try:
         broker = broker_of_url(environment.get("HENG_MQTT_URL", ""))
@@ -80,6 +83,13 @@ def from_environment(
     if faults:
         raise SettingsError(faults)
     return HubSettings(database_url, broker, folder, port=listen, suspect_after_s=float(suspect))
+
+
+def _is_conninfo(text: str) -> bool:
+    try:
+        return bool(conninfo_to_dict(text))
+    except ProgrammingError:
+        return False
 
 
 def _whole(environment: Mapping[str, str], name: str, default: int, faults: list[str]) -> int:

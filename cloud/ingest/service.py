@@ -28,8 +28,10 @@ PARTS = (BROKER, OPENING, STORING)
 class Ingest:
     """One ingest worker."""
 
-    def __init__(self, tools: Tools, registry: CollectorRegistry) -> None:
-        """Its figures are registered in `registry`."""
+    def __init__(
+        self, tools: Tools, registry: CollectorRegistry, *, stored: Callable[[], None] = lambda: None
+    ) -> None:
+        """Its figures are registered in `registry`; `stored` is called after each commit."""
         settings = tools.settings
         counters = Counters(registry)
         shelf = Shelf(tools)
@@ -39,7 +41,12 @@ class Ingest:
         self._publisher: Publisher | None = None
         self._opener = Opener(tools, shelf, mailbox=self._mailbox, groups=groups, counters=counters)
         self._storer = Storer(
-            tools, shelf, groups=groups, counters=counters, publisher=lambda: self._publisher
+            tools,
+            shelf,
+            groups=groups,
+            counters=counters,
+            publisher=lambda: self._publisher,
+            stored=stored,
         )
 
     async def run(self) -> None:

@@ -42,12 +42,14 @@ class Storer:
         groups: "asyncio.Queue[Group]",
         counters: Counters,
         publisher: Callable[[], Publisher | None],
+        stored: Callable[[], None],
     ) -> None:
         self._tools = tools
         self._shelf = shelf
         self._groups = groups
         self._counters = counters
         self._publisher = publisher
+        self._stored = stored
         self._pending: Group | None = None
         self._placed_version = 0
         self._heard: set[int] = set()
@@ -99,6 +101,7 @@ class Storer:
         self._count(done)
         self._heard.update(item.gateway.id for item in group.batches)
         await self._acknowledge(done)
+        self._stored()
 
     async def _commit(self, connection: Connection, group: Group, executor: ThreadPoolExecutor) -> Committed:
         loop = asyncio.get_running_loop()

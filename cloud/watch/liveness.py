@@ -35,7 +35,7 @@ async def hear(connection: Connection, item: Opened, at: datetime) -> None:
 
 
 async def look(connection: Connection, now: datetime, longest: timedelta) -> None:
-    """Suspect gateways that were not heard for `longest`, and take back a suspicion that a batch disproves."""
+    """Suspect gateways that were not heard for `longest`; take back what a batch disproves."""
     for row in await gateways.liveness(connection):
         heard_at = max(filter(None, (row.online_since, row.last_batch_at)), default=None)
         if heard_at is None:

@@ -1,0 +1,88 @@
+"""`heng hub`: ingest, watch, API and pages in one process.
+
+With HENG_DATABASE_URL and HENG_MQTT_URL it uses services that are there. Without them it runs a PostgreSQL
+and a Mosquitto of its own in the data folder, with a certificate authority made at the first start.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from cli.commands.hub_process import run_process
+from cli.embedded.mosquitto import EmbeddedMosquitto
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.processes import ProcessError
+from cloud.hub import ROOMS
+from cloud.settings import HubSettings, SettingsError, broker_of_url, from_environment
+from cloud.store.migrate import SchemaError, install_timescaledb, upgrade
+from provisioning.ca import CertificateAuthority
+from provisioning.errors import IdentityError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommand's words."""
+    parser.add_argument("--data", type=Path, default=Path("heng-data"), help="folder of embedded services")
+    parser.add_argument("--identity", type=Path, help="of this worker; default: HENG_IDENTITY")
+    parser.add_argument("--port", type=int, help="of pages and API; default: HENG_HTTP_PORT, then 8080")
+    parser.add_argument("--gateway-port", type=int, default=8883, help="of the embedded broker")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the hub until SIGTERM."""
+    if "HENG_DATABASE_URL" not in os.environ and "HENG_MQTT_URL" not in os.environ:
+        try:
+            return asyncio.run(_run_embedded(arguments))
+        except (ProcessError, IdentityError, SchemaError, psycopg.Error) as error:
+            print(f"heng hub: {error}", file=sys.stderr)
+            return 1
+    try:
+        settings = from_environment(os.environ, port=arguments.port, identity=arguments.identity)
+    except SettingsError as error:
+        for fault in error.faults:
+            print(f"heng hub: {fault}", file=sys.stderr)
+        return 2
+    return asyncio.run(run_process(settings, ROOMS))
+
+
+async def _run_embedded(arguments: argparse.Namespace) -> int:
+    authority, identity = _identities(arguments.data / "ca")
+    async with (
+        EmbeddedPostgres(arguments.data / "postgres") as postgres,
+        EmbeddedMosquitto(
+            arguments.data / "broker", authority, gateway_port=arguments.gateway_port
+        ) as broker,
+    ):
+        await prepare_database(postgres)
+        print(f"heng: gateways connect to mqtts://127.0.0.1:{broker.gateway_port}", flush=True)
+        settings = HubSettings(
+            database_url=postgres.hub_dsn,
+            broker=broker_of_url(broker.hub_url),
+            identity=identity,
+            port=8080 if arguments.port is None else arguments.port,
+        )
+        return await run_process(settings, ROOMS)
+
+
+async def prepare_database(postgres: EmbeddedPostgres) -> None:
+    """Install the extension where there is one, and bring the tables up to date."""
+    async with await psycopg.AsyncConnection.connect(postgres.admin_dsn, autocommit=True) as connection:
+        await install_timescaledb(connection)
+    async with await psycopg.AsyncConnection.connect(postgres.owner_dsn, autocommit=True) as connection:
+        await upgrade(connection)
+
+
+def _identities(folder: Path) -> tuple[CertificateAuthority, Path]:
+    now = datetime.now(UTC)
+    if (folder / "root-cert.pem").exists():
+        authority = CertificateAuthority.load(folder)
+    else:
+        authority = CertificateAuthority.create(folder, now=now)
+    identity = folder / "hubs" / "hub"
+    if not identity.exists():
+        authority.issue_hub("hub", now=now)
+    return authority, identity

@@ -1,0 +1,40 @@
+"""What `heng hub` and its single rooms have in common: logging, signals, exit codes."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from cloud.hub import run_hub
+from cloud.settings import HubSettings, SettingsError
+from cloud.store.migrate import SchemaError
+from provisioning.errors import IdentityError
+
+
+async def run_process(settings: HubSettings, rooms: tuple[str, ...]) -> int:
+    """Run rooms until SIGTERM or SIGINT and return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await run_hub(
+            settings,
+            rooms,
+            environment=os.environ,
+            stop=stop,
+            ready=lambda where: print(f"heng: {where}", flush=True),
+        )
+    except SettingsError as error:
+        for fault in error.faults:
+            print(f"heng hub: {fault}", file=sys.stderr)
+        return 2
+    except IdentityError as error:
+        print(f"heng hub: {error}", file=sys.stderr)
+        return 2
+    except (SchemaError, OSError) as error:
+        print(f"heng hub: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,27 @@
+"""`heng ingest`, `heng watch`, `heng web`: one room of the hub as a process of its own."""
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from cli.commands.hub_process import run_process
+from cloud.settings import SettingsError, from_environment
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommand's words."""
+    parser.add_argument("--identity", type=Path, help="of this worker; default: HENG_IDENTITY")
+    parser.add_argument("--port", type=int, help="of pages and API; default: HENG_HTTP_PORT, then 8080")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the room named by the subcommand until SIGTERM."""
+    try:
+        settings = from_environment(os.environ, port=arguments.port, identity=arguments.identity)
+    except SettingsError as error:
+        for fault in error.faults:
+            print(f"heng {arguments.command}: {fault}", file=sys.stderr)
+        return 2
+    return asyncio.run(run_process(settings, (arguments.command,)))

@@ -1,0 +1,198 @@
+"""Composes the rooms of one hub process: ingest, watch, and web with the API.
+
+One process runs all of them on one machine; each can be a process of its own as well. This is the only
+place that builds the real clock, pool and server. Pages and API listen where the settings say, which is
+this machine alone until there is a sign-in.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
+from datetime import UTC, datetime
+from random import SystemRandom
+
+import psycopg
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from psycopg_pool import AsyncConnectionPool
+
+from cloud.api.app import create_app
+from cloud.api.services import Services
+from cloud.ingest.service import BROKER as INGEST_BROKER
+from cloud.ingest.service import Ingest
+from cloud.settings import HubSettings
+from cloud.store.connection import open_connection
+from cloud.store.migrate import check_version
+from cloud.store.rollups import keep_rollups
+from cloud.store.snapshot import Pool
+from cloud.supervisor import Health, supervise
+from cloud.tools import Tools
+from cloud.watch.service import BROKER as WATCH_BROKER
+from cloud.watch.service import Watch
+from cloud.web.feed import LiveFeed
+from cloud.web.pages import mount
+from cloud.web.settings import read_settings
+from provisioning.identity import HubIdentity
+
+_log = logging.getLogger(__name__)
+
+ROOMS = ("ingest", "watch", "web")
+_POOL_MAX = 8
+_STOP_S = 3.0
+_WAIT_S = 1.0
+
+
+def now() -> datetime:
+    """Return the time, aware UTC."""
+    return datetime.now(UTC)
+
+
+async def run_hub(
+    settings: HubSettings,
+    rooms: tuple[str, ...],
+    *,
+    environment: Mapping[str, str],
+    stop: asyncio.Event,
+    ready: Callable[[str], None],
+) -> None:
+    """Run rooms until `stop` is set; `ready` is given the address of the pages, or the names of the rooms.
+
+    Raises `SchemaError` when the tables are not those of this code, `IdentityError` and `SettingsError`
+    before anything is started, `OSError` when the port is taken.
+    """
+    identity = HubIdentity.load(settings.identity)
+    await _until_database(settings, stop)
+    if stop.is_set():
+        return
+    health = Health()
+    tools = Tools(settings, identity, health, SystemRandom(), now)
+    registry = CollectorRegistry()
+    stored = asyncio.Event()
+    async with contextlib.AsyncExitStack() as stack:
+        told = ", ".join(rooms)
+        parts: list[Coroutine[None, None, None]] = []
+        if "web" in rooms:
+            web = await stack.enter_async_context(_web(tools, rooms, registry, environment=environment))
+            told = f"http://{settings.host}:{web.port}/"
+            parts += web.parts(stored)
+        if "ingest" in rooms:
+            parts.append(Ingest(tools, registry, stored=stored.set).run())
+        if "watch" in rooms:
+            parts.append(Watch(tools, registry).run())
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks = [group.create_task(part) for part in parts]
+        ready(told)
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def _until_database(settings: HubSettings, stop: asyncio.Event) -> None:
+    """Wait for a database that answers, and check its schema."""
+    lost = False
+    while not stop.is_set():
+        try:
+            async with open_connection(settings.database_url, "start") as connection:
+                await check_version(connection)
+            return
+        except psycopg.OperationalError as error:
+            if not lost:
+                _log.warning("waiting for the database: %s", error)
+            lost = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _WAIT_S)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class _Web:
+    """The HTTP server, the live feed and the rollups."""
+
+    def __init__(
+        self, tools: Tools, *, app: FastAPI, pool: Pool, feed: LiveFeed, listener: socket.socket
+    ) -> None:
+        self._tools = tools
+        self._pool = pool
+        self._feed = feed
+        self._listener = listener
+        self._server = _Server(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+            )
+        )
+        self.port: int = listener.getsockname()[1]
+
+    def parts(self, stored: asyncio.Event) -> list[Coroutine[None, None, None]]:
+        """Return what runs until cancelled."""
+        health, chance = self._tools.health, self._tools.random
+
+        async def rollups(up: Callable[[], None]) -> None:
+            up()
+            await keep_rollups(self._pool, stored, asyncio.Event())
+            await asyncio.Event().wait()
+
+        return [
+            self._serve(),
+            supervise("web: feed", self._feed.run, health=health, random=chance),
+            supervise("web: rollups", rollups, health=health, random=chance),
+        ]
+
+    async def _serve(self) -> None:
+        """Serve until cancelled, then let open requests end."""
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(self._server.serve(sockets=[self._listener]))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._feed.close()
+                self._server.should_exit = True
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(serving), _STOP_S)
+
+
+@contextlib.asynccontextmanager
+async def _web(
+    tools: Tools, rooms: tuple[str, ...], registry: CollectorRegistry, *, environment: Mapping[str, str]
+) -> AsyncIterator[_Web]:
+    settings = tools.settings
+    brokers = tuple(
+        part for room, part in (("ingest", INGEST_BROKER), ("watch", WATCH_BROKER)) if room in rooms
+    )
+    with socket.create_server((settings.host, settings.port)) as listener:
+        async with _pool(settings.database_url) as pool:
+            services = Services(
+                pool=pool,
+                now=tools.now,
+                broker_connected=lambda: not tools.health.missing(brokers),
+                registry=registry,
+            )
+            app = create_app(services)
+            feed = LiveFeed(settings.database_url, now=tools.now)
+            mount(app, pool=pool, feed=feed, settings=read_settings(environment), now=tools.now)
+            yield _Web(tools, app=app, pool=pool, feed=feed, listener=listener)
+
+
+@contextlib.asynccontextmanager
+async def _pool(url: str) -> AsyncIterator[Pool]:
+    pool: Pool = AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=_POOL_MAX,
+        open=False,
+        kwargs={"autocommit": True, "application_name": "heng web"},
+        check=AsyncConnectionPool.check_connection,
+    )
+    await pool.open(wait=False)
+    try:
+        yield pool
+    finally:
+        await pool.close(timeout=_STOP_S)
