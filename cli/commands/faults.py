@@ -72,7 +72,7 @@ async def _run(ground: Ground, kills: int, *, as_json: bool) -> int:
 
         outcome = await play(built.stage, steps, audit=account_until, tell=_tell)
         _report(ground, built, outcome, as_json=as_json, duration_s=time.monotonic() - started)
-    return 0 if outcome.verdict.clean else 1
+    return 0 if outcome.verdict.clean and outcome.verdict.given_out else 1
 
 
 def _report(ground: Ground, built: Built, outcome: Outcome, *, as_json: bool, duration_s: float) -> None:

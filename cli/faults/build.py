@@ -17,10 +17,11 @@ from cli.demo.service import Service, heng
 from cli.embedded import processes
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.processes import ProcessError
 from cli.faults import load
 from cli.faults.database import ForeignDatabase
 from cli.faults.disk import open_disk
-from cli.faults.evidence import Unit
+from cli.faults.evidence import Unit, stored_answers
 from cli.faults.link import open_link
 from cli.faults.load import POINTS, UNITS, DeviceLine
 from cli.faults.mqtt import Tap
@@ -145,7 +146,26 @@ async def build(ground: Ground) -> AsyncIterator[Built]:
             ready=lambda: web.is_ready(port),
         )
         await stage.until_ready(_READY_S)
-        yield Built(stage, hub_dsn, timescaledb, lines)
+        built = Built(stage, hub_dsn, timescaledb, lines)
+        await _until_all_deliver(built)
+        yield built
+
+
+async def _until_all_deliver(built: Built) -> None:
+    """Wait until something of every device is stored; `ProcessError` names those of which nothing is."""
+    silent: list[str] = []
+
+    async def deliver() -> bool:
+        units = built.units()
+        stored = await stored_answers(built.dsn, units)
+        silent[:] = [
+            f"{unit.gateway} {unit.prefix}" for unit, count in zip(units, stored, strict=True) if not count
+        ]
+        return not silent
+
+    if not await processes.until(deliver, timeout_s=_READY_S):
+        logs = built.stage.folder / "logs"
+        raise ProcessError(f"nothing is stored of {', '.join(silent)} after {_READY_S:.0f} s; see {logs}")
 
 
 async def _database(stack: AsyncExitStack, ground: Ground) -> tuple[Killable, str, str]:

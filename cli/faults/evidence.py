@@ -52,6 +52,13 @@ async def audit(dsn: str, units: Sequence[Unit], until: float) -> Verdict:
     return verdict
 
 
+async def stored_answers(dsn: str, units: Sequence[Unit]) -> list[int]:
+    """Return how many answers of each unit are stored."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        stored = {(row.gateway, row.channel): row.readings for row in await fed_points(connection)}
+    return [stored.get((unit.gateway, unit.numbering), 0) for unit in units]
+
+
 async def _device(connection: Connection, unit: Unit, *, fed: Sequence[Fed], until: float) -> Device:
     points = {
         row.channel: row.point_id
