@@ -9,7 +9,8 @@ from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from cloud.web.settings import Tiles, WebSettings, WebSettingsError
+from cloud.settings import SettingsError
+from cloud.web.settings import Tiles, WebSettings
 
 STATIC = Path(__file__).parent / "static"
 SCRIPT = "text/javascript"
@@ -43,11 +44,11 @@ def content_security_policy(tiles: Tiles) -> str:
 
 
 def mount_assets(app: FastAPI, settings: WebSettings) -> None:
-    """Serve /static/; raises `WebSettingsError` when a library is not installed."""
+    """Serve /static/; raises `SettingsError` when a library is not installed."""
     files = {name: (settings.libraries / path, kind) for name, (path, kind) in LIBRARY_FILES.items()}
     missing = [str(path) for path, _ in files.values() if not path.is_file()]
     if missing:
-        raise WebSettingsError([f"{path}: missing, run make setup (npm ci)" for path in missing])
+        raise SettingsError([f"{path}: missing, run make setup (npm ci)" for path in missing])
 
     async def library(name: str) -> FileResponse:
         if name not in files:

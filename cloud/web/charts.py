@@ -5,7 +5,7 @@ Text for people is made here in the page's language; the series itself comes fro
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -69,12 +69,15 @@ async def chart(
 async def spark(
     connection: Connection, point: Point, span: tuple[datetime, datetime], *, now: datetime, steps: int
 ) -> list[Step]:
-    """Return the steps of a sparkline: equally wide, the newest last, empty where no reading is."""
+    """Return the steps of a sparkline: about `steps` of equal width, empty where no reading is."""
     series = await read_series(connection, point.id, *span, now=now, resolution="1m", max_points=steps)
-    width = (span[1] - span[0]) / steps
-    cells: list[Step] = [Step(None, None, None)] * steps
-    for bucket in series.buckets or []:
-        place = min(max(int((bucket.from_at - span[0]) / width), 0), steps - 1)
+    if not series.buckets or not series.step_s:
+        return []
+    width = timedelta(seconds=series.step_s)
+    origin = span[0] - (span[0] - series.buckets[0].from_at) % width
+    cells: list[Step] = [Step(None, None, None)] * (-(-(span[1] - origin) // width))
+    for bucket in series.buckets:
+        place = max((bucket.from_at - origin) // width, 0)
         cells[place] = _joined(cells[place], bucket.min, bucket.max, last=bucket.last)
     return cells
 

@@ -3,16 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from psycopg_pool import AsyncConnectionPool
-
+from cloud.store.snapshot import Pool
 from cloud.web.feed import LiveFeed
 from cloud.web.render import Renderer
 from cloud.web.settings import WebSettings
 from cloud.web.sparks import Sparks
-
-Pool = AsyncConnectionPool[Any]
 
 
 @dataclass(frozen=True)

@@ -5,23 +5,19 @@ queue is emptied and it is told to take everything anew.
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from random import Random
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection
 
 from cloud.store import feed as store_feed
 from cloud.store.latest import Latest, latest_of
 from cloud.store.points import Point, list_points
 from cloud.store.positions_read import LatestPosition, list_latest_positions
 from cloud.store.sites import Gateway, Site, list_gateways, list_sites
-
-log = logging.getLogger(__name__)
 
 Connection = AsyncConnection[Any]
 
@@ -30,7 +26,6 @@ WAKE_S = 1.0
 """The feed is looked at this often even when nothing woke it."""
 REST_S = 0.1
 """Wake-ups that come closer than this are answered together."""
-BACKOFF_MAX_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,7 @@ class Change:
     everything: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class Client:
     """One open page."""
 
@@ -64,11 +59,10 @@ class Client:
 class LiveFeed:
     """The newest values of everything, kept in memory while `run` runs."""
 
-    def __init__(self, dsn: str, *, now: Callable[[], datetime], random: Random) -> None:
+    def __init__(self, dsn: str, *, now: Callable[[], datetime]) -> None:
         """`dsn` is the hub role's; the feed holds one connection of its own."""
         self._dsn = dsn
         self._now = now
-        self._random = random
         self._clients: set[Client] = set()
         self._position = 0
         self._directory: dict[int, Point] = {}
@@ -96,39 +90,26 @@ class LiveFeed:
         self._closed = True
         self._tell(None)
 
-    async def run(self) -> None:
-        """Follow until cancelled; a lost database is waited for, with jittered backoff."""
-        wait_s = 0.25
+    async def run(self, up: Callable[[], None]) -> None:
+        """Follow until cancelled, and call `up` once it works; raises `OperationalError` with the database.
+
+        Cancelling ends every stream, so that the server can stop; after an error it can be run again.
+        """
         try:
-            while True:
-                try:
-                    async with self._connected() as connection:
-                        wait_s = 0.25
-                        await self._follow(connection)
-                except (OperationalError, OSError) as error:
-                    self._lost(error)
-                await asyncio.sleep(wait_s * self._random.uniform(0.5, 1.0))
-                wait_s = min(wait_s * 2, BACKOFF_MAX_S)
-        finally:
+            async with await AsyncConnection.connect(self._dsn, autocommit=True) as connection:
+                await store_feed.listen(connection)
+                self._position = await store_feed.head(connection)
+                await self._read_directory(connection)
+                await self._read_values(connection, None)
+                self.connected = True
+                self._tell(Change(everything=True))
+                up()
+                await self._follow(connection)
+        except asyncio.CancelledError:
             self.close()
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Connection]:
-        connection = await AsyncConnection.connect(self._dsn, autocommit=True)
-        async with connection:
-            await store_feed.listen(connection)
-            self._position = await store_feed.head(connection)
-            await self._read_directory(connection)
-            await self._read_values(connection, None)
-            self.connected = True
-            log.info("pages are live")
-            self._tell(Change(everything=True))
-            yield connection
-
-    def _lost(self, error: Exception) -> None:
-        if self.connected:
-            log.warning("pages lost the database: %s", error)
-        self.connected = False
+            raise
+        finally:
+            self.connected = False
 
     async def _follow(self, connection: Connection) -> None:
         while True:

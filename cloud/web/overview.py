@@ -11,7 +11,10 @@ from cloud.web.language import Language
 from cloud.web.render import zone_of
 from cloud.web.sparkline import Drawing
 from cloud.web.values import Shown, show
-from cloud.web.words import FIGURES, KINDS, STATES, state_word
+from cloud.web.words import FIGURES, KINDS, LEAVES, STATES, state_word
+
+NAMELESS = frozenset({"state", "count", "dimensionless"})
+"""Quantities that say nothing about what is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +136,24 @@ def site_view(
 def point_row(latest: Latest, spark: Drawing | None, language: Language, *, zone: ZoneInfo) -> PointRow:
     """Return a point as shown."""
     point = latest.point
-    leaf = point.name.rpartition("/")[2]
-    said = language.quantity(point.quantity)
     return PointRow(
         id=point.id,
         name=point.name,
-        label=said if leaf == point.quantity else f"{said} · {leaf.replace('_', ' ')}",
+        label=_label(point.name.rpartition("/")[2], point.quantity, language),
         unit=unit(point.quantity),
         due_ms=point.period_ms,
         shown=show(latest, language, zone),
         spark=spark,
         states={value: state_word(language, word) for value, word in point.states.items()},
     )
+
+
+def _label(leaf: str, quantity: str, language: Language) -> str:
+    """Return the quantity's name; the last part of the point's name where that says more."""
+    if leaf == quantity:
+        return language.quantity(quantity)
+    own = language.say(LEAVES[leaf]) if leaf in LEAVES else leaf.replace("_", " ")
+    return own if quantity in NAMELESS else f"{language.quantity(quantity)} · {own}"
 
 
 def figures(

@@ -6,15 +6,17 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from cloud.store.latest import list_latest
 from cloud.store.points import list_points
 from cloud.store.positions_read import list_latest_positions
 from cloud.store.sites import find_site, list_gateways, list_sites
+from cloud.store.snapshot import Pool, snapshot
 from cloud.web.assets import content_security_policy, mount_assets
-from cloud.web.context import Pool, Web
+from cloud.web.context import Web
+from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
 from cloud.web.overview import figures, site_view
@@ -36,20 +38,23 @@ def mount(
     settings: WebSettings,
     now: Callable[[], datetime],
 ) -> None:
-    """Add the pages to an app; `feed.run()` is the caller's task. Raises `WebSettingsError`."""
+    """Add the pages to an app; `feed.run()` is the caller's task. Raises `SettingsError`."""
     mount_assets(app, settings)
     policy = content_security_policy(settings.tiles)
     web = Web(pool, feed, Renderer(now=now, policy=policy), settings, now)
-    _add_now(app, web)
-    _add_map(app, web)
-    _add_live(app, web)
-    add_site_pages(app, web)
+    app.state.web = web
+    router = APIRouter(include_in_schema=False, route_class=PageRoute)
+    _add_now(router, web)
+    _add_map(router, web)
+    _add_live(router, web)
+    add_site_pages(router, web)
+    app.include_router(router)
 
 
-def _add_now(app: FastAPI, web: Web) -> None:
+def _add_now(router: APIRouter, web: Web) -> None:
     async def page(request: Request) -> HTMLResponse:
         language = language_of(request)
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             sites = await list_sites(connection)
             gateways = await list_gateways(connection)
             latest = await list_latest(connection, now=web.now(), limit=POINTS_MAX)
@@ -73,21 +78,21 @@ def _add_now(app: FastAPI, web: Web) -> None:
         return web.render.page(request, "now.html", {"page": "now", "sites": views, "figures": counts})
 
     async def counts(request: Request) -> HTMLResponse:
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             sites, gateways = await list_sites(connection), await list_gateways(connection)
             latest = await list_latest(connection, now=web.now(), limit=POINTS_MAX)
         silent = sum(one.state == "silent" for one in latest)
         shown = figures(sites, gateways, language_of(request), silent=silent)
         return web.render.page(request, "now_figures.html", {"figures": shown})
 
-    app.add_api_route("/", page, include_in_schema=False)
-    app.add_api_route("/parts/figures", counts, include_in_schema=False)
+    router.add_api_route("/", page)
+    router.add_api_route("/parts/figures", counts)
 
 
-def _add_map(app: FastAPI, web: Web) -> None:
+def _add_map(router: APIRouter, web: Web) -> None:
     async def page(request: Request) -> HTMLResponse:
         language = language_of(request)
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             newest = await list_latest_positions(connection, now=web.now())
             periods = {one.id: one.period_ms for one in await list_points(connection, quantity="position")}
         rows = [
@@ -106,20 +111,20 @@ def _add_map(app: FastAPI, web: Web) -> None:
         )
 
     async def tracks(request: Request, site: str | None = None) -> JSONResponse:
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             found = await find_site(connection, site) if site else None
             if site and found is None:
-                raise HTTPException(404)
+                raise NotHereError
             data = await vehicles(
                 connection, language_of(request), now=web.now(), site_id=found.id if found else None
             )
         return JSONResponse({"vehicles": data}, headers=NO_STORE)
 
-    app.add_api_route("/map", page, include_in_schema=False)
-    app.add_api_route("/parts/tracks", tracks, include_in_schema=False)
+    router.add_api_route("/map", page)
+    router.add_api_route("/parts/tracks", tracks)
 
 
-def _add_live(app: FastAPI, web: Web) -> None:
+def _add_live(router: APIRouter, web: Web) -> None:
     async def live(request: Request, site: str | None = None) -> StreamingResponse:
         view = View(language_of(request), site)
         return StreamingResponse(
@@ -128,4 +133,4 @@ def _add_live(app: FastAPI, web: Web) -> None:
             headers={**NO_STORE, "X-Accel-Buffering": "no"},
         )
 
-    app.add_api_route("/live", live, include_in_schema=False)
+    router.add_api_route("/live", live)

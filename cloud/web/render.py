@@ -56,6 +56,7 @@ class Renderer:
                 now_ms=now_ms,
                 ago=lambda at_ms: ago(speaks, now_ms - at_ms),
                 clock=lambda at_ms: clock_text(_moment(at_ms), zone),
+                short=lambda at_ms: f"{_moment(at_ms).astimezone(zone):%Y-%m-%d %H:%M:%S}",
                 iso=lambda at_ms: _moment(at_ms).isoformat(timespec="milliseconds"),
                 **shows,
             )

@@ -6,17 +6,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from cloud.settings import SettingsError
+
 TileKind = Literal["wgs84", "gcj02"]
 LIBRARIES = Path(__file__).resolve().parents[2] / "node_modules"
-
-
-class WebSettingsError(ValueError):
-    """A setting of the pages is wrong; `faults` names each with its value and what was expected."""
-
-    def __init__(self, faults: list[str]) -> None:
-        """`faults` has at least one line."""
-        super().__init__("; ".join(faults))
-        self.faults = faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +42,7 @@ class WebSettings:
 
 
 def read_settings(environment: Mapping[str, str]) -> WebSettings:
-    """Return what HENG_TILE_… and HENG_WEB_LIBRARIES say; raises `WebSettingsError` with every fault."""
+    """Return what HENG_TILE_… and HENG_WEB_LIBRARIES say; raises `SettingsError` with every fault."""
     key = environment.get("HENG_TILE_KEY", "")
     kind = environment.get("HENG_TILE_KIND", "wgs84")
     urls = tuple(environment.get("HENG_TILE_URL", "").split())
@@ -57,7 +50,7 @@ def read_settings(environment: Mapping[str, str]) -> WebSettings:
     if kind not in ("wgs84", "gcj02"):
         faults.append(f"HENG_TILE_KIND: {kind!r}, expected wgs84 or gcj02")
     if faults:
-        raise WebSettingsError(faults)
+        raise SettingsError(faults)
     tiles = Tiles(
         tuple(url.replace("{key}", key) for url in urls),
         "gcj02" if kind == "gcj02" else "wgs84",

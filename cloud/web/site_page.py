@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from cloud.store.completeness import Completeness, read_completeness
@@ -14,8 +14,10 @@ from cloud.store.latest import Latest, list_latest
 from cloud.store.points import get_point, list_points
 from cloud.store.positions_read import list_latest_positions
 from cloud.store.sites import Site, find_site, list_gateways
+from cloud.store.snapshot import snapshot
 from cloud.web.charts import chart
 from cloud.web.context import Web
+from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.overview import SiteView, site_view
 from cloud.web.ranges import SPANS, Range, read_range
@@ -31,16 +33,14 @@ COUNTED_MAX = timedelta(days=31, hours=1)
 HISTORY = timedelta(days=3660)
 
 
-def add_site_pages(app: FastAPI, web: Web) -> None:
+def add_site_pages(router: APIRouter, web: Web) -> None:
     """Add /sites/{name} and what it loads."""
     pages = SitePages(web)
-    router = APIRouter(include_in_schema=False)
     router.add_api_route("/sites/{name}", pages.page)
     router.add_api_route("/sites/{name}/events", pages.events)
     router.add_api_route("/sites/{name}/gaps", pages.gaps)
     router.add_api_route("/sites/{name}/completeness", pages.completeness)
     router.add_api_route("/sites/{name}/chart/{point_id}", pages.chart)
-    app.include_router(router)
 
 
 class SitePages:
@@ -52,7 +52,7 @@ class SitePages:
     async def page(self, request: Request, name: str) -> HTMLResponse:
         """Return the site's page."""
         web, language = self._web, language_of(request)
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             gateways = await list_gateways(connection, site_id=site.id)
             latest = await list_latest(connection, now=web.now(), site_id=site.id)
@@ -80,11 +80,11 @@ class SitePages:
     async def chart(self, request: Request, name: str, point_id: int) -> JSONResponse:
         """Return one chart's data."""
         web = self._web
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             point = await get_point(connection, point_id)
             if point is None or point.site_id != site.id:
-                raise HTTPException(404)
+                raise NotHereError
             asked = self._range(request, site)
             data = await chart(
                 connection, point, (asked.from_at, asked.to_at), now=web.now(), language=language_of(request)
@@ -96,7 +96,7 @@ class SitePages:
         web, language = self._web, language_of(request)
         until = web.now() + timedelta(days=1)
         limit = EVENTS_PAGE + 1
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             rows = await list_events(
                 connection,
@@ -116,7 +116,7 @@ class SitePages:
     async def gaps(self, request: Request, name: str) -> HTMLResponse:
         """Return the gaps of the page's range, the newest first."""
         web, language = self._web, language_of(request)
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             asked = self._range(request, site)
             rows = await list_gaps(connection, asked.from_at, asked.to_at, now=web.now(), site_id=site.id)
@@ -131,7 +131,7 @@ class SitePages:
         """Return the account of every point over the page's range."""
         web, language = self._web, language_of(request)
         accounts: list[Completeness] = []
-        async with web.pool.connection() as connection:
+        async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             asked = self._range(request, site)
             too_long = asked.to_at - asked.from_at > COUNTED_MAX
@@ -157,7 +157,7 @@ class SitePages:
 async def _site(connection: Connection, name: str) -> Site:
     site = await find_site(connection, name)
     if site is None:
-        raise HTTPException(404)
+        raise NotHereError
     return site
 
 

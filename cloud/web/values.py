@@ -21,6 +21,8 @@ class Shown:
     id: int
     text: str
     """The value as displayed, a word, or a dash."""
+    digits: str
+    """Every digit, or the same word or dash."""
     exact: str
     """Every digit, with its unit; empty when there is no value."""
     look: str
@@ -43,6 +45,9 @@ def show(latest: Latest, language: Language, zone: ZoneInfo) -> Shown:
     return Shown(
         id=latest.point.id,
         text=_text(latest, value, language),
+        digits=exact(value)
+        if _look(latest, value) == "number" and value is not None
+        else _text(latest, value, language),
         exact=f"{exact(value)} {unit(quantity)}".strip() if value is not None else "",
         look=_look(latest, value),
         flag=_flag(latest, language),

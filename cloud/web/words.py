@@ -49,7 +49,7 @@ STATUSES = {
     "unknown": mark("Unknown"),
 }
 NEVER = mark("No reading yet")
-SILENT = mark("Silent: no evidence since")
+SILENT = mark("Silent: nothing newer")
 ABSENT = mark("Absent")
 CAUSES = {
     "sensor": mark("Gap: sensor"),
@@ -73,6 +73,18 @@ CAUSE_WORDS = {
     "hub": mark("hub"),
     "maintenance": mark("maintenance"),
 }
+LEAVES = {
+    "power": mark("Power supply"),
+    "flags": mark("UPS flags"),
+    "mode": mark("Fix mode"),
+    "error": mark("horizontal"),
+    "satellites_gps": mark("GPS"),
+    "satellites_beidou": mark("BeiDou"),
+    "satellites_galileo": mark("Galileo"),
+    "satellites_glonass": mark("GLONASS"),
+}
+NOT_HERE = mark("There is nothing at this address.")
+NO_DATABASE = mark("The hub's database does not answer. Gateways keep their readings; try again later.")
 UNEXPLAINED = mark("No evidence, unexplained")
 NO_READINGS_24H = mark("no readings in the last 24 hours")
 SPARK = mark(

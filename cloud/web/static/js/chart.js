@@ -20,6 +20,12 @@ export function decimalText(count, exponent) {
   return `${sign}${padded.slice(0, exponent)}.${padded.slice(exponent)}`;
 }
 
+/** A number beside the axis: as many places as the step between two of them needs. */
+function scaleText(value, step) {
+  const places = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  return value.toFixed(places).replace("-", "\u2212");
+}
+
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -119,14 +125,19 @@ class Chart {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.zone),
       scales: { x: { range: () => this.window() }, y: { range: (_, low, high) => this.span(low, high, isState) } },
       axes: [
-        { ...axis, values: (_, splits, __, ___, step) => splits.map((at) => this.label(at, step)) },
-        { ...axis, size: 62, values: isState ? (_, splits) => splits.map((y) => this.states[String(y)] ?? "") : undefined },
+        { ...axis, size: 32, values: (_, splits, __, ___, step) => splits.map((at) => this.label(at, step)) },
+        { ...axis, size: isState ? this.wordWidth() : 62, values: (_, splits, __, ___, step) => splits.map((y) => (isState ? this.states[String(y)] ?? "" : scaleText(y, step))) },
       ],
       series: [{}, line, edge, edge],
       bands: [{ series: [3, 2], fill: colour("--band") }],
       legend: { show: false },
       hooks: { setCursor: [(plot) => this.point(plot)], draw: [() => this.marks()] },
     };
+  }
+
+  wordWidth() {
+    const longest = Object.values(this.states).reduce((a, b) => (b.length > a.length ? b : a), "");
+    return Math.min(130, 24 + longest.length * (/^[\x20-\x7e]*$/.test(longest) ? 7 : 13));
   }
 
   label(at, step) {

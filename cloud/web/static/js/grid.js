@@ -3,6 +3,7 @@
 
 const STEPS = [30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001];
 const LINES_MIN = 3;
+const SCALE_ROOM_PX = 190; // the scale stands at the bottom right, where no label may be
 
 /** The widest round step that gives at least three lines over `span` degrees. */
 export function stepFor(span) {
@@ -37,8 +38,9 @@ export function addGrid(map, box, ink) {
     map.getSource("grid").setData({ type: "FeatureCollection", features: [
       ...meridians.map((x) => line([x, -85], [x, 85])), ...parallels.map((y) => line([west - 1, y], [east + 1, y])),
     ] });
+    const room = box.clientWidth - SCALE_ROOM_PX;
     labels.replaceChildren(
-      ...meridians.map((x) => label("east", x, "left", map.project([x, south]).x, x < 0 ? "W" : "E", step)),
+      ...meridians.filter((x) => map.project([x, south]).x < room).map((x) => label("east", x, "left", map.project([x, south]).x, x < 0 ? "W" : "E", step)),
       ...parallels.map((y) => label("north", y, "top", map.project([west, y]).y, y < 0 ? "S" : "N", step)),
     );
   };

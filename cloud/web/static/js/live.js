@@ -67,16 +67,15 @@ function writeAge(cell, point) {
 
 function writePoint(row, point) {
   const value = row.querySelector(".value");
-  if (value.textContent !== point.text) {
-    value.textContent = point.text;
+  const text = row.closest("[data-exact]") ? point.digits : point.text;
+  if (value.textContent !== text) {
+    value.textContent = text;
     value.classList.remove("fresh");
     requestAnimationFrame(() => value.classList.add("fresh"));
   }
   value.title = point.exact;
   value.classList.toggle("absent", point.look === "absent");
   value.classList.toggle("word", point.look === "word");
-  const exact = row.querySelector(".exact");
-  if (exact) exact.textContent = point.exact;
   const flag = row.querySelector(".flag");
   if (flag && flag.textContent !== point.flag) flag.textContent = point.flag;
   const age = row.querySelector(".age-cell");

@@ -90,7 +90,7 @@ class Fleet {
   }
 
   addTracks() {
-    this.map.addSource("tracks", { type: "geojson", data: this.features() });
+    this.map.addSource("tracks", { type: "geojson", tolerance: 0.1, data: this.features() });
     const rounded = { "line-cap": "round", "line-join": "round" };
     this.map.addLayer({ id: "track-edge", type: "line", source: "tracks", filter: ["==", ["get", "kind"], "track"], layout: rounded, paint: { "line-color": css("--surface"), "line-width": 6 } });
     this.map.addLayer({ id: "track", type: "line", source: "tracks", filter: ["==", ["get", "kind"], "track"], layout: rounded, paint: { "line-color": ["get", "colour"], "line-width": 3 } });
