@@ -88,12 +88,16 @@ restore_service_starts() {
   trap - EXIT
 }
 
-# Not at the next boot either. Units of packages that were here before are not touched.
+# Not at the next boot either, with systemd or without. Units of packages that were here before are not touched.
 disable_services() {
-  command -v systemctl >/dev/null || return 0
+  local package unit script
   for package in "$@"; do
     dpkg -L "$package" | sed -n 's,^\(/usr\)\?/lib/systemd/system/\([^/@]*\.\(service\|socket\|target\|path\)\)$,\2,p' |
-      while read -r unit; do $sudo systemctl --quiet disable "$unit" </dev/null >/dev/null 2>&1 || true; done
+      while read -r unit; do
+        if command -v systemctl >/dev/null; then $sudo systemctl --quiet disable "$unit" </dev/null >/dev/null 2>&1 || true; fi
+      done
+    dpkg -L "$package" | sed -n 's,^/etc/init.d/,,p' |
+      while read -r script; do $sudo update-rc.d "$script" disable </dev/null >/dev/null 2>&1 || true; done
   done
 }
 

@@ -1,6 +1,7 @@
 """What a newcomer runs: the Makefile, the set-up script and the README."""
 
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -105,3 +106,20 @@ def test_without_the_snippet_anyone_would_enter(root: Path, tmp_path: Path) -> N
     port = _free_port()
     with _system_broker(tmp_path, f"listener {port} 127.0.0.1\n"):
         assert _connect_anonymously(port) == "Success"
+
+
+def test_missing_programs_are_named_where_there_is_no_apt(root: Path, tmp_path: Path) -> None:
+    for name in ("bash", "dirname", "python3", "id", "printf", "cat"):
+        found = shutil.which(name)
+        assert found is not None
+        (tmp_path / name).symlink_to(found)
+    done = subprocess.run(
+        [tmp_path / "bash", root / "scripts/setup.sh"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "nut-client" in done.stderr
+    assert "no apt system" in done.stderr
