@@ -227,7 +227,7 @@ async def _ask(
 
         year, hour, most = [], [], 0
         for turn in range(args.asks + 3):
-            shift = timedelta(seconds=chooser.randrange(86_400))
+            shift = timedelta(seconds=chooser.randrange(args.days * 200))
             took, body = await ask(BEGIN + shift, BEGIN + span - shift, max_points=POINTS_MAX)
             points = len(json.loads(body)["buckets"])
             start = BEGIN + timedelta(seconds=chooser.randrange(args.days * 86_400 - 3600))

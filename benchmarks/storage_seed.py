@@ -142,7 +142,7 @@ async def _bodies(db: Connection, seeded: Seeded, readings: Readings, day: datet
 
 def _body(seq: int, counts: npt.NDArray[np.int64]) -> bytes:
     rooms = counts.reshape(10, 10).tolist()
-    polls = [Poll(layout="0badcafe", tick=100 * n, counts=room) for n, room in enumerate(rooms)]
+    polls = [Poll(layout="0badcafe", tick=100 * n, counts=[*room]) for n, room in enumerate(rooms)]
     batch = Batch(
         gateway="bench",
         epoch=bytes(16),
