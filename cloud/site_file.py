@@ -130,7 +130,7 @@ def read_site_file(path: Path) -> tuple[SiteFile | None, list[Fault]]:
     """Return the file's content, or every fault of it; raises `OSError` when it cannot be read."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, an endless number, endless brackets
         return None, [Fault("(file)", str(error), "TOML in UTF-8")]
     return check(data, SiteFile)
 

@@ -8,11 +8,19 @@ from msgspec import Meta, Struct
 
 DeviceName = Annotated[
     str,
-    Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$", description="1 to 63 characters of a-z, 0-9, '_', '.', '-'"),
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$(?!\n)",
+        description="1 to 63 characters of a-z, 0-9, '_', '.', '-'",
+    ),
 ]
 Host = Annotated[
     str,
-    Meta(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:%-]+$", description="a host name or address"),
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9._:%-]+$(?!\n)",
+        description="a host name or address",
+    ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 

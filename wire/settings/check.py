@@ -132,14 +132,19 @@ def _integer(value: object, kind: inspect.Type, path: str) -> Iterator[Fault]:
 
 
 def _number(value: object, kind: inspect.Type, path: str) -> Iterator[Fault]:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(_float(value)) or not _in_range(_float(value), kind):
+    number = _float(value)
+    if not math.isfinite(number) or not _in_range(number, kind):
         yield Fault(path, value, _expectation(kind))
 
 
 def _float(value: object) -> float:
-    assert isinstance(value, int | float)
-    return float(value)
+    """Return the number that `value` is, or not-a-number; an integer beyond all floats is infinite."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _in_range(value: float, kind: inspect.Type) -> bool:
@@ -170,7 +175,7 @@ def _truth(value: object, kind: inspect.Type, path: str) -> Iterator[Fault]:
 
 
 def _choice(value: object, kind: inspect.Type, path: str) -> Iterator[Fault]:
-    if value not in _choices(kind) or isinstance(value, bool):
+    if not any(type(value) is type(choice) and value == choice for choice in _choices(kind)):
         yield Fault(path, value, _expectation(kind))
 
 

@@ -101,6 +101,6 @@ def read_settings(file: Path) -> tuple[GatewaySettings | None, list[Fault]]:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         return None, [Fault(str(file), error.strerror or "unreadable", "a file that can be read")]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, an endless number, endless brackets
         return None, [Fault(str(file), str(error), "TOML in UTF-8")]
     return check(data, GatewaySettings)

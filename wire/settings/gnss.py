@@ -31,9 +31,7 @@ class GnssDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="g
     port: Port = 2947
     receiver: Annotated[str, Meta(max_length=200)] | None = None
     """Path of the receiver as gpsd names it; every receiver of the daemon when absent."""
-    points: list[GnssPoint] = field(
-        default_factory=lambda: list(get_args(GnssPoint))
-    )
+    points: list[GnssPoint] = field(default_factory=lambda: list(get_args(GnssPoint)))
     silence_s: Annotated[int, Meta(ge=1, le=3600)] = 10
     """No report for so long means that the receiver is silent."""
     period_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 1000

@@ -22,11 +22,11 @@ REGISTERS_PER_READ_MAX = 125
 PointPart = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9][a-z0-9_./-]{0,62}$",
+        pattern=r"^[a-z0-9][a-z0-9_./-]{0,62}$(?!\n)",
         description="1 to 63 characters of a-z, 0-9, '_', '.', '/', '-'",
     ),
 ]
-RawPattern = Annotated[str, Meta(pattern=r"^0x([0-9A-Fa-f]{4}){1,4}$")]
+RawPattern = Annotated[str, Meta(pattern=r"^0x([0-9A-Fa-f]{4}){1,4}$(?!\n)")]
 """The registers of one value as sent, first register first: `0x8000` or `0x7FC00000`."""
 ValueType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
 

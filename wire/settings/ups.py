@@ -29,7 +29,7 @@ class UpsDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="up
     """First part of the names of its points: `<prefix>/power`, `<prefix>/battery_charge`, …"""
     host: Host = "127.0.0.1"
     port: Port = 3493
-    ups: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "ups"
+    ups: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")] = "ups"
     """Its name in `ups.conf`."""
     interval_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 1000
     timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 3000
