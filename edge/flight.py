@@ -21,8 +21,6 @@ class Flight:
     hash: bytes
     size: int
     fresh: bool
-    sealed_now: bool
-    """Sealed by this process; the others may have been sent by an earlier one."""
     sent_at: float
     """When it was first sent on this connection."""
     due_at: float
@@ -34,8 +32,6 @@ class Verdict:
     """What an ack means for what is in flight."""
 
     done: list[BatchKey] = field(default_factory=list)
-    conflicts: list[BatchKey] = field(default_factory=list)
-    """The hub holds another batch under this number."""
     sent_at: float | None = None
     """When the youngest of them was sent: the ack's time lies between then and now."""
 
@@ -50,8 +46,6 @@ class Flights:
         self._resend_max_s = resend_max_s
         self._flights: dict[BatchKey, Flight] = {}
         self._backlog_bytes_max = BACKLOG_BYTES_FIRST
-        self.proven = False
-        """Whether the hub took a batch that this process sealed: its numbers are really free."""
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -59,9 +53,9 @@ class Flights:
     def __contains__(self, key: BatchKey) -> bool:
         return key in self._flights
 
-    def add(self, sealed: Sealed, now: float, *, fresh: bool, sealed_now: bool) -> None:
+    def add(self, sealed: Sealed, now: float, *, fresh: bool) -> None:
         """A batch is sent."""
-        flight = Flight(sealed.hash, len(sealed.frame), fresh, sealed_now, now, now + self._resend_s)
+        flight = Flight(sealed.hash, len(sealed.frame), fresh, now, now + self._resend_s)
         self._flights[BatchKey(sealed.epoch, sealed.seq)] = flight
 
     def forget(self, key: BatchKey) -> None:
@@ -89,10 +83,8 @@ class Flights:
         return min((flight.due_at for flight in self._flights.values()), default=None)
 
     def fresh_room(self) -> int:
-        """How many fresh batches may go now; a single one until the hub has taken one."""
-        if self.proven:
-            return max(0, self._window - len(self._flights))
-        return 0 if any(flight.sealed_now for flight in self._flights.values()) else 1
+        """How many fresh batches may go now."""
+        return max(0, self._window - len(self._flights))
 
     def earlier_room(self) -> int:
         """How many batches that were sealed by an earlier process may go now."""
@@ -101,7 +93,7 @@ class Flights:
     def backlog_room(self) -> int:
         """How many batches of backlog may be sealed and sent now; fresh ones always find room beside them."""
         backlog = [flight.size for flight in self._flights.values() if not flight.fresh]
-        if not self.proven or sum(backlog) >= self._backlog_bytes_max:
+        if sum(backlog) >= self._backlog_bytes_max:
             return 0
         return max(0, min(4, self._window * 3 // 4 - len(self._flights)))
 
@@ -110,28 +102,13 @@ class Flights:
         verdict = Verdict()
         for key, digest in _named(ack):
             flight = self._flights.get(key)
-            if flight is None:
+            if flight is None or flight.hash != digest:
                 continue
             verdict.sent_at = max(verdict.sent_at or flight.sent_at, flight.sent_at)
-            del self._flights[key]
-            if flight.hash != digest:
-                verdict.conflicts.append(key)
-                continue
             verdict.done.append(key)
-            self.proven = self.proven or flight.sealed_now
-            self._adapt(flight, now)
-        if not self.proven:
-            verdict.conflicts += self._probe(ack)
-        return verdict
-
-    def _probe(self, ack: Ack) -> list[BatchKey]:
-        """Until proven, one batch of ours is in flight alone: an order for a new epoch means that one."""
-        found = [
-            key for key, flight in self._flights.items() if flight.sealed_now and key.epoch in ack.new_epoch
-        ]
-        for key in found:
             del self._flights[key]
-        return found
+            self._adapt(flight, now)
+        return verdict
 
     def _adapt(self, flight: Flight, now: float) -> None:
         """Let more backlog fly while the line is fast, less when it is slow."""

@@ -1,5 +1,6 @@
-"""Builds the gateway out of its settings and runs it: the only place where the real clock, randomness,
-journal, drivers and uplink are made.
+"""Builds the gateway out of its settings and runs it.
+
+It is the only place where the real clock, randomness, journal, drivers and uplink are made.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import secrets
 import signal
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +35,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 DAY_S = 86400.0
 DRAIN_S = 1.5
 _DOUBT_S = 3600.0
+
+Part = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Gateway:
                 "gateway_started", {"software": software(), "clean_stop_before": past.stopped_cleanly}
             )
             recorder.resume(past)
-            uplink = self._uplink(journal, recorder, sent_before=past.used)
+            uplink = self._uplink(journal, recorder)
             async with asyncio.TaskGroup() as tasks:
                 drivers = [
                     tasks.create_task(self._supervisor(driver, recorder).run(), name=driver.name)
@@ -158,7 +161,7 @@ class Gateway:
             layouts=self._points.layouts,
         )
 
-    def _uplink(self, journal: Journal, recorder: Recorder, *, sent_before: bool) -> Uplink:
+    def _uplink(self, journal: Journal, recorder: Recorder) -> Uplink:
         settings = self._settings.uplink
         given = Given(
             settings=settings,
@@ -176,7 +179,6 @@ class Gateway:
             recorder=recorder,
             timekeeper=self._timekeeper,
             backoff=self._backoff(settings.reconnect_s, settings.reconnect_max_s),
-            sent_before=sent_before,
         )
 
     def _judge_dates(self) -> bool:
@@ -193,9 +195,7 @@ class Gateway:
     def _backoff(self, first_s: float, longest_s: float) -> Backoff:
         return Backoff(first_s, longest_s, random=self._world.random)
 
-    async def _keep(
-        self, name: str, run: Callable[[], Coroutine[None, None, None]], recorder: Recorder
-    ) -> None:
+    async def _keep(self, name: str, run: Part, recorder: Recorder) -> None:
         backoff = self._backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         await keep_running(name, run, recorder, backoff=backoff, now=self._world.now)
 
@@ -206,7 +206,7 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _every_second(recorder: Recorder) -> Callable[[], Coroutine[None, None, None]]:
+def _every_second(recorder: Recorder) -> Part:
     async def run() -> None:
         while True:
             recorder.tick()

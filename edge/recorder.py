@@ -21,6 +21,7 @@ from wire.messages import (
     Poll,
     Position,
     Scalar,
+    as_text,
 )
 from wire.quantities import QUANTITIES
 from wire.status import ClockState, GapCause, Status
@@ -95,7 +96,7 @@ class Recorder:
     async def event(self, event: Event) -> None:
         """Accept one event."""
         await self._journal.intake.space()
-        self._journal.intake.add(event)
+        self._journal.intake.add(_storable(event))
 
     async def silent(self, points: Sequence[str], *, cause: GapCause, reason: str, tick: int) -> None:
         """Say that these points give nothing since `tick`; repeated calls change nothing."""
@@ -111,12 +112,13 @@ class Recorder:
 
     def tell(self, kind: str, data: Mapping[str, Scalar], *, subject: str = "") -> None:
         """Journal an event of the gateway itself."""
-        self._journal.intake.add(Event(kind, subject or self._gateway, self._now_tick(), dict(data)))
+        event = Event(kind, subject or self._gateway, self._now_tick(), dict(data))
+        self._journal.intake.add(_storable(event))
 
     def resume(self, past: Past) -> None:
         """Take over the silence that the last run left: what was open, and the time nobody was there."""
         if past.damage:
-            self.tell("journal_damaged", {"reason": past.damage[:200]})
+            self.tell("journal_damaged", {"reason": past.damage})
         same_boot = past.boot == self._boot
         last = _last_by_point(past) if same_boot and not past.damage else {}
         known = {point for points in past.layouts.values() for point in points}
@@ -127,7 +129,11 @@ class Recorder:
                 self._silences[point.name] = Silence(earlier.gap, journalled=True)
             elif past.damage or point.name in known:
                 gap = Gap(
-                    point.name, cause, last.get(point.name), None, past.damage or "gateway was not running"
+                    point.name,
+                    cause,
+                    last.get(point.name),
+                    None,
+                    as_text(past.damage or "gateway was not running"),
                 )
                 excused = self._excused(point) if past.stopped_cleanly and same_boot else 0
                 self._silences[point.name] = Silence(gap, journalled=False, excused_ticks=excused)
@@ -176,7 +182,7 @@ class Recorder:
             self._close(silence, tick)
         else:
             start = min(tick, self._last_tick(point, tick))
-        gap = Gap(point, cause, start, None, reason[:200])
+        gap = Gap(point, cause, start, None, as_text(reason))
         self._silences[point] = Silence(gap, journalled=True)
         self._journal.intake.add(gap)
 
@@ -190,10 +196,16 @@ class Recorder:
     def _look_at_journal(self, tick: int) -> None:
         """After a file had to be set aside, say that any reading before may be missing."""
         while self._journal.damages:
-            reason = self._journal.damages.pop(0)[:200]
+            reason = as_text(self._journal.damages.pop(0))
             self.tell("journal_damaged", {"reason": reason})
             for point in self._points:
                 self._journal.intake.add(Gap(point, GapCause.STORAGE, None, tick, reason))
+
+
+def _storable(event: Event) -> Event:
+    """Return the event with texts that the wire carries: a hub must never refuse a batch for one of them."""
+    data = {key: as_text(value) if isinstance(value, str) else value for key, value in event.data.items()}
+    return Event(event.kind, as_text(event.subject), event.tick, data)
 
 
 def _absence(past: Past, *, same_boot: bool) -> GapCause:

@@ -84,7 +84,7 @@ class Supervisor:
             await self._driver.run(watched)
         except DeviceUnavailable as error:
             await self._unavailable(error.reason, error.cause)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             await self._crashed(error)
         else:
             await self._unavailable("driver ended", GapCause.GATEWAY)

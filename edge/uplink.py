@@ -64,9 +64,7 @@ class Uplink:
         recorder: Recorder,
         timekeeper: Timekeeper,
         backoff: Backoff,
-        sent_before: bool,
     ) -> None:
-        """`sent_before`: the journal was used before, so that its numbers are to be proven free."""
         self._given = given
         self._journal = journal
         self._recorder = recorder
@@ -76,7 +74,6 @@ class Uplink:
         self._flights = Flights(
             settings.window, resend_s=settings.resend_s, resend_max_s=settings.resend_max_s
         )
-        self._flights.proven = not sent_before
         self._gateway = given.identity.gateway
         self._batch_topic = build(self._gateway, Channel.UP_BATCH)
         self._ack_topic = build(self._gateway, Channel.DOWN_ACK)
@@ -185,12 +182,12 @@ class Uplink:
             self._journal.room = self._flights.fresh_room()
             now = self._given.now()
             while self._journal.ready:
-                self._fly(client, tasks, self._journal.ready.popleft(), fresh=True, sealed_now=True)
+                self._fly(client, tasks, self._journal.ready.popleft(), fresh=True)
             for key in self._flights.due(now):
                 await self._again(client, tasks, key)
             await self._earlier(client, tasks)
             for sealed in await self._backlog():
-                self._fly(client, tasks, sealed, fresh=False, sealed_now=True)
+                self._fly(client, tasks, sealed, fresh=False)
             self._journal.room = self._flights.fresh_room()
             await self._pause()
 
@@ -211,9 +208,8 @@ class Uplink:
         sealed: Sealed,
         *,
         fresh: bool,
-        sealed_now: bool,
     ) -> None:
-        self._flights.add(sealed, self._given.now(), fresh=fresh, sealed_now=sealed_now)
+        self._flights.add(sealed, self._given.now(), fresh=fresh)
         tasks.create_task(self._publish(client, sealed.frame))
 
     async def _publish(self, client: aiomqtt.Client, data: bytes) -> None:
@@ -238,7 +234,7 @@ class Uplink:
         self._cursor = (file, after)
         for sealed in found:
             if BatchKey(sealed.epoch, sealed.seq) not in self._flights:
-                self._fly(client, tasks, sealed, fresh=False, sealed_now=False)
+                self._fly(client, tasks, sealed, fresh=False)
 
     async def _backlog(self) -> list[Sealed]:
         room = self._flights.backlog_room()
@@ -280,21 +276,12 @@ class Uplink:
             self._backoff.succeeded()
         if verdict.sent_at is not None:
             self._hint(ack, sent_at=verdict.sent_at, now=now)
-        given_up = {*ack.new_epoch, *(key.epoch for key in verdict.conflicts)}
-        if given_up:
-            await self._new_epoch(list(given_up))
-        for key in verdict.conflicts:
-            await self._journal.reseal(key)
-        if verdict.done or given_up:
+        if ack.new_epoch and await self._journal.new_epoch(ack.new_epoch):
+            LOG.warning("uplink: the hub knows another state of this journal; a new epoch begins")
+            self._recorder.tell("journal_epoch", {"reason": "hub"})
+        if verdict.done:
             self._journal.room = self._flights.fresh_room()
             self._journal.wake.set()
-
-    async def _new_epoch(self, epochs: list[bytes]) -> None:
-        gone = await self._journal.new_epoch(epochs)
-        if gone is not None:
-            LOG.warning("uplink: the hub knows a later state of this journal; a new epoch begins")
-            self._recorder.tell("journal_epoch", {"reason": "hub", "readings_set_aside": gone})
-            self._flights.proven = True
 
     def _hint(self, ack: Ack, *, sent_at: float, now: float) -> None:
         """The hub signed between our sending and now: its time is good to half of that."""

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge.journal import rows
-from edge.journal.errors import JournalFullError
 from edge.journal.group import WEIGHT_MAX, Group, merge, mergeable
-from edge.journal.mark import Mark
 from edge.journal.memory import Lost, Memory
 from edge.journal.room import Limits, Thinner
 from edge.journal.schema import connect, transaction, translated, used_bytes
-from edge.journal.sealer import Head, Sealed, Sealer, opened
+from edge.journal.sealer import Head, Sealed, Sealer
 from edge.journal.state import State
 from wire.messages import Layout
 
@@ -83,11 +81,8 @@ class JournalFile:
             with self._transaction():
                 self.state.put("journal", self._given.random_id())
                 self.state.put("head", Head(self._given.random_id()).pack())
-        self._mark = Mark(file.with_name("journal.mark"), self.state.get("journal") or b"")
-        self._next_pending = max(rows.largest_id(self._connection, "pending"), self._mark.upto) + 1
+        self._next_pending = rows.largest_id(self._connection, "pending") + 1
         self._next_sealed = rows.largest_id(self._connection, "sealed") + 1
-        self.found_upto = self._next_pending - 1
-        """The largest id that stood there at opening."""
         self._unpacked.extend(self._unpacked_ids())
         for row in self._all_sealed():
             self.sealed[BatchKey(row.epoch, row.seq)] = SealedRef(row.id, row.hash, row.readings)
@@ -131,21 +126,13 @@ class JournalFile:
             return used_bytes(self._connection)
 
     def start(self, boot: bytes, layouts: Sequence[Layout]) -> None:
-        """Begin a run: remember the boot and the layouts, drop what was sealed before and came back."""
+        """Begin a run: remember the boot and the layouts."""
         with self._transaction():
-            for row in rows.read_pending(self._connection, 0, 10**9) if self._mark.upto else ():
-                if row.id > self._mark.upto:
-                    break
-                self._drop(row)
             self.state.put("boot", boot)
             self.state.put("running", b"1")
             self.memory.declare(layouts)
         with translated():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    def _drop(self, row: rows.PendingRow) -> None:
-        self.memory.lose(row.group)
-        rows.delete_pending(self._connection, [row.id])
 
     def append(self, groups: Sequence[Group], *, seal: int, lost: Iterable[Lost] = ()) -> list[Sealed]:
         """Journal groups; the first `seal` of them are sealed at once and returned."""
@@ -168,16 +155,10 @@ class JournalFile:
         sealed: list[Sealed] = []
         with self._transaction():
             sealed.extend(self._seal(group) for group in self.memory.take_lost(LOST_STRETCHES_MAX))
-            upto = self._mark.upto
             while len(sealed) < count and (run := self._oldest_run()):
                 sealed.append(self._seal(merge([row.group for row in run])))
                 rows.delete_pending(self._connection, [row.id for row in run])
-                upto = run[-1].id
-            self._forget_singles(upto)
-        try:
-            self._mark.raise_to(upto)
-        except OSError as error:
-            raise JournalFullError(f"mark: {error}") from error
+                self._forget_singles(run[-1].id)
         return sealed
 
     def _oldest_run(self) -> list[rows.PendingRow]:
@@ -218,56 +199,25 @@ class JournalFile:
         """How many acknowledged rows still stand in the file."""
         return len(self._acked)
 
-    def reseal(self, key: BatchKey) -> Sealed | None:
-        """Seal the content of a batch anew, in the current epoch; its number belongs to another batch."""
-        data = self.frame_of(key)
-        if data is None:
-            return None
-        with self._transaction():
-            if key.epoch == self.head.epoch:
-                self._new_epoch()
-            sealed = self._seal(opened(data))
-            rows.delete_sealed(self._connection, [self.sealed[key].id])
-        del self.sealed[key]
-        return sealed
+    def new_epoch(self, epochs: Sequence[bytes]) -> bool:
+        """Start a new epoch if the current one is named; return whether it was.
 
-    def new_epoch(self, epochs: Sequence[bytes]) -> int | None:
-        """Start a new epoch if the current one is named; return how many readings found at opening went.
-
-        What stood unsealed in the file when it was opened may have been sent by the journal that this one is
-        an old copy of: it is not sent again, its stretch is told as gap rows. None: nothing to do.
+        Batches sealed before keep their epoch, number and bytes: the hub compares what is in them with what
+        it has.
         """
         if self.head.epoch not in epochs:
-            return None
-        gone = 0
+            return False
         with self._transaction():
-            self._new_epoch()
-            for row in rows.read_pending(self._connection, 0, 10**9):
-                if row.id > self.found_upto:
-                    break
-                gone += row.group.readings
-                self._drop(row)
-            self._forget_singles(self.found_upto)
-        return gone
+            self.state.put("head", Head(self._given.random_id()).pack())
+        return True
 
-    def _new_epoch(self) -> None:
-        self.state.put("head", Head(self._given.random_id()).pack())
-
-    def adopt(
-        self,
-        *,
-        sealed: Sequence[rows.SealedRow],
-        pending: Sequence[rows.PendingRow],
-        lost: Sequence[Group] = (),
-    ) -> None:
+    def adopt(self, *, sealed: Sequence[rows.SealedRow], pending: Sequence[rows.PendingRow]) -> None:
         """Take over what was read of a damaged file; sealed batches keep their bytes."""
         with self._transaction():
             for batch in sealed:
                 self._insert(replace(batch, id=self._next_sealed))
             for row in pending:
                 self._keep(row.group, packed=True, at=row.at)
-            for group in lost:
-                self.memory.lose(group)
 
     def adopt_state(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Take over what a damaged file remembered, but for its own identity and chain."""

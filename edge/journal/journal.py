@@ -43,8 +43,6 @@ class Past:
     layouts: dict[str, list[str]]
     damage: str | None
     """Why the file before was set aside."""
-    used: bool
-    """Whether a gateway ran on this journal before."""
 
 
 class Journal:
@@ -112,7 +110,6 @@ class Journal:
             open_gaps=file.memory.open_gaps(),
             layouts={key: file.memory.points_of(key) for key in file.memory.last_ticks()},
             damage=salvaged.reason if salvaged else None,
-            used=not file.fresh_file and not salvaged,
         )
         file.start(self._boot, self._layouts)
         self.waiting = file.has_pending
@@ -160,14 +157,9 @@ class Journal:
         """Forget a batch; its row goes with the next commit."""
         self._acks.append(key)
 
-    async def reseal(self, key: BatchKey) -> None:
-        """Seal the content of a batch anew under another number; it becomes ready to be sent."""
-        if sealed := await self._call(lambda file: file.reseal(key)):
-            self.ready.append(sealed)
-
-    async def new_epoch(self, epochs: Sequence[bytes]) -> int | None:
-        """Begin a new epoch if the current one is named; see `JournalFile.new_epoch`."""
-        return await self._call(lambda file: file.new_epoch(epochs))
+    async def new_epoch(self, epochs: Sequence[bytes]) -> bool:
+        """Begin a new epoch if the current one is named; return whether it was."""
+        return await self._call(lambda file: file.new_epoch(epochs)) or False
 
     def clock_owed(self) -> bool:
         """Whether a clock record has to follow for this boot."""

@@ -45,11 +45,6 @@ class Reader:
             return False
         return {"state", "pending", "sealed"} <= names
 
-    @property
-    def journal_id(self) -> bytes | None:
-        """The random id of the journal, None when that is unreadable."""
-        return dict(self.state()).get("journal")
-
     def state(self) -> Iterator[tuple[str, bytes]]:
         """Yield what is readable of the state."""
         with suppress(sqlite3.Error):

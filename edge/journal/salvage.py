@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from edge.journal.errors import JournalDamagedError
 from edge.journal.file import JournalFile, Surroundings
-from edge.journal.mark import Mark
 from edge.journal.reader import Reader
 from edge.journal.wal import check_log
 
@@ -74,8 +73,7 @@ def _rebuild(folder: Path, given: Surroundings, reason: str, aside: Path) -> tup
         new.with_name(new.name + side).unlink(missing_ok=True)
     fresh = JournalFile(new, given)
     with Reader(aside) as reader:
-        upto = Mark(folder / "journal.mark", reader.journal_id).upto
-        sealed, readings = _adopt(fresh, reader, upto)
+        sealed, readings = _adopt(fresh, reader)
     fresh.close(clean=True)
     new.rename(folder / FILE_NAME)
     LOG.error(
@@ -111,17 +109,15 @@ def _newest_aside(file: Path) -> Path:
     return _aside(file, number)
 
 
-def _adopt(fresh: JournalFile, reader: Reader, upto: int) -> tuple[int, int]:
-    """Copy everything readable; groups up to the mark had been sealed once, they are told as lost."""
+def _adopt(fresh: JournalFile, reader: Reader) -> tuple[int, int]:
     sealed = readings = 0
     fresh.adopt_state(reader.state())
     for batches in _chunks(reader.sealed()):
         fresh.adopt(sealed=batches, pending=())
         sealed += len(batches)
     for groups in _chunks(reader.pending()):
-        kept = [row for row in groups if row.id > upto]
-        fresh.adopt(sealed=(), pending=kept, lost=[row.group for row in groups if row.id <= upto])
-        readings += sum(row.group.readings for row in kept)
+        fresh.adopt(sealed=(), pending=groups)
+        readings += sum(row.group.readings for row in groups)
     return sealed, readings
 
 

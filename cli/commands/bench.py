@@ -1,0 +1,40 @@
+"""`heng bench`: measures what the README claims; each measurement is a module of `benchmarks`."""
+
+import argparse
+import importlib
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from cli.embedded.mosquitto import EmbeddedMosquitto
+from cli.embedded.postgres import EmbeddedPostgres
+from provisioning.ca import CertificateAuthority
+
+WORDS = {
+    "ingest": "readings per second, published to committed and acknowledged, beside bare COPY",
+    "edge": "memory, processor time, bytes, latency and peak rate of one gateway",
+    "journal": "rates, size, start-up time and wear of the gateway's journal",
+    "storage": "bytes on disk per reading, and the API's answer for a year",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add a subcommand for each measurement; its module is imported when it runs."""
+    words = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for word, text in WORDS.items():
+        sub = words.add_parser(word, help=text, description=text)
+        importlib.import_module(f"benchmarks.{word}").configure(sub)
+        sub.set_defaults(start_server=_server, start_broker=_broker)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one measurement."""
+    code: int = importlib.import_module(f"benchmarks.{arguments.what}").run(arguments)
+    return code
+
+
+def _server(folder: Path) -> AbstractAsyncContextManager[EmbeddedPostgres]:
+    return EmbeddedPostgres(folder)
+
+
+def _broker(folder: Path, authority: CertificateAuthority) -> AbstractAsyncContextManager[EmbeddedMosquitto]:
+    return EmbeddedMosquitto(folder, authority)
