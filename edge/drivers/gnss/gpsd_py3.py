@@ -24,4 +24,4 @@ def answer(host: str, port: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(answer(sys.argv[1], int(sys.argv[2]))) + "\n")
+    json.dump(answer(sys.argv[1], int(sys.argv[2])), sys.stdout)

@@ -10,6 +10,7 @@ Errors::
     └── ConnectionLostError  the connection is gone, or what came can no longer be told apart
 """
 
+import asyncio
 import logging
 import struct
 from types import TracebackType
@@ -95,7 +96,13 @@ class Bus:
             trace_pdu=None,
             trace_connect=None,
         )
-        if not await client.connect():
+        try:
+            connected = await client.connect()
+            _honour_cancellation()
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        if not connected:
             client.close()
             raise ConnectionLostError(f"cannot connect to {host} port {port}")
         self._client = client
@@ -121,7 +128,19 @@ class Bus:
             if not client.connected:
                 raise ConnectionLostError("connection lost while waiting for an answer") from None
             raise NoAnswerError(f"no answer within {self._timeout_s:g} s") from None
+        finally:
+            _honour_cancellation()
         return _checked(request, answer, count)
+
+
+def _honour_cancellation() -> None:
+    """Raise the cancellation that `asyncio.wait_for` inside pymodbus swallows on Python 3.11.
+
+    It does when the awaited answer comes in the same turn of the loop (cpython issue 81839).
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _checked(request: ModbusPDU, answer: ModbusPDU, count: int) -> list[int]:

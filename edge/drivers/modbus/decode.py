@@ -157,7 +157,7 @@ def _judged(value: Value, count: int) -> tuple[int | None, Status]:
 
 
 def decode_block(
-    block: Block, registers: Sequence[int], counts: list[int | None], flags: list[tuple[int, int]]
+    block: Block, registers: Sequence[int], *, counts: list[int | None], flags: list[tuple[int, int]]
 ) -> None:
     """Put the block's values into `counts` and what is not good into `flags`; `RegisterCountError`."""
     if len(registers) != block.count:

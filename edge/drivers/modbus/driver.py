@@ -1,7 +1,8 @@
 """Polls the units of one Modbus connection and emits a poll per unit and round.
 
 A unit that does not answer is silent and asked more and more rarely, so that it does not hold up the
-others. Decoding is in `decode`, the connection in `bus`.
+others; the one that answered last keeps its pace, so that a slow neighbour cannot starve it. Decoding is
+in `decode`, the connection in `bus`.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile, chosen_value
 from wire.status import GapCause
 
 RETRY_MAX_S = 30.0
+FAILURES_MAX = 5
+"""So often may the unit that answered last fail until the whole line counts as lost."""
 MS = 1_000_000
 
 
@@ -41,6 +44,7 @@ class ModbusDriver:
         self._settings = settings
         self._monotonic_ns = monotonic_ns
         profiles = profiles_of(settings)
+        self._answered: _Unit | None = None
         self._units = [_unit(settings, unit, profiles[unit.profile]) for unit in settings.unit]
 
     @property
@@ -89,30 +93,39 @@ class ModbusDriver:
         return Bus(settings.host, settings.port, timeout_s=settings.timeout_ms / 1000)
 
     async def _round(self, bus: Bus, emit: Emitter) -> None:
-        """Read every unit that is due; raise `ConnectionLostError` when all of them failed."""
+        """Read every unit that is due; raise `ConnectionLostError` when the whole line is lost."""
         now_ns = self._monotonic_ns()
         due = [unit for unit in self._units if unit.due_ns <= now_ns]
-        failed: list[tuple[_Unit, str]] = []
+        failed: list[tuple[_Unit, BusError]] = []
         for unit in due:
             try:
                 poll = await self._read(bus, unit)
-            except BusError as error:
-                failed.append((unit, str(error)))
+            except BusError as failure:
+                failed.append((unit, failure))
                 self._put_off(unit)
-                if isinstance(error, ConnectionLostError):
+                if isinstance(failure, ConnectionLostError):
                     await bus.reopen()
             else:
                 unit.failures = unit.due_ns = 0
+                self._answered = unit
                 await emit.poll(poll)
-        if failed and len(failed) == len(due):
-            raise ConnectionLostError(failed[0][1])
-        for unit, reason in failed:
+        if failed and self._line_is_lost():
+            raise ConnectionLostError(str(failed[0][1]))
+        for unit, error in failed:
+            cause = GapCause.BUS if isinstance(error, ConnectionLostError) else GapCause.SENSOR
             tick = ticks(self._monotonic_ns())
-            await emit.silent(unit.layout.points, cause=GapCause.SENSOR, reason=reason, tick=tick)
+            await emit.silent(unit.layout.points, cause=cause, reason=str(error), tick=tick)
+
+    def _line_is_lost(self) -> bool:
+        if any(unit.failures == 0 for unit in self._units):
+            return False
+        last = self._answered
+        return last is None or len(self._units) == 1 or last.failures >= FAILURES_MAX
 
     def _put_off(self, unit: _Unit) -> None:
         base_s = max(self._settings.interval_ms, self._settings.timeout_ms) / 1000
-        wait_s = min(RETRY_MAX_S, base_s * 2 ** min(unit.failures, 8))
+        doubled = 0 if unit is self._answered else min(unit.failures, 8)
+        wait_s = min(RETRY_MAX_S, base_s * 2**doubled)
         unit.failures += 1
         unit.due_ns = self._monotonic_ns() + int(wait_s * 1e9)
 
@@ -127,7 +140,7 @@ class ModbusDriver:
             except RefusedError:
                 refuse_block(block, flags)
             else:
-                decode_block(block, registers, counts, flags)
+                decode_block(block, registers, counts=counts, flags=flags)
         middle_ns = (asked_ns + self._monotonic_ns()) // 2
         return Poll(layout=unit.layout.id, tick=ticks(middle_ns), counts=counts, flags=sorted(flags))
 
