@@ -25,7 +25,9 @@ class ServiceUser:
         """Options of setpriv(1) that become this user and nothing more."""
         options = [f"--reuid={self.user_id}", f"--regid={self.group_id}", "--clear-groups"]
         if self.reads_anywhere:
-            return [*options, "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+            # Without no_setuid_fixup the kernel leaves the capability out of account in access(2).
+            caps = ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+            return [*options, *caps, "--securebits=+no_setuid_fixup"]
         return [*options, "--inh-caps=-all"]
 
     def own(self, folder: Path) -> None:
