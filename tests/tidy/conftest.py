@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,9 @@ def texts() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in _tracked():
         data = (ROOT / name).read_bytes()
-        if b"\0" not in data:
-            found[name] = data.decode("utf-8")
+        with suppress(UnicodeDecodeError):
+            if b"\0" not in data:
+                found[name] = data.decode("utf-8")
     return found
 
 

@@ -7,7 +7,7 @@ from cli.embedded.service_user import service_user
 
 
 def test_program_below_a_closed_folder_passes_its_own_access_check(tmp_path: Path) -> None:
-    """initdb asks access(2) whether `postgres` beside it can be run; that call looks at no plain capability."""
+    """initdb asks access(2) whether `postgres` beside it can be run; it ignores plain capabilities."""
     closed = tmp_path / "home"
     closed.mkdir(mode=0o700)
     program = closed / "program"
