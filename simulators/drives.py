@@ -8,13 +8,13 @@ import math
 import random
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
 
 from simulators.world import wander
 
 EARTH_M_PER_DEGREE = 111_320.0
 STEP_S = 1.0
 ACCELERATION_M_S2 = 1.6
+BRAKING_M_S2 = 2.5
 CORNER_M_S = 5.0
 
 
@@ -110,18 +110,36 @@ def _streets(rng: random.Random, legs: int) -> list[tuple[float, float]]:
 
 
 def _travel(rng: random.Random, corners: list[tuple[float, float, float]]) -> list[float]:
-    """Return the distance at every second: speed up, slow down before corners, wait at some of them."""
+    """Return the distance at every second: speed up, slow down before turns, wait at some of them."""
     distances = [0.0]
-    for (start, *before), (end, *after) in pairwise(corners):
-        limit = rng.uniform(8.5, 16.5)
-        distance = start
-        speed = CORNER_M_S if start else 0.0
-        while distance < end:
-            room = end - distance
-            allowed = math.sqrt(CORNER_M_S**2 + 2 * ACCELERATION_M_S2 * room)
-            speed = max(1.0, min(speed + ACCELERATION_M_S2 * STEP_S, limit, allowed))
-            distance = min(end, distance + speed * STEP_S)
-            distances.append(distance)
-        if rng.random() < 0.15 and before != after:
-            distances.extend([end] * rng.randrange(8, 45))
-    return distances
+    distance = speed = 0.0
+    limit = rng.uniform(8.5, 16.5)
+    turns = [_is_turn(corners, index) for index in range(len(corners))]
+    index = 1
+    while True:
+        through = (1.0 if index == len(corners) - 1 else CORNER_M_S) if turns[index] else limit
+        room = max(0.0, corners[index][0] - distance)
+        allowed = math.sqrt(through**2 + 2 * ACCELERATION_M_S2 * room)
+        wanted = min(speed + ACCELERATION_M_S2 * STEP_S, limit, allowed)
+        speed = max(1.0, wanted, speed - BRAKING_M_S2 * STEP_S)
+        distance = min(distance + speed * STEP_S, corners[-1][0])
+        distances.append(distance)
+        if distance < corners[index][0]:
+            continue
+        if index == len(corners) - 1:
+            return distances
+        if turns[index]:
+            limit = rng.uniform(8.5, 16.5)
+            if rng.random() < 0.3:
+                distances.extend([distance] * rng.randrange(8, 45))
+                speed = 0.0
+        index += 1
+
+
+def _is_turn(corners: list[tuple[float, float, float]], index: int) -> bool:
+    """Whether the road changes its direction by more than 30 degrees there, or ends."""
+    if index in (0, len(corners) - 1):
+        return True
+    (_, *a), (_, *b), (_, *c) = corners[index - 1 : index + 2]
+    change = math.atan2(c[0] - b[0], c[1] - b[1]) - math.atan2(b[0] - a[0], b[1] - a[1])
+    return abs(math.remainder(change, math.tau)) > math.radians(30)

@@ -211,14 +211,14 @@ class _Starter:
         """Start a receiver with its gpsd and return its settings table."""
         name = f"{gateway.id}-{part.name}"
         receiver = gnss.Receiver(
-            epochs(self.world.seed, f"{gateway.id}/{part.name}", part, self.clocks.utc_s)
+            epochs(self.world.seed, f"{gateway.id}/{part.name}", part, utc_s=self.clocks.utc_s)
         )
         port = await self.stack.enter_async_context(gnss.gpsd_fed_by(receiver, folder=self.folder, name=name))
         self.devices[f"{gateway.id}/{part.name}"] = receiver
         return {"driver": "gnss", "name": part.name, "prefix": part.name, "host": "127.0.0.1", "port": port}
 
 
-def epochs(seed: int, name: str, part: GnssPart, utc_s: Callable[[], float]) -> gnss.Epoch:
+def epochs(seed: int, name: str, part: GnssPart, *, utc_s: Callable[[], float]) -> gnss.Epoch:
     """Return what a receiver on this drive writes; the same seed and time give the same bytes."""
     key = f"{seed}/{name}"
     drive = make_drive(

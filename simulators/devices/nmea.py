@@ -99,11 +99,12 @@ def rebased(log: Iterable[bytes], start: datetime) -> list[bytes]:
     """Return the epochs of a recorded log with every date and time moved so that its first one is `start`.
 
     Sentences without a time stay as they are; checksums are made anew. An epoch ends where the clock of a
-    timed sentence changes. Times of day may pass midnight once per step.
+    timed sentence changes. A clock that goes back by half a day passes midnight; one that goes back by more
+    than a few seconds starts another recording, which follows the one before after a second.
     """
     epochs: list[bytes] = []
     first: float | None = None
-    last, days = 0.0, 0
+    last, shift = 0.0, 0.0
     for line in log:
         line = line.strip()
         if not line.startswith((b"$", b"!")) or b"*" not in line:
@@ -112,8 +113,11 @@ def rebased(log: Iterable[bytes], start: datetime) -> list[bytes]:
         fields = line[1 : line.rindex(b"*")].decode("ascii").split(",")
         seconds = _seconds(fields[_CLOCK_FIELD[fields[0][2:]]]) if timed else None
         if seconds is not None:
-            days += seconds < last - 43_200
-            elapsed = seconds + 86_400 * days
+            if seconds < last - 43_200:
+                shift += 86_400
+            elif seconds < last - 5:
+                shift += last - seconds + 1
+            elapsed = seconds + shift
             first = elapsed if first is None else first
             if not epochs or seconds != last:
                 epochs.append(b"")

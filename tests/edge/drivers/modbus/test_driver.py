@@ -348,8 +348,7 @@ def test_cancelling_always_ends_the_driver(collector: Any) -> None:
             for attempt in range(150):
                 running = asyncio.ensure_future(driver.run(collector))
                 seen = len(collector.polls)
-                while len(collector.polls) == seen:
-                    await asyncio.sleep(0)
+                await collector.until(lambda seen=seen: len(collector.polls) > seen)
                 for _ in range(attempt % 25):
                     await asyncio.sleep(0)
                 running.cancel()

@@ -1,0 +1,106 @@
+"""`heng simulate` starts everything of a scenario, obeys its control, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+import pytest
+
+from simulators.scenario import ScenarioError, load_scenario
+
+
+def test_demo_has_a_laboratory_a_mobile_laboratory_and_a_vehicle() -> None:
+    scenario = load_scenario("demo")
+    assert [(one.id, one.kind) for one in scenario.gateway] == [
+        ("lab-1", "laboratory"),
+        ("mobile-1", "mobile_lab"),
+        ("vehicle-1", "vehicle"),
+    ]
+    assert [part.name for part in scenario.gateway[0].modbus] == ["room-1", "room-2"]
+
+
+@pytest.mark.parametrize("text", ["", "title = 1", 'title = "x"\nextra = 1\n[[gateway]]\n', "not toml ["])
+def test_broken_scenario_is_named(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text(text)
+    with pytest.raises(ScenarioError, match="broken"):
+        load_scenario(str(file))
+    with pytest.raises(ScenarioError):
+        load_scenario("nowhere")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="heng-test-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def simulate(folder: Path) -> Iterator[Callable[[], "tuple[subprocess.Popen[bytes], dict[str, Any]]"]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+        ports = folder / "ports.json"
+        words = ["simulate", "--ports-file", str(ports), "--folder", str(folder / "run"), "--log-readings"]
+        process = subprocess.Popen([sys.executable, "-m", "cli.main", *words])
+        started.append(process)
+        deadline = time.monotonic() + 30
+        while not ports.exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return process, json.loads(ports.read_text())
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def ask(port: int, wish: object) -> dict[str, Any]:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(json.dumps(wish).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(connection.makefile().readline())
+        return answer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_simulation_leaves_no_process_behind(number: signal.Signals, simulate: Any) -> None:
+    process, ports = simulate()
+    children = psutil.Process(process.pid).children(recursive=True)
+    names = sorted(child.name() for child in children)
+    assert names == ["dummy-ups", "gpsd", "gpsd", "upsd"]
+    for gateway in ports["gateways"].values():
+        for device in gateway["device"]:
+            socket.create_connection(("127.0.0.1", device["port"]), timeout=5).close()
+    assert ask(ports["control"], {"device": "lab-1/room-1", "unit": 2, "fault": "silence"}) == {"ok": True}
+    assert ask(ports["control"], {"device": "mobile-1/power", "fault": "battery"}) == {"ok": True}
+    for wrong in (
+        {"device": "nowhere", "fault": ""},
+        {"device": "lab-1/room-1", "unit": 9, "fault": ""},
+        {"device": "vehicle-1/gnss", "fault": "battery"},
+        ["not", "a", "wish"],
+    ):
+        assert ask(ports["control"], wrong)["ok"] is False
+    os.kill(process.pid, number)
+    assert process.wait(timeout=10) == (0 if number is signal.SIGTERM else -number)
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_unknown_scenario_ends_with_2() -> None:
+    words = [sys.executable, "-m", "cli.main", "simulate", "--scenario", "nowhere"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
