@@ -5,6 +5,7 @@ again. Nothing that Heng promises rests on the broker's acknowledgements.
 """
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -120,6 +121,7 @@ async def connect(
         clean_session=True,
         queue_type=Inbox,
         max_inflight_messages=_INFLIGHT_MAX,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     ) as client:
         client.pending_calls_threshold = 2 * _INFLIGHT_MAX
         await client.subscribe([(name, 1) for name in filters])

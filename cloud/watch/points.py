@@ -11,6 +11,8 @@ from rules.silence import is_silent
 
 _log = logging.getLogger(__name__)
 
+_NAMED = 5
+
 
 class SilentPoints:
     """Keeps count, and logs when a point falls silent and when it is back."""
@@ -24,10 +26,14 @@ class SilentPoints:
         silent = frozenset(
             row.name for row in await list_due(connection) if is_silent(row.observed_at, row.period, now)
         )
-        for name in sorted(silent - self._silent):
-            _log.info("point %s is silent", name)
-        for name in sorted(self._silent - silent):
-            _log.info("point %s is back", name)
+        _tell("silent", silent - self._silent)
+        _tell("back", self._silent - silent)
         self._silent = silent
         self._gauge.set(len(silent))
         return silent
+
+
+def _tell(state: str, names: frozenset[str]) -> None:
+    if names:
+        first = ", ".join(sorted(names)[:_NAMED])
+        _log.info("%d points are %s: %s%s", len(names), state, first, " …" if len(names) > _NAMED else "")
