@@ -31,6 +31,8 @@ from wire.messages import TICK_MS
 
 POINTS = 100
 SPREAD_UNITS = 20
+STAGGER_MS = 3
+"""Each further connection is read so much more rarely, so that the polls spread over the second."""
 WARM_UP_S = 10.0
 PEAK_WARM_UP_S = 5.0
 PEAK_S = 15.0
@@ -240,7 +242,7 @@ def settings_text(gateway: str, port: int, ports: Sequence[int], load: Load) -> 
     for number, device_port in enumerate(ports):
         parts.append(
             f'[[device]]\ndriver = "modbus"\nname = "line-{number}"\nhost = "127.0.0.1"\n'
-            f"port = {device_port}\ninterval_ms = {load.interval_ms}\n"
+            f"port = {device_port}\ninterval_ms = {load.interval_ms + STAGGER_MS * number}\n"
         )
         parts += [
             f'[[device.unit]]\naddress = {address}\nprofile = "wide"\nprefix = "line-{number}/{address}"\n'

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge.journal import rows
+from edge.journal.errors import JournalError
 from edge.journal.group import WEIGHT_MAX, Group, merge, mergeable
 from edge.journal.memory import Lost, Memory
 from edge.journal.room import Limits, Thinner
@@ -23,6 +24,9 @@ from wire.messages import Layout
 PACK_ROWS = 64
 """So many single groups are packed into one row while nobody takes them."""
 LOST_STRETCHES_MAX = 200
+RUNNING = b"1"
+STOPPED = b"0"
+CLOSED = b"2"
 
 
 class BatchKey(NamedTuple):
@@ -70,7 +74,8 @@ class JournalFile:
         self.state = State(self._connection)
         self.memory = Memory(self.state)
         self.fresh_file = self.state.get("journal") is None
-        self.stopped_cleanly = self.state.get("running") != b"1"
+        self.running = self.state.get("running")
+        self.stopped_cleanly = self.running in (None, STOPPED)
         self.last_boot = self.state.get("boot")
         self._thinner = Thinner(self._connection, self.state, self._given.limits)
         self._acked: list[int] = []
@@ -82,7 +87,8 @@ class JournalFile:
                 self.state.put("journal", self._given.random_id())
                 self.state.put("head", Head(self._given.random_id()).pack())
         self._next_pending = rows.largest_id(self._connection, "pending") + 1
-        self._next_sealed = rows.largest_id(self._connection, "sealed") + 1
+        self._sealed_upto = rows.largest_id(self._connection, "sealed")
+        self._next_sealed = self._sealed_upto + 1
         self._unpacked.extend(self._unpacked_ids())
         for row in self._all_sealed():
             self.sealed[BatchKey(row.epoch, row.seq)] = SealedRef(row.id, row.hash, row.readings)
@@ -129,7 +135,7 @@ class JournalFile:
         """Begin a run: remember the boot and the layouts."""
         with self._transaction():
             self.state.put("boot", boot)
-            self.state.put("running", b"1")
+            self.state.put("running", RUNNING)
             self.memory.declare(layouts)
         with translated():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -172,9 +178,11 @@ class JournalFile:
         return run
 
     def unsent(self, after: int, limit: int) -> tuple[int, list[Sealed]]:
-        """Return sealed batches behind a row id that are not acknowledged, and the id to go on from."""
+        """Return batches that an earlier run sealed, behind a row id, and the id to go on from."""
         found: list[Sealed] = []
-        for row in rows.read_sealed(self._connection, after, limit):
+        for row in rows.read_sealed(self._connection, after, limit if after < self._sealed_upto else 0):
+            if row.id > self._sealed_upto:
+                break
             after = row.id
             if BatchKey(row.epoch, row.seq) in self.sealed:
                 found.append(Sealed(row.epoch, row.seq, row.hash, row.frame, row.readings))
@@ -233,11 +241,13 @@ class JournalFile:
                 pass
 
     def close(self, *, clean: bool) -> None:
-        """Close; a clean stop is remembered."""
+        """Close; a clean stop is remembered, and so is that the log was folded in, clean or not."""
         try:
+            with self._transaction():
+                self.state.put("running", STOPPED if clean else CLOSED)
+        except JournalError:
             if clean:
-                with self._transaction():
-                    self.state.put("running", b"0")
+                raise
         finally:
             self._connection.close()
 

@@ -1,7 +1,7 @@
 """Gathers what was accepted until it is due to be committed.
 
-Due is: 50 ms brought nothing new, or a second has passed since the first; at most once a second, unless a
-full batch is there. It writes nothing.
+Due is: 50 ms brought nothing new, or a second has passed since the first; once a second on average at most,
+unless a full batch is there. It writes nothing.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from edge.journal.group import WEIGHT_MAX, Item, weigh
 QUIET_S = 0.05
 LATEST_S = 1.0
 SPACING_S = 1.0
+SLACK_S = 0.25
+"""So much before its turn may a commit come, so that a late one does not delay all that follow."""
 WEIGHT_HELD_MAX = 10 * WEIGHT_MAX
 """When so much waits, those who bring more wait too."""
 
@@ -26,7 +28,7 @@ class Intake:
         self._weight = 0
         self._first_at = 0.0
         self._last_at = 0.0
-        self._taken_at = now() - SPACING_S
+        self._turn_at = now()
         self._urgent = False
         self._some = asyncio.Event()
         self._full = asyncio.Event()
@@ -67,7 +69,7 @@ class Intake:
         if self._urgent or self._weight >= WEIGHT_MAX:
             return 0.0
         quiet = min(self._last_at + QUIET_S, self._first_at + LATEST_S)
-        return max(0.0, max(quiet, self._taken_at + SPACING_S) - self._now())
+        return max(0.0, max(quiet, self._turn_at - SLACK_S) - self._now())
 
     async def due(self, idle_s: float) -> bool:
         """Wait until something is due (True), or nothing came for `idle_s` or `hurry` was called (False)."""
@@ -93,7 +95,7 @@ class Intake:
         items, self._items = self._items, []
         self._weight = 0
         self._urgent = False
-        self._taken_at = self._now()
+        self._turn_at = max(self._turn_at, self._now()) + SPACING_S
         self._some.clear()
         self._full.clear()
         self._space.set()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge.journal.errors import JournalDamagedError
-from edge.journal.file import JournalFile, Surroundings
+from edge.journal.file import RUNNING, JournalFile, Surroundings
 from edge.journal.reader import Reader
 from edge.journal.wal import check_log
 
@@ -52,7 +52,7 @@ def _checked(file: Path, given: Surroundings) -> JournalFile:
     log = file.with_name(file.name + "-wal")
     logged = log.exists() and log.stat().st_size > 0
     journal = JournalFile(file, given)
-    if not journal.fresh_file and not journal.stopped_cleanly and not logged:
+    if journal.running == RUNNING and not logged:
         journal.close(clean=False)
         raise JournalDamagedError("the log of a journal that was in use is gone")
     return journal
