@@ -1,7 +1,7 @@
 """`heng bench storage`: bytes on disk per reading, and how fast the API draws a year of one point at 1 Hz.
 
-The readings are made here (temperature, noisy, a device step of 0.01 °C in counts of 0.001 °C, polled every
-second with a jitter that moves some of them by one tick of 10 ms) and written as the hub writes them: binary
+The readings are made here (temperature with the noise of a good digital sensor, a device step of 0.01 °C in
+counts of 0.001 °C, polled every second with a jitter that moves about 1 in 80 by a tick of 10 ms) and written as the hub writes them: binary
 COPY into the tables that ship. Aggregates are built by the hub's own code, or by TimescaleDB. Answers are
 timed over HTTP against the real application. It makes a database of its own and drops it.
 """
@@ -85,6 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--phase-ms", type=float, default=5.0, help="place of the poll between two ticks (default 5)"
     )
+    parser.add_argument("--noise", type=float, default=0.013, help="standard deviation, °C (default 0.013)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
 
@@ -170,6 +171,7 @@ async def _load(db: Connection, seeded: Seeded, args: argparse.Namespace) -> flo
             generator=generator,
             jitter_ms=args.jitter_ms,
             phase_ms=args.phase_ms,
+            noise=args.noise,
             bodies=day == 0,
         )
         per_reading = per_reading or written
@@ -187,6 +189,10 @@ async def _aggregate(db: Connection) -> None:
         return
     await db.execute("CALL refresh_rollups()")
     await db.execute("SELECT compress_chunk(c, if_not_compressed => true) FROM show_chunks('readings') c")
+    await db.execute(
+        "SELECT compress_chunk(c, if_not_compressed => true)"
+        " FROM show_chunks('readings_1m', older_than => INTERVAL '30 days') c"
+    )
     await db.execute("VACUUM ANALYZE")
 
 

@@ -73,6 +73,7 @@ async def write_day(
     generator: np.random.Generator,
     jitter_ms: float,
     phase_ms: float,
+    noise: float,
     bodies: bool,
 ) -> float:
     """Write a day of readings and a batch row for each hour, in one transaction.
@@ -80,7 +81,7 @@ async def write_day(
     With `bodies`, write the day's batches of 100 with their bodies too and return their bytes per reading;
     else 0.
     """
-    readings = _day(seeded, day, generator=generator, jitter_ms=jitter_ms, phase_ms=phase_ms)
+    readings = _day(seeded, day, generator=generator, jitter_ms=jitter_ms, phase_ms=phase_ms, noise=noise)
     async with db.transaction():
         await copy_readings(db, copy_bytes(readings))
         hours = range(24)
@@ -91,13 +92,19 @@ async def write_day(
 
 
 def _day(
-    seeded: Seeded, day: datetime, *, generator: np.random.Generator, jitter_ms: float, phase_ms: float
+    seeded: Seeded,
+    day: datetime,
+    *,
+    generator: np.random.Generator,
+    jitter_ms: float,
+    phase_ms: float,
+    noise: float,
 ) -> Readings:
     seconds = np.arange(DAY_S, dtype=np.int64)
     offset_ms = phase_ms + generator.normal(0.0, jitter_ms, DAY_S)
     observed = us_of_datetime(day) + seconds * 1_000_000 + np.floor(offset_ms / 10).astype(np.int64) * TICK_US
     slow = 20.0 + 1.5 * np.sin(2 * np.pi * seconds / DAY_S) + generator.normal(0.0, 0.3)
-    celsius = slow + generator.normal(0.0, 0.03, DAY_S)
+    celsius = slow + generator.normal(0.0, noise, DAY_S)
     raw = np.rint(celsius * 1000 / DEVICE_STEP).astype(np.int64) * DEVICE_STEP
     same = np.ones(DAY_S, dtype=np.int64)
     return Readings(observed, raw, same * seeded.point_id, same * seeded.organisation_id, same * 0)

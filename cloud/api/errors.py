@@ -37,7 +37,7 @@ class Fault(msgspec.Struct, frozen=True):
 class ApiError(Exception):
     """An answer that is an error."""
 
-    def __init__(self, status: int, title: str, detail: str, faults: Sequence[Fault] = ()) -> None:
+    def __init__(self, status: int, title: str, detail: str, *, faults: Sequence[Fault] = ()) -> None:
         """`title` says the kind of error, `detail` what happened this time."""
         super().__init__(detail)
         self.status = status
@@ -64,14 +64,14 @@ def not_found(field: str, value: object, what: str) -> ApiError:
     """Return the error for an id or name that is not there."""
     text = str(value)[:VALUE_MAX]
     return ApiError(
-        404, "Not found", f"There is no {what} {text}.", [Fault(field, text, f"an existing {what}")]
+        404, "Not found", f"There is no {what} {text}.", faults=[Fault(field, text, f"an existing {what}")]
     )
 
 
 def refused(field: str, value: object, expected: str) -> ApiError:
     """Return the error for one field that is well formed but cannot be."""
     text = str(value)[:VALUE_MAX]
-    return ApiError(422, "Bad input", f"{field}: expected {expected}.", [Fault(field, text, expected)])
+    return ApiError(422, "Bad input", f"{field}: expected {expected}.", faults=[Fault(field, text, expected)])
 
 
 def install(app: FastAPI) -> None:
@@ -85,7 +85,7 @@ def install(app: FastAPI) -> None:
     async def bad_input(request: Request, error: RequestValidationError) -> Response:
         faults = [_fault(entry) for entry in error.errors()]
         detail = "; ".join(f"{fault.field}: expected {fault.expected}" for fault in faults)
-        return ApiError(422, "Bad input", f"{detail}.", faults).response(request.url.path)
+        return ApiError(422, "Bad input", f"{detail}.", faults=faults).response(request.url.path)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

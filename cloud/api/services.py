@@ -117,6 +117,7 @@ def answer(value: object) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-def page(items: list[T], limit: int, position: Callable[[T], int]) -> Response:
-    """Return a part of a list, with where the next one starts."""
-    return answer(Page(items, position(items[-1]) if len(items) == limit else None))
+def page(found: list[T], limit: int, position: Callable[[T], int]) -> Response:
+    """Return the first `limit` items, with where the next part starts when more than these were found."""
+    items = found[:limit]
+    return answer(Page(items, position(items[-1]) if len(found) > limit else None))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from cloud.store.calibration import Scale, Scales, load_scales
 from cloud.store.connection import Connection
 from cloud.store.gaps_read import Gap, list_gaps
+from cloud.store.neighbours import Stored, find_stored, first_from, last_before
 from cloud.store.points import Point
 from cloud.store.slots import Cover, Hole, clip, explain, hole_after, hole_between
 
@@ -84,27 +85,11 @@ FROM (SELECT observed_at, latitude_e9 IS NULL AS absent,
 """,
 }
 
-# The neighbours outside the interval, and where the account of the point begins at all.
-_NEIGHBOURS = {
-    "readings": """
-SELECT (SELECT max(observed_at) FROM readings WHERE point_id = %(point_id)s AND observed_at < %(from_at)s),
-       (SELECT min(observed_at) FROM readings WHERE point_id = %(point_id)s AND observed_at >= %(to_at)s),
-       least((SELECT min(observed_at) FROM readings WHERE point_id = %(point_id)s),
-             (SELECT min(from_at) FROM gaps WHERE point_id = %(point_id)s))
-""",
-    "positions": """
-SELECT (SELECT max(observed_at) FROM positions WHERE point_id = %(point_id)s AND observed_at < %(from_at)s),
-       (SELECT min(observed_at) FROM positions WHERE point_id = %(point_id)s AND observed_at >= %(to_at)s),
-       least((SELECT min(observed_at) FROM positions WHERE point_id = %(point_id)s),
-             (SELECT min(from_at) FROM gaps WHERE point_id = %(point_id)s))
-""",
-}
-
-_HAS_POSITIONS = "SELECT EXISTS (SELECT 1 FROM latest_positions WHERE point_id = %s)"
+_FIRST_GAP = "SELECT min(from_at) FROM gaps WHERE point_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _Piece:
     count: int
     absent: int
     duplicated: int
@@ -116,12 +101,11 @@ async def read_completeness(
 ) -> Completeness:
     """Return the account of a point from `from_at` until before `to_at` or now, whichever is earlier."""
     from_at, to_at = from_at.astimezone(UTC), max(min(to_at, now), from_at).astimezone(UTC)
-    row = await (await connection.execute(_HAS_POSITIONS, (point.id,))).fetchone()
-    table = "positions" if row and row[0] else "readings"
+    stored = await find_stored(connection, point.id)
     scales = (await load_scales(connection, point.id, from_at, to_at)).uncorrected()
     gaps = await list_gaps(connection, from_at, to_at, now=now, point_id=point.id, limit=GAPS_MAX)
     pieces = [
-        await _stored(connection, table, point, span=span, period_ms=period_ms)
+        await _count(connection, stored, point, span=span, period_ms=period_ms)
         for *span, period_ms in _pieces(scales, from_at, to_at)
     ]
     return _account(point, (from_at, to_at), scales=scales, pieces=pieces, gaps=gaps)
@@ -147,32 +131,39 @@ def _pieces(
     return pieces
 
 
-async def _stored(
+async def _count(
     connection: Connection,
-    table: str,
+    stored: Stored,
     point: Point,
     *,
     span: Sequence[datetime],
     period_ms: int | None,
-) -> _Stored:
+) -> _Piece:
     """Count what is stored in a piece and find its holes, those to the neighbours outside included."""
     apart = None if period_ms is None else timedelta(milliseconds=period_ms) * 3 / 2
     values = {"point_id": point.id, "from_at": span[0], "to_at": span[1], "apart": apart}
-    row = await (await connection.execute(_STEPS[table], values)).fetchone()
-    around = await (await connection.execute(_NEIGHBOURS[table], values)).fetchone()
-    if row is None or around is None:
+    row = await (await connection.execute(_STEPS[stored.table], values)).fetchone()
+    if row is None:
         raise LookupError(f"no account of point {point.id}")
     count, absent, duplicated, first, last, starts, ends = row
     if period_ms is None:
-        return _Stored(count, absent, duplicated, [])
-    before, after, begun = around
+        return _Piece(count, absent, duplicated, [])
+    before = await last_before(connection, stored, span[0])
+    after = await first_from(connection, stored, span[1])
     steps = list(zip(starts or [], ends or [], strict=True))
-    steps += [(before, first or after)] if before else []
     steps += [(last, after)] if last else []
     if before is None:
-        begin = max(begun or point.created_at, span[0])
-        steps.append((begin - timedelta(milliseconds=period_ms), first or after))
-    return _Stored(count, absent, duplicated, _holes(steps, span, period_ms))
+        begin = await _beginning(connection, point, first or after)
+        before = max(begin, span[0]) - timedelta(milliseconds=period_ms)
+    steps.append((before, first or after))
+    return _Piece(count, absent, duplicated, _holes(steps, span, period_ms))
+
+
+async def _beginning(connection: Connection, point: Point, first: datetime | None) -> datetime:
+    """Return since when a point owes readings: its first reading or gap; its declaration without either."""
+    row = await (await connection.execute(_FIRST_GAP, (point.id,))).fetchone()
+    known = [time for time in (first, row[0] if row else None) if time is not None]
+    return min(known, default=point.created_at)
 
 
 def _holes(
@@ -194,7 +185,7 @@ def _account(
     span: tuple[datetime, datetime],
     *,
     scales: Scales,
-    pieces: Sequence[_Stored],
+    pieces: Sequence[_Piece],
     gaps: Sequence[Gap],
 ) -> Completeness:
     covers = [Cover(gap.cause, _ms(gap.from_at) if gap.from_at else None, _ms(gap.to_at)) for gap in gaps]

@@ -4,12 +4,15 @@ A gap without a start begins at the last reading stored before it; one without a
 reading stored after it, or to now. Late readings move these ends, so they are found at query time.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
 from cloud.store.connection import Connection
+from cloud.store.neighbours import find_stored, first_from, last_before
+
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +35,20 @@ class Gap:
     stored_at: datetime
 
 
-# Readings and positions are looked up alike: a point has the one or the other.
+# Ends that are not known are NULL or, for to_at, the time of asking, until they are resolved.
 _GAPS = """
-SELECT * FROM (
-    SELECT g.id, g.point_id, p.name AS point, p.site_id, s.name AS site, g.cause, g.reason,
-           f.from_at, greatest(coalesce(g.to_at, n.next_at, %(now)s), f.from_at) AS to_at,
-           (g.to_at IS NULL AND n.next_at IS NULL) AS open, g.stored_at
-    FROM gaps g
-    JOIN points p ON p.id = g.point_id
-    JOIN sites s ON s.id = p.site_id
-    CROSS JOIN LATERAL (SELECT CASE WHEN g.from_at IS NOT NULL THEN g.from_at ELSE greatest(
-        (SELECT max(observed_at) FROM readings
-          WHERE point_id = g.point_id AND observed_at < coalesce(g.to_at, g.stored_at)),
-        (SELECT max(observed_at) FROM positions
-          WHERE point_id = g.point_id AND observed_at < coalesce(g.to_at, g.stored_at))) END AS from_at) f
-    CROSS JOIN LATERAL (SELECT CASE WHEN g.to_at IS NULL THEN least(
-        (SELECT min(observed_at) FROM readings
-          WHERE point_id = g.point_id AND observed_at > coalesce(f.from_at, g.stored_at)),
-        (SELECT min(observed_at) FROM positions
-          WHERE point_id = g.point_id AND observed_at > coalesce(f.from_at, g.stored_at))) END AS next_at) n
-    WHERE g.id > %(after)s
-      AND (%(point_id)s::int IS NULL OR g.point_id = %(point_id)s)
-      AND (%(site_id)s::int IS NULL OR p.site_id = %(site_id)s)
-      AND (%(cause)s::text IS NULL OR g.cause = %(cause)s)
-      AND (g.from_at IS NULL OR g.from_at < %(to_at)s)
-      AND (g.to_at IS NULL OR g.to_at > %(from_at)s)
-) resolved
-WHERE to_at > %(from_at)s AND (from_at IS NULL OR from_at < %(to_at)s)
-ORDER BY id
+SELECT g.id, g.point_id, p.name AS point, p.site_id, s.name AS site, g.cause, g.reason,
+       g.from_at, coalesce(g.to_at, %(now)s) AS to_at, g.to_at IS NULL AS open, g.stored_at
+FROM gaps g
+JOIN points p ON p.id = g.point_id
+JOIN sites s ON s.id = p.site_id
+WHERE g.id > %(after)s
+  AND (%(point_id)s::int IS NULL OR g.point_id = %(point_id)s)
+  AND (%(site_id)s::int IS NULL OR p.site_id = %(site_id)s)
+  AND (%(cause)s::text IS NULL OR g.cause = %(cause)s)
+  AND (g.from_at IS NULL OR g.from_at < %(to_at)s)
+  AND (g.to_at IS NULL OR g.to_at > %(from_at)s)
+ORDER BY g.id
 LIMIT %(limit)s
 """
 
@@ -77,16 +66,32 @@ async def list_gaps(
     limit: int = 1000,
 ) -> list[Gap]:
     """Return gaps that touch the interval, by id, those with an id greater than `after`."""
-    values = {
-        "from_at": from_at,
-        "to_at": to_at,
-        "now": now,
-        "point_id": point_id,
-        "site_id": site_id,
-        "cause": cause,
-        "after": after,
-        "limit": limit,
-    }
-    async with connection.cursor(row_factory=class_row(Gap)) as cursor:
-        await cursor.execute(_GAPS, values)
-        return await cursor.fetchall()
+    values = {"from_at": from_at, "to_at": to_at, "now": now, "limit": limit}
+    values |= {"point_id": point_id, "site_id": site_id, "cause": cause, "after": after}
+    found: list[Gap] = []
+    while True:
+        async with connection.cursor(row_factory=class_row(Gap)) as cursor:
+            await cursor.execute(_GAPS, values)
+            rows = await cursor.fetchall()
+        resolved = [await _resolve(connection, gap, now) for gap in rows]
+        found += [
+            gap for gap in resolved if gap.to_at > from_at and (gap.from_at is None or gap.from_at < to_at)
+        ]
+        if len(rows) < limit or len(found) >= limit:
+            return found[:limit]
+        values["after"] = rows[-1].id
+
+
+async def _resolve(connection: Connection, gap: Gap, now: datetime) -> Gap:
+    """Find the ends of a gap that are not known."""
+    if gap.from_at is not None and not gap.open:
+        return gap
+    stored = await find_stored(connection, gap.point_id)
+    if gap.from_at is None:
+        end = gap.stored_at if gap.open else gap.to_at
+        gap = replace(gap, from_at=await last_before(connection, stored, end))
+    if gap.open:
+        start = gap.from_at + _TICK if gap.from_at else gap.stored_at
+        after = await first_from(connection, stored, start)
+        gap = replace(gap, to_at=after or max(now, start), open=after is None)
+    return gap

@@ -89,6 +89,12 @@ class Lab:
                 " %s, %s, %s, now())",
                 (next(self.numbers), len(rows), min(row[0] for row in rows), max(row[0] for row in rows)),
             )
+            connection.execute(
+                "INSERT INTO latest AS l VALUES (%s, 1, %s, %s, %s) ON CONFLICT (point_id) DO UPDATE"
+                " SET observed_at = excluded.observed_at, raw = excluded.raw, status = excluded.status"
+                " WHERE excluded.observed_at > l.observed_at",
+                (point, *max(rows, key=lambda row: row[0])),
+            )
 
     def every_second(self, point: int, counts: Sequence[int], *, start: datetime = START) -> None:
         self.store(point, [(start + timedelta(seconds=n), count, 0) for n, count in enumerate(counts)])

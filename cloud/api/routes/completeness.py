@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from cloud.api.errors import refused
 from cloud.api.routes.points import existing_point
-from cloud.api.services import ID_MAX, After, Db, During, Given, Limit, Page, SiteId, page
+from cloud.api.services import ID_MAX, After, Db, During, Given, Limit, Page, SiteId, answer
 from cloud.store.completeness import Completeness, read_completeness
 from cloud.store.points import list_points
 
@@ -33,7 +33,9 @@ async def completeness(
     if point is not None:
         points = [await existing_point(db, point)]
     else:
-        points = await list_points(db, site_id=site_id, after=after, limit=limit)
+        points = await list_points(db, site_id=site_id, after=after, limit=limit + 1)
     now = given.now()
-    found = [await read_completeness(db, one, during.from_at, during.to_at, now=now) for one in points]
-    return page(found, limit if point is None else 2, lambda row: row.point_id)
+    found = [
+        await read_completeness(db, one, during.from_at, during.to_at, now=now) for one in points[:limit]
+    ]
+    return answer(Page(found, found[-1].point_id if len(points) > limit else None))

@@ -30,6 +30,6 @@ async def events(
         gateway=gateway,
         kind=kind,
         before=before,
-        limit=limit,
+        limit=limit + 1,
     )
     return page(found, limit, lambda event: event.id)

@@ -33,6 +33,6 @@ async def gaps(
         site_id=site_id,
         cause=cause,
         after=after,
-        limit=limit,
+        limit=limit + 1,
     )
     return page(found, limit, lambda gap: gap.id)

@@ -22,7 +22,7 @@ async def gateways(
     limit: Limit = 100,
 ) -> Response:
     """List gateways by id."""
-    found = await list_gateways(db, site_id=site_id, online=online, after=after, limit=limit)
+    found = await list_gateways(db, site_id=site_id, online=online, after=after, limit=limit + 1)
     return page(found, limit, lambda gateway: gateway.id)
 
 
@@ -40,8 +40,8 @@ async def gateway(db: Db, gateway: GatewayPath) -> Response:
 async def epochs(db: Db, gateway: GatewayPath, after: After = 0, limit: Limit = 100) -> Response:
     """List the epochs of a gateway, oldest first; `after` counts them."""
     await _existing(db, gateway)
-    found = await list_epochs(db, gateway=gateway, offset=after, limit=limit)
-    return answer(Page(found, after + limit if len(found) == limit else None))
+    found = await list_epochs(db, gateway=gateway, offset=after, limit=limit + 1)
+    return answer(Page(found[:limit], after + limit if len(found) > limit else None))
 
 
 async def _existing(db: Db, name: str) -> Gateway:

@@ -20,7 +20,7 @@ async def points(
     limit: Limit = 100,
 ) -> Response:
     """List points by id."""
-    found = await list_points(db, site_id=site_id, name=name, quantity=quantity, after=after, limit=limit)
+    found = await list_points(db, site_id=site_id, name=name, quantity=quantity, after=after, limit=limit + 1)
     return page(found, limit, lambda point: point.id)
 
 

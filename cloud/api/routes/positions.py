@@ -27,7 +27,7 @@ async def positions(
     db: Db, given: Given, site_id: SiteId = None, after: After = 0, limit: Limit = 100
 ) -> Response:
     """List the newest positions by point id."""
-    found = await list_latest_positions(db, now=given.now(), site_id=site_id, after=after, limit=limit)
+    found = await list_latest_positions(db, now=given.now(), site_id=site_id, after=after, limit=limit + 1)
     return page(found, limit, lambda row: row.point_id)
 
 

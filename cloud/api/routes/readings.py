@@ -51,5 +51,5 @@ async def latest(
     db: Db, given: Given, site_id: SiteId = None, after: After = 0, limit: Limit = 100
 ) -> Response:
     """List points by id with value, unit, status and age."""
-    found = await list_latest(db, now=given.now(), site_id=site_id, after=after, limit=limit)
+    found = await list_latest(db, now=given.now(), site_id=site_id, after=after, limit=limit + 1)
     return page(found, limit, lambda row: row.point.id)

@@ -23,7 +23,9 @@ async def sites(
     limit: Limit = 100,
 ) -> Response:
     """List sites by id."""
-    found = await list_sites(db, organisation=organisation, name=name, kind=kind, after=after, limit=limit)
+    found = await list_sites(
+        db, organisation=organisation, name=name, kind=kind, after=after, limit=limit + 1
+    )
     return page(found, limit, lambda site: site.id)
 
 

@@ -4,7 +4,8 @@
 -- charts read, become continuous aggregates that also answer for what is not materialised yet.
 -- Lock: exclusive on readings and positions while their rows move. Run time: grows with them.
 
-SELECT create_hypertable('readings', by_range('observed_at', INTERVAL '1 day'),
+-- A week a chunk: what a chunk costs by itself is small beside a single slow point, and plans stay short.
+SELECT create_hypertable('readings', by_range('observed_at', INTERVAL '7 days'),
                          create_default_indexes => false, migrate_data => true);
 SELECT create_hypertable('positions', by_range('observed_at', INTERVAL '7 days'),
                          create_default_indexes => false, migrate_data => true);
@@ -49,18 +50,31 @@ CREATE TABLE rollup_state (
 INSERT INTO rollup_state DEFAULT VALUES;
 
 -- A job instead of the two ready-made policies: late readings make old buckets stale, and only who knows up to
--- which feed position the buckets are refreshed can answer for the rest from the readings themselves.
-CREATE PROCEDURE refresh_rollups(job_id integer DEFAULT NULL, config jsonb DEFAULT NULL)
-LANGUAGE plpgsql AS $$
-DECLARE
-    reached xid8 := pg_snapshot_xmin(pg_current_snapshot());
-BEGIN
-    COMMIT;
-    CALL refresh_continuous_aggregate('readings_1m', NULL, now() - INTERVAL '1 minute');
-    COMMIT;
-    CALL refresh_continuous_aggregate('readings_1h', NULL, now() - INTERVAL '1 hour');
-    COMMIT;
-    UPDATE rollup_state SET feed = greatest(feed, reached), ran_at = now();
-END
-$$;
+-- which feed position the buckets are refreshed can answer for the rest from the readings themselves. Newer
+-- versions refresh ten buckets at a time unless told otherwise; older ones cannot be told.
+DO $migration$ BEGIN
+    EXECUTE format($procedure$
+        CREATE PROCEDURE refresh_rollups(job_id integer DEFAULT NULL, config jsonb DEFAULT NULL)
+        LANGUAGE plpgsql AS $body$
+        DECLARE
+            reached xid8;
+        BEGIN
+            PERFORM pg_advisory_lock(hashtext('refresh_rollups'));
+            COMMIT;
+            reached := pg_snapshot_xmin(pg_current_snapshot());
+            COMMIT;
+            CALL refresh_continuous_aggregate('readings_1m', NULL, now() - INTERVAL '1 minute' %1$s);
+            COMMIT;
+            CALL refresh_continuous_aggregate('readings_1h', NULL, now() - INTERVAL '1 hour' %1$s);
+            COMMIT;
+            UPDATE rollup_state SET feed = greatest(feed, reached), ran_at = now();
+            COMMIT;
+            PERFORM pg_advisory_unlock(hashtext('refresh_rollups'));
+        END
+        $body$
+    $procedure$,
+    CASE WHEN EXISTS (SELECT 1 FROM pg_proc
+                      WHERE proname = 'refresh_continuous_aggregate' AND 'options' = ANY (proargnames))
+         THEN $option$, options => '{"buckets_per_batch": 10080}'$option$ ELSE '' END);
+END $migration$;
 SELECT add_job('refresh_rollups', INTERVAL '30 seconds');

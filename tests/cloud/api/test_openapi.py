@@ -1,0 +1,139 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
+
+
+class Http(Protocol):
+    app: FastAPI
+    point: int
+
+    def get(self, path: str, **query: object) -> httpx.Response: ...
+
+
+@pytest.fixture(scope="module")
+def document(http: Http) -> dict[str, Any]:
+    response = http.get("/openapi.json")
+    assert response.status_code == 200
+    found = response.json()
+    assert isinstance(found, dict)
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        assert list(methods) == ["get"]
+        yield path, methods["get"]
+
+
+def validator(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": document["components"]})
+
+
+def shape(operation: dict[str, Any], status: str) -> dict[str, Any]:
+    content = operation["responses"][status]["content"]
+    (media,) = content.values()
+    found = media["schema"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_document_is_valid_and_its_references_resolve(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert {"title", "version"} <= document["info"].keys()
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    for reference in references(document):
+        target: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+
+
+def references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref":
+                yield value
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_every_answer_has_an_example_that_fits(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        if path == "/metrics":
+            continue
+        content = operation["responses"]["200"]["content"]["application/json"]
+        validator(document, content["schema"]).validate(content["example"])
+
+
+def test_every_operation_says_what_its_errors_look_like(document: dict[str, Any]) -> None:
+    for _, operation in operations(document):
+        assert operation["summary"]
+        problem = operation["responses"]["422"]["content"]["application/problem+json"]["schema"]
+        assert problem == {"$ref": "#/components/schemas/Problem"}
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_path_is_in_the_reference(document: dict[str, Any]) -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    assert [path for path, _ in operations(document) if f"`{path}`" not in text] == []
+
+
+START = datetime(2025, 12, 1, tzinfo=UTC)
+
+NASTY = st.one_of(
+    st.text(max_size=20),
+    st.integers(-(10**30), 10**30).map(str),
+    st.sampled_from(
+        ["", "0", "-1", "1", "nan", "1e9", "null", "\x00", "'; --", "9" * 400, "true", "%00", "１"]
+    ),
+    st.datetimes().map(lambda time: time.isoformat() + "Z"),
+    st.sampled_from(
+        ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999+14:00", "2026-01-01T00:00:00-23:59"]
+    ),
+)
+NICE = st.one_of(
+    st.integers(1, 9).map(str),
+    st.sampled_from(["raw", "1m", "1h", "auto", "lab-1", "gateway-1", "bus", "vehicle", "false"]),
+    st.integers(0, 400).map(lambda day: (START + timedelta(days=day)).isoformat()),
+    st.sampled_from(
+        ["2026-01-01T00:00:00Z", "2026-01-01T00:30:00Z", "2200-01-01T00:00:00Z", "2000-01-01T00:00:00Z"]
+    ),
+)
+
+
+@pytest.mark.slow
+@given(data=st.data())
+@settings(max_examples=600)
+def test_no_input_makes_a_server_error(http: Http, document: dict[str, Any], data: st.DataObject) -> None:
+    path, operation = data.draw(st.sampled_from(sorted(operations(document), key=lambda pair: pair[0])))
+    query: dict[str, object] = {}
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            value = data.draw(st.one_of(NICE, NASTY).filter(lambda text: text.strip("./ ")))
+            path = path.replace(
+                "{" + parameter["name"] + "}", httpx.URL("http://x", params={"v": value}).query.decode()[2:]
+            )
+        elif data.draw(st.booleans()) or parameter.get("required"):
+            query[parameter["name"]] = data.draw(st.one_of(NICE, NICE, NASTY))
+    response = http.get(path, **query)
+    assert response.status_code in (200, 404, 422), (path, query, response.text)
+    if response.status_code == 200:
+        if path != "/metrics":
+            validator(document, shape(operation, "200")).validate(response.json())
+    else:
+        assert response.headers["content-type"] == "application/problem+json"
+        validator(document, {"$ref": "#/components/schemas/Problem"}).validate(response.json())
