@@ -78,9 +78,9 @@ class Acker:
         if self.on_arrival:
             self.on_arrival(arrival)
         if self.answering:
-            self._acknowledge(client, parse(message.topic).gateway, batch, body_hash(body))
+            self._acknowledge(client, parse(message.topic).gateway, batch, digest=body_hash(body))
 
-    def _acknowledge(self, client: mqtt.Client, gateway: str, batch: Batch, digest: bytes) -> None:
+    def _acknowledge(self, client: mqtt.Client, gateway: str, batch: Batch, *, digest: bytes) -> None:
         ack = Ack(
             gateway=gateway,
             hub_time_ms=time.time_ns() // 1_000_000,

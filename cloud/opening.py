@@ -120,7 +120,7 @@ def _introduce(item: Opened, opening: Opening) -> Verify:
     if not isinstance(proof, KeyProof):
         raise RefusedError("unknown key", stranger=True)
     try:
-        public_key = check_key_proof(gateway, proof, opening.ca, opening.now())
+        public_key = check_key_proof(gateway, proof, opening.ca, now=opening.now())
     except ProofError as error:
         raise RefusedError(str(error)) from None
     if key_id_of(public_key) != item.frame.key_id:

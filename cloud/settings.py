@@ -78,8 +78,8 @@ def from_environment(
     folder = identity or Path(environment.get("HENG_IDENTITY", ""))
     if folder == Path():
         faults.append("HENG_IDENTITY: expected the folder that `heng ca issue hub` made")
-    listen = _whole(environment, "HENG_HTTP_PORT", 8080, faults) if port is None else port
-    suspect = _whole(environment, "HENG_SUSPECT_AFTER_S", 120, faults)
+    listen = _whole(environment, "HENG_HTTP_PORT", 8080, faults=faults) if port is None else port
+    suspect = _whole(environment, "HENG_SUSPECT_AFTER_S", 120, faults=faults)
     if faults:
         raise SettingsError(faults)
     return HubSettings(database_url, broker, folder, port=listen, suspect_after_s=float(suspect))
@@ -92,7 +92,7 @@ def _is_conninfo(text: str) -> bool:
         return False
 
 
-def _whole(environment: Mapping[str, str], name: str, default: int, faults: list[str]) -> int:
+def _whole(environment: Mapping[str, str], name: str, default: int, *, faults: list[str]) -> int:
     text = environment.get(name)
     if text is None:
         return default

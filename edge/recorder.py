@@ -102,7 +102,7 @@ class Recorder:
         """Say that these points give nothing since `tick`; repeated calls change nothing."""
         await self._journal.intake.space()
         for point in points:
-            self._silence(point, cause, reason, tick)
+            self._silence(point, cause, reason, tick=tick)
 
     def time(self, hint: TimeHint) -> None:
         """Pass on what a receiver knows about time."""
@@ -173,7 +173,7 @@ class Recorder:
             return
         self._journal.intake.add(Gap(gap.point, gap.cause, gap.from_tick, tick, gap.reason))
 
-    def _silence(self, point: str, cause: GapCause, reason: str, tick: int) -> None:
+    def _silence(self, point: str, cause: GapCause, reason: str, *, tick: int) -> None:
         silence = self._silences.get(point)
         if silence and silence.journalled and silence.gap.cause is cause:
             return

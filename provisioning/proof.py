@@ -27,7 +27,7 @@ def sign_key_proof(gateway: str, public_key: bytes, tls_key: PrivateKey) -> byte
 
 
 def check_key_proof(
-    gateway: str, proof: KeyProof, ca: x509.Certificate | Sequence[x509.Certificate], now: datetime
+    gateway: str, proof: KeyProof, ca: x509.Certificate | Sequence[x509.Certificate], *, now: datetime
 ) -> bytes:
     """Return the raw Ed25519 key that is proven to be this gateway's, or raise `ProofError`.
 

@@ -37,7 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
         faults = [*faults, *more]
     if settings is None or identity is None or faults:
         return _refuse(arguments.settings, faults)
-    return _check(settings) if arguments.action == "check" else _run(settings, folder, identity, arguments)
+    return (
+        _check(settings)
+        if arguments.action == "check"
+        else _run(settings, folder, identity, arguments=arguments)
+    )
 
 
 def _identity(settings: GatewaySettings, folder: Path) -> tuple[GatewayIdentity | None, list[Fault]]:
@@ -60,7 +64,7 @@ def _refuse(file: Path, faults: Sequence[Fault]) -> int:
 
 
 def _run(
-    settings: GatewaySettings, folder: Path, identity: GatewayIdentity, arguments: argparse.Namespace
+    settings: GatewaySettings, folder: Path, identity: GatewayIdentity, *, arguments: argparse.Namespace
 ) -> int:
     level = logging.INFO if arguments.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

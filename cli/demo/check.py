@@ -66,7 +66,7 @@ async def check(system: System) -> list[Check]:
         "no batch is missing or held back": _ledger,
         "journals drain by acks": _journals,
     }
-    return [await _ask(name, question, system, stretch) for name, question in questions.items()]
+    return [await _ask(name, question, system, stretch=stretch) for name, question in questions.items()]
 
 
 class WrongError(Exception):
@@ -74,7 +74,7 @@ class WrongError(Exception):
 
 
 async def _ask(
-    name: str, question: Callable[[System, Stretch], Awaitable[str]], system: System, stretch: Stretch
+    name: str, question: Callable[[System, Stretch], Awaitable[str]], system: System, *, stretch: Stretch
 ) -> Check:
     try:
         return Check(name, ok=True, answer=await question(system, stretch))

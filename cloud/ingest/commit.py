@@ -50,7 +50,7 @@ async def commit(connection: Connection, group: Group) -> Committed:
         if entering:
             await _enter(connection, entering, group)
     for item, verdict in verdicts:
-        _account(done, item, verdict, judge)
+        _account(done, item, verdict, judge=judge)
     return done
 
 
@@ -182,7 +182,7 @@ def _tombstones(item: Sealed) -> Iterable[TombstoneRow]:
         )
 
 
-def _account(done: Committed, item: Sealed, verdict: Verdict, judge: Judge) -> None:
+def _account(done: Committed, item: Sealed, verdict: Verdict, *, judge: Judge) -> None:
     gateway = item.gateway.name
     done.acks[gateway].append((item.batch.epoch, item.batch.seq, item.hash))
     if verdict is Verdict.CONFLICT or (item.gateway.id, item.batch.epoch) in judge.closed:

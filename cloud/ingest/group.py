@@ -89,7 +89,7 @@ def settle(item: Sealed, directory: Directory) -> None:
         item.reason = "no time has been found for its boot yet"
         return
     try:
-        item.contents = resolve(item.batch, item.clock, item.gateway, directory)
+        item.contents = resolve(item.batch, item.clock, item.gateway, directory=directory)
         item.reason = ""
     except UnplaceableError as error:
         item.reason = str(error)

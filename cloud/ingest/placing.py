@@ -87,7 +87,7 @@ def _placement(
     contents: Contents | None = None
     reason = ""
     try:
-        contents = resolve(batch, clock, gateway, known)
+        contents = resolve(batch, clock, gateway, directory=known)
     except UnplaceableError as error:
         reason = str(error)
     return contents, Placement(

@@ -64,20 +64,22 @@ def count_readings(batch: Batch) -> int:
     return sum(len(poll.counts) for poll in batch.polls)
 
 
-def resolve(batch: Batch, clock: Clock, gateway: GatewayRow, directory: Directory) -> Contents:
+def resolve(batch: Batch, clock: Clock, gateway: GatewayRow, *, directory: Directory) -> Contents:
     """Return what is stored of a batch whose clock has an offset; `UnplaceableError` says why not."""
     assert clock.offset_ticks is not None
     bracketed = clock.state is ClockState.UNSYNCHRONISED
     contents = Contents(gateway.organisation_id, Status.TIME_BRACKETED if bracketed else Status.GOOD)
     base = batch.base_tick + clock.offset_ticks
     for poll in batch.polls:
-        contents.polls.append(_poll(poll, _time(base + poll.tick), gateway, directory))
+        contents.polls.append(_poll(poll, _time(base + poll.tick), gateway, directory=directory))
         contents.note(contents.polls[-1].observed_us)
     for position in batch.positions:
-        contents.positions.append(_position(position, _time(base + position.tick), gateway, directory))
+        contents.positions.append(
+            _position(position, _time(base + position.tick), gateway, directory=directory)
+        )
         contents.note(contents.positions[-1].observed_us)
     for event in batch.events:
-        contents.events.append(_event(event, _time(base + event.tick), gateway, directory))
+        contents.events.append(_event(event, _time(base + event.tick), gateway, directory=directory))
         contents.note(contents.events[-1].observed_us)
     for gap in batch.gaps:
         contents.gaps.append(_gap(gap, batch, base=base, gateway=gateway, directory=directory))
@@ -91,7 +93,7 @@ def _time(utc_tick: int) -> int:
     return us
 
 
-def _poll(poll: Poll, us: int, gateway: GatewayRow, directory: Directory) -> PlacedPoll:
+def _poll(poll: Poll, us: int, gateway: GatewayRow, *, directory: Directory) -> PlacedPoll:
     segment = directory.segment(gateway.id, poll.layout, us)
     if isinstance(segment, Unknown):
         raise UnplaceableError(segment.reason)
@@ -120,7 +122,7 @@ def _check_flags(poll: Poll) -> None:
         raise UnplaceableError("flags and absent values do not name the same places")
 
 
-def _position(position: Position, us: int, gateway: GatewayRow, directory: Directory) -> PositionRow:
+def _position(position: Position, us: int, gateway: GatewayRow, *, directory: Directory) -> PositionRow:
     point = directory.point(gateway.id, position.point, us)
     if isinstance(point, Unknown):
         raise UnplaceableError(point.reason)
@@ -143,7 +145,7 @@ def _position(position: Position, us: int, gateway: GatewayRow, directory: Direc
     )
 
 
-def _event(event: Event, us: int, gateway: GatewayRow, directory: Directory) -> EventRow:
+def _event(event: Event, us: int, gateway: GatewayRow, *, directory: Directory) -> EventRow:
     return EventRow(
         organisation_id=gateway.organisation_id,
         gateway_id=gateway.id,

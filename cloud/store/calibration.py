@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 from psycopg.types.range import Range
 
@@ -79,14 +80,9 @@ class Curve:
         return not any(ends[0] < node < ends[1] for node in inner)
 
 
-def make_curve(
-    id_: int,
-    indicated: Sequence[Decimal],
-    correction: Sequence[Decimal],
-    exponent: int,
-    certificate: str,
-) -> Curve:
-    """Return a curve from a row of `calibrations`, its columns in this order."""
+def make_curve(row: Sequence[Any]) -> Curve:
+    """Return a curve from columns of `calibrations`: id, indicated, correction, exponent, certificate."""
+    id_, indicated, correction, exponent, certificate = row
     return Curve(id_, tuple(indicated), tuple(correction), exponent, certificate)
 
 
@@ -183,7 +179,7 @@ async def load_scales(connection: Connection, point_id: int, from_at: datetime, 
     """Return what the point's counts mean between two times."""
     versions = await (await connection.execute(_VERSIONS, (point_id, from_at, to_at))).fetchall()
     rows = await (await connection.execute(_CALIBRATIONS, (point_id, from_at, to_at))).fetchall()
-    curves = [(*_ends(valid), make_curve(*rest)) for valid, *rest in rows]
+    curves = [(*_ends(valid), make_curve(rest)) for valid, *rest in rows]
     scales: list[Scale] = []
     for valid, exponent, period_ms in versions:
         start, end = _ends(valid)

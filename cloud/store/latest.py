@@ -71,7 +71,7 @@ def _latest(point: Point, row: tuple[Any, ...] | None, now: datetime) -> Latest:
     raw = value = None
     if count is not None and exponent is not None:
         raw = decimal_text(count, exponent)
-        value = corrected_text(count, exponent, make_curve(*calibration) if calibration[0] else None)
+        value = corrected_text(count, exponent, make_curve(calibration) if calibration[0] else None)
     age_s = (now - observed_at).total_seconds()
     late = point.period_ms is not None and age_s * 1000 > SILENT_PERIODS * point.period_ms
     return Latest(

@@ -40,35 +40,35 @@ def proof_by(issuer, common_name, now, *, gateway="lab-1", chain=()):
 
 
 def test_proof_of_an_issued_identity_holds(lab, root, now):
-    assert check_key_proof("lab-1", lab.key_proof(), root, now) == lab.signer.public_key
+    assert check_key_proof("lab-1", lab.key_proof(), root, now=now) == lab.signer.public_key
 
 
 def test_proof_holds_under_one_of_several_roots(lab, root, now):
     other = certificates.root("Other", Validity(now, 10)).certificate
-    assert check_key_proof("lab-1", lab.key_proof(), [other, root], now) == lab.signer.public_key
+    assert check_key_proof("lab-1", lab.key_proof(), [other, root], now=now) == lab.signer.public_key
 
 
 def test_certificate_that_names_another_gateway_is_refused(lab, root, now):
     with pytest.raises(ProofError, match="gateway lab-2: its certificate names 'lab-1'"):
-        check_key_proof("lab-2", lab.key_proof(), root, now)
+        check_key_proof("lab-2", lab.key_proof(), root, now=now)
 
 
 @pytest.mark.parametrize("days", [-1, 366])
 def test_certificate_outside_its_dates_is_refused(lab, root, now, days):
     with pytest.raises(ProofError, match="not to be trusted"):
-        check_key_proof("lab-1", lab.key_proof(), root, now + timedelta(days=days))
+        check_key_proof("lab-1", lab.key_proof(), root, now=now + timedelta(days=days))
 
 
 def test_certificate_is_good_to_its_last_day(lab, root, now):
     last = now + timedelta(days=364, hours=23)
-    assert check_key_proof("lab-1", lab.key_proof(), root, last) == lab.signer.public_key
+    assert check_key_proof("lab-1", lab.key_proof(), root, now=last) == lab.signer.public_key
 
 
 def test_certificate_of_another_authority_is_refused(tmp_path, root, now):
     other = CertificateAuthority.create(tmp_path / "other", now=now)
     stranger = other.issue_gateway("lab-1", tmp_path / "lab-1", now=now)
     with pytest.raises(ProofError, match="not to be trusted"):
-        check_key_proof("lab-1", stranger.key_proof(), root, now)
+        check_key_proof("lab-1", stranger.key_proof(), root, now=now)
 
 
 def test_self_signed_certificate_is_refused(root, now):
@@ -77,7 +77,7 @@ def test_self_signed_certificate_is_refused(root, now):
     pem = certificates.to_pem([own.certificate]).decode()
     proof = KeyProof(certificate_pem=pem, public_key=batch, signature=sign_key_proof("lab-1", batch, own.key))
     with pytest.raises(ProofError, match="not to be trusted"):
-        check_key_proof("lab-1", proof, root, now)
+        check_key_proof("lab-1", proof, root, now=now)
 
 
 def test_gateway_cannot_act_as_an_authority(lab, root, now):
@@ -85,18 +85,18 @@ def test_gateway_cannot_act_as_an_authority(lab, root, now):
     chain = certificates.from_pem(lab.certificate_pem.encode())
     proof = proof_by(certificates.Issuer(key, chain[0]), "lab-2", now, gateway="lab-2", chain=chain)
     with pytest.raises(ProofError, match="not to be trusted"):
-        check_key_proof("lab-2", proof, root, now)
+        check_key_proof("lab-2", proof, root, now=now)
 
 
 def test_missing_issuing_certificate_is_refused(authority, root, now):
     with pytest.raises(ProofError, match="not to be trusted"):
-        check_key_proof("lab-1", proof_by(authority.issuing, "lab-1", now), root, now)
+        check_key_proof("lab-1", proof_by(authority.issuing, "lab-1", now), root, now=now)
 
 
 def test_certificate_of_a_hub_worker_is_refused(authority, root, now):
     proof = proof_by(authority.hub_ca, "lab-1", now, chain=[authority.hub_ca.certificate])
     with pytest.raises(ProofError, match="not to be trusted"):
-        check_key_proof("lab-1", proof, root, now)
+        check_key_proof("lab-1", proof, root, now=now)
 
 
 def test_certificate_of_the_broker_is_refused(authority, root, now):
@@ -109,13 +109,13 @@ def test_certificate_of_the_broker_is_refused(authority, root, now):
         signature=sign_key_proof("heng-broker", batch, key),
     )
     with pytest.raises(ProofError, match="not to be trusted"):
-        check_key_proof("heng-broker", proof, root, now)
+        check_key_proof("heng-broker", proof, root, now=now)
 
 
 def test_batch_key_that_was_swapped_is_refused(lab, root, now):
     swapped = msgspec.structs.replace(lab.key_proof(), public_key=Ed25519Signer.generate().public_key)
     with pytest.raises(ProofError, match="did not sign this batch key"):
-        check_key_proof("lab-1", swapped, root, now)
+        check_key_proof("lab-1", swapped, root, now=now)
 
 
 @pytest.mark.parametrize("place", [0, 10, -1])
@@ -124,7 +124,7 @@ def test_signature_that_was_tampered_with_is_refused(lab, root, now, place):
     damaged[place] ^= 1
     proof = msgspec.structs.replace(lab.key_proof(), signature=bytes(damaged))
     with pytest.raises(ProofError, match="did not sign this batch key"):
-        check_key_proof("lab-1", proof, root, now)
+        check_key_proof("lab-1", proof, root, now=now)
 
 
 def test_signature_for_another_gateway_is_refused(authority, root, now):
@@ -132,13 +132,13 @@ def test_signature_for_another_gateway_is_refused(authority, root, now):
     chain = [authority.issuing.certificate]
     proof = proof_by(authority.issuing, "lab-1", now, gateway="lab-2", chain=chain)
     with pytest.raises(ProofError, match="did not sign this batch key"):
-        check_key_proof("lab-1", proof, root, now)
+        check_key_proof("lab-1", proof, root, now=now)
 
 
 def test_batch_key_of_wrong_length_is_refused(lab, root, now):
     short = msgspec.structs.replace(lab.key_proof(), public_key=b"x" * 31)
     with pytest.raises(ProofError, match="31 bytes: expected 32"):
-        check_key_proof("lab-1", short, root, now)
+        check_key_proof("lab-1", short, root, now=now)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ def test_batch_key_of_wrong_length_is_refused(lab, root, now):
 def test_damaged_certificate_is_refused(lab, root, now, pem):
     damaged = msgspec.structs.replace(lab.key_proof(), certificate_pem=pem)
     with pytest.raises(ProofError, match="gateway lab-1"):
-        check_key_proof("lab-1", damaged, root, now)
+        check_key_proof("lab-1", damaged, root, now=now)
 
 
 def test_long_chain_is_refused_unread(lab, root, now):
     long = msgspec.structs.replace(lab.key_proof(), certificate_pem=lab.certificate_pem * 3)
     with pytest.raises(ProofError, match="chain of 6: expected at most 4"):
-        check_key_proof("lab-1", long, root, now)
+        check_key_proof("lab-1", long, root, now=now)
 
 
 def test_two_common_names_are_refused(authority, root, now):
@@ -163,7 +163,7 @@ def test_two_common_names_are_refused(authority, root, now):
     pem = certificates.to_pem([leaf, authority.issuing.certificate]).decode()
     proof = KeyProof(certificate_pem=pem, public_key=batch, signature=sign_key_proof("lab-1", batch, key))
     with pytest.raises(ProofError, match="2 common names"):
-        check_key_proof("lab-1", proof, root, now)
+        check_key_proof("lab-1", proof, root, now=now)
 
 
 def test_tls_key_of_another_kind_is_refused(authority, root, now):
@@ -172,7 +172,7 @@ def test_tls_key_of_another_kind_is_refused(authority, root, now):
     pem = certificates.to_pem([leaf, authority.issuing.certificate]).decode()
     proof = KeyProof(certificate_pem=pem, public_key=b"x" * 32, signature=b"x")
     with pytest.raises(ProofError, match="expected an elliptic curve"):
-        check_key_proof("lab-1", proof, root, now)
+        check_key_proof("lab-1", proof, root, now=now)
 
 
 def _client_named(authority, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, now, names):

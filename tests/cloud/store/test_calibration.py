@@ -38,7 +38,7 @@ def curves(draw: st.DrawFn) -> Curve:
         corrected.append(value)
         value += Decimal(draw(st.integers(1, 90000))).scaleb(-3)
     correction = [c - x for c, x in zip(corrected, indicated, strict=True)]
-    return make_curve(1, indicated, correction, draw(st.integers(-6, -1)), "")
+    return make_curve((1, indicated, correction, draw(st.integers(-6, -1)), ""))
 
 
 def corrected(curve: Curve, indicated: Fraction) -> Fraction:
