@@ -152,6 +152,8 @@ class Batch(Message, frozen=True):
     boot: Id128
     clock: Clock
     base_tick: Ticks
+    boot_number: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    """Place of this boot among the boots of the journal, from 1; 0 when it is not known."""
     polls: list[Poll] = []
     positions: list[Position] = []
     events: list[Event] = []

@@ -12,7 +12,6 @@ from cloud.ingest.contents import store_contents
 from cloud.ingest.directory import Directory
 from cloud.ingest.group import Group, Sealed, make_ready, settle
 from cloud.ingest.placing import clock_of, place_waiting
-from cloud.ingest.resolve import plain
 from cloud.ingest.verdict import Judge, Verdict
 from cloud.store import batches, clocks, directory, ledger
 from cloud.store.batches import BatchRow, State
@@ -30,7 +29,8 @@ class Committed:
     """What one commit did, for acknowledgements and counters."""
 
     acks: dict[str, list[tuple[bytes, int, bytes]]] = field(default_factory=lambda: defaultdict(list))
-    """gateway -> (epoch, seq, hash) of all its batches that are stored, now or before."""
+    """gateway -> (epoch, seq, hash) of all its batches that are stored, now or before. A number that came
+    with another hash is answered with the hash it counts under."""
     new_epochs: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     batches: int = 0
     readings: int = 0
@@ -139,7 +139,7 @@ def _row(item: Sealed, verdict: Verdict) -> BatchRow:
         clock_state=clock.state.value,
         offset_ticks=clock.offset_ticks,
         bound_ms=clock.bound_ms,
-        clock_source=plain(clock.source),
+        clock_source=clock.source,
         state=_state(item, verdict),
         reason=item.reason,
         readings=item.readings,
@@ -166,7 +166,7 @@ def _clock_rows(item: Sealed) -> Iterable[ClockRow]:
             boot=clock.boot,
             offset_ticks=clock.offset_ticks,
             bound_ms=clock.bound_ms,
-            source=plain(clock.source),
+            source=clock.source,
         )
 
 
@@ -178,14 +178,15 @@ def _tombstones(item: Sealed) -> Iterable[TombstoneRow]:
             epoch=stone.epoch,
             seq=stone.seq,
             hash=stone.hash,
-            reason=plain(stone.reason),
+            reason=stone.reason,
         )
 
 
 def _account(done: Committed, item: Sealed, verdict: Verdict, *, judge: Judge) -> None:
     gateway = item.gateway.name
-    done.acks[gateway].append((item.batch.epoch, item.batch.seq, item.hash))
-    if verdict is Verdict.CONFLICT or (item.gateway.id, item.batch.epoch) in judge.closed:
+    held = judge.held(item)
+    done.acks[gateway].append((item.batch.epoch, item.batch.seq, held))
+    if held != item.hash:
         done.new_epochs[gateway].add(item.batch.epoch)
     if verdict is Verdict.KNOWN:
         done.known += 1

@@ -17,7 +17,7 @@ from cloud.store.events import EventRow
 from cloud.store.gaps import GapRow
 from cloud.store.readings_write import ABSENT_FROM, PositionRow, Readings
 from cloud.store.ticks import EARLIEST_US, LATEST_US, us_of_tick
-from wire.messages import Batch, Clock, Event, Gap, Poll, Position, Scalar
+from wire.messages import Batch, Clock, Event, Gap, Poll, Position
 from wire.status import ClockState, Status
 
 _INT64 = range(-(2**63), 2**63)
@@ -152,8 +152,8 @@ def _event(event: Event, us: int, gateway: GatewayRow, *, directory: Directory) 
         site_id=directory.site(gateway.id, us),
         observed_us=us,
         kind=event.kind,
-        subject=plain(event.subject),
-        data={key: _plain_scalar(value) for key, value in event.data.items()},
+        subject=event.subject,
+        data=event.data,
     )
 
 
@@ -173,19 +173,10 @@ def _gap(gap: Gap, batch: Batch, *, base: int, gateway: GatewayRow, directory: D
         gateway_id=gateway.id,
         key=f"{batch.boot.hex()}/{begun}/{gap.cause.value}",
         cause=gap.cause.value,
-        reason=plain(gap.reason),
+        reason=gap.reason,
         from_us=start,
         to_us=end,
     )
-
-
-def plain(text: str) -> str:
-    """Return text that PostgreSQL can keep: the character zero is shown as its symbol."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}")
-
-
-def _plain_scalar(value: Scalar) -> Scalar:
-    return plain(value) if isinstance(value, str) else value
 
 
 def columns(contents: Sequence[Contents]) -> Readings:

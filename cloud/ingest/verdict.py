@@ -33,8 +33,7 @@ class Judge:
     def __init__(self, epochs: Sequence[EpochRow]) -> None:
         self._tips = {(row.gateway_id, row.epoch): (row.tip, row.tip_hash or _NO_HASH) for row in epochs}
         self._last: dict[int, dict[bytes, int]] = defaultdict(dict)
-        self._seen: dict[Place, set[bytes]] = defaultdict(set)
-        self.closed = {(row.gateway_id, row.epoch) for row in epochs if row.closed}
+        self._seen: dict[Place, list[bytes]] = defaultdict(list)
         for row in epochs:
             if row.last_us is not None:
                 self._last[row.gateway_id][row.epoch] = row.last_us
@@ -46,8 +45,12 @@ class Judge:
     def judge(self, batches: Iterable[Sealed], known: Iterable[KnownRow]) -> list[tuple[Sealed, Verdict]]:
         """Return every batch with its verdict, in the order of the chains."""
         for row in known:
-            self._seen[row.gateway_id, row.epoch, row.seq].add(row.hash)
+            self._seen[row.gateway_id, row.epoch, row.seq].append(row.hash)
         return [(item, self._one(item)) for item in sorted(batches, key=lambda item: item.place)]
+
+    def held(self, item: Sealed) -> bytes:
+        """Return the hash under which this number counts: that of the batch that came first."""
+        return self._seen[item.place][0]
 
     def _one(self, item: Sealed) -> Verdict:
         hashes = self._seen[item.place]
@@ -55,7 +58,8 @@ class Judge:
             verdict = Verdict.KNOWN if item.hash in hashes else Verdict.CONFLICT
         else:
             verdict = Verdict.EXTENDS if self._extends(item) else Verdict.FILLS
-        hashes.add(item.hash)
+        if verdict is not Verdict.KNOWN:
+            hashes.append(item.hash)
         if item.batch.seq > self._tip(item)[0]:
             self._tips[item.gateway.id, item.batch.epoch] = item.batch.seq, item.hash
         if verdict is not Verdict.KNOWN and item.contents is not None and item.contents.last_us is not None:

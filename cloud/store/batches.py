@@ -129,12 +129,12 @@ async def _copy(connection: Connection, statement: sql.SQL | sql.Composed, rows:
 
 
 async def known(connection: Connection, numbers: Sequence[tuple[int, bytes, int]]) -> list[KnownRow]:
-    """Return the batches that are there under these (gateway, epoch, seq)."""
+    """Return the batches that are there under these (gateway, epoch, seq), in order of arrival."""
     cursor = await connection.execute(
         """
         SELECT b.gateway_id, b.epoch, b.seq, b.hash
           FROM unnest(%s::int[], %s::bytea[], %s::int8[]) AS n(gateway_id, epoch, seq)
-          JOIN batches b USING (gateway_id, epoch, seq)
+          JOIN batches b USING (gateway_id, epoch, seq) ORDER BY b.id
         """,
         ([n[0] for n in numbers], [n[1] for n in numbers], [n[2] for n in numbers]),
     )

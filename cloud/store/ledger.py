@@ -15,7 +15,6 @@ class EpochRow:
     tip: int
     tip_hash: bytes | None
     last_us: int | None
-    closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,7 @@ async def epochs(connection: Connection, gateway_ids: Sequence[int]) -> list[Epo
     cursor = await connection.execute(
         """
         SELECT gateway_id, epoch, coalesce(upper(received) - 1, 0), tip_hash,
-               (extract(epoch FROM last_at) * 1000000)::bigint - 946684800000000,
-               closed_at IS NOT NULL
+               (extract(epoch FROM last_at) * 1000000)::bigint - 946684800000000
           FROM ledger WHERE gateway_id = ANY(%s::int[])
         """,
         (list(gateway_ids),),
