@@ -1,10 +1,11 @@
 """Makes drivers out of settings; a driver's module and its libraries are imported only when it is used."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from edge.driver import Driver, MonotonicNs
 from wire.messages import Layout, PointDeclaration
-from wire.settings.base import Fault
+from wire.settings.base import Fault, SettingsError
 from wire.settings.gateway import Device, GatewaySettings
 from wire.settings.gnss import GnssDevice
 from wire.settings.modbus import ModbusDevice
@@ -26,6 +27,8 @@ def build_drivers(settings: GatewaySettings, monotonic_ns: MonotonicNs) -> list[
     for index, device in enumerate(settings.device):
         try:
             drivers.append(build_driver(device, monotonic_ns))
+        except SettingsError as error:
+            faults += [replace(fault, path=f"device[{index}].{fault.path}") for fault in error.faults]
         except ValueError as error:
             faults.append(Fault(f"device[{index}]", device.name, str(error)))
     faults += _points_twice(drivers)

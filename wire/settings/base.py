@@ -37,6 +37,14 @@ class Fault:
         return f"{self.path}: {shorten(self.value)}: expected {self.expectation}"
 
 
+class SettingsError(ValueError):
+    """Settings that are each right cannot be used; the paths of `faults` are relative to their model."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+
 def shorten(value: object) -> str:
     """Return a value as a person wrote it, cut to 80 characters."""
     text = "missing" if value is MISSING else repr(value)

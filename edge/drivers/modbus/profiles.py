@@ -5,17 +5,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-from wire.settings.base import Fault
+from wire.settings.base import Fault, SettingsError
 from wire.settings.check import check
 from wire.settings.modbus import ModbusDevice, Profile
 
 
-class ProfileError(Exception):
+class ProfileError(SettingsError):
     """A profile or its use is wrong; `faults` says where and what was expected."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("; ".join(str(fault) for fault in faults))
-        self.faults = faults
 
 
 @cache
