@@ -1,9 +1,10 @@
 """`heng bench storage`: bytes on disk per reading, and how fast the API draws a year of one point at 1 Hz.
 
 The readings are made here (temperature with the noise of a good digital sensor, a device step of 0.01 °C in
-counts of 0.001 °C, polled every second with a jitter that moves about 1 in 80 by a tick of 10 ms) and written as the hub writes them: binary
-COPY into the tables that ship. Aggregates are built by the hub's own code, or by TimescaleDB. Answers are
-timed over HTTP against the real application. It makes a database of its own and drops it.
+counts of 0.001 °C, polled every second with a jitter that moves about 1 in 80 by a tick of 10 ms) and written
+as the hub writes them: binary COPY into the tables that ship. Aggregates are built by the hub's own code, or
+by TimescaleDB. Answers are timed over HTTP against the real application. It makes a database of its own and
+drops it.
 """
 
 import argparse
