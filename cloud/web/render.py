@@ -106,7 +106,6 @@ def _environment(code: str) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     catalogue = language(code).catalogue
-    environment.install_gettext_callables(  # type: ignore[attr-defined]
-        catalogue.gettext, catalogue.ngettext, newstyle=True
-    )
+    # The extension adds this function to the environment, where type checkers do not see it.
+    vars(environment)["install_gettext_callables"](catalogue.gettext, catalogue.ngettext, newstyle=True)
     return environment

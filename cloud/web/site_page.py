@@ -27,7 +27,7 @@ from cloud.web.tracks import position_words
 from cloud.web.words import RANGES
 
 SUPPLY_POINTS = ("power", "battery_charge", "battery_runtime", "load")
-EVENTS_PAGE = 30
+EVENTS_PAGE = 15
 GAPS_PAGE = 50
 COUNTED_MAX = timedelta(days=31, hours=1)
 HISTORY = timedelta(days=3660)

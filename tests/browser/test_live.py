@@ -1,0 +1,90 @@
+"""What changes in the database changes on the page, without a reload."""
+
+import time
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SAMPLES = 30
+
+
+def test_value_changes_without_reload(browse, hub) -> None:
+    page = browse().open("/?lang=en")
+    page.evaluate("window.sameDocument = true")
+    cell = (
+        page.locator("section", has=page.locator("#site-lab-1"))
+        .locator("tr", has_text="Air pressure")
+        .locator(".value")
+    )
+    before = cell.inner_text()
+    hub.store("room-1/air/pressure", 98_765)
+    cell.filter(has_text="987.65").wait_for()
+    assert before != "987.65"
+    assert page.evaluate("window.sameDocument") is True
+
+
+def test_age_ticks_and_a_silent_point_is_said_to_be_late(browse) -> None:
+    page = browse().open("/sites/van-1?lang=en")
+    row = page.locator("table.values tr[data-point]").first
+    assert "late" in row.locator(".age").inner_text()
+    assert row.locator(".flag").inner_text() == "Silent: nothing newer"
+    page = browse().open("/?lang=en")
+    age = page.locator("section", has=page.locator("#site-lab-1")).locator(".age").first
+    before = age.inner_text()
+    page.wait_for_timeout(2200)
+    assert age.inner_text() != before
+
+
+def test_commit_reaches_the_browser_within_half_a_second_at_p95(browse, hub) -> None:
+    page = browse().open("/sites/lab-1?lang=en")
+    row = page.locator("table.values tr[data-point]", has_text="Air pressure")
+    point = row.get_attribute("data-point")
+    page.evaluate(
+        """(point) => {
+            window.arrivals = {};
+            const cell = document.querySelector(`table.values tr[data-point="${point}"] .value`);
+            new MutationObserver(() => { window.arrivals[cell.textContent] = Date.now(); })
+                .observe(cell, {childList: true, characterData: true, subtree: true});
+        }""",
+        point,
+    )
+    committed: dict[str, float] = {}
+    for sample in range(SAMPLES):
+        raw = 90_001 + sample
+        hub.store("room-1/air/pressure", raw)
+        committed[f"{raw // 100}.{raw % 100:02d}"] = time.time() * 1000
+        page.wait_for_timeout(170)
+    page.wait_for_timeout(600)
+    arrivals = page.evaluate("window.arrivals")
+    delays = sorted(arrivals[text] - at for text, at in committed.items())
+    assert delays[int(0.95 * len(delays))] <= 500
+
+
+def test_stream_that_cannot_be_had_is_said_and_comes_back(browse) -> None:
+    watched = browse()
+    watched.page.route("**/live?*", lambda route: route.abort())
+    watched.page.goto(watched.hub.address + "/?lang=en")
+    lost = watched.page.locator("#link-state[data-state=lost]")
+    lost.wait_for()
+    assert "no longer live" in lost.inner_text()
+    watched.page.unroute("**/live?*")
+    watched.page.locator("#link-state[data-state=live]").wait_for(timeout=20_000)
+
+
+def test_stream_that_falls_silent_is_said_to_be_lost(browse) -> None:
+    """The page's clock jumps 30 s in which it heard nothing; the hub's next word brings it back."""
+    watched = browse()
+    watched.page.clock.install()
+    page = watched.open("/?lang=en")
+    page.evaluate(
+        """() => {
+            const link = document.getElementById("link-state");
+            window.seen = [];
+            const note = () => window.seen.push(link.dataset.state);
+            new MutationObserver(note).observe(link, {attributes: true});
+        }"""
+    )
+    page.clock.fast_forward(30_000)
+    page.wait_for_timeout(7_000)
+    assert page.evaluate("window.seen") == ["lost", "live"]

@@ -1,0 +1,47 @@
+"""How a newest reading is written: exact, or a dash with the reason."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from cloud.store.latest import Latest
+from cloud.store.points import Point
+from cloud.web.language import language
+from cloud.web.values import show
+
+NOW = datetime(2026, 11, 20, 12, 0, 0, 20_000, tzinfo=UTC)
+ZONE = ZoneInfo("Asia/Shanghai")
+POINT = Point(
+    5, 1, 1, "lab-1", "room-1/air/temperature", "temperature", "analog", {}, -3, 1000, NOW, "°C", "Cel"
+)
+POWER = Point(6, 1, 1, "lab-1", "ups/power", "state", "state", {"1": "mains", "2": "battery"}, 0, 1000, NOW)
+
+
+def test_value_is_rounded_for_reading_and_kept_exact_beside_it() -> None:
+    shown = show(Latest(POINT, "live", NOW, "-3.1415", "-3.1415", None, "good", 0.5), language("en"), ZONE)
+    assert (shown.text, shown.digits, shown.exact) == ("−3.14", "−3.1415", "−3.1415 °C")
+    assert (shown.count, shown.exponent) == (-31415, -4)
+    assert (shown.flag, shown.look) == ("", "number")
+    assert shown.clock == "2026-11-20 20:00:00 +08:00"
+    assert shown.at == 1_795_176_000_020
+
+
+def test_absent_value_is_a_dash_with_its_reason_and_never_nought() -> None:
+    shown = show(Latest(POINT, "absent", NOW, None, None, None, "over_range", 0.5), language("zh"), ZONE)
+    assert (shown.text, shown.look, shown.flag, shown.count) == ("—", "absent", "超上量程", None)
+
+
+def test_point_that_never_gave_a_reading_says_so() -> None:
+    shown = show(Latest(POINT, "never", None, None, None, None, None, None), language("en"), ZONE)
+    assert (shown.text, shown.flag, shown.at) == ("—", "No reading yet", None)
+
+
+def test_silent_point_says_so_beside_its_last_value() -> None:
+    shown = show(Latest(POINT, "silent", NOW, "20.1", "20.1", None, "good", 99.0), language("en"), ZONE)
+    assert (shown.text, shown.flag) == ("20.1", "Silent: nothing newer")
+
+
+def test_state_is_a_word() -> None:
+    shown = show(Latest(POWER, "live", NOW, "2", "2", "battery", "good", 0.5), language("zh"), ZONE)
+    assert (shown.text, shown.digits, shown.look) == ("电池供电", "电池供电", "word")
+    shown = show(Latest(POWER, "absent", NOW, None, None, None, "unknown", 0.5), language("en"), ZONE)
+    assert (shown.text, shown.flag) == ("—", "Unknown")
