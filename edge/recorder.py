@@ -209,7 +209,7 @@ def _storable(event: Event) -> Event:
 
 
 def _absence(past: Past, *, same_boot: bool) -> GapCause:
-    if past.damage:
+    if past.damage or past.blocked:
         return GapCause.STORAGE
     return GapCause.GATEWAY if same_boot or past.stopped_cleanly else GapCause.POWER
 

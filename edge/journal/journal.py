@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -21,7 +21,7 @@ from edge.journal.group import gather
 from edge.journal.held import Held
 from edge.journal.intake import Intake
 from edge.journal.memory import LastTick, OpenGap
-from edge.journal.salvage import open_journal, salvage
+from edge.journal.salvage import begin_run, salvage
 from edge.journal.sealer import Sealed
 from wire.messages import Clock, Layout
 
@@ -41,8 +41,10 @@ class Past:
     last_ticks: dict[str, LastTick]
     open_gaps: dict[str, OpenGap]
     layouts: dict[str, list[str]]
-    damage: str | None
+    damage: str | None = None
     """Why the file before was set aside."""
+    blocked: bool = False
+    """Whether the disk did not let it be opened at first."""
 
 
 class Journal:
@@ -94,25 +96,29 @@ class Journal:
         self._thread.shutdown()
 
     async def open(self, layouts: Sequence[Layout]) -> Past:
-        """Open the file, or salvage it and begin a new one; return what it knew."""
+        """Open the file, or salvage it and begin a new one; wait while the disk lets neither happen."""
         self._layouts = layouts
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._open)
+        while True:
+            try:
+                past = await loop.run_in_executor(self._thread, self._open)
+            except JournalFullError as error:
+                self._refused(error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            past = replace(past, blocked=self._failing)
+            self._accepted()
+            return past
 
     def _open(self) -> Past:
-        self._file, salvaged = open_journal(self._folder, self._given)
+        self._file, salvaged, past = begin_run(self._folder, self._given, self._start)
         self.file_count += 1
-        file = self._file
-        past = Past(
-            boot=file.last_boot,
-            stopped_cleanly=file.stopped_cleanly,
-            last_ticks=file.memory.last_ticks(),
-            open_gaps=file.memory.open_gaps(),
-            layouts={key: file.memory.points_of(key) for key in file.memory.last_ticks()},
-            damage=salvaged.reason if salvaged else None,
-        )
+        self.waiting = self._file.has_pending
+        return replace(past, damage=salvaged.reason) if salvaged else past
+
+    def _start(self, file: JournalFile) -> Past:
+        past = _past(file)
         file.start(self._boot, self._layouts)
-        self.waiting = file.has_pending
         return past
 
     async def run(self) -> None:
@@ -172,14 +178,20 @@ class Journal:
         try:
             result = await loop.run_in_executor(self._thread, self._work, acks, work)
         except JournalFullError as error:
-            if not self._failing:
-                LOG.error("journal: the disk takes nothing more: %s", error)
-            self._failing = True
+            self._refused(error)
             return None
+        self._accepted()
+        return result
+
+    def _refused(self, error: JournalFullError) -> None:
+        if not self._failing:
+            LOG.error("journal: the disk takes nothing more: %s", error)
+        self._failing = True
+
+    def _accepted(self) -> None:
         if self._failing:
             LOG.warning("journal: the disk takes data again")
         self._failing = False
-        return result
 
     def _work(self, acks: Sequence[BatchKey], work: Callable[[JournalFile], _T]) -> _T:
         for key in acks:
@@ -199,3 +211,14 @@ class Journal:
         self._file.start(self._boot, self._layouts)
         self.file_count += 1
         self.damages.append(reason)
+
+
+def _past(file: JournalFile) -> Past:
+    last = file.memory.last_ticks()
+    return Past(
+        boot=file.last_boot,
+        stopped_cleanly=file.stopped_cleanly,
+        last_ticks=last,
+        open_gaps=file.memory.open_gaps(),
+        layouts={key: file.memory.points_of(key) for key in last},
+    )

@@ -14,6 +14,9 @@ from edge.journal.schema import checksum
 _T = TypeVar("_T")
 _SINGLE_TRIES = 4096
 _JUMP_MAX = 2**40
+_STATE = "SELECT key, value, crc FROM state"
+_SEALED = "SELECT id, epoch, seq, hash, at, readings, frame, crc FROM sealed"
+_PENDING = "SELECT id, at, readings, packed, body, crc FROM pending"
 
 
 class Reader:
@@ -39,28 +42,30 @@ class Reader:
                 self._grafted.with_name(self._grafted.name + side).unlink(missing_ok=True)
 
     def _readable(self) -> bool:
+        """Whether the tables have the names and columns that they should have."""
         try:
-            names = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_schema")}
+            for select in (_STATE, _SEALED, _PENDING):
+                self._connection.execute(f"{select} LIMIT 0").fetchall()
         except sqlite3.Error:
             return False
-        return {"state", "pending", "sealed"} <= names
+        return True
 
     def state(self) -> Iterator[tuple[str, bytes]]:
         """Yield what is readable of the state."""
         with suppress(sqlite3.Error):
-            for key, value, crc in self._connection.execute("SELECT key, value, crc FROM state"):
+            for key, value, crc in self._connection.execute(_STATE):
                 if isinstance(key, str) and isinstance(value, bytes) and crc == checksum(key, value):
                     yield key, value
 
     def sealed(self) -> Iterator[rows.SealedRow]:
         """Yield every sealed batch that is as it was written."""
-        columns = "id, epoch, seq, hash, at, readings, frame, crc"
-        yield from self._rows(f"SELECT {columns} FROM sealed", rows.sealed_row)  # noqa: S608
+        select = "SELECT id, epoch, seq, hash, at, readings, frame, crc FROM sealed"
+        yield from self._rows(select, rows.sealed_row)
 
     def pending(self) -> Iterator[rows.PendingRow]:
         """Yield every group that is as it was written."""
-        columns = "id, at, readings, packed, body, crc"
-        yield from self._rows(f"SELECT {columns} FROM pending", rows.pending_row)  # noqa: S608
+        select = "SELECT id, at, readings, packed, body, crc FROM pending"
+        yield from self._rows(select, rows.pending_row)
 
     def _rows(self, select: str, check: Callable[[Sequence[object]], _T]) -> Iterator[_T]:
         position = 0

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edge.journal.errors import JournalDamagedError
 from edge.journal.group import Group, pack, unpack
@@ -64,11 +65,11 @@ def read_sealed(connection: sqlite3.Connection, after: int, limit: int) -> Itera
             yield sealed_row(values)
 
 
-def pending_row(values: Sequence[object]) -> PendingRow:
+def pending_row(values: Sequence[Any]) -> PendingRow:
     """Return a row of `pending` once it is checked."""
     *data, crc = values
     row_id, at, _, packed, body = data
-    if not isinstance(row_id, int) or not isinstance(body, bytes) or crc != checksum(*data):  # type: ignore[arg-type]
+    if not isinstance(row_id, int) or not isinstance(body, bytes) or crc != checksum(*data):
         raise JournalDamagedError(f"pending row {row_id}: wrong checksum")
     try:
         return PendingRow(row_id, at if isinstance(at, int) else None, bool(packed), unpack(body))
@@ -76,12 +77,12 @@ def pending_row(values: Sequence[object]) -> PendingRow:
         raise JournalDamagedError(f"pending row {row_id}: {error}") from None
 
 
-def sealed_row(values: Sequence[object]) -> SealedRow:
+def sealed_row(values: Sequence[Any]) -> SealedRow:
     """Return a row of `sealed` once it is checked."""
     *data, crc = values
-    if crc != checksum(*data):  # type: ignore[arg-type]
+    if crc != checksum(*data):
         raise JournalDamagedError(f"sealed row {data[0]}: wrong checksum")
-    return SealedRow(*data)  # type: ignore[arg-type]
+    return SealedRow(*data)
 
 
 def delete_pending(connection: sqlite3.Connection, ids: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ not sealed go on in the new epoch.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -40,11 +40,28 @@ def open_journal(folder: Path, given: Surroundings) -> tuple[JournalFile, Salvag
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / FILE_NAME
     if not file.exists() and (folder / _NEW_NAME).exists():
-        return _rebuild(folder, given, "saving what was left of it was interrupted", _newest_aside(file))
+        reason = "saving what was left of it was interrupted"
+        return _rebuild(folder, given, reason, aside=_newest_aside(file))
     try:
         return _checked(file, given), None
     except JournalDamagedError as error:
         return salvage(folder, given, str(error))
+
+
+def begin_run(
+    folder: Path, given: Surroundings, start: Callable[[JournalFile], _T]
+) -> tuple[JournalFile, Salvaged | None, _T]:
+    """Open the folder's journal and start on it; damage that shows only then is salvaged too."""
+    file, salvaged = open_journal(folder, given)
+    try:
+        return file, salvaged, start(file)
+    except JournalDamagedError as error:
+        file.close(clean=False)
+        file, salvaged = salvage(folder, given, str(error))
+        return file, salvaged, start(file)
+    except BaseException:
+        file.close(clean=False)
+        raise
 
 
 def _checked(file: Path, given: Surroundings) -> JournalFile:
@@ -64,10 +81,10 @@ def salvage(folder: Path, given: Surroundings, reason: str) -> tuple[JournalFile
     The new one gets its name only once all of that is in it, so that a kill in between loses nothing.
     """
     (folder / _NEW_NAME).touch()
-    return _rebuild(folder, given, reason, _set_aside(folder / FILE_NAME))
+    return _rebuild(folder, given, reason, aside=_set_aside(folder / FILE_NAME))
 
 
-def _rebuild(folder: Path, given: Surroundings, reason: str, aside: Path) -> tuple[JournalFile, Salvaged]:
+def _rebuild(folder: Path, given: Surroundings, reason: str, *, aside: Path) -> tuple[JournalFile, Salvaged]:
     new = folder / _NEW_NAME
     for side in _SIDES:
         new.with_name(new.name + side).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ written. WAL with synchronous=FULL: a commit counts once the log is synced.
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge.journal.errors import JournalDamagedError, JournalError, JournalFullError
@@ -26,6 +26,7 @@ CREATE TABLE sealed (id INTEGER PRIMARY KEY, epoch BLOB NOT NULL, seq INTEGER NO
 """
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_ERROR)
+_WAL_FORMAT = b"\x02\x02"
 
 Value = bytes | str | int | None
 
@@ -41,6 +42,7 @@ def checksum(*values: Value) -> int:
 
 def connect(file: Path) -> sqlite3.Connection:
     """Open or create a journal; `JournalDamagedError` when it is none, `JournalError` when too new."""
+    _look_at_header(file)
     with translated():
         connection = sqlite3.connect(file, timeout=5, isolation_level=None, check_same_thread=False)
         try:
@@ -49,6 +51,14 @@ def connect(file: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _look_at_header(file: Path) -> None:
+    """SQLite takes a file of another format version for one that may not be written."""
+    with suppress(FileNotFoundError), file.open("rb") as handle:
+        versions = handle.read(20)[18:20]
+        if versions and versions != _WAL_FORMAT:
+            raise JournalDamagedError(f"{file.name} has format versions {versions.hex()}")
 
 
 def _prepare(connection: sqlite3.Connection, file: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from edge.journal.file import BatchKey, JournalFile, Surroundings
 from edge.journal.group import Group, gather
 from edge.journal.room import Limits
-from edge.journal.salvage import Salvaged, open_journal
+from edge.journal.salvage import Salvaged, begin_run
 from edge.journal.sealer import Sealed, Sealer
 from provisioning.keys import Ed25519Signer, verify_ed25519
 from wire import frame
@@ -46,8 +46,9 @@ class Bench:
 
     def open_any(self) -> tuple[JournalFile, Salvaged | None]:
         """Open, salvaging when needed, and start."""
-        journal, salvaged = open_journal(self.folder, self.given())
-        journal.start(self.boot, [self.layout])
+        journal, salvaged, _ = begin_run(
+            self.folder, self.given(), lambda file: file.start(self.boot, [self.layout])
+        )
         return journal, salvaged
 
     def given(self) -> Surroundings:
@@ -114,7 +115,7 @@ def drain(acknowledge: Callable[[JournalFile, Sealed], None]) -> Callable[[Journ
     """Takes everything out of a journal, as the uplink would, acknowledging all of it."""
 
     def take(journal: JournalFile) -> list[Sealed]:
-        after, found = journal.unsent(0, 10_000)
+        _, found = journal.unsent(0, 10_000)
         while more := journal.seal_backlog(8):
             found += more
         for sealed in found:

@@ -1,5 +1,6 @@
 """Any order of append, seal, ack, kill and restart: nothing lost, nothing twice, chains without holes."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from edge.journal.file import BatchKey, JournalFile
+from edge.journal.file import BatchKey
 from edge.journal.sealer import NO_HASH, Sealed
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Machine(RuleBasedStateMachine):
         self._send(self.journal.seal_backlog(count))
 
     @rule(choice=st.randoms(use_true_random=False))
-    def store_and_acknowledge(self, choice: "st.random.Random") -> None:  # type: ignore[name-defined]
+    def store_and_acknowledge(self, choice: random.Random) -> None:
         for key, sealed in list(self.sent.items()):
             if choice.random() < 0.5:
                 self.ledger.setdefault(key, sealed)

@@ -1,0 +1,186 @@
+"""Files that were really truncated, flipped or taken away: set aside, and what can be read is still sent."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.journal.errors import JournalDamagedError
+from edge.journal.file import JournalFile
+from edge.journal.salvage import Salvaged, salvage
+from edge.journal.schema import PAGE_BYTES
+from edge.journal.sealer import Sealed
+
+if TYPE_CHECKING:
+    from tests.edge.journal.conftest import Bench
+
+Drain = Callable[[JournalFile], list[Sealed]]
+GROUPS = 200
+
+
+def fill(bench: "Bench", *, folded: bool = True) -> tuple[list[Sealed], list[int]]:
+    """Journal with two sealed batches and many groups; everything in the file itself when `folded`."""
+    journal = bench.open()
+    sealed = [one for tick in (0, 1) for one in journal.append(bench.groups(tick), seal=1)]
+    for tick in range(2, GROUPS):
+        journal.append(bench.groups(tick), seal=0)
+    if folded:
+        journal.close(clean=True)
+    else:
+        bench.kill(journal)
+    return sealed, list(range(GROUPS))
+
+
+def flip(file: Path, at: int, bit: int = 0) -> None:
+    """Turn one bit."""
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1 << bit
+    file.write_bytes(data)
+
+
+def reopened(bench: "Bench") -> tuple[JournalFile, Salvaged]:
+    """Open a damaged journal."""
+    journal, salvaged = bench.open_any()
+    assert salvaged is not None
+    assert list(bench.folder.glob("journal.db.damaged-1"))
+    return journal, salvaged
+
+
+def saved_ticks(bench: "Bench", found: list[Sealed]) -> list[int]:
+    return [tick for sealed in found for tick in bench.ticks(sealed)]
+
+
+@pytest.mark.requirement("G-7.2b")
+@pytest.mark.parametrize("at", [0, 16, 18, 28, 44, 56, 68, 100, 103, 105])
+def test_flipped_bit_in_the_first_page_costs_no_reading(bench: "Bench", drain: Drain, at: int) -> None:
+    sealed, ticks = fill(bench)
+    flip(bench.folder / "journal.db", at, bit=6)
+    journal, _ = bench.open_any()
+    found = drain(journal)
+    assert saved_ticks(bench, found) == ticks
+    assert [one.frame for one in found[:2]] == [one.frame for one in sealed]
+
+
+@pytest.mark.requirement("G-7.2b")
+def test_damaged_journal_begins_a_new_epoch_and_keeps_sealed_bytes(bench: "Bench", drain: Drain) -> None:
+    sealed, _ = fill(bench)
+    flip(bench.folder / "journal.db", 0)
+    journal, salvaged = reopened(bench)
+    assert journal.head.epoch != sealed[0].epoch
+    assert salvaged.sealed == 2
+    epochs = [one.epoch for one in drain(journal)]
+    assert epochs[:2] == [sealed[0].epoch] * 2
+    assert set(epochs[2:]) == {journal.head.epoch}
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("G-7.2b")
+def test_any_flipped_bit_is_noticed_or_harmless(bench: "Bench", drain: Drain) -> None:
+    """Whatever bit turns: no wrong reading comes out, none twice, and all but a page or two come out."""
+    fill(bench)
+    pristine = (bench.folder / "journal.db").read_bytes()
+
+    @settings(max_examples=80, deadline=None)
+    @given(at=st.integers(0, len(pristine) - 1), bit=st.integers(0, 7))
+    def turn(at: int, bit: int) -> None:
+        shutil.rmtree(bench.folder)
+        bench.folder.mkdir()
+        (bench.folder / "journal.db").write_bytes(pristine)
+        flip(bench.folder / "journal.db", at, bit)
+        check_what_comes_out(bench, take_everything(bench, drain))
+
+    turn()
+
+
+def take_everything(bench: "Bench", drain: Drain) -> list[Sealed]:
+    """Drain; damage that shows only then is salvaged as the gateway does it."""
+    journal, _ = bench.open_any()
+    try:
+        return drain(journal)
+    except JournalDamagedError as error:
+        journal.close(clean=False)
+        journal, _ = salvage(bench.folder, bench.given(), str(error))
+        return drain(journal)
+    finally:
+        journal.close(clean=False)
+
+
+def check_what_comes_out(bench: "Bench", found: list[Sealed]) -> None:
+    ticks = saved_ticks(bench, found)
+    assert len(ticks) == len(set(ticks))
+    assert len(ticks) >= GROUPS - 70, "one packed row holds 64 groups"
+    for batch in map(bench.batch, found):
+        for poll in batch.polls:
+            tick = batch.base_tick + poll.tick
+            assert 0 <= tick < GROUPS
+            assert poll.counts == [tick, tick + 1, None, 3]
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.1, 0.5, 0.9])
+def test_truncated_file_is_set_aside_and_read_as_far_as_it_goes(
+    bench: "Bench", drain: Drain, keep: float
+) -> None:
+    fill(bench)
+    file = bench.folder / "journal.db"
+    size = int(file.stat().st_size * keep) // PAGE_BYTES * PAGE_BYTES + 100
+    with file.open("r+b") as handle:
+        handle.truncate(size)
+    journal, _ = reopened(bench)
+    ticks = saved_ticks(bench, drain(journal))
+    assert len(ticks) == len(set(ticks))
+    assert set(ticks) <= set(range(GROUPS))
+    journal.append(bench.groups(GROUPS), seal=0)
+
+
+def test_missing_log_of_a_killed_journal_is_damage(bench: "Bench", drain: Drain) -> None:
+    fill(bench, folded=False)
+    (bench.folder / "journal.db-wal").unlink()
+    _, salvaged = reopened(bench)
+    assert "log" in salvaged.reason
+
+
+def test_cut_log_of_a_killed_journal_is_damage(bench: "Bench", drain: Drain) -> None:
+    fill(bench, folded=False)
+    log = bench.folder / "journal.db-wal"
+    with log.open("r+b") as handle:
+        handle.truncate(log.stat().st_size // 2)
+    journal, _ = reopened(bench)
+    ticks = saved_ticks(bench, drain(journal))
+    assert ticks == list(range(len(ticks)))
+
+
+def test_flipped_bit_in_the_log_is_damage(bench: "Bench", drain: Drain) -> None:
+    fill(bench, folded=False)
+    log = bench.folder / "journal.db-wal"
+    flip(log, 32 + 24 + 10)
+    reopened(bench)
+
+
+def test_log_cut_inside_its_last_transaction_is_what_a_power_cut_leaves(bench: "Bench", drain: Drain) -> None:
+    """Only the transaction that was being written, and was never said to be durable, is gone."""
+    journal = bench.open()
+    log = bench.folder / "journal.db-wal"
+    before = tick = 0
+    while not before or log.stat().st_size == before:
+        tick += 1
+        before = log.stat().st_size
+        journal.append(bench.groups(tick), seal=0)
+    bench.kill(journal)
+    with log.open("r+b") as handle:
+        handle.truncate(before + 500)
+    (bench.folder / "journal.db-shm").unlink()
+    assert saved_ticks(bench, drain(bench.open())) == list(range(1, tick))
+
+
+def test_interrupted_salvage_is_taken_up_again(bench: "Bench", drain: Drain) -> None:
+    _, ticks = fill(bench)
+    flip(bench.folder / "journal.db", 0)
+    (bench.folder / "journal.db").rename(bench.folder / "journal.db.damaged-1")
+    (bench.folder / "journal.new").write_bytes(b"half written")
+    journal, salvaged = bench.open_any()
+    assert salvaged is not None
+    assert saved_ticks(bench, drain(journal)) == ticks
