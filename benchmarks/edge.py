@@ -131,29 +131,35 @@ async def _measure(
     hub = authority.issue_hub("bench", now=now)
     async with start_broker(folder / "broker", authority) as broker:
         site = Site(folder, broker, hub)
-        burst = await _gateway_run(site, authority, "burst", Load(1, POINTS, 1000), WARM_UP_S, seconds)
+        burst = await _gateway_run(
+            site, authority, "burst", load=Load(1, POINTS, 1000), warm_up_s=WARM_UP_S, seconds=seconds
+        )
         spread_load = Load(SPREAD_UNITS, POINTS // SPREAD_UNITS, 1000, connections=SPREAD_UNITS)
-        spread = await _gateway_run(site, authority, "spread", spread_load, WARM_UP_S, min(30.0, seconds))
-        peak = await _gateway_run(site, authority, "peak", Load(8, POINTS, 20, 8), PEAK_WARM_UP_S, PEAK_S)
+        spread = await _gateway_run(
+            site, authority, "spread", load=spread_load, warm_up_s=WARM_UP_S, seconds=min(30.0, seconds)
+        )
+        peak = await _gateway_run(
+            site, authority, "peak", load=Load(8, POINTS, 20, 8), warm_up_s=PEAK_WARM_UP_S, seconds=PEAK_S
+        )
     return burst, spread, peak
 
 
 async def _gateway_run(
-    site: Site, authority: CertificateAuthority, name: str, load: Load, warm_up_s: float, seconds: float
+    site: Site, authority: CertificateAuthority, name: str, *, load: Load, warm_up_s: float, seconds: float
 ) -> Measured:
     folder = site.folder / name
     folder.mkdir()
     authority.issue_gateway(f"bench-{name}", folder / "identity", now=datetime.now(UTC))
     async with simulated(load) as ports:
         settings = folder / "gateway.toml"
-        settings.write_text(settings_text(f"bench-{name}", site.broker.gateway_port, ports, load))
+        settings.write_text(settings_text(f"bench-{name}", site.broker.gateway_port, ports, load=load))
         with Acker(site.hub, site.broker.hub_port) as acker:
             async with gateway_process(settings, folder / "gateway.log") as pid:
                 await asyncio.sleep(warm_up_s)
-                return await _watch(pid, site.broker.gateway_port, acker, seconds)
+                return await _watch(pid, site.broker.gateway_port, acker, seconds=seconds)
 
 
-async def _watch(pid: int, port: int, acker: Acker, seconds: float) -> Measured:
+async def _watch(pid: int, port: int, acker: Acker, *, seconds: float) -> Measured:
     before, sent, first = usage(pid), bytes_sent_to(port), len(acker.arrivals)
     started = time.monotonic()
     await asyncio.sleep(seconds)
@@ -235,7 +241,7 @@ def unit(address: int, points: int) -> Unit:
     return made
 
 
-def settings_text(gateway: str, port: int, ports: Sequence[int], load: Load) -> str:
+def settings_text(gateway: str, port: int, ports: Sequence[int], *, load: Load) -> str:
     """Return the settings file of a gateway that reads the simulated units."""
     parts = [f'[gateway]\nid = "{gateway}"\n[uplink]\nhost = "127.0.0.1"\nport = {port}\n']
     units = load.units // load.connections

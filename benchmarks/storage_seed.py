@@ -88,7 +88,7 @@ async def write_day(
         firsts = [day + timedelta(hours=hour) for hour in hours]
         lasts = [first + timedelta(hours=1) for first in firsts]
         await db.execute(_BATCHES, _batch_values(seeded, firsts, lasts))
-    return await _bodies(db, seeded, readings, day) if bodies else 0.0
+    return await _bodies(db, seeded, readings, day=day) if bodies else 0.0
 
 
 def _day(
@@ -132,7 +132,7 @@ def _batch_values(seeded: Seeded, firsts: list[datetime], lasts: list[datetime])
     }
 
 
-async def _bodies(db: Connection, seeded: Seeded, readings: Readings, day: datetime) -> float:
+async def _bodies(db: Connection, seeded: Seeded, readings: Readings, *, day: datetime) -> float:
     """Write the day once more as batches of 100 readings and return the bytes that these take per reading.
 
     A batch holds ten polls of ten points, as of a room with ten sensors.

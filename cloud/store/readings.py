@@ -151,10 +151,10 @@ async def _fits(connection: Connection, point_id: int, span: Stretch, max_points
 
 async def _read(connection: Connection, point_id: int, span: Stretch, scales: Scales) -> list[Reading]:
     rows = await (await connection.execute(_READINGS, (point_id, *span))).fetchall()
-    return [_reading(observed_at, count, status, scales) for observed_at, count, status in rows]
+    return [_reading(observed_at, count, status, scales=scales) for observed_at, count, status in rows]
 
 
-def _reading(observed_at: datetime, count: int | None, status: int, scales: Scales) -> Reading:
+def _reading(observed_at: datetime, count: int | None, status: int, *, scales: Scales) -> Reading:
     scale = None if count is None else scales.at(observed_at)
     if scale is None or count is None:
         return Reading(observed_at, None, None, status_word(status))

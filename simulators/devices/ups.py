@@ -86,7 +86,7 @@ def dump(variables: dict[str, str]) -> str:
 class UpsControl:
     """Keeps the dump and the driver process in step with the truth."""
 
-    def __init__(self, ups: Ups, folder: Path, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, ups: Ups, folder: Path, command: list[str], *, environment: dict[str, str]) -> None:
         self.ups = ups
         self._folder = folder
         self._command = command
@@ -131,7 +131,7 @@ async def nut_server(ups: Ups, *, folder: Path, port: int = 0) -> AsyncIterator[
     environment = {key: str(folder) for key in ("NUT_CONFPATH", "NUT_STATEPATH", "NUT_ALTPIDPATH")}
     driver = [find_program("dummy-ups", *NUT_FOLDERS), "-F", "-u", user, "-a", ups.name]
     server = [find_program("upsd", *NUT_FOLDERS), "-F", "-4", "-u", user]
-    control = UpsControl(ups, folder, driver, environment)
+    control = UpsControl(ups, folder, driver, environment=environment)
     control.write()
     log = folder / "upsd.log"
     async with asyncio.TaskGroup() as tasks:
