@@ -32,7 +32,6 @@ from provisioning.ca import CertificateAuthority
 from wire import topics
 from wire.topics import Channel
 
-SITE = "faults"
 _READY_S = 60.0
 
 
@@ -183,10 +182,11 @@ async def _prepare(owner_dsn: str) -> bool:
 
 
 async def _apply_site(ground: Ground, owner_dsn: str) -> None:
-    lines = ['organisation = "Campaign"', "[[site]]", f'name = "{SITE}"', 'title = "Fault campaign"']
-    lines += ['kind = "laboratory"', 'time_zone = "Asia/Shanghai"']
+    # A site each: points belong to sites, and all the gateways have points of the same names.
+    lines = ['organisation = "Campaign"']
     for name in (*ground.gateways, "late"):
-        lines += ["[[gateway]]", f'name = "{name}"', f'site = "{SITE}"']
+        lines += ["[[site]]", f'name = "{name}"', f'title = "{name}"', 'kind = "laboratory"']
+        lines += ["[[gateway]]", f'name = "{name}"', f'site = "{name}"']
     file = ground.folder / "site.toml"
     file.write_text("\n".join(lines) + "\n")
     command = heng(

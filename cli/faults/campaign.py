@@ -65,18 +65,20 @@ async def _drain(stage: Stage, audit: Audit, tell: Tell) -> tuple[Verdict, float
     until = time.time()
     tell(f"all faults are over; waiting up to {DRAIN_S:.0f} s until everything is delivered")
     verdict = Verdict()
-    while True:
+    told = ""
+    while time.monotonic() - started < DRAIN_S:
         try:
             await attacks.say_again(stage)
             verdict = await audit(until)
+            state = f"{verdict.lost} lost, {verdict.duplicated} doubled, {verdict.unexplained} unexplained"
         except (psycopg.OperationalError, BrokerRefusedError) as error:
-            tell(f"not yet: {error}")
+            state = str(error)
         else:
             if verdict.clean:
                 break
-            tell(f"not yet: {verdict.lost} lost, {verdict.unexplained} unexplained")
-        if time.monotonic() - started > DRAIN_S:
-            break
+        if state != told:
+            tell(f"not yet: {state}")
+        told = state
         await asyncio.sleep(2)
     return verdict, time.monotonic() - started
 

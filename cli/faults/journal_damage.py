@@ -14,9 +14,15 @@ def files_of(journal: Path) -> list[Path]:
     return [path for path in candidates if path.exists()]
 
 
+def _victim(journal: Path) -> Path:
+    """The larger of database and log; the shared-memory file holds nothing that lasts."""
+    candidates = [path for path in files_of(journal) if not path.name.endswith("-shm")]
+    return max(candidates, key=lambda path: path.stat().st_size)
+
+
 def truncate(journal: Path, random: Random) -> str:
     """Cut off the end of the largest file; return what was done."""
-    victim = max(files_of(journal), key=lambda path: path.stat().st_size)
+    victim = _victim(journal)
     size = victim.stat().st_size
     kept = random.randint(size // 4, size - 1)
     with victim.open("r+b") as file:
@@ -26,7 +32,7 @@ def truncate(journal: Path, random: Random) -> str:
 
 def flip_bit(journal: Path, random: Random) -> str:
     """Flip one bit behind the header of the largest file; return which."""
-    victim = max(files_of(journal), key=lambda path: path.stat().st_size)
+    victim = _victim(journal)
     place = random.randrange(min(4096, victim.stat().st_size // 2), victim.stat().st_size)
     bit = 1 << random.randrange(8)
     with victim.open("r+b") as file:
