@@ -28,6 +28,7 @@ class Air:
     vibration: float
     air_speed: float
     co2: float
+    flow_rate: float
     electric_field: float
     supply_voltage: float
     supply_frequency: float
@@ -97,6 +98,7 @@ class World:
             vibration=0.12 + 0.05 * mains + 0.04 * wander(f"{key}/v", time_s, 2),
             air_speed=0.06 + (0.12 + 0.05 * wander(f"{key}/a", time_s, 20)) * mains,
             co2=520 + 260 * busy + 90 * wander(f"{key}/c", time_s, 1200),
+            flow_rate=(4.8 + 0.4 * wander(f"{key}/q", time_s, 45)) * mains,
             electric_field=1.2 + 0.6 * mains + 0.3 * wander(f"{key}/e", time_s, 10),
             supply_voltage=(229.5 + 3.5 * wander(f"{self.seed}/u", time_s, 60)) * mains,
             supply_frequency=(50 + 0.04 * wander(f"{self.seed}/f", time_s, 15)) * mains,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from edge.driver import DeviceUnavailable, Emitter, MonotonicNs, ProbeLine, ticks
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, RefusedError
+from edge.drivers.modbus.catalogue import profiles_of
 from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block
-from edge.drivers.modbus.profiles import profiles_of
 from wire.layouts import make_layout
-from wire.messages import Layout, PointDeclaration, Poll
+from wire.messages import TICK_MS, Layout, PointDeclaration, Poll
 from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile, chosen_values
 from wire.status import GapCause
 
@@ -22,6 +22,7 @@ RETRY_MAX_S = 30.0
 FAILURES_MAX = 5
 """So often may the unit that answered last fail until the whole line counts as lost."""
 MS = 1_000_000
+TICK_NS = TICK_MS * MS
 
 
 @dataclass(slots=True)
@@ -70,11 +71,8 @@ class ModbusDriver:
                 due_ns = self._monotonic_ns()
                 while True:
                     await self._round(bus, emit)
-                    due_ns += interval_ns
-                    late_ns = self._monotonic_ns() - due_ns
-                    if late_ns > 0:
-                        due_ns += late_ns // interval_ns * interval_ns
-                    await asyncio.sleep(max(0.0, -late_ns / 1e9))
+                    due_ns, wait_ns = next_round(due_ns, self._monotonic_ns(), interval_ns)
+                    await asyncio.sleep(wait_ns / 1e9)
         except ConnectionLostError as error:
             raise DeviceUnavailable(str(error), GapCause.BUS) from None
 
@@ -157,6 +155,20 @@ class ModbusDriver:
             for point, count in zip(unit.points, poll.counts, strict=True)
         ]
         return ProbeLine(what, ok=any(count is not None for count in poll.counts), answer=", ".join(said))
+
+
+def next_round(due_ns: int, now_ns: int, interval_ns: int) -> tuple[int, int]:
+    """Return the place on the grid behind `due_ns` that a round takes next, and how long to wait for it.
+
+    Rounds that were missed are left out. One that is due at once, because the last one took long, waits for
+    two ticks: two readings of a point in one tick could not be told apart.
+    """
+    due_ns += interval_ns
+    late_ns = now_ns - due_ns
+    if late_ns > 0:
+        due_ns += late_ns // interval_ns * interval_ns
+    apart_ns = 2 * TICK_NS if interval_ns >= 4 * TICK_NS else 0
+    return due_ns, max(apart_ns, -late_ns)
 
 
 def _unit(settings: ModbusDevice, unit: ModbusUnit, profile: Profile) -> _Unit:

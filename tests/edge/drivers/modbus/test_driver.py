@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge.drivers.modbus.driver import ModbusDriver
+from edge.drivers.modbus.driver import MS, ModbusDriver, next_round
 from simulators.devices.modbus import Fault, ModbusLine, Unit, modbus_server
 from simulators.scenario import profile_of
 from simulators.world import World
@@ -55,7 +55,7 @@ async def two_units(log: Path | None = None) -> AsyncIterator[tuple[ModbusLine, 
         yield line, ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
 
 
-@pytest.mark.requirement("G-5.1c", "G-6.11a", "G-6.11b")
+@pytest.mark.requirement("G-6.11b")
 def test_readings_agree_with_the_truth_to_the_devices_step(collector: Any, run_until: Any) -> None:
     async def scenario() -> None:
         async with two_units() as (_, driver):
@@ -99,6 +99,47 @@ def test_bad_unit_is_silent_while_the_others_go_on(
             line.units[240].fault = ""
             await insist(driver, collector, lambda: len(collector.of(bad.id)) >= 3)
             assert all(count is not None for count in collector.of(bad.id)[0].counts)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.requirement("G-5.1c", "G-6.11a", "G-6.11b", "G-6.11c")
+def test_every_kind_of_environment_data_is_read(collector: Any, run_until: Any) -> None:
+    """Temperature, humidity, noise, vibration, field strength, air speed, light, power supply, flow, gas."""
+    wanted = {
+        "temperature", "relative_humidity", "sound_level", "vibration", "electric_field", "air_speed",
+        "illuminance", "voltage", "frequency", "flow_rate", "co2", "pressure",
+    }  # fmt: skip
+
+    async def scenario() -> None:
+        units = [unit(1, "xy-md02"), unit(2, "sim-environment")]
+        async with modbus_server(units, now=now) as (_, port):
+            settings = ModbusDevice(
+                name="bus",
+                host="127.0.0.1",
+                port=port,
+                profile=[msgspec.convert(profile_of("sim-environment"), Profile)],
+                unit=[
+                    ModbusUnit(address=1, profile="xy-md02", prefix="room/air"),
+                    ModbusUnit(address=2, profile="sim-environment", prefix="room"),
+                ],
+            )
+            driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+            await run_until(driver, collector, lambda: len(collector.polls) >= 2)
+            read = {
+                name: Decimal(count).scaleb(exponent)
+                for layout in driver.layouts
+                for name, exponent, count in zip(
+                    layout.points, layout.exponents, collector.of(layout.id)[0].counts, strict=True
+                )
+            }
+        quantities = {point.quantity: point.name for point in driver.points}
+        assert wanted <= set(quantities)
+        truths = {"voltage": "supply_voltage", "frequency": "supply_frequency"}
+        for quantity in wanted:
+            real = Decimal(truth(truths.get(quantity, quantity)))
+            assert abs(read[quantities[quantity]] - real) <= max(Decimal("0.5"), abs(real) / 100), quantity
+        assert all(poll.flags == [] for poll in collector.polls)
 
     asyncio.run(scenario())
 
@@ -357,3 +398,23 @@ def test_cancelling_always_ends_the_driver(collector: Any) -> None:
                 assert running.cancelled()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "due_ms", "wait_ms"),
+    [
+        (120, 200, 80),
+        (195, 200, 20),
+        (200, 200, 20),
+        (230, 200, 20),
+        (399, 200, 20),
+        (400, 400, 20),
+        (970, 800, 20),
+    ],
+)
+def test_rounds_stay_on_their_grid_and_never_share_a_tick(now_ms: int, due_ms: int, wait_ms: int) -> None:
+    assert next_round(0, now_ms * MS, 200 * MS) == (due_ms * MS, wait_ms * MS)
+
+
+def test_rounds_as_fast_as_ticks_are_not_held_up() -> None:
+    assert next_round(0, 6 * MS, 5 * MS) == (5 * MS, 0)

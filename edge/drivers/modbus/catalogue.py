@@ -1,4 +1,4 @@
-"""The device profiles that come with the gateway, one TOML file each; the format is in `wire.settings`."""
+"""Reads and checks the device profiles that come with the gateway, and what settings want of them."""
 
 import tomllib
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ class ProfileError(SettingsError):
 
 @cache
 def shipped_profiles() -> Mapping[str, Profile]:
-    """Return the profiles of this package by name. A broken one raises `ProfileError`."""
+    """Return the profiles that come with the gateway by name. A broken one raises `ProfileError`."""
     found: dict[str, Profile] = {}
-    folder = resources.files("edge.drivers.modbus") / "profiles"
+    folder = resources.files("edge.drivers.modbus.profiles")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".toml"):
             profile, faults = check(tomllib.loads(file.read_text(encoding="utf-8")), Profile)

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from edge.drivers.modbus.catalogue import ProfileError, device_faults, shipped_profiles
 from edge.drivers.modbus.driver import ModbusDriver
-from edge.drivers.modbus.profiles import ProfileError, device_faults, shipped_profiles
 from wire.settings.check import check
 from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile, ProfileValue
 
