@@ -14,6 +14,8 @@ import sys, time
 start, monotonic = time.time(), time.monotonic()
 print("ready", flush=True)
 sys.stdin.readline()
+while abs(time.time() - start) < 60 and time.monotonic() - monotonic < 10:
+    time.sleep(0.05)
 print(time.time() - start, time.monotonic() - monotonic)
 """
 
@@ -39,4 +41,4 @@ def test_running_process_sees_its_wall_clock_step(tmp_path: Path) -> None:
         process.stdin.flush()
         wall, monotonic = map(float, process.stdout.readline().split())
     assert -3601 < wall < -3590
-    assert 0 <= monotonic < 10
+    assert 0 <= monotonic < 9
