@@ -48,6 +48,8 @@ class HubSettings:
     commit_bytes: int = 8 * 1024 * 1024
     suspect_after_s: float = 120.0
     """A gateway that sent no batch for so long is suspected offline."""
+    bracket_after_s: float = 3600.0
+    """A boot without time is bracketed when nothing of it came for so long."""
 
 
 def broker_of_url(url: str) -> Broker:
@@ -80,9 +82,17 @@ def from_environment(
         faults.append("HENG_IDENTITY: expected the folder that `heng ca issue hub` made")
     listen = _whole(environment, "HENG_HTTP_PORT", 8080, faults=faults) if port is None else port
     suspect = _whole(environment, "HENG_SUSPECT_AFTER_S", 120, faults=faults)
+    bracket = _whole(environment, "HENG_BRACKET_AFTER_S", 3600, faults=faults)
     if faults:
         raise SettingsError(faults)
-    return HubSettings(database_url, broker, folder, port=listen, suspect_after_s=float(suspect))
+    return HubSettings(
+        database_url,
+        broker,
+        folder,
+        port=listen,
+        suspect_after_s=float(suspect),
+        bracket_after_s=float(bracket),
+    )
 
 
 def _is_conninfo(text: str) -> bool:

@@ -136,6 +136,7 @@ def _row(item: Sealed, verdict: Verdict) -> BatchRow:
         key_id=item.key_id,
         signature=item.signature,
         boot=batch.boot,
+        boot_number=batch.boot_number,
         clock_state=clock.state.value,
         offset_ticks=clock.offset_ticks,
         bound_ms=clock.bound_ms,

@@ -12,7 +12,7 @@ from cloud.ingest.group import make_ready
 from cloud.ingest.resolve import Contents, UnplaceableError, resolve
 from cloud.store import batches, clocks, directory, ledger
 from cloud.store.batches import OpenRow, Placement
-from cloud.store.clocks import ClockRow
+from cloud.store.clocks import BRACKET, ClockRow
 from cloud.store.connection import Connection
 from cloud.store.directory import GatewayRow
 from wire.codec import decode_body
@@ -20,8 +20,6 @@ from wire.messages import Batch, Clock
 from wire.status import ClockState
 
 _CHUNK = 500
-BRACKET = "bracket"
-"""Source of a clock that was not found but bracketed: readings placed by it say so."""
 
 
 def clock_of(row: ClockRow) -> Clock:

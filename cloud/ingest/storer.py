@@ -8,11 +8,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from time import monotonic, perf_counter
 
 import psycopg
 
 from cloud.ingest.acks import all_frames
+from cloud.ingest.bracketing import bracket_boots
 from cloud.ingest.commit import Committed, DirectoryChangedError, commit
 from cloud.ingest.counters import Counters
 from cloud.ingest.group import Group, Sealed, regroup
@@ -29,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 _NOTE_S = 1.0
+_BRACKET_S = 5.0
 
 
 class Storer:
@@ -54,6 +57,7 @@ class Storer:
         self._placed_version = 0
         self._heard: set[int] = set()
         self._noted_at = 0.0
+        self._bracketed_at = 0.0
 
     async def run(self, up: Callable[[], None], executor: ThreadPoolExecutor) -> None:
         """Store until cancelled or until the database goes away."""
@@ -66,6 +70,7 @@ class Storer:
                     self._pending = None
                 await self._place(connection)
                 await self._note(connection)
+                await self._bracket(connection)
                 try:
                     async with asyncio.timeout(_LOOK_S):
                         self._pending = await self._groups.get()
@@ -84,6 +89,12 @@ class Storer:
             await gateways.note_batches(connection, sorted(self._heard), self._tools.now())
             self._heard.clear()
             self._noted_at = monotonic()
+
+    async def _bracket(self, connection: Connection) -> None:
+        if monotonic() - self._bracketed_at > _BRACKET_S:
+            quiet = timedelta(seconds=self._tools.settings.bracket_after_s)
+            await bracket_boots(connection, self._shelf.directory, self._tools.now() - quiet)
+            self._bracketed_at = monotonic()
 
     async def _store(self, connection: Connection, group: Group, executor: ThreadPoolExecutor) -> None:
         started = perf_counter()

@@ -12,8 +12,8 @@ from cloud.store.connection import Connection
 State = Literal["placed", "waiting", "quarantined", "conflict"]
 
 _COLUMNS = sql.SQL(
-    "id, organisation_id, gateway_id, epoch, seq, hash, previous, key_id, signature, boot, clock_state, "
-    "offset_ticks, bound_ms, clock_source, state, reason, readings, first_at, last_at, received_at"
+    "id, organisation_id, gateway_id, epoch, seq, hash, previous, key_id, signature, boot, boot_number, "
+    "clock_state, offset_ticks, bound_ms, clock_source, state, reason, readings, first_at, last_at, received_at"
 )
 
 
@@ -30,6 +30,7 @@ class BatchRow:
     key_id: bytes
     signature: bytes
     boot: bytes
+    boot_number: int
     clock_state: str
     offset_ticks: int | None
     bound_ms: int | None
@@ -110,6 +111,7 @@ def _batch_fields(number: int, row: BatchRow) -> bytes:
         raw(row.key_id),
         raw(row.signature),
         raw(row.boot),
+        binary.int4(row.boot_number),
         text(row.clock_state),
         int8(row.offset_ticks),
         int8(row.bound_ms),

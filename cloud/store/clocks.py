@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from cloud.store.connection import Connection
 
+BRACKET = "bracket"
+"""Source of a clock that was not found but bracketed: readings placed by it say so."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClockRow:
@@ -45,16 +48,16 @@ async def insert_found(connection: Connection, rows: Sequence[ClockRow]) -> None
 async def found(
     connection: Connection, boots: Sequence[tuple[int, bytes]]
 ) -> dict[tuple[int, bytes], ClockRow]:
-    """Return the clock of each of these (gateway, boot) that has one."""
+    """Return the clock of each of these (gateway, boot) that has one; a found one before a bracket."""
     cursor = await connection.execute(
         """
         SELECT DISTINCT ON (gateway_id, boot)
                gateway_id, organisation_id, boot, offset_ticks, bound_ms, source
           FROM clocks_found
          WHERE (gateway_id, boot) IN (SELECT * FROM unnest(%s::int[], %s::bytea[]))
-         ORDER BY gateway_id, boot, offset_ticks
+         ORDER BY gateway_id, boot, source = %s, offset_ticks
         """,
-        ([gateway for gateway, _ in boots], [boot for _, boot in boots]),
+        ([gateway for gateway, _ in boots], [boot for _, boot in boots], BRACKET),
     )
     rows = [ClockRow(*row) for row in await cursor.fetchall()]
     return {(row.gateway_id, row.boot): row for row in rows}

@@ -19,6 +19,11 @@ def us_of_tick(utc_tick: int) -> int:
     return utc_tick * TICK_US - _2000_UNIX_US
 
 
+def tick_of_datetime(moment: datetime) -> int:
+    """Return the UTC tick that an aware time falls on."""
+    return (us_of_datetime(moment) + _2000_UNIX_US) // TICK_US
+
+
 def datetime_of_us(us: int) -> datetime:
     """Return the aware UTC time of a PostgreSQL time."""
     return _2000 + timedelta(microseconds=us)

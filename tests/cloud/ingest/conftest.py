@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,8 +30,8 @@ OPEN = Clock(ClockState.UNSYNCHRONISED)
 POINTS = ("room/air/temperature", "room/air/humidity")
 LAYOUT = make_layout(POINTS, [-2, -2])
 TABLES = (
-    "readings, positions, events, gaps, latest, latest_positions, batches, batch_bodies, ledger, clocks_found, "
-    "tombstones"
+    "readings, positions, events, gaps, latest, latest_positions, batches, batch_bodies, ledger, "
+    "clocks_found, tombstones"
 )
 
 
@@ -121,7 +121,8 @@ class Laboratory:
             "latest": await self.rows("SELECT point_id, observed_at, raw, status FROM latest ORDER BY 1"),
             "fixes": await self.rows("SELECT point_id, observed_at, mode FROM latest_positions ORDER BY 1"),
             "batches": await self.rows(
-                "SELECT epoch, seq, hash, state, offset_ticks, bound_ms, readings FROM batches ORDER BY 1, 2, 3"
+                "SELECT epoch, seq, hash, state, offset_ticks, bound_ms, readings FROM batches "
+                "ORDER BY 1, 2, 3"
             ),
             "ledger": await self.rows("SELECT epoch, received, tip_hash, last_at FROM ledger ORDER BY 1"),
             "clocks": await self.rows("SELECT boot, offset_ticks FROM clocks_found ORDER BY 1, 2"),
@@ -162,7 +163,7 @@ def schema_dsn(postgres_dsn: str) -> str:
 
 
 @pytest.fixture
-def in_laboratory(schema_dsn: str) -> Iterator[Callable[[Scene[Any]], Any]]:
+def in_laboratory(schema_dsn: str) -> Callable[[Scene[Any]], Any]:
     """A function that runs a scene in a laboratory of this test's own, with two points declared."""
     name = f"gateway-{os.urandom(4).hex()}"
 
@@ -173,7 +174,7 @@ def in_laboratory(schema_dsn: str) -> Iterator[Callable[[Scene[Any]], Any]]:
             await laboratory.declare(POINTS)
             return await scene(laboratory)
 
-    yield lambda scene: asyncio.run(play(scene))
+    return lambda scene: asyncio.run(play(scene))
 
 
 async def _laboratory(connection: Connection, name: str) -> Laboratory:

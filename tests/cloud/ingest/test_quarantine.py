@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cloud.ingest.bracketing import bracket_boots
 from cloud.ingest.commit import DirectoryChangedError, commit
 from cloud.store import directory, sites_write
 from cloud.store.sites_write import SiteRow
@@ -194,5 +195,50 @@ def test_unbound_gateway_is_kept_until_it_serves_a_site(in_laboratory):
             await sites_write.bind(connection, laboratory.gateway, laboratory.site_id, None)
         await laboratory.declare(POINTS)
         assert await laboratory.place_quarantined() == 1
+
+    in_laboratory(scene)
+
+
+def test_boot_that_never_found_time_is_bracketed_by_its_neighbours(in_laboratory):
+    async def scene(laboratory):
+        layout = await laboratory.declare(POINTS)
+        chain = laboratory.chain()
+        early, lost, later = bytes(16), b"\1" * 16, b"\2" * 16
+        chain.boot = early
+        first = chain.seal(boot_number=1, polls=[Poll(layout, 0, [1, 1])])
+        chain.boot = later
+        clock = Clock(ClockState.SYNCHRONISED, 178_000_002_000, 0, "system")
+        third = chain.seal(boot_number=3, clock=clock, polls=[Poll(layout, 0, [3, 3])])
+        chain.boot = lost
+        backlog = [
+            chain.seal(boot_number=2, clock=OPEN, polls=[Poll(layout, 700, [2, 2])]),
+            chain.seal(boot_number=2, clock=OPEN, polls=[Poll(layout, 900, [4, None], [(1, 17)])]),
+        ]
+        await laboratory.store(first, *backlog)
+        far = datetime(2100, 1, 1, tzinfo=UTC)
+        known = await laboratory.directory()
+        assert await bracket_boots(laboratory.connection, known, far) == 0, "there is no later boot yet"
+        await laboratory.store(third)
+        long_ago = datetime(2001, 1, 1, tzinfo=UTC)
+        assert await bracket_boots(laboratory.connection, known, long_ago) == 0, "more may be on its way"
+        assert await bracket_boots(laboratory.connection, known, far) == 1
+        rows = await laboratory.rows(
+            "SELECT (extract(epoch FROM observed_at) * 1000)::bigint - 1780000000000, raw, status "
+            "FROM readings ORDER BY 1, 2"
+        )
+        # 20 s and the bound of 5 ms, on the grid of 10 ms; 2 s of readings stand in the middle
+        assert rows == [
+            (0, 1, 0),
+            (0, 1, 0),
+            (8990, 2, 2),
+            (8990, 2, 2),
+            (10990, 4, 2),
+            (10990, None, 17),
+            (20000, 3, 0),
+            (20000, 3, 0),
+        ]
+        bounds = await laboratory.rows("SELECT seq, state, bound_ms, clock_source FROM batches ORDER BY seq")
+        assert bounds[2:] == [(3, "placed", 20_010, "bracket"), (4, "placed", 20_010, "bracket")]
+        assert await bracket_boots(laboratory.connection, known, far) == 0
 
     in_laboratory(scene)
