@@ -43,6 +43,8 @@ class Acker:
     keep: bool = True
     """Whether arrivals are kept; a long run need not."""
     arrivals: list[Arrival] = field(default_factory=list)
+    others: list[tuple[str, bytes]] = field(default_factory=list)
+    """Topic and frame of every status and declaration of points."""
     _client: mqtt.Client = field(init=False)
     _ready: threading.Event = field(default_factory=threading.Event)
 
@@ -66,10 +68,14 @@ class Acker:
         self._client.loop_stop()
 
     def _on_connect(self, client: mqtt.Client, *_: object) -> None:
-        client.subscribe(subscription(Channel.UP_BATCH), qos=1)
+        channels = (Channel.UP_BATCH, Channel.UP_STATUS, Channel.UP_POINTS)
+        client.subscribe([(subscription(channel), 1) for channel in channels])
 
     def _on_message(self, client: mqtt.Client, _: object, message: mqtt.MQTTMessage) -> None:
         at_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if parse(message.topic).channel is not Channel.UP_BATCH:
+            self.others.append((message.topic, bytes(message.payload)))
+            return
         body = frame.decode(bytes(message.payload)).body
         batch = decode_body(body, Batch)
         arrival = Arrival(at_ns, len(message.payload), batch)
@@ -79,6 +85,10 @@ class Acker:
             self.on_arrival(arrival)
         if self.answering:
             self._acknowledge(client, parse(message.topic).gateway, batch, digest=body_hash(body))
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish anything, as a hub or somebody with its certificate could."""
+        self._client.publish(topic, payload, qos=1)
 
     def _acknowledge(self, client: mqtt.Client, gateway: str, batch: Batch, *, digest: bytes) -> None:
         ack = Ack(

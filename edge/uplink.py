@@ -137,7 +137,6 @@ class Uplink:
             settings.port,
             identifier=self._gateway,
             protocol=aiomqtt.ProtocolVersion.V5 if new else aiomqtt.ProtocolVersion.V311,
-            clean_start=new,
             clean_session=None if new else True,
             will=will,
             keepalive=settings.keepalive_s,

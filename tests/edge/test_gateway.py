@@ -1,0 +1,282 @@
+"""The real `heng edge` process against a real broker, a simulated Modbus unit and a hub that only acks."""
+
+import asyncio
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from benchmarks.acker import Acker, Arrival
+from benchmarks.edge import Load, settings_text, simulated
+from cli.embedded.mosquitto import EmbeddedMosquitto
+from cli.embedded.processes import free_port
+from provisioning.identity import GatewayIdentity, HubIdentity
+from provisioning.keys import Ed25519Signer
+from wire import frame
+from wire.codec import decode_body, encode_body
+from wire.messages import Ack, AckRange, Gap, GatewayStatus, Points
+from wire.status import GapCause
+from wire.topics import Channel, build
+
+LOAD = Load(units=1, points=4, interval_ms=200)
+pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-3.6")]
+
+
+@dataclass
+class Site:
+    """One gateway's folder and what it talks to."""
+
+    folder: Path
+    broker: EmbeddedMosquitto
+    hub: HubIdentity
+    identity: GatewayIdentity
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "gateway.toml"
+
+    def write_settings(self, ports: list[int], *, port: int | None = None, uplink: str = "") -> None:
+        text = settings_text(self.identity.gateway, port or self.broker.gateway_port, ports, load=LOAD)
+        text = text.replace(
+            "[uplink]\n", f"identity = '{self.identity.folder}'\n[uplink]\nresend_s = 1\n{uplink}\n"
+        )
+        self.settings.write_text(text)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        arguments = [sys.executable, "-m", "cli.main", "edge", "--verbose", "--settings", self.settings]
+        with (self.folder / "log").open("ab") as log:
+            self.processes.append(subprocess.Popen(arguments, stdout=log, stderr=log))
+        return self.processes[-1]
+
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        assert process.wait(5) == 0, (self.folder / "log").read_text()
+
+    def sealed_rows(self) -> int:
+        with closing(sqlite3.connect(self.folder / "data" / "journal.db")) as connection:
+            return int(connection.execute("SELECT count(*) FROM sealed").fetchone()[0])
+
+
+@pytest.fixture
+def site(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    broker: EmbeddedMosquitto,
+    hub_identity: HubIdentity,
+    gateway_identity: Callable[[str], GatewayIdentity],
+) -> Iterator[Site]:
+    name = re.sub("[^a-z0-9]+", "-", request.node.name)[-50:].strip("-")
+    site = Site(tmp_path, broker, hub_identity, gateway_identity(name))
+    yield site
+    for process in site.processes:
+        process.kill()
+        process.wait()
+
+
+@asynccontextmanager
+async def watched(site: Site) -> AsyncIterator[Acker]:
+    """A hub that acks, in its own thread."""
+    acker = await asyncio.to_thread(Acker(site.hub, site.broker.hub_port).__enter__)
+    try:
+        yield acker
+    finally:
+        await asyncio.to_thread(acker.__exit__)
+
+
+async def until(what: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "did not come true in time"
+        await asyncio.sleep(0.05)
+
+
+def once(arrivals: list[Arrival]) -> list[Arrival]:
+    """The batches as a ledger would keep them, in the order of their numbers."""
+    first = {}
+    for arrival in arrivals:
+        key = (arrival.batch.epoch, arrival.batch.seq)
+        assert first.setdefault(key, arrival).batch == arrival.batch
+    return list(first.values())
+
+
+def ticks(arrivals: list[Arrival]) -> list[int]:
+    """Absolute ticks of all polls, each as often as it would be stored."""
+    return sorted(a.batch.base_tick + poll.tick for a in once(arrivals) for poll in a.batch.polls)
+
+
+def gaps(arrivals: list[Arrival]) -> list[Gap]:
+    found = []
+    for arrival in once(arrivals):
+        base = arrival.batch.base_tick
+        for gap in arrival.batch.gaps:
+            start = None if gap.from_tick is None else gap.from_tick + base
+            end = None if gap.to_tick is None else gap.to_tick + base
+            found.append(Gap(gap.point, gap.cause, start, end, gap.reason))
+    return found
+
+
+def test_killed_gateway_sends_what_it_had_and_tells_the_gap(site: Site) -> None:
+    async def story() -> None:
+        async with simulated(LOAD) as ports, watched(site) as acker:
+            site.write_settings(ports)
+            process = site.start()
+            await until(lambda: len(ticks(acker.arrivals)) > 10)
+            acker.answering = False
+            await asyncio.sleep(2)
+            process.kill()
+            process.wait()
+            acker.answering = True
+            before = len(ticks(acker.arrivals))
+            process = site.start()
+            await until(lambda: len(ticks(acker.arrivals)) > before + 10)
+            site.stop(process)
+        stored = ticks(acker.arrivals)
+        assert len(stored) == len(set(stored))
+        told = [gap for gap in gaps(acker.arrivals) if gap.cause is GapCause.GATEWAY]
+        assert {gap.point for gap in told} == {f"line-0/1/t{place}" for place in range(4)}
+        holes = [(a, b) for a, b in pairwise(stored) if b - a > 60]
+        assert [(gap.from_tick, gap.to_tick) for gap in told[:1]] == holes
+        assert site.sealed_rows() == 0
+
+    asyncio.run(story())
+
+
+def test_start_without_a_broker_loses_nothing(site: Site) -> None:
+    async def story() -> None:
+        port = free_port()
+        async with simulated(LOAD) as ports, watched(site) as acker:
+            site.write_settings(ports, port=port)
+            process = site.start()
+            await asyncio.sleep(6)
+            site.stop(process)
+            site.write_settings(ports)
+            process = site.start()
+            await until(lambda: len(ticks(acker.arrivals)) > 40)
+            site.stop(process)
+        stored = ticks(acker.arrivals)
+        assert len(stored) == len(set(stored))
+        told = gaps(acker.arrivals)
+        holes = [(a, b) for a, b in pairwise(stored) if b - a > 60]
+        assert len(holes) == 1
+        assert holes[0] in {(gap.from_tick, gap.to_tick) for gap in told}
+
+    asyncio.run(story())
+
+
+def test_silent_hub_gets_the_same_bytes_again_until_it_acks(site: Site) -> None:
+    async def story() -> None:
+        async with simulated(LOAD) as ports, watched(site) as acker:
+            site.write_settings(ports)
+            acker.answering = False
+            process = site.start()
+            await until(lambda: len(acker.arrivals) > len(once(acker.arrivals)) > 2)
+            assert site.sealed_rows() >= 2
+            acker.answering = True
+            await until(lambda: site.sealed_rows() <= 2)
+            site.stop(process)
+        numbers = sorted(arrival.batch.seq for arrival in once(acker.arrivals))
+        assert numbers == list(range(1, len(numbers) + 1))
+
+    asyncio.run(story())
+
+
+@pytest.mark.requirement("G-7.2b")
+def test_forged_ack_deletes_nothing(site: Site) -> None:
+    async def story() -> None:
+        async with simulated(LOAD) as ports, watched(site) as acker:
+            site.write_settings(ports)
+            acker.answering = False
+            process = site.start()
+            await until(lambda: len(once(acker.arrivals)) >= 2)
+            stranger = Ed25519Signer.generate()
+            topic = build(site.identity.gateway, Channel.DOWN_ACK)
+            for arrival in once(acker.arrivals):
+                forged = Ack(
+                    gateway=site.identity.gateway,
+                    hub_time_ms=0,
+                    committed=[AckRange(arrival.batch.epoch, arrival.batch.seq, [b"h" * 32])],
+                )
+                for signer in (stranger, site.hub.signer):
+                    acker.publish(topic, frame.encode(topic, encode_body(forged), signer))
+            acker.publish(topic, b"\x01\x00rubbish")
+            await asyncio.sleep(2)
+            assert site.sealed_rows() >= 2
+            acker.answering = True
+            await until(lambda: site.sealed_rows() <= 2)
+            site.stop(process)
+
+    asyncio.run(story())
+
+
+@pytest.mark.requirement("G-5.2")
+@pytest.mark.parametrize("protocol", ["mqtt5", "mqtt311"])
+def test_birth_and_points_come_before_batches_and_farewell_at_the_end(site: Site, protocol: str) -> None:
+    async def story() -> None:
+        async with simulated(LOAD) as ports, watched(site) as acker:
+            site.write_settings(ports, uplink=f'protocol = "{protocol}"')
+            acker.others.clear()
+            process = site.start()
+            await until(lambda: len(acker.arrivals) > 2)
+            mine = [(topic, body) for topic, body in acker.others if f"/{site.identity.gateway}/" in topic]
+            assert [topic.rsplit("/", 1)[1] for topic, _ in mine[-2:]] == ["status", "points"]
+            birth = decode_body(frame.decode(mine[-2][1]).body, GatewayStatus)
+            declared = decode_body(frame.decode(mine[-1][1]).body, Points)
+            assert birth.online
+            assert {poll.layout for a in acker.arrivals for poll in a.batch.polls} <= {
+                layout.id for layout in declared.layouts
+            }
+            started = time.monotonic()
+            site.stop(process)
+            assert time.monotonic() - started < 5
+            await until(lambda: "status" in acker.others[-1][0])
+            farewell = decode_body(frame.decode(acker.others[-1][1]).body, GatewayStatus)
+            assert (farewell.online, farewell.session) == (False, birth.session)
+        assert "gateway_stopped" in [event.kind for a in acker.arrivals for event in a.batch.events]
+
+    asyncio.run(story())
+
+
+def test_bad_settings_are_all_named_and_nothing_starts(site: Site) -> None:
+    site.settings.write_text(
+        '[gateway]\nid = "X Y"\ncolour = 1\n[uplink]\nhost = "h"\nport = 99999\nwindow = "many"\n'
+        '[[device]]\ndriver = "modbus"\nname = "a"\nhost = "h"\nport = 0\n[[device.unit]]\naddress = 999\n'
+        'profile = "xy-md02"\nprefix = "p"\n[[device]]\ndriver = "abacus"\nname = "b"\n'
+    )
+    arguments = [sys.executable, "-m", "cli.main", "edge", "--settings", site.settings]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    for path in (
+        "gateway.id",
+        "gateway.colour",
+        "uplink.port",
+        "uplink.window",
+        "device[0].port",
+        "device[0].unit[0].address",
+        "device[1].driver",
+    ):
+        assert path in done.stderr
+    assert not (site.folder / "data").exists()
+
+
+def test_unreachable_device_is_told_and_comes_back_by_itself(site: Site) -> None:
+    async def story() -> None:
+        async with watched(site) as acker:
+            async with simulated(LOAD) as ports:
+                site.write_settings(ports)
+                process = site.start()
+                await until(lambda: len(ticks(acker.arrivals)) > 3)
+            await until(lambda: any(gap.cause is GapCause.BUS for gap in gaps(acker.arrivals)))
+            site.stop(process)
+            assert process.returncode == -signal.SIGTERM or process.returncode == 0
+
+    asyncio.run(story())
