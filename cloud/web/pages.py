@@ -41,7 +41,8 @@ def mount(
     """Add the pages to an app; `feed.run()` is the caller's task. Raises `SettingsError`."""
     mount_assets(app, settings)
     policy = content_security_policy(settings.tiles)
-    web = Web(pool, feed, Renderer(now=now, policy=policy), settings, now)
+    referrer = "strict-origin-when-cross-origin" if settings.tiles.urls else "no-referrer"
+    web = Web(pool, feed, Renderer(now=now, policy=policy, referrer=referrer), settings, now)
     app.state.web = web
     router = APIRouter(include_in_schema=False, route_class=PageRoute)
     _add_now(router, web)

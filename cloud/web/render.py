@@ -26,13 +26,13 @@ COOKIE_AGE_S = 365 * 86_400
 class Renderer:
     """Makes pages; one per process."""
 
-    def __init__(self, *, now: Callable[[], datetime], policy: str) -> None:
-        """`policy` is the content security policy sent with every page."""
+    def __init__(self, *, now: Callable[[], datetime], policy: str, referrer: str = "no-referrer") -> None:
+        """`policy` and `referrer` are the content security and referrer policies sent with every page."""
         self._now = now
         self._headers = {
             "Content-Security-Policy": policy,
             "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
+            "Referrer-Policy": referrer,
             "Cache-Control": "no-store",
         }
         self._version = version("heng")

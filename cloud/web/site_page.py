@@ -140,7 +140,10 @@ class SitePages:
                     await read_completeness(connection, point, asked.from_at, asked.to_at, now=web.now())
                     for point in await list_points(connection, site_id=site.id)
                 ]
-        shows = {"too_long": too_long, "accounts": [account_row(one, language) for one in accounts]}
+        shows = {
+            "too_long": too_long,
+            "accounts": [account_row(one, language) for one in sorted(accounts, key=lambda one: one.point)],
+        }
         return web.render.page(request, "completeness.html", shows, zone=zone_of(site.time_zone))
 
     def _range(self, request: Request, site: Site) -> Range:

@@ -240,7 +240,7 @@ async def _gap(connection, point: int, gateway: int, now: datetime) -> None:
 async def _track(connection, site: int, gateway: int, name: str, last: datetime) -> None:
     one = Measured("gnss/position", "position", -9, 0, 0)
     point = await _point(connection, site, gateway, one, last)
-    await connection.execute("UPDATE point_versions SET period_ms = 1000 WHERE point_id = %s", (point,))
+    await connection.execute("UPDATE point_versions SET period_ms = 5000 WHERE point_id = %s", (point,))
     latitude, longitude = (39.96, 116.31) if name == "mobile-1" else (39.88, 116.47)
     values = {
         "point": point,

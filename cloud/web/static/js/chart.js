@@ -22,7 +22,8 @@ export function decimalText(count, exponent) {
 
 /** A number beside the axis: as many places as the step between two of them needs. */
 function scaleText(value, step) {
-  const places = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  let places = 0;
+  while (places < 12 && Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) > 1e-6) places += 1;
   return value.toFixed(places).replace("-", "\u2212");
 }
 
