@@ -140,6 +140,7 @@ async def nut_server(ups: Ups, *, folder: Path, port: int = 0) -> AsyncIterator[
             await _wait_for_socket(folder, ups.name)
             async with daemon(server, log=log, environment=environment) as process:
                 await wait_for_port(process, port, log=log)
+                await _wait_for_data(port, ups.name)
                 yield port
         finally:
             following.cancel()
@@ -166,3 +167,17 @@ async def _wait_for_socket(folder: Path, name: str) -> None:
         if (folder / f"dummy-ups-{name}").exists():
             return
         await asyncio.sleep(0.05)
+
+
+async def _wait_for_data(port: int, name: str) -> None:
+    """Return once upsd has heard from the driver, or after 5 s: until then it says WAIT."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for _ in range(100):
+            writer.write(f"GET VAR {name} ups.status\n".encode("ascii"))
+            answer = await reader.readline()
+            if answer.startswith(b"VAR ") and b"WAIT" not in answer:
+                return
+            await asyncio.sleep(0.05)
+    finally:
+        writer.close()
