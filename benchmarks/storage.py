@@ -102,8 +102,8 @@ def run(args: argparse.Namespace) -> int:
             json.dumps(
                 {
                     "bytes_per_reading": round(result.bytes_per_reading, 2),
-                    "year_chart_ms": result.year_ms,
-                    "hour_raw_ms": result.hour_ms,
+                    "year_chart_ms": {"p95": result.year_ms["p95"]},
+                    "hour_raw_ms": {"p95": result.hour_ms["p95"]},
                 }
             )
         )

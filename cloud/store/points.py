@@ -59,20 +59,12 @@ async def list_points(
     limit: int = 1000,
 ) -> list[Point]:
     """Return points by id, those with an id greater than `after`."""
-    return await _points(
-        connection, site_id=site_id, name=name, quantity=quantity, after=after, limit=limit
-    )
+    return await _points(connection, site_id=site_id, name=name, quantity=quantity, after=after, limit=limit)
 
 
 async def get_point(connection: Connection, point_id: int) -> Point | None:
     """Return one point, or None when there is no such id."""
     rows = await _points(connection, id=point_id)
-    return rows[0] if rows else None
-
-
-async def find_point(connection: Connection, site_id: int, name: str) -> Point | None:
-    """Return the point of this name at a site, or None."""
-    rows = await _points(connection, site_id=site_id, name=name)
     return rows[0] if rows else None
 
 

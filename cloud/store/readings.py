@@ -6,7 +6,6 @@ calibration or the exponent changes is computed from its readings, apart before 
 is interpolated.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -193,35 +192,3 @@ async def _tally(
     }
     rows = await (await connection.execute(_TALLIES[source], values)).fetchall()
     return [Tally(row[0], row[1], row[2], int(row[3]), *row[4:]) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Spark:
-    """One step of a small chart; exact decimals as in `Bucket`."""
-
-    from_at: datetime
-    min: str
-    max: str
-    last: str
-
-
-async def read_sparklines(
-    connection: Connection,
-    point_ids: Sequence[int],
-    from_at: datetime,
-    to_at: datetime,
-    *,
-    steps: int = 48,
-) -> dict[int, list[Spark]]:
-    """Return at most `steps` steps for each of these points, those without a value left out."""
-    result: dict[int, list[Spark]] = {}
-    for point_id in point_ids:
-        scales = await load_scales(connection, point_id, from_at, to_at)
-        grid = choose_grid(from_at, to_at, max_points=steps, resolution="1m")
-        buckets = await _bucket(connection, point_id, (from_at, to_at), grid=grid, scales=scales)
-        result[point_id] = [
-            Spark(bucket.from_at, bucket.min, bucket.max, bucket.last)
-            for bucket in buckets
-            if bucket.min is not None and bucket.max is not None and bucket.last is not None
-        ]
-    return result

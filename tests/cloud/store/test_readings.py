@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from cloud.store.readings import Series, read_series, read_sparklines
+from cloud.store.readings import Series, read_series
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = START + timedelta(days=2)
@@ -182,13 +182,3 @@ def test_gaps_come_beside_the_readings(lab: Lab) -> None:
     ]
     assert series.readings is not None
     assert len(series.readings) == 60
-
-
-def test_sparkline_has_the_extremes_of_its_day(lab: Lab) -> None:
-    point = lab.point()
-    lab.every_second(point, [*[2000] * 500, 3000, *[1000] * 500])
-    lines = lab.run(lambda db: read_sparklines(db, [point], START, START + timedelta(days=1), steps=48))
-    assert isinstance(lines, dict)
-    assert len(lines[point]) <= 48
-    assert max(Decimal(s.max) for s in lines[point]) == 30
-    assert min(Decimal(s.min) for s in lines[point]) == 10
