@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from psycopg import OperationalError
@@ -22,10 +23,13 @@ from cloud.store.connection import Connection
 
 log = logging.getLogger(__name__)
 
-ROUND_BATCHES = 5000
+ROUND_BATCHES = 20_000
 """Batches in one transaction; more are taken when one transaction of ingest wrote more."""
 ROUND_S = 10.0
 """Shortest time between two rounds: a minute that is still filling is computed again in each."""
+REST = 9
+"""Times as long as it works, the keeper rests: under heavy load it takes a tenth of one processor."""
+REST_S_MAX = 300.0
 
 ROUNDS_QUIET = 6
 
@@ -158,6 +162,7 @@ async def keep_rollups(
     while not stop.is_set():
         quiet = 0 if wake.is_set() or lost else quiet + 1
         wake.clear()
+        started = monotonic()
         try:
             if quiet in (0, ROUNDS_QUIET):
                 quiet = 0
@@ -169,8 +174,9 @@ async def keep_rollups(
             if not lost:
                 log.warning("rollups wait for the database: %s", error)
             lost = True
+        rest_s = max(round_s, min(REST * (monotonic() - started), REST_S_MAX))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), round_s)
+            await asyncio.wait_for(stop.wait(), rest_s)
 
 
 async def _catch_up(pool: AsyncConnectionPool[Connection], stop: asyncio.Event) -> None:
