@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,7 +80,8 @@ def started(folder: Path, *words: str) -> Iterator[Demo]:
             yield demo
         finally:
             for left in demo.processes():
-                left.kill()
+                with suppress(psutil.NoSuchProcess):
+                    left.kill()
 
 
 @pytest.fixture(scope="module")
