@@ -1,0 +1,99 @@
+"""What is in the database is what is accounted for: rows, gaps and holes in the ledger."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from cli.faults.accounting import Verdict, Window
+from cli.faults.evidence import Unit, audit
+from cloud.store.migrate import upgrade
+
+NOW = 1_789_000_000.0
+GIVEN = {number: NOW + number for number in range(1, 6)}
+SETUP = """
+INSERT INTO organisations (name) VALUES ('o');
+INSERT INTO sites (organisation_id, name, title, kind) VALUES (1, 's', 's', 'laboratory');
+INSERT INTO gateways (organisation_id, name) VALUES (1, 'g');
+INSERT INTO points (organisation_id, site_id, name, quantity, kind)
+    VALUES (1, 1, 'u/answers', 'count', 'counter'), (1, 1, 'u/t', 'temperature', 'analog');
+INSERT INTO channel_bindings (organisation_id, gateway_id, channel, point_id)
+    VALUES (1, 1, 'u/answers', 1), (1, 1, 'u/t', 2);
+INSERT INTO readings (observed_at, raw, point_id, organisation_id, status)
+    SELECT to_timestamp(1789000000 + n), CASE p WHEN 1 THEN n ELSE 20 END, p, 1, 0
+    FROM generate_series(1, 5) n, generate_series(1, 2) p;
+"""
+
+
+@pytest.fixture
+def stored(fresh_postgres_dsn: str) -> Iterator[psycopg.Connection]:
+    """A database in which five answers of a device with two points are stored."""
+
+    async def prepare() -> None:
+        async with await psycopg.AsyncConnection.connect(fresh_postgres_dsn, autocommit=True) as connection:
+            await upgrade(connection)
+
+    asyncio.run(prepare())
+    with psycopg.connect(fresh_postgres_dsn, autocommit=True) as connection:
+        connection.execute(SETUP)
+        yield connection
+
+
+def judge(connection: psycopg.Connection) -> Verdict:
+    unit = Unit(
+        gateway="g",
+        prefix="u",
+        numbering="u/answers",
+        points=2,
+        windows=[Window("kill", NOW, NOW + 10, frozenset({"gateway"}))],
+        given_out=lambda: GIVEN,
+    )
+    dsn = f"{connection.info.dsn} password={connection.info.password}"
+    return asyncio.run(audit(dsn, [unit], time.time()))
+
+
+def test_all_rows_once_is_clean(stored: psycopg.Connection) -> None:
+    verdict = judge(stored)
+    assert verdict.clean
+    assert (verdict.given_out, verdict.stored) == (10, 10)
+
+
+def test_deleted_answer_is_lost(stored: psycopg.Connection) -> None:
+    stored.execute("DELETE FROM readings WHERE observed_at = to_timestamp(1789000003)")
+    assert judge(stored).lost == 2
+
+
+def test_deleted_row_is_lost(stored: psycopg.Connection) -> None:
+    stored.execute("DELETE FROM readings WHERE observed_at = to_timestamp(1789000003) AND point_id = 2")
+    assert judge(stored).lost == 1
+
+
+def test_row_stored_twice_is_doubled(stored: psycopg.Connection) -> None:
+    stored.execute("INSERT INTO readings SELECT * FROM readings WHERE observed_at = to_timestamp(1789000003)")
+    assert judge(stored).duplicated == 2
+
+
+@pytest.mark.parametrize(("cause", "explained", "unexplained"), [("gateway", 2, 0), ("bus", 0, 2)])
+def test_gap_explains_by_its_cause(
+    stored: psycopg.Connection, cause: str, explained: int, unexplained: int
+) -> None:
+    stored.execute("DELETE FROM readings WHERE observed_at = to_timestamp(1789000003)")
+    stored.execute(
+        "INSERT INTO gaps (organisation_id, point_id, gateway_id, key, cause, from_at, to_at)"
+        " VALUES (1, 1, 1, 'k', %s, NULL, to_timestamp(1789000004))",
+        (cause,),
+    )
+    verdict = judge(stored)
+    assert (verdict.explained, verdict.unexplained, verdict.lost) == (explained, unexplained, 0)
+
+
+def test_hole_in_the_ledger_is_a_loss(stored: psycopg.Connection) -> None:
+    stored.execute(
+        "INSERT INTO ledger (gateway_id, organisation_id, epoch, received)"
+        " VALUES (1, 1, decode(repeat('ab', 16), 'hex'), '{[1,3),[4,6)}')"
+    )
+    verdict = judge(stored)
+    assert verdict.lost == 1
+    assert "never came" in verdict.findings[0]
