@@ -155,18 +155,17 @@ async def keep_rollups(
     `wake` says that there may be something new; without it only every `ROUNDS_QUIET`th round looks.
     A database that is away is waited for.
     """
-    async with pool.connection() as connection:
-        if not await is_kept_by_hub(connection):
-            return
-    lost, quiet = False, 0
+    lost, quiet = False, ROUNDS_QUIET - 1
     while not stop.is_set():
         quiet = 0 if wake.is_set() or lost else quiet + 1
         wake.clear()
-        started = monotonic()
+        rest_s = round_s
         try:
             if quiet in (0, ROUNDS_QUIET):
-                quiet = 0
-                await _catch_up(pool, stop)
+                quiet, started = 0, monotonic()
+                if not await _catch_up(pool, stop):
+                    return
+                rest_s = max(round_s, min(REST * (monotonic() - started), REST_S_MAX))
             if lost:
                 log.info("rollups are kept again")
             lost = False
@@ -174,15 +173,18 @@ async def keep_rollups(
             if not lost:
                 log.warning("rollups wait for the database: %s", error)
             lost = True
-        rest_s = max(round_s, min(REST * (monotonic() - started), REST_S_MAX))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), rest_s)
 
 
-async def _catch_up(pool: AsyncConnectionPool[Connection], stop: asyncio.Event) -> None:
+async def _catch_up(pool: AsyncConnectionPool[Connection], stop: asyncio.Event) -> bool:
+    """Roll up all there is; return False when that is not the hub's work here."""
     async with pool.connection() as connection:
+        if not await is_kept_by_hub(connection):
+            return False
         while not stop.is_set() and await roll_up(connection) >= ROUND_BATCHES:
             pass
+    return True
 
 
 def _closed(stretch: Range[datetime]) -> Stretch:

@@ -1,6 +1,6 @@
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -23,6 +23,11 @@ FROM readings WHERE point_id = %s GROUP BY 1 ORDER BY 1
 KEPT = (
     "SELECT bucket, n, absent, sum, min, max, first, last, worst FROM {table} WHERE point_id = %s ORDER BY 1"
 )
+
+
+class Server(Protocol):
+    @property
+    def admin_dsn(self) -> str: ...
 
 
 class Lab(Protocol):
@@ -165,3 +170,44 @@ def test_hub_role_keeps_rollups_until_it_is_stopped(lab: Lab) -> None:
 async def _returns_at_once(lab: Lab) -> None:
     async with AsyncConnectionPool(lab.hub_dsn, min_size=1, open=False) as pool:
         await keep_rollups(pool, asyncio.Event(), asyncio.Event())
+
+
+def test_keeper_waits_for_a_database_that_is_away(
+    lab: Lab, databases: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    point = lab.point()
+    lab.every_second(point, range(100))
+    database = psycopg.conninfo.conninfo_to_dict(lab.dsn)["dbname"]
+
+    def allow(word: str) -> None:
+        with psycopg.connect(databases.admin_dsn, autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS {word}".encode())
+
+    async def keep() -> None:
+        stop = asyncio.Event()
+        pool = AsyncConnectionPool(lab.hub_dsn, min_size=0, max_size=1, timeout=0.2, open=False)
+        async with pool, asyncio.TaskGroup() as group:
+            group.create_task(keep_rollups(pool, asyncio.Event(), stop, round_s=0.05))
+            await until(lambda: "wait for the database" in caplog.text)
+            allow("true")
+            await until(lambda: "kept again" in caplog.text)
+            stop.set()
+
+    if not kept_by_hub(lab):
+        pytest.skip("TimescaleDB keeps the aggregates itself")
+    caplog.set_level("INFO", "cloud.store.rollups")
+    allow("false")
+    try:
+        asyncio.run(keep())
+    finally:
+        allow("true")
+    assert_current(lab, point)
+    assert caplog.text.count("wait for the database") == 1
+
+
+async def until(done: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if done():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came")
