@@ -153,7 +153,9 @@ def _label(leaf: str, quantity: str, language: Language) -> str:
     if leaf == quantity:
         return language.quantity(quantity)
     own = language.say(LEAVES[leaf]) if leaf in LEAVES else leaf.replace("_", " ")
-    return own if quantity in NAMELESS else f"{language.quantity(quantity)} · {own}"
+    if quantity in NAMELESS or leaf.endswith(f"_{quantity}"):
+        return own
+    return f"{language.quantity(quantity)} · {own}"
 
 
 def figures(
