@@ -38,6 +38,10 @@ from cloud.store.connection import Connection
 from cloud.store.migrate import has_timescaledb, install_timescaledb, upgrade
 from cloud.store.rollups import is_kept_by_hub, roll_up
 
+# A job that compresses a chunk while it is loaded would leave it half compressed; it is all done afterwards.
+_NO_JOBS = (
+    "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE job_id >= 1000"
+)
 POINTS_MAX = 2000
 HOUR_POINTS_MAX = 3600
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -136,6 +140,8 @@ async def _measure(dsn: str, args: argparse.Namespace) -> Result:
         if not args.plain:
             await install_timescaledb(db)
         await upgrade(db)
+        if await has_timescaledb(db):
+            await db.execute(_NO_JOBS)
         seeded = await seed(db, BEGIN)
         started = time.perf_counter()
         batch_bytes = await _load(db, seeded, args)
