@@ -20,6 +20,9 @@ from cloud.web.sparkline import Step
 from cloud.web.words import CAUSES, STATUSES, UNEXPLAINED
 
 POINTS_MAX = 1500
+LIVE_SPAN = timedelta(hours=1)
+LIVE_POINTS_MAX = 4000
+"""An hour at one reading a second is drawn as stored, so that new readings join it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ async def chart(
     language: Language,
 ) -> dict[str, Any]:
     """Return the chart of one point from `span[0]` until before `span[1]`, as JSON."""
-    series = await read_series(connection, point.id, *span, now=now, max_points=POINTS_MAX)
+    most = LIVE_POINTS_MAX if span[1] - span[0] <= LIVE_SPAN else POINTS_MAX
+    series = await read_series(connection, point.id, *span, now=now, max_points=most)
     rows = rows_of(series, means=point.kind == "analog")
     exponent = common_exponent([text for row in rows for text in (row.low, row.high)])
     value_exponent = common_exponent([row.value for row in rows])

@@ -13,7 +13,7 @@ SPANS = {
     "30d": timedelta(days=30),
     "1y": timedelta(days=365),
 }
-USUAL = "24h"
+USUAL = "1h"
 LONGEST = timedelta(days=3660)
 
 assert SPANS.keys() == RANGES.keys()
@@ -48,7 +48,7 @@ class Range:
 def read_range(
     name: str | None, start: str | None, end: str | None, *, now: datetime, zone: ZoneInfo
 ) -> Range:
-    """Return what was asked for; anything that makes no sense becomes the last 24 hours."""
+    """Return what was asked for; anything that makes no sense becomes the last hour."""
     if start and end:
         try:
             first, last = _moment(start, zone), _moment(end, zone)

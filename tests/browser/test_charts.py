@@ -1,6 +1,7 @@
 """Charts: gaps are gaps with their cause, by eye, by keyboard and as a table."""
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
 
@@ -109,3 +110,13 @@ def test_completeness_is_due_equals_stored_plus_explained_plus_unexplained(brows
         ]
         assert due == stored + explained + unexplained
         assert stored > 7000
+
+
+def test_older_events_are_fetched_on_demand(browse) -> None:
+    page = browse().open("/sites/mobile-1?lang=en")
+    events = page.locator("section[aria-labelledby=events]")
+    rows = events.locator("tbody tr")
+    shown = rows.count()
+    events.get_by_role("button", name="Older events").click()
+    expect(rows).to_have_count(2 * shown)
+    assert "Power lost" not in rows.first.inner_text()

@@ -47,6 +47,7 @@ def test_vehicle_is_shown_on_the_map_by_keyboard(browse) -> None:
     assert marks.count() == 2
 
 
+@pytest.mark.requirement("G-6.10b1")
 def test_map_list_gives_position_speed_and_age_in_words(browse) -> None:
     page = browse().open("/map?lang=en")
     item = page.locator(".vehicles li").first

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
 
@@ -88,3 +89,11 @@ def test_stream_that_falls_silent_is_said_to_be_lost(browse) -> None:
     page.clock.fast_forward(30_000)
     page.wait_for_timeout(7_000)
     assert page.evaluate("window.seen") == ["lost", "live"]
+
+
+def test_chart_takes_a_new_reading_without_reload(browse, hub) -> None:
+    page = browse().open("/sites/lab-1?lang=en&range=1h")
+    figure = page.locator("figure.chart", has=page.locator("h3", has_text="Air pressure"))
+    before = int(figure.get_attribute("data-drawn"))
+    hub.store("room-1/air/pressure", 99_001)
+    expect(figure).to_have_attribute("data-drawn", str(before + 1))

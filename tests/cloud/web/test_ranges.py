@@ -1,4 +1,4 @@
-"""Ranges are read in the site's time zone; nonsense becomes the last 24 hours."""
+"""Ranges are read in the site's time zone; nonsense becomes the last hour."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -43,5 +43,5 @@ def test_custom_range_is_local_time() -> None:
         (None, "2026-11-20T10:00", None),
     ],
 )
-def test_nonsense_becomes_the_last_day(name, start, end) -> None:
-    assert read_range(name, start, end, now=NOW, zone=SHANGHAI).name == "24h"
+def test_nonsense_becomes_the_last_hour(name, start, end) -> None:
+    assert read_range(name, start, end, now=NOW, zone=SHANGHAI).name == "1h"

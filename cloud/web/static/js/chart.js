@@ -231,15 +231,23 @@ class Chart {
   append(point) {
     if (!this.live || !point.at) return;
     if (Date.now() - this.loadedAt > REFRESH_MS) { this.load(); return; }
-    if (this.data.value_exponent !== point.exponent || this.data.exponent !== point.exponent) return;
+    if (point.exponent < this.data.exponent || point.exponent < this.data.value_exponent) return;
     const { times } = this.data;
     if (times.length && point.at <= times[times.length - 1]) return;
     times.push(point.at);
-    for (const column of [this.data.value, this.data.low, this.data.high]) column.push(point.count);
-    this.data.status.push(point.word);
+    const count = (exponent) => (point.count === null ? null : point.count * 10 ** (point.exponent - exponent));
+    this.data.value.push(count(this.data.value_exponent));
+    for (const column of [this.data.low, this.data.high]) column.push(count(this.data.exponent));
+    this.data.status.push(point.flag);
+    this.closeHole(point.at);
     if (!this.plot) return;
     this.plot.setData(columns(this.data));
     this.figure.dataset.drawn = times.length;
+  }
+
+  /** A reading has come: a hole that was still open ends before it. */
+  closeHole(at) {
+    for (const hole of this.data.holes) if (hole.to === null) hole.to = at;
   }
 
   resize() {
