@@ -41,7 +41,7 @@ WIDE = make_layout([f"hall/{place}" for place in range(500)], [-2] * 500)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--commits", type=int, default=3000, help="for wear, one a second (default 3000)")
-    parser.add_argument("--days", type=float, default=1.0, help="of backlog that is drained (default 1)")
+    parser.add_argument("--days", type=float, default=0.25, help="of backlog that is drained (default 0.25)")
     parser.add_argument("--json", action="store_true")
 
 

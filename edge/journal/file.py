@@ -16,7 +16,7 @@ from edge.journal.errors import JournalError
 from edge.journal.group import WEIGHT_MAX, Group, merge, mergeable
 from edge.journal.memory import Lost, Memory
 from edge.journal.room import Limits, Thinner
-from edge.journal.schema import connect, transaction, translated, used_bytes
+from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, connect, transaction, translated, used_bytes
 from edge.journal.sealer import Head, Sealed, Sealer
 from edge.journal.state import State
 from wire.messages import Layout
@@ -85,6 +85,7 @@ class JournalFile:
         if self.fresh_file:
             with self._transaction():
                 self.state.put("journal", self._given.random_id())
+                self.state.put(VERSION_KEY, str(SCHEMA_VERSION).encode())
                 self.state.put("head", Head(self._given.random_id()).pack())
         self._next_pending = rows.largest_id(self._connection, "pending") + 1
         self._sealed_upto = rows.largest_id(self._connection, "sealed")
@@ -231,7 +232,7 @@ class JournalFile:
         """Take over what a damaged file remembered, but for its own identity and chain."""
         with self._transaction():
             for key, value in entries:
-                if key not in ("journal", "head", "running", "thinned"):
+                if key not in ("journal", "head", "running", "thinned", VERSION_KEY):
                     self.state.put(key, value)
 
     def flush(self) -> None:

@@ -13,6 +13,8 @@ from edge.journal.schema import checksum
 
 _T = TypeVar("_T")
 _SINGLE_TRIES = 4096
+_BROKEN = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises on a damaged file; its message may quote bytes that are no text."""
 _JUMP_MAX = 2**40
 _STATE = "SELECT key, value, crc FROM state"
 _SEALED = "SELECT id, epoch, seq, hash, at, readings, frame, crc FROM sealed"
@@ -46,13 +48,13 @@ class Reader:
         try:
             for select in (_STATE, _SEALED, _PENDING):
                 self._connection.execute(f"{select} LIMIT 0").fetchall()
-        except sqlite3.Error:
+        except _BROKEN:
             return False
         return True
 
     def state(self) -> Iterator[tuple[str, bytes]]:
         """Yield what is readable of the state."""
-        with suppress(sqlite3.Error):
+        with suppress(*_BROKEN):
             for key, value, crc in self._connection.execute(_STATE):
                 if isinstance(key, str) and isinstance(value, bytes) and crc == checksum(key, value):
                     yield key, value
@@ -104,7 +106,7 @@ class Reader:
         self._broke = False
         try:
             yield from self._connection.execute(query, (value,))
-        except (sqlite3.Error, JournalError, UnicodeDecodeError):
+        except (*_BROKEN, JournalError):
             self._broke = True
 
 

@@ -3,6 +3,7 @@
 What goes is remembered as lost stretches, which become gap rows; a sealed batch leaves a tombstone.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from wire.messages import Tombstone
 _FULL_TO = 0.98
 """Once full, so much of the bound is left in use, so that not every commit has to make room."""
 _CHUNK = 16
+_OLDEST_READINGS = "SELECT at FROM pending WHERE id > ? AND readings > 0 ORDER BY id LIMIT 1"
+_OLDEST_SEALED = "SELECT at FROM sealed ORDER BY id LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,23 @@ class Thinner:
         if now_s is None:
             return
         before = int(now_s - self._limits.age_max_s)
-        for row in list(self._with_readings(_CHUNK)):
-            if row.at is None or row.at >= before:
-                break
-            self._strip(row)
-        for sealed in list(rows.read_sealed(self._connection, 0, 1)):
-            if sealed.at is not None and sealed.at < before:
+        if self._oldest(_OLDEST_READINGS, (self._thinned_to,)) < before:
+            for row in list(self._with_readings(_CHUNK)):
+                if row.at is None or row.at >= before:
+                    break
+                self._strip(row)
+        if self._oldest(_OLDEST_SEALED, ()) < before:
+            for sealed in list(rows.read_sealed(self._connection, 0, 1)):
                 self._bury(sealed, "older than the journal keeps", thinned)
+
+    def _oldest(self, query: str, values: tuple[int, ...]) -> float:
+        """Return when the oldest row was written, where that is known; nothing is decoded for it."""
+        row = self._connection.execute(query, values).fetchone()
+        return math.inf if row is None or row[0] is None else float(row[0])
+
+    @property
+    def _thinned_to(self) -> int:
+        return int(self._state.get("thinned") or b"0")
 
     def _with_readings(self, limit: int) -> Iterable[rows.PendingRow]:
         """The oldest rows that hold readings; a remembered id spares scanning those that hold none."""
@@ -82,8 +95,7 @@ class Thinner:
             "SELECT id, at, readings, packed, body, crc FROM pending WHERE id > ? AND readings > 0 "
             "ORDER BY id LIMIT ?"
         )
-        after = int(self._state.get("thinned") or b"0")
-        for values in self._connection.execute(query, (after, limit)):
+        for values in self._connection.execute(query, (self._thinned_to, limit)):
             yield rows.pending_row(values)
 
     def _drop_readings(self, thinned: Thinned) -> bool:

@@ -14,6 +14,7 @@ from edge.journal.errors import JournalDamagedError, JournalError, JournalFullEr
 
 APPLICATION_ID = 0x48454E47
 SCHEMA_VERSION = 1
+VERSION_KEY = "schema"
 PAGE_BYTES = 1024
 WAL_PAGES_MAX = 1000
 
@@ -68,15 +69,22 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         _create(connection)
     elif _pragma(connection, "application_id") != APPLICATION_ID or not tables:
         raise JournalDamagedError(f"{file.name} is no journal")
-    elif version > SCHEMA_VERSION:
-        raise JournalError(f"{file} has schema version {version}; this software knows {SCHEMA_VERSION}")
-    elif version < SCHEMA_VERSION:
+    elif version != SCHEMA_VERSION:
+        if _confirmed(connection, version):
+            raise JournalError(f"{file} has schema version {version}; this software knows {SCHEMA_VERSION}")
         raise JournalDamagedError(f"{file.name} has schema version {version}")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}")
     connection.execute(f"PRAGMA journal_size_limit={2 * WAL_PAGES_MAX * PAGE_BYTES}")
     connection.execute("PRAGMA cache_size=-2000")
     connection.execute("PRAGMA temp_store=MEMORY")
+
+
+def _confirmed(connection: sqlite3.Connection, version: int) -> bool:
+    """Whether a checked row names the version too: a bit that turned in the header is no newer software."""
+    row = connection.execute("SELECT value, crc FROM state WHERE key = ?", (VERSION_KEY,)).fetchone()
+    value = str(version).encode()
+    return row is not None and row == (value, checksum(VERSION_KEY, value))
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -124,3 +132,5 @@ def translated() -> Iterator[None]:
         if code in _DAMAGED or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ:
             raise JournalDamagedError(f"SQLite: {error}") from error
         raise JournalFullError(f"SQLite: {error}") from error
+    except UnicodeDecodeError as error:
+        raise JournalDamagedError("SQLite: text that is none") from error

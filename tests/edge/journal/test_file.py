@@ -9,7 +9,7 @@ import pytest
 from edge.journal.errors import JournalError
 from edge.journal.file import JournalFile
 from edge.journal.group import WEIGHT_MAX, gather
-from edge.journal.schema import SCHEMA_VERSION
+from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, checksum
 from edge.journal.sealer import NO_HASH, Sealed
 from wire.messages import Event, Gap
 from wire.status import GapCause
@@ -127,7 +127,12 @@ def test_journal_of_newer_software_is_refused_and_left_alone(bench: "Bench") -> 
     bench.open().close(clean=True)
     file = bench.folder / "journal.db"
     connection = sqlite3.connect(file)
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    newer = SCHEMA_VERSION + 1
+    connection.execute(f"PRAGMA user_version={newer}")
+    value = str(newer).encode()
+    row = (value, checksum(VERSION_KEY, value), VERSION_KEY)
+    connection.execute("UPDATE state SET value = ?, crc = ? WHERE key = ?", row)
+    connection.commit()
     connection.close()
     with pytest.raises(JournalError, match="schema version"):
         bench.open_any()
