@@ -80,7 +80,7 @@ def test_damaged_journal_begins_a_new_epoch_and_keeps_sealed_bytes(bench: "Bench
 @pytest.mark.slow
 @pytest.mark.requirement("G-7.2b")
 def test_any_flipped_bit_is_noticed_or_harmless(bench: "Bench", drain: Drain) -> None:
-    """Whatever bit turns: no wrong reading comes out, none twice, and all but a page or two come out."""
+    """Whatever bit turns: no wrong reading comes out, none twice, and what does not come out is noticed."""
     fill(bench)
     pristine = (bench.folder / "journal.db").read_bytes()
 
@@ -112,7 +112,7 @@ def take_everything(bench: "Bench", drain: Drain) -> list[Sealed]:
 def check_what_comes_out(bench: "Bench", found: list[Sealed]) -> None:
     ticks = saved_ticks(bench, found)
     assert len(ticks) == len(set(ticks))
-    assert len(ticks) >= GROUPS - 70, "one packed row holds 64 groups"
+    assert ticks == list(range(GROUPS)) or list(bench.folder.glob("*.damaged-1"))
     for batch in map(bench.batch, found):
         for poll in batch.polls:
             tick = batch.base_tick + poll.tick
