@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge.drivers.modbus.driver import MS, ModbusDriver, next_round
+from edge.drivers.modbus.driver import MS, TICK_NS, ModbusDriver, first_round, next_round
 from simulators.devices.modbus import Fault, ModbusLine, Unit, modbus_server
 from simulators.scenario import profile_of
 from simulators.world import World
@@ -418,3 +418,11 @@ def test_rounds_stay_on_their_grid_and_never_share_a_tick(now_ms: int, due_ms: i
 
 def test_rounds_as_fast_as_ticks_are_not_held_up() -> None:
     assert next_round(0, 6 * MS, 5 * MS) == (5 * MS, 0)
+
+
+@pytest.mark.parametrize("now_ns", [0, 1, TICK_NS - 1, TICK_NS, 12_345_678_901])
+def test_rounds_begin_a_third_into_a_tick(now_ns: int) -> None:
+    due_ns, wait_ns = first_round(now_ns)
+    assert due_ns % TICK_NS == TICK_NS // 3
+    assert 0 < wait_ns <= 2 * TICK_NS
+    assert due_ns == now_ns + wait_ns
