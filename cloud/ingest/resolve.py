@@ -166,17 +166,23 @@ def _gap(gap: Gap, batch: Batch, *, base: int, gateway: GatewayRow, directory: D
     point = directory.point(gateway.id, gap.point, LATEST_US if at is None else at)
     if isinstance(point, Unknown):
         raise UnplaceableError(point.reason)
-    begun = "" if gap.from_tick is None else str(batch.base_tick + gap.from_tick)
     return GapRow(
         organisation_id=gateway.organisation_id,
         point_id=point,
         gateway_id=gateway.id,
-        key=f"{batch.boot.hex()}/{begun}/{gap.cause.value}",
+        key=f"{batch.boot.hex()}/{_begun(gap, batch.base_tick)}/{gap.cause.value}",
         cause=gap.cause.value,
         reason=gap.reason,
         from_us=start,
         to_us=end,
     )
+
+
+def _begun(gap: Gap, base_tick: int) -> str:
+    """Return what tells a gap from the point's other gaps: its start, or its end when its start is open."""
+    if gap.from_tick is not None:
+        return str(base_tick + gap.from_tick)
+    return "" if gap.to_tick is None else f"until {base_tick + gap.to_tick}"
 
 
 def columns(contents: Sequence[Contents]) -> Readings:
