@@ -105,7 +105,7 @@ def _report(ground: Ground, built: Built, outcome: Outcome, *, as_json: bool, du
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
 
 def _kills(text: str) -> int:

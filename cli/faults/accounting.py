@@ -5,7 +5,8 @@ does not look at the system itself.
 
 A device numbers its answers, so a stored poll is recognised by its number and not by its time: clocks may
 have been stepped. An answer that is not stored is looked for in the gaps, at the place between its stored
-neighbours where it would stand.
+neighbours where it would stand, and at the time when it left: a gateway that was restarted may know the
+time better than before, and tells its absence in the better time.
 """
 
 import math
@@ -60,6 +61,9 @@ class Device:
     stored: Sequence[Instant]
     gaps: Sequence[StoredGap]
     windows: Sequence[Window]
+    values: Mapping[int, Sequence[object]] = field(default_factory=dict)
+    """Number of the answer -> what it said of each point. Two readings of one point at one instant with one
+    value are the same reading; without values, answers at one instant count as different ones."""
     until: float = math.inf
     """Answers that left later are known, but not accounted for: they may still be on their way."""
 
@@ -107,7 +111,7 @@ def account_device(device: Device) -> Verdict:
     for number in due:
         if number not in placed:
             at = _expected_at(device, number, numbers=numbers, placed=placed)
-            _account_missing(device, number, at=at, verdict=verdict)
+            _account_missing(device, number, places=(at, device.given_out[number]), verdict=verdict)
     return verdict
 
 
@@ -122,21 +126,31 @@ def _account_stored(device: Device, verdict: Verdict) -> dict[int, float]:
             verdict.findings.append(f"{device.name}: answer {number} is stored but was never given out")
         new = numbers - strange - placed.keys()
         again = (len(numbers) - len(strange) - len(new)) * device.points
-        surplus = instant.rows - len(numbers) * device.points
-        if again or surplus > 0:
-            verdict.duplicated += again + max(surplus, 0)
+        surplus = max(0, instant.rows - len(numbers) * device.points)
+        deficit = max(0, _readings_at_least(device, numbers) - instant.rows)
+        if again or surplus:
+            verdict.duplicated += again + surplus
             verdict.findings.append(f"{device.name}: {sorted(numbers)} stored more than once")
-        if surplus < 0:
-            verdict.lost += -surplus
-            verdict.findings.append(f"{device.name}: {-surplus} readings of {sorted(numbers)} missing")
+        if deficit:
+            verdict.lost += deficit
+            verdict.findings.append(f"{device.name}: {deficit} readings of {sorted(numbers)} missing")
         due = sum(device.given_out[number] <= device.until for number in new)
-        verdict.stored += due * device.points + min(surplus, 0)
+        verdict.stored += due * device.points - deficit
         placed.update(dict.fromkeys(new, instant.observed_at))
     return placed
 
 
-def _account_missing(device: Device, number: int, *, at: float, verdict: Verdict) -> None:
-    covering = {gap.cause for gap in device.gaps if _covers(gap.from_at, gap.to_at, at)}
+def _readings_at_least(device: Device, numbers: set[int]) -> int:
+    """How many rows the answers of one instant have, equal readings of a point counted once."""
+    said = [device.values.get(number) for number in numbers]
+    if len(numbers) < 2 or None in said:
+        return len(numbers) * device.points
+    return sum(len(set(of_point)) for of_point in zip(*(one for one in said if one), strict=True))
+
+
+def _account_missing(device: Device, number: int, *, places: tuple[float, float], verdict: Verdict) -> None:
+    """`places` is where it would stand by the gateway's clock of then, and by the true time."""
+    covering = {gap.cause for gap in device.gaps if any(_covers(gap.from_at, gap.to_at, at) for at in places)}
     given_at = device.given_out[number]
     right = {
         cause

@@ -21,7 +21,7 @@ from cli.embedded.processes import ProcessError
 from cli.faults import load
 from cli.faults.database import ForeignDatabase
 from cli.faults.disk import open_disk
-from cli.faults.evidence import Unit, stored_answers
+from cli.faults.evidence import Unit, audit, stored_answers
 from cli.faults.link import open_link
 from cli.faults.load import POINTS, UNITS, DeviceLine
 from cli.faults.mqtt import Tap
@@ -58,6 +58,14 @@ class Built:
     timescaledb: bool
     lines: dict[str, DeviceLine]
 
+    async def delivered(self, gateway: str, until: float) -> bool:
+        """Whether what a gateway's devices gave out until then is stored or explained."""
+        mine = [unit for unit in self.units() if unit.gateway == gateway]
+        try:
+            return (await audit(self.dsn, mine, until)).clean
+        except psycopg.OperationalError:
+            return False
+
     def units(self) -> list[Unit]:
         """Return every simulated device, those of late declared points included."""
         found = [
@@ -68,6 +76,7 @@ class Built:
                 points=POINTS,
                 windows=self.stage.gateways[name].windows,
                 given_out=partial(line.given_out, unit),
+                values=partial(line.values, unit),
             )
             for name, line in self.lines.items()
             for unit in UNITS
@@ -143,9 +152,10 @@ async def build(ground: Ground) -> AsyncIterator[Built]:
             hub_port=broker.hub_port,
             late=LateGateway(authority.issue_gateway("late", folder / "late", now=datetime.now(UTC))),
             ready=lambda: web.is_ready(port),
+            delivered=lambda name, until: built.delivered(name, until),
         )
-        await stage.until_ready(_READY_S)
         built = Built(stage, hub_dsn, timescaledb, lines)
+        await stage.until_ready(_READY_S)
         await _until_all_deliver(built)
         yield built
 

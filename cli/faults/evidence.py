@@ -34,6 +34,8 @@ class Unit:
     windows: Sequence[Window]
     given_out: Callable[[], Mapping[int, float]]
     """Number -> when it left the device (UTC, seconds)."""
+    values: Callable[[], Mapping[int, Sequence[object]]] = dict
+    """Number -> what the answer said of each point."""
 
 
 async def audit(dsn: str, units: Sequence[Unit], until: float) -> Verdict:
@@ -88,5 +90,6 @@ async def _device(connection: Connection, unit: Unit, *, fed: Sequence[Fed], unt
         stored=stored,
         gaps=gaps,
         windows=unit.windows,
+        values=unit.values(),
         until=until,
     )

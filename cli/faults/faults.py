@@ -76,6 +76,7 @@ async def _damage(stage: Stage, step: Step, random: Random) -> str:
     """Let a backlog build up behind a silent link, kill, damage, start, let the link come back."""
     gateway = _victim(stage, step)
     truncate = step.fault is Fault.JOURNAL_TRUNCATED
+    await stage.until_delivered(gateway.name)
     started = time.time()
     gateway.link.go_silent()
     try:
@@ -95,6 +96,7 @@ async def _journal_restored(stage: Stage, step: Step, random: Random) -> str:
     gateway = _victim(stage, step)
     backup = stage.folder / "backup" / gateway.name
     whole = random.choice((True, False))
+    await stage.until_delivered(gateway.name)
     started = time.time()
     gateway.link.go_silent()
     try:

@@ -6,7 +6,7 @@ It starts no gateway.
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,11 @@ class DeviceLine:
 
     def given_out(self, unit: str) -> Mapping[int, float]:
         """Return number -> when it left (UTC, seconds) of one device, as it wrote them down itself."""
-        return _read_log(self.log)[unit]
+        return {number: at for number, (at, _) in _read_log(self.log)[unit].items()}
+
+    def values(self, unit: str) -> Mapping[int, Sequence[object]]:
+        """Return number -> the registers of each point, as one device gave them out."""
+        return {number: _by_point(registers) for number, (_, registers) in _read_log(self.log)[unit].items()}
 
 
 @asynccontextmanager
@@ -122,9 +126,16 @@ def _now() -> tuple[int, int]:
     return time.monotonic_ns(), time.time_ns() // 1_000_000
 
 
-def _read_log(log: Path) -> dict[str, dict[int, float]]:
-    given: dict[str, dict[int, float]] = defaultdict(dict)
+def _by_point(registers: Sequence[int]) -> list[tuple[int, ...]]:
+    return [
+        tuple(registers[value.register : value.register + (1 if value.type == "uint16" else 2)])
+        for value in _VALUES
+    ]
+
+
+def _read_log(log: Path) -> dict[str, dict[int, tuple[float, list[int]]]]:
+    given: dict[str, dict[int, tuple[float, list[int]]]] = defaultdict(dict)
     for line in log.read_text(encoding="utf-8").splitlines():
         answer = json.loads(line)
-        given[answer["unit"]].setdefault(answer["reads"], answer["utc_ms"] / 1000)
+        given[answer["unit"]].setdefault(answer["reads"], (answer["utc_ms"] / 1000, answer["registers"]))
     return given

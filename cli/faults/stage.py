@@ -106,6 +106,8 @@ class Stage:
     late: LateGateway
     ready: Callable[[], Awaitable[bool]]
     """Whether the hub answers that it is ready."""
+    delivered: Callable[[str, float], Awaitable[bool]]
+    """Whether all that a gateway's devices gave out until a time (UTC, s) is stored or explained."""
 
     async def kill(self, target: str, fault: str) -> None:
         """Kill -9 a process by the name that the script uses."""
@@ -128,3 +130,8 @@ class Stage:
         """Wait until the hub is ready; `TimeoutError` when it does not get there."""
         if not await processes.until(self.ready, timeout_s=within_s):
             raise TimeoutError(f"the hub is not ready after {within_s} s")
+
+    async def until_delivered(self, gateway: str, within_s: float = 20) -> None:
+        """Let a gateway deliver what it has, so that what it holds later is known to be younger."""
+        now = time.time()
+        await processes.until(lambda: self.delivered(gateway, now), timeout_s=within_s)

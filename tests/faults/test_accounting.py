@@ -133,6 +133,32 @@ def test_answers_after_the_end_are_known_but_not_due() -> None:
     assert (verdict.given_out, verdict.stored) == (24, 24)
 
 
+def test_gap_in_true_time_explains_what_left_before_the_clock_was_put_right() -> None:
+    """The gateway ran 50 s ahead, was killed, and told its absence by the better clock."""
+    ahead = {number: 150.0 + number for number in (1, 2, 3)}
+    right = {number: 100.0 + number for number in range(6, 11)}
+    verdict = account_device(
+        device(
+            stored={**ahead, **right},
+            gaps=[StoredGap("gateway", 103.0, 106.0)],
+            windows=[Window("kill", 103.5, 106.0, frozenset({"gateway"}))],
+        )
+    )
+    assert verdict.clean
+
+
+@pytest.mark.parametrize(("rows", "lost", "doubled"), [(6, 0, 0), (5, 0, 0), (4, 0, 0), (3, 1, 0), (7, 0, 1)])
+def test_equal_readings_of_one_instant_are_one_reading(rows: int, lost: int, doubled: int) -> None:
+    """Two answers that differ in number only: each of the other two points has one reading or two."""
+    together = replace(
+        device(stored={}, given=2),
+        stored=[Instant(101.0, (1, 2), rows)],
+        values={1: [(1,), (7,), (8,)], 2: [(2,), (7,), (8,)]},
+    )
+    verdict = account_device(together)
+    assert (verdict.lost, verdict.duplicated) == (lost, doubled)
+
+
 @pytest.mark.parametrize("missing", [1, 5, 10])
 def test_sum_over_devices_keeps_every_finding(missing: int) -> None:
     verdict = account([device(stored=all_but()), device(stored=all_but(missing))])
