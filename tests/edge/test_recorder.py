@@ -1,0 +1,198 @@
+"""The recorder: marks the implausible, and tells every silence once, from the last reading to the next."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from edge.clock import ClockFace
+from edge.driver import TimeHint
+from edge.journal.file import Surroundings
+from edge.journal.group import Item
+from edge.journal.journal import Journal, Past
+from edge.journal.memory import LastTick, OpenGap
+from edge.journal.room import Limits
+from edge.journal.sealer import Sealer
+from edge.recorder import Recorder
+from edge.timekeeper import Timekeeper
+from provisioning.keys import Ed25519Signer
+from wire.layouts import make_layout
+from wire.messages import ClockFound, Event, Gap, PointDeclaration, Poll
+from wire.status import GapCause, Status
+
+BOOT = b"B" * 16
+LAYOUT = make_layout(["room/t", "room/rh"], [-2, -1])
+POINTS = [
+    PointDeclaration(name="room/t", quantity="temperature", exponent=-2, period_ms=1000),
+    PointDeclaration(name="room/rh", quantity="relative_humidity", exponent=-1, period_ms=1000),
+]
+
+
+class Parts:
+    """A recorder with a journal whose intake is looked into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ns: Iterator[int] = count(10**12, 10**6)
+        self.timekeeper = Timekeeper(
+            ClockFace(), sources=["hub"], monotonic_ns=lambda: next(self.ns), system=lambda: None
+        )
+        given = Surroundings(
+            Sealer("lab-1", Ed25519Signer.generate()), lambda: b"i" * 16, lambda: None, Limits(10**9, 1e9)
+        )
+        self.journal = Journal(
+            folder,
+            given,
+            boot=BOOT,
+            clock=self.timekeeper.reading,
+            now=lambda: next(self.ns) / 1e9,
+            memory_bytes_max=10**6,
+        )
+        self.recorder = Recorder(
+            self.journal,
+            self.timekeeper,
+            gateway="lab-1",
+            boot=BOOT,
+            now_tick=lambda: 500,
+            points=POINTS,
+            layouts=[LAYOUT],
+        )
+
+    def taken(self) -> list[Item]:
+        return self.journal.intake.take()
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    return Parts(tmp_path)
+
+
+@pytest.fixture
+def past() -> Callable[..., Past]:
+    def make(*, boot: bytes = BOOT, clean: bool = False, tick: int = 100, damage: str | None = None) -> Past:
+        return Past(
+            boot=boot,
+            stopped_cleanly=clean,
+            last_ticks={LAYOUT.id: LastTick(boot, tick)},
+            open_gaps={},
+            layouts={LAYOUT.id: LAYOUT.points},
+            damage=damage,
+        )
+
+    return make
+
+
+def poll(tick: int, *counts: int | None) -> Poll:
+    return Poll(LAYOUT.id, tick, list(counts) or [2000, 500])
+
+
+def test_implausible_value_is_marked_and_kept(parts: Parts) -> None:
+    asyncio.run(parts.recorder.poll(poll(1, 99_999, 500)))
+    (taken,) = parts.taken()
+    assert isinstance(taken, Poll)
+    assert taken.counts == [99_999, 500]
+    assert taken.flags == [(0, Status.IMPLAUSIBLE)]
+
+
+def test_absent_value_keeps_its_reason(parts: Parts) -> None:
+    asyncio.run(parts.recorder.poll(Poll(LAYOUT.id, 1, [None, 2000], [(0, Status.INVALID)])))
+    (taken,) = parts.taken()
+    assert isinstance(taken, Poll)
+    assert taken.flags == [(0, Status.INVALID), (1, Status.IMPLAUSIBLE)]
+
+
+def test_silence_is_told_open_once_and_closed_by_the_next_reading(parts: Parts) -> None:
+    async def story() -> None:
+        await parts.recorder.poll(poll(10))
+        for tick in (12, 13, 14):
+            await parts.recorder.silent(["room/t"], cause=GapCause.BUS, reason="no answer", tick=tick)
+        await parts.recorder.poll(poll(20))
+
+    asyncio.run(story())
+    assert [item for item in parts.taken() if isinstance(item, Gap)] == [
+        Gap("room/t", GapCause.BUS, 10, None, "no answer"),
+        Gap("room/t", GapCause.BUS, 10, 20, "no answer"),
+    ]
+
+
+def test_other_cause_ends_one_gap_and_begins_another(parts: Parts) -> None:
+    async def story() -> None:
+        await parts.recorder.silent(["room/t"], cause=GapCause.BUS, reason="a", tick=5)
+        await parts.recorder.silent(["room/t"], cause=GapCause.SENSOR, reason="b", tick=9)
+
+    asyncio.run(story())
+    assert parts.taken() == [
+        Gap("room/t", GapCause.BUS, 5, None, "a"),
+        Gap("room/t", GapCause.BUS, 5, 9, "a"),
+        Gap("room/t", GapCause.SENSOR, 9, None, "b"),
+    ]
+
+
+def gaps_after(parts: Parts, past: Past, tick: int) -> list[Gap]:
+    parts.recorder.resume(past)
+    asyncio.run(parts.recorder.poll(poll(tick)))
+    return [item for item in parts.taken() if isinstance(item, Gap)]
+
+
+@pytest.mark.requirement("G-3.6")
+def test_killed_gateway_tells_the_time_it_was_away(parts: Parts, past: Callable[..., Past]) -> None:
+    first, second = gaps_after(parts, past(), 150)
+    assert (first.point, first.cause, first.from_tick, first.to_tick) == (
+        "room/t",
+        GapCause.GATEWAY,
+        100,
+        150,
+    )
+    assert second.point == "room/rh"
+
+
+def test_new_boot_without_a_clean_stop_is_a_loss_of_power(parts: Parts, past: Callable[..., Past]) -> None:
+    first, _ = gaps_after(parts, past(boot=b"A" * 16), 150)
+    assert (first.cause, first.from_tick, first.to_tick) == (GapCause.POWER, None, 150)
+
+
+def test_clean_stop_excuses_a_pause_shorter_than_the_period(parts: Parts, past: Callable[..., Past]) -> None:
+    assert gaps_after(parts, past(clean=True), 240) == []
+
+
+def test_clean_stop_does_not_excuse_a_longer_pause(parts: Parts, past: Callable[..., Past]) -> None:
+    first, _ = gaps_after(parts, past(clean=True), 300)
+    assert (first.cause, first.from_tick, first.to_tick) == (GapCause.GATEWAY, 100, 300)
+
+
+def test_damage_leaves_the_start_open_and_is_an_event(parts: Parts, past: Callable[..., Past]) -> None:
+    parts.recorder.resume(past(damage="file is not a database"))
+    asyncio.run(parts.recorder.poll(poll(150)))
+    taken = parts.taken()
+    assert [item.kind for item in taken if isinstance(item, Event)] == ["journal_damaged"]
+    told = [item for item in taken if isinstance(item, Gap)]
+    assert [(gap.cause, gap.from_tick, gap.to_tick) for gap in told] == [(GapCause.STORAGE, None, 150)] * 2
+
+
+def test_gap_that_was_open_before_a_restart_is_closed_as_it_began(
+    parts: Parts, past: Callable[..., Past]
+) -> None:
+    began = Gap("room/t", GapCause.BUS, 40, None, "no answer")
+    before = past()
+    before.open_gaps["room/t"] = OpenGap(BOOT, began)
+    told = gaps_after(parts, before, 150)
+    assert told[0] == Gap("room/t", GapCause.BUS, 40, 150, "no answer")
+    assert told[1].cause is GapCause.GATEWAY
+
+
+def test_time_found_after_readings_without_it_gives_one_clock_record(parts: Parts) -> None:
+    async def story() -> None:
+        async with parts.journal as journal:
+            await journal.open([LAYOUT])
+            await parts.recorder.poll(poll(1))
+            await journal.commit()
+            parts.recorder.time(TimeHint("hub", 10**12, 1_800_000_000 * 10**9, 30))
+            parts.recorder.tick()
+            parts.recorder.tick()
+            taken = parts.taken()
+            found = [item for item in taken if isinstance(item, ClockFound)]
+            assert [(item.boot, item.source) for item in found] == [(BOOT, "hub")]
+            assert "clock_found" in [item.kind for item in taken if isinstance(item, Event)]
+
+    asyncio.run(story())
