@@ -5,6 +5,7 @@ It is the only place where the real clock, randomness, journal, drivers and upli
 
 import asyncio
 import logging
+import os
 import random
 import secrets
 import signal
@@ -228,3 +229,12 @@ async def serve(gateway: Gateway) -> None:
         loop.add_signal_handler(number, stop.set)
     await gateway.run(stop)
     LOG.info("gateway stopped")
+
+
+def end(code: int) -> None:
+    """End the process although a thread may still wait for a broker that does not answer.
+
+    The MQTT library connects in a thread that cannot be interrupted; everything durable is closed by now.
+    """
+    logging.shutdown()
+    os._exit(code)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.assembly import AssemblyError, build_drivers
 from edge.driver import Driver, ProbeLine
-from edge.main import Gateway, real_world, serve
+from edge.main import Gateway, end, real_world, serve
 from provisioning.errors import IdentityError
 from provisioning.identity import GatewayIdentity
 from wire.settings.base import Fault
@@ -74,7 +74,9 @@ def _run(
         gateway = Gateway(settings, folder=folder, identity=identity, world=real_world())
     except AssemblyError as error:
         return _refuse(arguments.settings, error.faults)
-    asyncio.run(serve(gateway))
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(serve(gateway))
+    end(0)
     return 0
 
 

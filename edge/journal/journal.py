@@ -88,11 +88,11 @@ class Journal:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if hasattr(self, "_file"):
-            await asyncio.get_running_loop().run_in_executor(
-                self._thread, partial(self._file.close, clean=not self._held.groups)
-            )
+            clean = kind is None and not self._held.groups
+            close = partial(self._file.close, clean=clean)
+            await asyncio.get_running_loop().run_in_executor(self._thread, close)
         self._thread.shutdown()
 
     async def open(self, layouts: Sequence[Layout]) -> Past:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -279,3 +280,21 @@ def test_unreachable_device_is_told_and_comes_back_by_itself(site: Site) -> None
             assert process.returncode == -signal.SIGTERM or process.returncode == 0
 
     asyncio.run(story())
+
+
+def test_gateway_whose_broker_never_answers_stops_in_time(site: Site) -> None:
+    """The connection is accepted by the kernel and never read from."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+
+        async def story() -> None:
+            async with simulated(LOAD) as ports:
+                site.write_settings(ports, port=deaf.getsockname()[1])
+                process = site.start()
+                await asyncio.sleep(4)
+                started = time.monotonic()
+                site.stop(process)
+                assert time.monotonic() - started < 5
+
+        asyncio.run(story())
+    with closing(sqlite3.connect(site.folder / "data" / "journal.db")) as connection:
+        assert connection.execute("SELECT sum(readings) FROM pending").fetchone()[0] > 20

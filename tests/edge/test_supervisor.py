@@ -1,0 +1,125 @@
+"""The supervisor: backs off, tells silence, and survives a driver's bug."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from edge.driver import DeviceUnavailable, Driver, Emitter, ProbeLine
+from edge.recorder import Recorder
+from edge.supervisor import Backoff, Supervisor
+from wire.messages import Layout, PointDeclaration, Poll
+from wire.status import GapCause
+
+
+class Script:
+    """A driver that does one thing after another."""
+
+    name = "script"
+    points: Sequence[PointDeclaration] = [PointDeclaration(name="a/t", quantity="temperature")]
+    layouts: Sequence[Layout] = ()
+
+    def __init__(self, *acts: Exception | Poll) -> None:
+        self.acts = list(acts)
+
+    async def run(self, emit: Emitter) -> None:
+        while self.acts:
+            act = self.acts.pop(0)
+            if isinstance(act, Exception):
+                raise act
+            await emit.poll(act)
+        raise asyncio.CancelledError
+
+    async def probe(self) -> Sequence[ProbeLine]:
+        return ()
+
+
+class Notes:
+    """Where a recorder would stand."""
+
+    def __init__(self) -> None:
+        self.silences: list[tuple[GapCause, str]] = []
+        self.told: list[str] = []
+        self.polls = 0
+
+    async def poll(self, poll: Poll) -> None:
+        self.polls += 1
+
+    async def position(self, position: object) -> None: ...
+
+    async def event(self, event: object) -> None: ...
+
+    async def silent(self, points: Sequence[str], *, cause: GapCause, reason: str, tick: int) -> None:
+        self.silences.append((cause, reason))
+
+    def time(self, hint: object) -> None: ...
+
+    def tell(self, kind: str, data: object, *, subject: str = "") -> None:
+        self.told.append(kind)
+
+
+def run(*acts: Exception | Poll) -> tuple[Notes, list[float], Supervisor]:
+    notes, waits = Notes(), []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    supervisor = Supervisor(
+        cast("Driver", Script(*acts)),
+        cast("Recorder", notes),
+        backoff=Backoff(1.0, 60.0, random=lambda: 1.0),
+        now=lambda: 0.0,
+        now_tick=lambda: 7,
+        sleep=sleep,
+    )
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(supervisor.run())
+    return notes, waits, supervisor
+
+
+def test_unavailable_device_is_silent_and_waited_for_longer_and_longer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    notes, waits, _ = run(*[DeviceUnavailable("no answer") for _ in range(9)])
+    assert notes.silences == [(GapCause.BUS, "no answer")] * 9
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert len(caplog.records) == 1
+
+
+def test_answer_begins_the_waits_anew_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    lost = DeviceUnavailable("no answer")
+    poll = Poll("00000000", 1, [1])
+    _, waits, _ = run(lost, lost, lost, poll, poll, lost)
+    assert waits == [1, 2, 4, 1]
+    assert [record.getMessage() for record in caplog.records] == [
+        "script: no answer",
+        "script: back",
+        "script: no answer",
+    ]
+
+
+def test_bug_in_a_driver_is_logged_with_its_traceback_told_and_started_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    notes, _, supervisor = run(ZeroDivisionError("oops"), Poll("00000000", 1, [1]))
+    assert notes.told == ["driver_failed"]
+    assert notes.silences == [(GapCause.GATEWAY, "ZeroDivisionError: oops")]
+    assert notes.polls == 1
+    assert supervisor.crashes == 1
+    assert caplog.records[0].exc_info
+
+
+def test_waits_are_shortened_by_chance_but_never_below_half() -> None:
+    backoff = Backoff(10.0, 60.0, random=lambda: 0.0)
+    assert [backoff.wait_s(0), backoff.wait_s(0)] == [5.0, 10.0]
+
+
+def test_long_run_counts_as_success() -> None:
+    backoff = Backoff(1.0, 60.0, random=lambda: 1.0)
+    for _ in range(5):
+        backoff.wait_s(0)
+    backoff.started(100.0)
+    assert backoff.wait_s(200.0) == 1.0
