@@ -77,7 +77,7 @@ async def run_hub(
         if "web" in rooms:
             web = await stack.enter_async_context(_web(tools, rooms, registry, environment=environment))
             told = f"http://{settings.host}:{web.port}/"
-            parts += web.parts(stored)
+            parts += web.parts(stored, stop)
         if "ingest" in rooms:
             parts.append(Ingest(tools, registry, stored=stored.set).run())
         if "watch" in rooms:
@@ -131,14 +131,14 @@ class _Web:
         )
         self.port: int = listener.getsockname()[1]
 
-    def parts(self, stored: asyncio.Event) -> list[Coroutine[None, None, None]]:
+    def parts(self, stored: asyncio.Event, stop: asyncio.Event) -> list[Coroutine[None, None, None]]:
         """Return what runs until cancelled."""
         health, chance = self._tools.health, self._tools.random
 
         async def rollups(up: Callable[[], None]) -> None:
             up()
-            await keep_rollups(self._pool, stored, asyncio.Event())
-            await asyncio.Event().wait()
+            await keep_rollups(self._pool, stored, stop)
+            await stop.wait()
 
         return [
             self._serve(),

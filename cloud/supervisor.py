@@ -62,6 +62,7 @@ async def supervise(
 
     def up() -> None:
         nonlocal worked
+        _stop_if_cancelled()
         worked = True
         health.up(part)
 
@@ -80,5 +81,17 @@ async def supervise(
             _log.exception("%s failed", part)
         else:
             health.lost(part, reason)
+        _stop_if_cancelled()
         wait_s = FIRST_WAIT_S if worked else min(LONGEST_WAIT_S, wait_s * 2)
         await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
+
+
+def _stop_if_cancelled() -> None:
+    """Raise again a cancellation that a library kept to itself.
+
+    psycopg raises the server's error for a cancelled statement, and `asyncio.wait_for` of Python 3.11, which
+    aiomqtt connects with, loses a cancellation that comes with the result.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -24,7 +24,9 @@ from wire.topics import Channel
 
 _LOOK_S = 1.0
 _REJECTS_AT_ONCE = 100
+_STRANGERS_MAX = 1000
 _BATCH = "/" + Channel.UP_BATCH.value
+_STATUS = "/" + Channel.UP_STATUS.value
 Refusals = list[tuple[Arrived, RefusedError]]
 
 
@@ -45,6 +47,8 @@ class Opener:
         self._mailbox = mailbox
         self._groups = groups
         self._counters = counters
+        self._strangers: dict[str, Arrived] = {}
+        self._version = 0
         self._looked_at = 0.0
         self._counted = (0, 0)
 
@@ -70,8 +74,14 @@ class Opener:
                     await self._batches(connection, batches, executor)
 
     async def _look(self, connection: Connection) -> None:
-        await self._shelf.look(connection)
+        """Look whether the directory changed; then strangers may be known, and are heard again."""
         self._looked_at = monotonic()
+        await self._shelf.look(connection)
+        before, self._version = self._version, self._shelf.directory.version
+        if self._version != before and self._strangers:
+            waiting = sorted(self._strangers.values(), key=lambda message: _STATUS not in message.topic)
+            self._strangers.clear()
+            await self._control(connection, waiting)
 
     def _count(self) -> None:
         received, dropped = self._counted
@@ -102,11 +112,21 @@ class Opener:
                 refused.append((message, error))
             await self._refuse(connection, refused)
 
+    def _remember(self, message: Arrived) -> None:
+        """Keep the last birth and declaration of a stranger: neither is sent again by itself."""
+        if message.topic.endswith(_BATCH):
+            return
+        self._strangers.pop(message.topic, None)
+        self._strangers[message.topic] = message
+        if len(self._strangers) > _STRANGERS_MAX:
+            del self._strangers[next(iter(self._strangers))]
+
     async def _refuse(self, connection: Connection, refused: Refusals) -> None:
         kept = []
         for message, error in refused:
             if error.stranger:
                 self._counters.dropped.labels("stranger").inc()
+                self._remember(message)
             else:
                 self._counters.rejected.labels(error.stage).inc()
                 kept.append(reject_of(message, error))

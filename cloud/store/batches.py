@@ -13,7 +13,8 @@ State = Literal["placed", "waiting", "quarantined", "conflict"]
 
 _COLUMNS = sql.SQL(
     "id, organisation_id, gateway_id, epoch, seq, hash, previous, key_id, signature, boot, boot_number, "
-    "clock_state, offset_ticks, bound_ms, clock_source, state, reason, readings, first_at, last_at, received_at"
+    "clock_state, offset_ticks, bound_ms, clock_source, state, reason, readings, first_at, last_at, "
+    "received_at"
 )
 
 

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -45,6 +47,7 @@ name = "main"
 title = "Main building"
 kind = "laboratory"
 """
+_RUNS = "heng: "
 OFFSET_TICKS = 178_000_000_000
 """2026-05-29T04:26:40Z for monotonic tick 0."""
 
@@ -63,13 +66,13 @@ class TestGateway:
     previous: bytes = bytes(32)
 
     def __post_init__(self) -> None:
-        self.acks: queue.Queue[Ack] = queue.Queue()
+        self.held: set[tuple[bytes, int, bytes]] = set()
+        self.told = threading.Condition()
         self.client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=self.identity.gateway, protocol=paho.MQTTv5
         )
         self.client.tls_set_context(self.identity.tls_context())
         self.client.on_message = self._heard
-        self._subscribed = False
 
     @property
     def name(self) -> str:
@@ -91,7 +94,11 @@ class TestGateway:
         opened = frame.decode(message.payload)
         verify = self.identity.hub_verifiers[opened.key_id]
         assert verify(frame.signed_bytes(message.topic, opened.body), opened.signature)
-        self.acks.put(decode_body(opened.body, Ack))
+        ack = decode_body(opened.body, Ack)
+        with self.told:
+            for item in ack.committed:
+                self.held.update((item.epoch, item.first + n, digest) for n, digest in enumerate(item.hashes))
+            self.told.notify_all()
 
     def send(self, channel: Channel, message: Message) -> None:
         topic = build(self.name, channel)
@@ -144,22 +151,9 @@ class TestGateway:
 
     def acked(self, batch: Batch, *, within_s: float = 15.0) -> bool:
         """Whether an ack names this batch with its hash."""
-        digest = body_hash(encode_body(batch))
-        deadline = time.monotonic() + within_s
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                ack = self.acks.get(timeout=left)
-            except queue.Empty:
-                return False
-            for item in ack.committed:
-                place = batch.seq - item.first
-                if (
-                    item.epoch == batch.epoch
-                    and 0 <= place < len(item.hashes)
-                    and item.hashes[place] == digest
-                ):
-                    return True
-        return False
+        wanted = batch.epoch, batch.seq, body_hash(encode_body(batch))
+        with self.told:
+            return self.told.wait_for(lambda: wanted in self.held, timeout=within_s)
 
 
 @dataclass
@@ -195,6 +189,9 @@ class Hub:
         }
 
     def start(self, *words: str) -> None:
+        """Start the process and wait until it says that it runs."""
+        file = self.folder / "hub.log"
+        before = file.read_text().count(_RUNS) if file.exists() else 0
         log = (self.folder / "hub.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", *(words or ("hub",))],
@@ -203,6 +200,11 @@ class Hub:
             stderr=log,
         )
         log.close()
+        deadline = time.monotonic() + 30
+        while self.log().count(_RUNS) == before:
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
 
     def kill(self, number: int = signal.SIGKILL) -> int:
         assert self.process is not None
@@ -219,6 +221,19 @@ class Hub:
     def rows(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.owner_url, autocommit=True) as connection:
             return connection.execute(statement.encode(), parameters).fetchall()
+
+    def cut_sessions(self, purpose: str) -> None:
+        """End the database sessions of a room, as a crash of their servers would."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name LIKE %s AND datname = current_database()",
+                (f"heng {purpose}%",),
+            )
+
+    def rows_changed(self, statement: str) -> None:
+        with psycopg.connect(self.owner_url, autocommit=True) as connection:
+            connection.execute(statement.encode())
 
     def until(self, statement: str, *parameters: object, within_s: float = 15.0) -> list[tuple[object, ...]]:
         """Return the rows of a statement as soon as there are any."""
@@ -270,7 +285,7 @@ def gateway(
     gateway_identity: Callable[[str], GatewayIdentity],
 ) -> Iterator[TestGateway]:
     """A registered gateway of this test's own, connected and known to the hub."""
-    name = request.node.name.replace("_", "-")[:60]
+    name = re.sub("[^a-z0-9-]", "-", request.node.name)[:60]
     hub.apply(name)
     one = TestGateway(gateway_identity(name), broker.gateway_port)
     one.connect()
