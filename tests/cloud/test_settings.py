@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from cloud.settings import Broker, SettingsError, broker_of_url, from_environment
+
+GOOD = {
+    "HENG_DATABASE_URL": "postgresql://heng_hub:x@127.0.0.1:5432/heng",
+    "HENG_MQTT_URL": "mqtts://broker.example:8884",
+    "HENG_IDENTITY": "/identity",
+}
+
+
+def test_environment_is_read_and_options_win():
+    settings = from_environment({**GOOD, "HENG_HTTP_PORT": "9000", "HENG_SUSPECT_AFTER_S": "7"})
+    assert (settings.port, settings.suspect_after_s, settings.identity) == (9000, 7.0, Path("/identity"))
+    assert settings.broker == Broker("broker.example", 8884)
+    assert settings.host == "127.0.0.1", "pages have no sign-in"
+    assert from_environment({**GOOD, "HENG_HTTP_PORT": "9000"}, port=0).port == 0
+
+
+def test_every_fault_is_told_at_once():
+    with pytest.raises(SettingsError) as caught:
+        from_environment({"HENG_MQTT_URL": "mqtt://plain", "HENG_HTTP_PORT": "99999"})
+    told = " ".join(caught.value.faults)
+    assert len(caught.value.faults) == 4
+    for name in ("HENG_DATABASE_URL", "HENG_MQTT_URL", "HENG_IDENTITY", "HENG_HTTP_PORT"):
+        assert name in told
+
+
+@pytest.mark.parametrize("url", ["mqtt://h:1", "mqtts://", "mqtts://h:99999", "mqtts://user@h:1", "h:1"])
+def test_broker_url_is_mqtts_with_host(url):
+    with pytest.raises(SettingsError):
+        broker_of_url(url)
+
+
+def test_password_of_the_database_is_never_repeated_in_a_fault():
+    with pytest.raises(SettingsError) as caught:
+        from_environment({**GOOD, "HENG_DATABASE_URL": "postgresql://a:secret@[bad"})
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,86 @@
+"""The site file: every fault at once, and applying it again changes nothing."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from cloud.site_file import apply, read_site_file
+from cloud.store.connection import open_connection
+from cloud.store.migrate import upgrade
+from cloud.store.sites_write import SiteConflictError
+
+GOOD = """
+organisation = "Institute"
+[[site]]
+name = "lab"
+title = "Laboratory"
+kind = "laboratory"
+latitude = 30.25
+longitude = 120.17
+[[site]]
+name = "van"
+title = "Van"
+kind = "vehicle"
+[[gateway]]
+name = "gw"
+site = "lab"
+"""
+
+
+def read(tmp_path, text):
+    path = tmp_path / "site.toml"
+    path.write_text(text)
+    return read_site_file(path)
+
+
+def test_every_fault_is_listed(tmp_path):
+    text = GOOD.replace('kind = "vehicle"', 'kind = "boat"') + 'since = "yesterday"\nspeed = 3\n'
+    file, faults = read(tmp_path, text)
+    assert file is None
+    assert {fault.path for fault in faults} == {"site[1].kind", "gateway[0].speed"}
+    _, faults = read(tmp_path, GOOD.replace("30.25", "95") + 'since = "yesterday"\n')
+    assert {fault.path for fault in faults} == {"site[0].latitude", "gateway[0].since"}
+    _, faults = read(tmp_path, GOOD.replace('site = "lab"', 'site = "attic"'))
+    assert [fault.path for fault in faults] == ["gateway[0].site"]
+
+
+def test_correction_that_is_not_monotone_is_a_fault(tmp_path):
+    calibration = """
+[[calibration]]
+site = "lab"
+point = "p"
+indicated = [10.0, 20.0]
+correction = [5.0, -5.5]
+exponent = -3
+"""
+    _, faults = read(tmp_path, GOOD + calibration)
+    assert [fault.path for fault in faults] == ["calibration[0].correction"]
+
+
+@pytest.mark.slow
+def test_applying_again_changes_nothing_and_moving_needs_a_time(tmp_path, postgres_dsn):
+    async def scene():
+        async with open_connection(postgres_dsn, "test") as connection:
+            await upgrade(connection)
+            file, faults = read(tmp_path, GOOD)
+            assert faults == []
+            assert await apply(connection, file) == ["gateway gw serves lab"]
+            assert await apply(connection, file) == []
+            moved, _ = read(tmp_path, GOOD.replace('site = "lab"', 'site = "van"'))
+            with pytest.raises(SiteConflictError, match="since"):
+                await apply(connection, moved)
+            told = 'site = "van"\nsince = "2026-03-01T00:00:00+08:00"'
+            dated, _ = read(tmp_path, GOOD.replace('site = "lab"', told))
+            assert await apply(connection, dated) == ["gateway gw serves van"]
+            cursor = await connection.execute(
+                "SELECT lower(valid), upper(valid) FROM gateway_bindings ORDER BY valid"
+            )
+            at = datetime(2026, 2, 28, 16, tzinfo=UTC)
+            assert await cursor.fetchall() == [(None, at), (at, None)]
+            cursor = await connection.execute(
+                "SELECT latitude_e9, longitude_e9 FROM sites WHERE name = 'lab'"
+            )
+            assert await cursor.fetchone() == (30_250_000_000, 120_170_000_000)
+
+    asyncio.run(scene())
