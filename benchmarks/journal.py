@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         result = {
             "append_per_s": round(append_rate(folder / "append")),
             **drain(folder / "drain", args.days),
-            "start_s_at_1gb": round(start_time(folder / "full"), 2),
+            "start_s_at_1gb": round(start_time(folder / "full"), 4),
             "gb_written_per_day": round(wear(folder / "wear", args.commits), 2),
         }
     fresh_s = result.pop("fresh_s")
@@ -194,7 +194,7 @@ def _table(result: dict[str, float], fresh_s: float) -> None:
         ("slowest fresh second meanwhile", f"{fresh_s * 1000:.1f} ms"),
         ("size while waiting", f"{result['bytes_per_reading']:.2f} bytes a reading"),
         ("30 days at 20 readings/s", f"{size_30_days:.2f} GB"),
-        ("start with 1 GB of backlog", f"{result['start_s_at_1gb']:.2f} s"),
+        ("start with 1 GB of backlog", f"{result['start_s_at_1gb']:.3f} s"),
         ("written a day at 20 readings/s", f"{result['gb_written_per_day']:.2f} GB"),
     ]
     print("heng bench journal")
