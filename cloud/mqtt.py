@@ -16,12 +16,14 @@ from datetime import datetime
 import aiomqtt
 
 from cloud.settings import Broker
+from wire.topics import Channel
 
 BrokerLost = aiomqtt.MqttError
 """The connection failed or ended."""
 
 KEEPALIVE_S = 15
 _INFLIGHT_MAX = 1000
+_SENT_AGAIN = "/" + Channel.UP_BATCH.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,10 @@ class Mailbox:
         return len(self._waiting)
 
     def put(self, message: Arrived) -> None:
-        """Keep a message, or drop and count it."""
+        """Keep a message, or drop and count it. What is not sent again gets twice the room."""
         self.received += 1
-        if len(self._waiting) >= self._messages_max or self._bytes >= self._bytes_max:
+        share = 1 if message.topic.endswith(_SENT_AGAIN) else 2
+        if len(self._waiting) >= share * self._messages_max or self._bytes >= share * self._bytes_max:
             self.dropped += 1
             return
         self._waiting.append(message)

@@ -1,6 +1,6 @@
 """Births and declarations: what changes the directory. Each is one transaction of its own."""
 
-from psycopg import DataError
+from psycopg import DataError, IntegrityError
 
 from cloud.ingest.directory import Directory
 from cloud.opening import Opened, RefusedError
@@ -23,7 +23,7 @@ async def handle(connection: Connection, item: Opened, known: Directory) -> bool
     if isinstance(message, Points):
         try:
             return await _declare(connection, item, message, known=known)
-        except (DeclarationError, DataError) as error:
+        except (DeclarationError, DataError, IntegrityError) as error:
             raise RefusedError(str(error), stage="declare") from None
     return False
 

@@ -5,6 +5,7 @@ them may need them.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -47,6 +48,7 @@ class Opener:
         self._mailbox = mailbox
         self._groups = groups
         self._counters = counters
+        self._first: deque[Arrived] = deque()
         self._strangers: dict[str, Arrived] = {}
         self._version = 0
         self._looked_at = 0.0
@@ -68,7 +70,8 @@ class Opener:
                 self._count()
                 if monotonic() - self._looked_at > _LOOK_S:
                     await self._look(connection)
-                await self._control(connection, [m for m in arrived if not m.topic.endswith(_BATCH)])
+                self._first.extend(m for m in arrived if not m.topic.endswith(_BATCH))
+                await self._control(connection)
                 batches = [m for m in arrived if m.topic.endswith(_BATCH)]
                 if batches:
                     await self._batches(connection, batches, executor)
@@ -79,9 +82,8 @@ class Opener:
         await self._shelf.look(connection)
         before, self._version = self._version, self._shelf.directory.version
         if self._version != before and self._strangers:
-            waiting = sorted(self._strangers.values(), key=lambda message: _STATUS not in message.topic)
+            self._first.extend(sorted(self._strangers.values(), key=lambda m: _STATUS not in m.topic))
             self._strangers.clear()
-            await self._control(connection, waiting)
 
     def _count(self) -> None:
         received, dropped = self._counted
@@ -101,8 +103,10 @@ class Opener:
         if group.batches:
             await self._groups.put(group)
 
-    async def _control(self, connection: Connection, arrived: Sequence[Arrived]) -> None:
-        for message in arrived:
+    async def _control(self, connection: Connection) -> None:
+        """Handle births and declarations; one that meets an outage is handled after it."""
+        while self._first:
+            message = self._first[0]
             passed, refused = open_all([message], self._shelf.opening)
             try:
                 for item in passed:
@@ -111,6 +115,7 @@ class Opener:
             except RefusedError as error:
                 refused.append((message, error))
             await self._refuse(connection, refused)
+            self._first.popleft()
 
     def _remember(self, message: Arrived) -> None:
         """Keep the last birth and declaration of a stranger: neither is sent again by itself."""

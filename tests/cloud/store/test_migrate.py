@@ -49,7 +49,7 @@ def test_older_newer_and_edited_schemas_are_refused(fresh_postgres_dsn):
     async def scene(connection):
         await upgrade(connection)
         await connection.execute("DELETE FROM schema_migrations WHERE number = 5")
-        with pytest.raises(SchemaError, match=r"older than this code.*0005_ingest.sql.*heng database upgrade"):
+        with pytest.raises(SchemaError, match=r"older than this code.*0005_ingest.sql.*database upgrade"):
             await check_version(connection)
         file = next(m for m in load_migrations() if m.number == 5)
         insert = "INSERT INTO schema_migrations VALUES (%s, %s, %s)"
