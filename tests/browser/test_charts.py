@@ -81,6 +81,7 @@ def test_table_says_the_same_as_the_chart(browse) -> None:
     figure = _figure(page, "room-1/air", "Temperature")
     figure.locator("summary").click()
     rows = figure.locator("tbody tr")
+    rows.first.wait_for()
     assert rows.count() >= 300
     low, high = figure.locator(".extent").inner_text().removeprefix("lowest ").split(", highest ")
     values = [text for text in figure.locator("tbody tr td:nth-child(2)").all_inner_texts() if "°C" in text]

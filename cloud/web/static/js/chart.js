@@ -243,6 +243,7 @@ class Chart {
     if (!this.plot) return;
     this.plot.setData(columns(this.data));
     this.figure.dataset.drawn = times.length;
+    this.figure.querySelector(".extent").textContent = this.extent();
   }
 
   /** A reading has come: a hole that was still open ends before it. */
