@@ -11,10 +11,14 @@ from cloud.settings import HubSettings, SettingsError
 from cloud.store.migrate import SchemaError
 from provisioning.errors import IdentityError
 
+_SWITCH_S = 0.0005
+"""The event loop shares the interpreter with the worker that opens batches, and must not wait 5 ms for it."""
+
 
 async def run_process(settings: HubSettings, rooms: tuple[str, ...]) -> int:
     """Run rooms until SIGTERM or SIGINT and return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
