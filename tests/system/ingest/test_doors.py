@@ -28,6 +28,7 @@ def batches(hub, gateway):
     )
 
 
+@pytest.mark.requirement("G-7.2b")
 @pytest.mark.parametrize(
     ("damage", "stage", "reason"),
     [
@@ -72,6 +73,7 @@ def test_frame_of_another_topic_is_rejected(hub, gateway):
     assert hub.until(REJECT, f"%/{gateway.name}/up/batch", "%does not belong to this topic%")
 
 
+@pytest.mark.requirement("G-7.2a")
 def test_unknown_key_is_counted_and_not_kept(hub, gateway, gateway_identity):
     """A stranger with a certificate of ours that no site file names."""
     stranger = type(gateway)(gateway_identity("never-registered"), gateway.port)

@@ -33,6 +33,7 @@ def deliver_until_acked(hub, gateway, batches, within_s=30.0):
     assert not waiting, hub.log()
 
 
+@pytest.mark.requirement("G-7.2b")
 def test_hub_killed_under_load_stores_every_reading_once(hub, gateway):
     layout = gateway.declare(f"{gateway.name}/p")
     batches = [gateway.seal(Poll(layout, n, [n])) for n in range(200)]
