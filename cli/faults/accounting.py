@@ -4,9 +4,10 @@ Pure: it is given what the devices gave out, what the hub stored and which fault
 does not look at the system itself.
 
 A device numbers its answers, so a stored poll is recognised by its number and not by its time: clocks may
-have been stepped. An answer that is not stored is looked for in the gaps, at the place between its stored
-neighbours where it would stand, and at the time when it left: a gateway that was restarted may know the
-time better than before, and tells its absence in the better time.
+have been stepped. An answer that is not stored is looked for in the gaps where it would stand: as far from
+its stored neighbours as it left, or at the time when it left. The neighbours may stand under different
+clocks: a gateway that was restarted may know the time better or worse than before, and tells its absence in
+that time.
 """
 
 import math
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 
 TOLERANCE_S = 0.25
 """How far a gap may miss the instant of an answer: half a period of the slowest device, and the grid."""
+GRID_S = 0.011
+"""Stored times lie on a 10 ms grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,13 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class StoredGap:
-    """A gap row of the device's counter; open ends are infinite."""
+    """A gap row of the device's counter; ends that nobody knows are infinite."""
 
     cause: str
     from_at: float
     to_at: float
+    since_last: bool = False
+    """Its start was left open: it says "since the last reading before this end", in the order of readings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +115,24 @@ def account_device(device: Device) -> Verdict:
     numbers = sorted(placed)
     for number in due:
         if number not in placed:
-            at = _expected_at(device, number, numbers=numbers, placed=placed)
-            _account_missing(device, number, places=(at, device.given_out[number]), verdict=verdict)
+            near = bisect_left(numbers, number)
+            before = placed[numbers[near - 1]] if near else None
+            after = placed[numbers[near]] if near < len(numbers) else None
+            places = [device.given_out[number]]
+            if before is not None:
+                places.append(before + device.given_out[number] - device.given_out[numbers[near - 1]])
+            if after is not None:
+                places.append(after + device.given_out[number] - device.given_out[numbers[near]])
+            covering = [gap for gap in device.gaps if _explains(gap, places, after)]
+            _account_missing(device, number, covering=covering, verdict=verdict)
     return verdict
+
+
+def _explains(gap: StoredGap, places: Sequence[float], after: float | None) -> bool:
+    """Whether a gap reaches one of the places where an answer would stand, or ends at the next stored one."""
+    if gap.since_last and after is not None and abs(gap.to_at - after) <= GRID_S:
+        return True
+    return any(_covers(gap.from_at, gap.to_at, at) for at in places)
 
 
 def _account_stored(device: Device, verdict: Verdict) -> dict[int, float]:
@@ -148,37 +168,32 @@ def _readings_at_least(device: Device, numbers: set[int]) -> int:
     return sum(len(set(of_point)) for of_point in zip(*(one for one in said if one), strict=True))
 
 
-def _account_missing(device: Device, number: int, *, places: tuple[float, float], verdict: Verdict) -> None:
-    """`places` is where it would stand by the gateway's clock of then, and by the true time."""
-    covering = {gap.cause for gap in device.gaps if any(_covers(gap.from_at, gap.to_at, at) for at in places)}
+def _account_missing(device: Device, number: int, *, covering: Sequence[StoredGap], verdict: Verdict) -> None:
     given_at = device.given_out[number]
-    right = {
-        cause
-        for window in device.windows
-        if _covers(window.from_at, window.to_at, given_at)
-        for cause in window.causes
-    }
-    if covering & right:
+    blamed = [window for window in device.windows if _covers(window.from_at, window.to_at, given_at)]
+    right = {cause for window in blamed for cause in window.causes}
+    said = {gap.cause for gap in covering}
+    # A gap may go on past its first cause: another fault that it reaches may have named it.
+    if blamed:
+        right |= {
+            cause
+            for window in device.windows
+            for gap in covering
+            if window.from_at <= gap.to_at and gap.from_at <= window.to_at
+            for cause in window.causes
+        }
+    if said & right:
         verdict.explained += device.points
-        verdict.explained_by[min(covering & right)] += device.points
-    elif covering:
+        verdict.explained_by[min(said & right)] += device.points
+    elif said:
         verdict.unexplained += device.points
         verdict.findings.append(
-            f"{device.name}: answer {number} of {given_at:.2f} is missing, its gap says {sorted(covering)}, "
+            f"{device.name}: answer {number} of {given_at:.2f} is missing, its gap says {sorted(said)}, "
             f"right would be {sorted(right) or 'no gap at all'}"
         )
     else:
         verdict.lost += device.points
         verdict.findings.append(f"{device.name}: answer {number} of {given_at:.2f} not stored and in no gap")
-
-
-def _expected_at(device: Device, number: int, *, numbers: list[int], placed: dict[int, float]) -> float:
-    """Where an answer would stand on the gateway's clock: as far behind its stored neighbour as it left."""
-    place = bisect_left(numbers, number)
-    if not numbers:
-        return device.given_out[number]
-    neighbour = numbers[place - 1] if place else numbers[0]
-    return placed[neighbour] + device.given_out[number] - device.given_out[neighbour]
 
 
 def _covers(from_at: float, to_at: float, at: float) -> bool:

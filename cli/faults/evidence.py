@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from cli.faults.accounting import Device, Instant, StoredGap, Verdict, Window, account
-from cloud.store.audit import Fed, batches_by_state, fed_points, stored_instants
+from cloud.store.audit import Fed, batches_by_state, fed_points, gaps_since_last, stored_instants
 from cloud.store.gaps_read import list_gaps
 from cloud.store.ledger_read import list_epochs
 
@@ -76,9 +76,13 @@ async def _device(connection: Connection, unit: Unit, *, fed: Sequence[Fed], unt
             for row in await stored_instants(connection, numbering, list(points.values()))
         ]
         found = await list_gaps(connection, *_EVER, now=now, point_id=numbering, limit=_GAPS_MAX)
+        since_last = await gaps_since_last(connection, numbering)
         gaps = [
             StoredGap(
-                gap.cause, gap.from_at.timestamp() if gap.from_at else float("-inf"), gap.to_at.timestamp()
+                cause=gap.cause,
+                from_at=gap.from_at.timestamp() if gap.from_at else float("-inf"),
+                to_at=gap.to_at.timestamp(),
+                since_last=gap.id in since_last,
             )
             for gap in found
         ]

@@ -52,6 +52,10 @@ FROM channel_bindings c JOIN gateways g ON g.id = c.gateway_id
 ORDER BY g.name, c.channel
 """
 
+_OPEN_STARTS = """
+SELECT id FROM gaps WHERE point_id = %s AND from_at IS NULL AND to_at IS NOT NULL
+"""
+
 _STATES = "SELECT state, count(*)::int FROM batches GROUP BY state"
 
 
@@ -69,6 +73,11 @@ async def fed_points(connection: Connection) -> list[Fed]:
     async with connection.cursor(row_factory=class_row(Fed)) as cursor:
         await cursor.execute(_FED)
         return await cursor.fetchall()
+
+
+async def gaps_since_last(connection: Connection, point_id: int) -> set[int]:
+    """Return the ids of a point's gaps that say "since the last reading before" their end."""
+    return {row[0] for row in await (await connection.execute(_OPEN_STARTS, (point_id,))).fetchall()}
 
 
 async def batches_by_state(connection: Connection) -> dict[str, int]:

@@ -147,6 +147,25 @@ def test_gap_in_true_time_explains_what_left_before_the_clock_was_put_right() ->
     assert verdict.clean
 
 
+def test_gap_since_the_last_reading_explains_what_is_before_its_end_in_order() -> None:
+    """Clocks moved: the end of the gap stands before readings that came earlier."""
+    stored = {1: 101.0, 2: 102.0, 3: 107.5, 6: 104.0, **{number: 100.0 + number for number in range(7, 11)}}
+    kill = Window("journal_bit_flipped", 103.5, 106.0, frozenset({"storage"}))
+    gap = StoredGap("storage", 103.9, 104.0, since_last=True)
+    assert account_device(device(stored=stored, gaps=[gap], windows=[kill])).clean
+    elsewhere = replace(gap, to_at=104.5)
+    assert not account_device(device(stored=stored, gaps=[elsewhere], windows=[kill])).clean
+
+
+def test_gap_may_be_named_by_the_fault_that_followed() -> None:
+    """Killed, then the disk was full when it came back: the one gap says storage."""
+    kill = Window("kill", 103.5, 105.0, frozenset({"gateway"}))
+    full = Window("disk_full", 106.0, 108.0, frozenset({"storage"}))
+    gap = StoredGap("storage", 103.0, 107.9)
+    assert account_device(device(stored=all_but(4), gaps=[gap], windows=[kill, full])).clean
+    assert not account_device(device(stored=all_but(4), gaps=[gap], windows=[full])).clean
+
+
 @pytest.mark.parametrize(("rows", "lost", "doubled"), [(6, 0, 0), (5, 0, 0), (4, 0, 0), (3, 1, 0), (7, 0, 1)])
 def test_equal_readings_of_one_instant_are_one_reading(rows: int, lost: int, doubled: int) -> None:
     """Two answers that differ in number only: each of the other two points has one reading or two."""
