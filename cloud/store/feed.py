@@ -5,6 +5,7 @@ are new. So a batch that commits late is never missed. NOTIFY only wakes; the po
 """
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,8 +55,9 @@ async def listen(connection: Connection) -> None:
 
 async def wait(connection: Connection, timeout_s: float) -> bool:
     """Return True at the first wake-up, False when none came in time."""
-    async for _ in connection.notifies(timeout=timeout_s, stop_after=1):
-        return True
+    async with aclosing(connection.notifies(timeout=timeout_s, stop_after=1)) as wake_ups:
+        async for _ in wake_ups:
+            return True
     return False
 
 
