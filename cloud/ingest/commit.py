@@ -29,9 +29,9 @@ class Committed:
     """What one commit did, for acknowledgements and counters."""
 
     acks: dict[str, list[tuple[bytes, int, bytes]]] = field(default_factory=lambda: defaultdict(list))
-    """gateway -> (epoch, seq, hash) of all its batches that are stored, now or before. A number that came
-    with another hash is answered with the hash it counts under."""
+    """gateway -> (epoch, seq, hash) of all its batches that are stored, now or before."""
     new_epochs: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    """gateway -> epochs to give up, because numbers of them came with two hashes."""
     batches: int = 0
     readings: int = 0
     known: int = 0
@@ -49,6 +49,8 @@ async def commit(connection: Connection, group: Group) -> Committed:
         entering = [(item, verdict) for item, verdict in verdicts if verdict is not Verdict.KNOWN]
         if entering:
             await _enter(connection, entering, group)
+            for gateway_id, epoch in sorted(judge.closed):
+                await ledger.close(connection, gateway_id, epoch)
     for item, verdict in verdicts:
         _account(done, item, verdict, judge=judge)
     return done
@@ -68,7 +70,7 @@ async def _enter(connection: Connection, entering: Sequence[tuple[Sealed, Verdic
     found = await _note_clocks(connection, items, group.directory)
     await _store_new(connection, entering, group)
     await batches.insert(connection, [_row(item, verdict) for item, verdict in entering])
-    await _enter_ledger(connection, entering)
+    await ledger.enter(connection, [_received(item) for item in items])
     tombstones = [row for item in items for row in _tombstones(item)]
     if tombstones:
         await clocks.insert_tombstones(connection, tombstones)
@@ -103,14 +105,6 @@ async def _store_new(
         await store_contents(connection, ready, compare=False)
     if unsure:
         await store_contents(connection, make_ready(unsure), compare=True)
-
-
-async def _enter_ledger(connection: Connection, entering: Sequence[tuple[Sealed, Verdict]]) -> None:
-    rows = [_received(item) for item, _ in entering]
-    await ledger.enter(connection, rows)
-    for item, verdict in entering:
-        if verdict is Verdict.CONFLICT:
-            await ledger.close(connection, item.gateway.id, item.batch.epoch)
 
 
 def _received(item: Sealed) -> Received:
@@ -185,9 +179,8 @@ def _tombstones(item: Sealed) -> Iterable[TombstoneRow]:
 
 def _account(done: Committed, item: Sealed, verdict: Verdict, *, judge: Judge) -> None:
     gateway = item.gateway.name
-    held = judge.held(item)
-    done.acks[gateway].append((item.batch.epoch, item.batch.seq, held))
-    if held != item.hash:
+    done.acks[gateway].append((item.batch.epoch, item.batch.seq, item.hash))
+    if judge.is_clash(item):
         done.new_epochs[gateway].add(item.batch.epoch)
     if verdict is Verdict.KNOWN:
         done.known += 1

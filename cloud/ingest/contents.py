@@ -8,7 +8,7 @@ from cloud.store.connection import Connection
 async def store_contents(connection: Connection, ready: Ready, *, compare: bool) -> None:
     """Store readings, positions, events and gaps, and raise what is newest.
 
-    With `compare`, what is stored already is left out, one by one.
+    With `compare`, what is stored already is left out, one by one; of events, which are few, always.
     """
     if len(ready.readings):
         if compare:
@@ -23,7 +23,7 @@ async def store_contents(connection: Connection, ready: Ready, *, compare: bool)
         await readings_write.update_latest_positions(connection, positions)
     happened = [row for item in ready.contents for row in item.events]
     if happened:
-        await (events.insert_missing if compare else events.insert)(connection, happened)
+        await events.insert_missing(connection, happened)
     missing = [row for item in ready.contents for row in item.gaps]
     if missing:
         await gaps.upsert(connection, missing)

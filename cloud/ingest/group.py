@@ -41,6 +41,11 @@ class Sealed:
         return self.gateway.id, self.batch.epoch, self.batch.seq
 
     @property
+    def epoch(self) -> tuple[int, bytes]:
+        """(gateway, epoch)."""
+        return self.gateway.id, self.batch.epoch
+
+    @property
     def boot(self) -> tuple[int, bytes]:
         """(gateway, boot)."""
         return self.gateway.id, self.batch.boot
@@ -78,7 +83,7 @@ def prepare(items: Sequence[Opened], directory: Directory) -> Group:
 def regroup(batches: list[Sealed], directory: Directory) -> Group:
     """Resolve batches (again) under this directory."""
     for item in batches:
-        item.contents = None
+        item.clock, item.contents = item.batch.clock, None
         settle(item, directory)
     return Group(batches, directory, make_ready([b.contents for b in batches if b.contents is not None]))
 
@@ -96,7 +101,7 @@ def settle(item: Sealed, directory: Directory) -> None:
 
 
 def make_ready(contents: Sequence[Contents]) -> Ready:
-    """Return the readings of these batches in the order of the index."""
+    """Return the readings of these batches in the order of the index, equal ones once."""
     ordered = by_point_and_time(columns(contents))
     return Ready(contents, ordered, copy_bytes(ordered), newest(ordered))
 

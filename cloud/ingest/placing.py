@@ -90,7 +90,7 @@ def _placement(
         reason = str(error)
     return contents, Placement(
         id=row.id,
-        state="quarantined" if contents is None else "placed",
+        state="quarantined" if contents is None else "conflict" if row.clashes else "placed",
         reason=reason,
         offset_ticks=clock.offset_ticks,
         bound_ms=clock.bound_ms,

@@ -53,6 +53,7 @@ class KnownRow:
     epoch: bytes
     seq: int
     hash: bytes
+    previous: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class OpenRow:
     boot: bytes
     state: State
     body: bytes
+    clashes: bool
+    """Its number came with another hash before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ async def known(connection: Connection, numbers: Sequence[tuple[int, bytes, int]
     """Return the batches that are there under these (gateway, epoch, seq), in order of arrival."""
     cursor = await connection.execute(
         """
-        SELECT b.gateway_id, b.epoch, b.seq, b.hash
+        SELECT b.gateway_id, b.epoch, b.seq, b.hash, b.previous
           FROM unnest(%s::int[], %s::bytea[], %s::int8[]) AS n(gateway_id, epoch, seq)
           JOIN batches b USING (gateway_id, epoch, seq) ORDER BY b.id
         """,
@@ -179,7 +182,9 @@ async def still_open(connection: Connection, numbers: Sequence[int]) -> set[int]
 
 _OPEN = sql.SQL(
     """
-    SELECT b.id, b.organisation_id, b.gateway_id, b.epoch, b.seq, b.boot, b.state, d.body
+    SELECT b.id, b.organisation_id, b.gateway_id, b.epoch, b.seq, b.boot, b.state, d.body,
+           EXISTS (SELECT 1 FROM batches o
+                    WHERE o.gateway_id = b.gateway_id AND o.epoch = b.epoch AND o.seq = b.seq AND o.id < b.id)
       FROM batches b JOIN batch_bodies d ON d.batch_id = b.id
     """
 )

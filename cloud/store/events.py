@@ -34,7 +34,7 @@ _COLUMNS = sql.SQL("organisation_id, gateway_id, site_id, observed_at, kind, sub
 
 
 async def insert(connection: Connection, rows: Sequence[EventRow]) -> None:
-    """Keep events of batches that extend their chain."""
+    """Keep events that are new for sure."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
             sql.SQL("INSERT INTO events ({}) {}").format(_COLUMNS, _ROW), [_values(row) for row in rows]

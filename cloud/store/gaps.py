@@ -21,7 +21,10 @@ class GapRow:
 
 
 async def upsert(connection: Connection, rows: Sequence[GapRow]) -> None:
-    """Keep gaps; of two words on the same gap the one that closes it (later) holds."""
+    """Keep gaps. Of two words on the same gap the one that closes it (later) holds.
+
+    It holds as a whole, start and end: each word is in the time of one clock.
+    """
     async with connection.cursor() as cursor:
         await cursor.executemany(
             """
@@ -30,9 +33,11 @@ async def upsert(connection: Connection, rows: Sequence[GapRow]) -> None:
                     timestamptz '2000-01-01Z' + %s::bigint * interval '1 microsecond',
                     timestamptz '2000-01-01Z' + %s::bigint * interval '1 microsecond')
                 ON CONFLICT (point_id, key) DO UPDATE
-               SET to_at = excluded.to_at, reason = excluded.reason, stored_at = now()
-             WHERE (coalesce(excluded.to_at, '-infinity'), excluded.reason)
-                 > (coalesce(g.to_at, '-infinity'), g.reason)
+               SET from_at = excluded.from_at, to_at = excluded.to_at, reason = excluded.reason,
+                   stored_at = now()
+             WHERE (coalesce(excluded.to_at, '-infinity'), coalesce(excluded.from_at, '-infinity'),
+                    excluded.reason)
+                 > (coalesce(g.to_at, '-infinity'), coalesce(g.from_at, '-infinity'), g.reason)
             """,
             [
                 (r.organisation_id, r.point_id, r.gateway_id, r.key, r.cause, r.reason, r.from_us, r.to_us)

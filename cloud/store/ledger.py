@@ -8,13 +8,18 @@ from cloud.store.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """One epoch of one gateway: the highest number received, its hash, the newest reading."""
+    """One epoch of one gateway: the highest number received, its hash, the newest reading.
+
+    `whole` when no number up to the highest is missing; `closed` when two journals went on in it.
+    """
 
     gateway_id: int
     epoch: bytes
     tip: int
     tip_hash: bytes | None
     last_us: int | None
+    whole: bool
+    closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ async def epochs(connection: Connection, gateway_ids: Sequence[int]) -> list[Epo
     cursor = await connection.execute(
         """
         SELECT gateway_id, epoch, coalesce(upper(received) - 1, 0), tip_hash,
-               (extract(epoch FROM last_at) * 1000000)::bigint - 946684800000000
+               (extract(epoch FROM last_at) * 1000000)::bigint - 946684800000000,
+               received = int8multirange(int8range(1, upper(received))), closed_at IS NOT NULL
           FROM ledger WHERE gateway_id = ANY(%s::int[])
         """,
         (list(gateway_ids),),
@@ -56,10 +62,10 @@ async def enter(connection: Connection, batches: Sequence[Received]) -> None:
         INSERT INTO ledger AS l (gateway_id, organisation_id, epoch, received, tip_hash, last_at)
         SELECT gateway_id, min(organisation_id), epoch,
                range_agg(int8range(seq, seq, '[]')),
-               (array_agg(hash ORDER BY seq DESC))[1],
+               (array_agg(hash ORDER BY seq DESC, place))[1],
                timestamptz '2000-01-01Z' + max(last_us) * interval '1 microsecond'
           FROM unnest(%s::int[], %s::smallint[], %s::bytea[], %s::int8[], %s::bytea[], %s::int8[])
-            AS b(gateway_id, organisation_id, epoch, seq, hash, last_us)
+               WITH ORDINALITY AS b(gateway_id, organisation_id, epoch, seq, hash, last_us, place)
          GROUP BY gateway_id, epoch
          ORDER BY gateway_id, epoch
             ON CONFLICT (gateway_id, epoch) DO UPDATE
@@ -92,7 +98,7 @@ async def note_last(connection: Connection, *, gateway_id: int, epoch: bytes, la
 
 
 async def close(connection: Connection, gateway_id: int, epoch: bytes) -> None:
-    """Mark an epoch as given up: a known number came back with another hash."""
+    """Mark an epoch in which two journals went on: its chain proves nothing any more."""
     await connection.execute(
         "UPDATE ledger SET closed_at = now() WHERE gateway_id = %s AND epoch = %s AND closed_at IS NULL",
         (gateway_id, epoch),

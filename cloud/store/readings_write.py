@@ -56,9 +56,31 @@ class Readings:
 
 
 def by_point_and_time(readings: Readings) -> Readings:
-    """Return them in the order of the index: neighbours in it are written together."""
-    order = np.lexsort((readings.raw, readings.observed_us, readings.point_id))
-    return readings.take(order)
+    """Return them in the order of the index, where neighbours are written together; equal ones once.
+
+    Of one instant the absent ones come first, then the smaller ones: the order in which `latest` prefers.
+    """
+    ordered = readings.take(np.lexsort((readings.observed_us, readings.point_id)))
+    same = (ordered.point_id[1:] == ordered.point_id[:-1]) & (
+        ordered.observed_us[1:] == ordered.observed_us[:-1]
+    )
+    return _each_once(ordered) if same.any() else ordered
+
+
+def _each_once(readings: Readings) -> Readings:
+    present = readings.status < ABSENT_FROM
+    keys = (
+        readings.status,
+        np.where(present, readings.raw, 0),
+        present,
+        readings.observed_us,
+        readings.point_id,
+    )
+    order = np.lexsort(keys)
+    differs = np.zeros(len(readings) - 1, dtype=bool)
+    for key in keys:
+        differs |= key[order][1:] != key[order][:-1]
+    return readings.take(order[np.append([True], differs)])
 
 
 def newest(ordered: Readings) -> Readings:
@@ -220,10 +242,11 @@ def _position_values(row: PositionRow) -> tuple[int | None, ...]:
 
 
 async def copy_positions(connection: Connection, rows: Sequence[PositionRow]) -> None:
-    """Insert fixes."""
+    """Insert fixes, equal ones once."""
     statement = sql.SQL("COPY positions ({}) FROM STDIN (FORMAT binary)").format(_POSITION_COLUMNS)
     async with connection.cursor().copy(statement) as copy:
-        await copy.write(b"".join((binary.COPY_HEADER, *map(_position_fields, rows), binary.COPY_TRAILER)))
+        fields = map(_position_fields, dict.fromkeys(rows))
+        await copy.write(b"".join((binary.COPY_HEADER, *fields, binary.COPY_TRAILER)))
 
 
 def _position_fields(row: PositionRow) -> bytes:
@@ -248,7 +271,7 @@ def _position_fields(row: PositionRow) -> bytes:
 
 
 async def insert_missing_positions(connection: Connection, rows: Sequence[PositionRow]) -> None:
-    """Insert those fixes whose point has none of that time and place yet."""
+    """Insert those fixes that are not stored yet, equal in every column."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
             sql.SQL(
@@ -257,11 +280,9 @@ async def insert_missing_positions(connection: Connection, rows: Sequence[Positi
                  WHERE NOT EXISTS (
                        SELECT 1 FROM positions p
                         WHERE p.point_id = n.point_id AND p.observed_at = n.observed_at
-                          AND p.mode = n.mode
-                          AND p.latitude_e9 IS NOT DISTINCT FROM n.latitude_e9
-                          AND p.longitude_e9 IS NOT DISTINCT FROM n.longitude_e9)
+                          AND ({}) IS NOT DISTINCT FROM ({}))
                 """
-            ).format(_POSITION_COLUMNS, _POSITION_ROW),
+            ).format(_POSITION_COLUMNS, _POSITION_ROW, _of("p"), _of("n")),
             [_position_values(row) for row in rows],
         )
 
@@ -280,11 +301,9 @@ async def update_latest_positions(connection: Connection, rows: Sequence[Positio
                    SET observed_at = excluded.observed_at, mode = excluded.mode,
                        latitude_e9 = excluded.latitude_e9, longitude_e9 = excluded.longitude_e9,
                        speed_mm_s = excluded.speed_mm_s, course_mdeg = excluded.course_mdeg
-                 WHERE (excluded.observed_at, excluded.mode, coalesce(excluded.latitude_e9, 0),
-                        coalesce(excluded.longitude_e9, 0))
-                     > (l.observed_at, l.mode, coalesce(l.latitude_e9, 0), coalesce(l.longitude_e9, 0))
+                 WHERE ({}) > ({})
                 """
-            ).format(_POSITION_ROW),
+            ).format(_POSITION_ROW, _rank_of("excluded"), _rank_of("l")),
             [_position_values(row) for row in _newest_positions(rows)],
         )
 
@@ -298,5 +317,27 @@ def _newest_positions(rows: Sequence[PositionRow]) -> list[PositionRow]:
     return [newest_of[point_id] for point_id in sorted(newest_of)]
 
 
-def _rank(row: PositionRow) -> tuple[int, int, int, int]:
-    return row.observed_us, row.mode, row.latitude_e9 or 0, row.longitude_e9 or 0
+_LEAST = -(2**63)
+_RANKED = ("latitude_e9", "longitude_e9", "speed_mm_s", "course_mdeg")
+
+
+def _rank(row: PositionRow) -> tuple[int, ...]:
+    """Return what decides which of two fixes is the newest: all that `latest_positions` keeps."""
+    values = (row.latitude_e9, row.longitude_e9, row.speed_mm_s, row.course_mdeg)
+    return row.observed_us, row.mode, *(_LEAST if value is None else value for value in values)
+
+
+def _rank_of(table: str) -> sql.Composed:
+    """Return the same in SQL."""
+    name = sql.Identifier(table)
+    ranked = (
+        sql.SQL("coalesce({}.{}::bigint, {})").format(name, sql.Identifier(column), sql.Literal(_LEAST))
+        for column in _RANKED
+    )
+    return sql.SQL(", ").join([sql.SQL("{0}.observed_at, {0}.mode").format(name), *ranked])
+
+
+def _of(table: str) -> sql.Composed:
+    """Return the columns of a fix, of this table."""
+    names = _POSITION_COLUMNS.as_string().split(", ")
+    return sql.SQL(", ").join(sql.Identifier(table, column) for column in names)

@@ -37,7 +37,7 @@ _PENDING = """
 SELECT range_agg(tstzrange(b.first_at, b.last_at, '[]'))
 FROM batches b
 WHERE b.feed >= (SELECT feed FROM rollup_state)
-  AND b.state = 'placed' AND b.first_at IS NOT NULL
+  AND b.state IN ('placed', 'conflict') AND b.first_at IS NOT NULL
   AND b.gateway_id IN (SELECT gateway_id FROM channel_bindings WHERE point_id = %s)
 """
 
@@ -59,7 +59,7 @@ FROM (SELECT gateway_id, unnest(range_agg(tstzrange(
              date_bin('1 minute', last_at, 'epoch') + INTERVAL '1 minute'))) AS stretch
       FROM batches
       WHERE feed >= %(since)s::xid8 AND feed <= %(reach)s::xid8 AND feed < %(xmin)s::xid8
-        AND state = 'placed' AND first_at IS NOT NULL
+        AND state IN ('placed', 'conflict') AND first_at IS NOT NULL
       GROUP BY gateway_id) s
 JOIN channel_bindings c ON c.gateway_id = s.gateway_id AND c.valid && s.stretch
 """

@@ -96,9 +96,7 @@ async def list_sites(
     limit: int = 1000,
 ) -> list[Site]:
     """Return sites by id, those with an id greater than `after`."""
-    return await _sites(
-        connection, organisation=organisation, name=name, kind=kind, after=after, limit=limit
-    )
+    return await _sites(connection, organisation=organisation, name=name, kind=kind, after=after, limit=limit)
 
 
 async def get_site(connection: Connection, site_id: int) -> Site | None:
