@@ -10,7 +10,7 @@ from random import Random
 
 from cli.faults import attacks, journal_damage
 from cli.faults.script import Fault, Step
-from cli.faults.stage import COMMIT_S, GATEWAY, MARGIN_S, STORAGE, GatewayStand, Stage
+from cli.faults.stage import BUS, COMMIT_S, GATEWAY, MARGIN_S, STORAGE, GatewayStand, Stage
 
 Play = Callable[[Stage, Step, Random], Awaitable[str]]
 
@@ -110,7 +110,8 @@ async def _journal_restored(stage: Stage, step: Step, random: Random) -> str:
     await gateway.kill(step.fault)
     journal_damage.restore(gateway.journal, backup, whole=whole)
     # What the newer journal had not delivered is gone; what only the copy holds may have been sent before.
-    gateway.may_cost(step.fault, STORAGE | GATEWAY, from_at=started - COMMIT_S, to_at=time.time())
+    # An old copy also goes on with a gap that was open when it was made.
+    gateway.may_cost(step.fault, STORAGE | GATEWAY | BUS, from_at=started - COMMIT_S, to_at=time.time())
     await gateway.process.start()
     what = "card" if whole else "journal"
     return f"{gateway.name} is back on a {what} {time.time() - started:.1f} s old"

@@ -19,9 +19,9 @@ from cli.faults.mqtt import Tap
 from cli.faults.wall_clock import WallClock
 from provisioning.identity import GatewayIdentity, HubIdentity
 
-GATEWAY, STORAGE = frozenset({"gateway"}), frozenset({"storage"})
-COMMIT_S = 2.0
-"""A reading may wait this long for its group commit: 1 s by promise, and a slow disk."""
+GATEWAY, STORAGE, BUS = frozenset({"gateway"}), frozenset({"storage"}), frozenset({"bus"})
+COMMIT_S = 4.0
+"""A reading may wait this long for its group commit: 1 s by promise, and what a disk under load takes."""
 MARGIN_S = 0.6
 """Between the act and its effect: an answer that is on its way."""
 
