@@ -21,10 +21,14 @@ class Flight:
     hash: bytes
     size: int
     fresh: bool
+    first_sent_at: float | None
+    """When it was sent for the first time ever; None when that was not seen."""
     sent_at: float
     """When it was first sent on this connection."""
     due_at: float
     tries: int = 1
+    disputed: bool = False
+    """The hub answered with another hash: it is sent on, and takes no room from the others."""
 
 
 @dataclass(slots=True)
@@ -33,7 +37,7 @@ class Verdict:
 
     done: list[BatchKey] = field(default_factory=list)
     sent_at: float | None = None
-    """When the youngest of them was sent: the ack's time lies between then and now."""
+    """When the youngest of them was sent for the first time: the ack was signed between then and now."""
 
 
 class Flights:
@@ -53,9 +57,11 @@ class Flights:
     def __contains__(self, key: BatchKey) -> bool:
         return key in self._flights
 
-    def add(self, sealed: Sealed, now: float, *, fresh: bool) -> None:
-        """A batch is sent."""
-        flight = Flight(sealed.hash, len(sealed.frame), fresh, now, now + self._resend_s)
+    def add(self, sealed: Sealed, now: float, *, fresh: bool, earlier: bool = False) -> None:
+        """A batch is sent; one that is `earlier` may have been sent before by somebody else."""
+        flight = Flight(
+            sealed.hash, len(sealed.frame), fresh, None if earlier else now, now, now + self._resend_s
+        )
         self._flights[BatchKey(sealed.epoch, sealed.seq)] = flight
 
     def forget(self, key: BatchKey) -> None:
@@ -75,7 +81,8 @@ class Flights:
             wait = min(self._resend_max_s, self._resend_s * 2.0 ** min(flight.tries, 16))
             flight.due_at = now + wait
             flight.tries += 1
-            self._backlog_bytes_max = max(BACKLOG_BYTES_LEAST, self._backlog_bytes_max // 2)
+            if not flight.disputed:
+                self._backlog_bytes_max = max(BACKLOG_BYTES_LEAST, self._backlog_bytes_max // 2)
         return found
 
     def next_due(self) -> float | None:
@@ -84,27 +91,35 @@ class Flights:
 
     def fresh_room(self) -> int:
         """How many fresh batches may go now."""
-        return max(0, self._window - len(self._flights))
+        return max(0, self._window - self._counted())
 
     def earlier_room(self) -> int:
         """How many batches that were sealed by an earlier process may go now."""
-        return max(0, self._window - 1 - len(self._flights))
+        return max(0, self._window - 1 - self._counted())
 
     def backlog_room(self) -> int:
         """How many batches of backlog may be sealed and sent now; fresh ones always find room beside them."""
-        backlog = [flight.size for flight in self._flights.values() if not flight.fresh]
-        if sum(backlog) >= self._backlog_bytes_max:
+        flights = self._flights.values()
+        backlog = sum(flight.size for flight in flights if not flight.fresh and not flight.disputed)
+        if backlog >= self._backlog_bytes_max:
             return 0
-        return max(0, min(4, self._window * 3 // 4 - len(self._flights)))
+        return max(0, min(4, self._window * 3 // 4 - self._counted()))
+
+    def _counted(self) -> int:
+        return sum(not flight.disputed for flight in self._flights.values())
 
     def judge(self, ack: Ack, now: float) -> Verdict:
         """Return what an ack settles, and take it out; a hash that is not ours settles nothing."""
         verdict = Verdict()
         for key, digest in _named(ack):
             flight = self._flights.get(key)
-            if flight is None or flight.hash != digest:
+            if flight is None:
                 continue
-            verdict.sent_at = max(verdict.sent_at or flight.sent_at, flight.sent_at)
+            if flight.hash != digest:
+                flight.disputed = True
+                continue
+            if flight.first_sent_at is not None:
+                verdict.sent_at = max(verdict.sent_at or 0.0, flight.first_sent_at)
             verdict.done.append(key)
             del self._flights[key]
             self._adapt(flight, now)
@@ -112,6 +127,8 @@ class Flights:
 
     def _adapt(self, flight: Flight, now: float) -> None:
         """Let more backlog fly while the line is fast, less when it is slow."""
+        if flight.disputed:
+            return
         took = now - flight.sent_at
         if flight.tries == 1 and took < _FAST_S and not flight.fresh:
             self._backlog_bytes_max = min(BACKLOG_BYTES_MOST, self._backlog_bytes_max + flight.size)

@@ -95,7 +95,9 @@ class Gateway:
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end with everything emitted journalled."""
         async with self._journal() as journal:
-            past = await journal.open(self._points.layouts)
+            past = await journal.open(self._points.layouts, stop)
+            if past is None:
+                return
             self._timekeeper.ask_system()
             recorder = self._recorder(journal)
             recorder.tell(

@@ -198,6 +198,7 @@ class Recorder:
         while self._journal.damages:
             reason = as_text(self._journal.damages.pop(0))
             self.tell("journal_damaged", {"reason": reason})
+            self._clock_told = False
             for point in self._points:
                 self._journal.intake.add(Gap(point, GapCause.STORAGE, None, tick, reason))
 

@@ -7,14 +7,15 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aiomqtt
 
 from edge.driver import TimeHint
 from edge.flight import Flights
+from edge.journal.errors import JournalFullError
 from edge.journal.file import BatchKey
 from edge.journal.journal import Journal
 from edge.journal.sealer import Sealed
@@ -32,7 +33,6 @@ from wire.topics import Channel, build
 LOG = logging.getLogger(__name__)
 FAREWELL_S = 1.0
 _IDLE_S = 1.0
-_DRAIN_STEP_S = 0.02
 _QUIET_LOG = logging.getLogger("edge.uplink.mqtt")
 """What the library itself has to say; changes of state are logged here, once."""
 
@@ -77,8 +77,8 @@ class Uplink:
         self._gateway = given.identity.gateway
         self._batch_topic = build(self._gateway, Channel.UP_BATCH)
         self._ack_topic = build(self._gateway, Channel.DOWN_ACK)
-        self._cursor = (0, 0)
-        self._found: list[Sealed] = []
+        self._settled = asyncio.Event()
+        """Set when a batch was acknowledged or the line was lost."""
         self._problem: str | None = ""
 
     async def run(self) -> None:
@@ -90,6 +90,7 @@ class Uplink:
             except* (aiomqtt.MqttError, OSError, ssl.SSLError) as errors:
                 self._lost(errors.exceptions[0])
             self._journal.room = 0
+            _heed_cancellation()
             await asyncio.sleep(self._backoff.wait_s(self._given.now()))
 
     def _lost(self, error: BaseException) -> None:
@@ -99,15 +100,17 @@ class Uplink:
         if self._problem is None or not self._problem:
             LOG.warning("uplink: not connected: %s", reason)
         self._problem = reason
+        self._settled.set()
 
     async def _connection(self) -> None:
         session = self._given.random_id()
-        async with self._client(session) as client:
+        async with _left_in_time(self._client(session)) as client:
+            self._flights.connected(self._given.now())
+            self._journal.rewind()
             await client.subscribe(self._ack_topic, qos=1)
             await self._announce(client, session)
             LOG.info("uplink: connected to %s", self._given.settings.host)
             self._problem = None
-            self._flights.connected(self._given.now())
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._receive(client), name="uplink-receive")
@@ -124,9 +127,11 @@ class Uplink:
 
     async def drained(self, seconds: float) -> None:
         """Give what is ready or in flight so long to be sent and acknowledged."""
-        until = self._given.now() + seconds
-        while (self._flights or self._journal.ready) and self._problem is None and self._given.now() < until:
-            await asyncio.sleep(_DRAIN_STEP_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while (self._flights or self._journal.ready) and self._problem is None:
+                    self._settled.clear()
+                    await self._settled.wait()
 
     def _client(self, session: bytes) -> aiomqtt.Client:
         settings = self._given.settings
@@ -181,7 +186,9 @@ class Uplink:
             self._journal.room = self._flights.fresh_room()
             now = self._given.now()
             while self._journal.ready:
-                self._fly(client, tasks, self._journal.ready.popleft(), fresh=True)
+                sealed = self._journal.ready.popleft()
+                if BatchKey(sealed.epoch, sealed.seq) not in self._flights:
+                    self._fly(client, tasks, sealed, fresh=True)
             for key in self._flights.due(now):
                 await self._again(client, tasks, key)
             await self._earlier(client, tasks)
@@ -207,33 +214,30 @@ class Uplink:
         sealed: Sealed,
         *,
         fresh: bool,
+        earlier: bool = False,
     ) -> None:
-        self._flights.add(sealed, self._given.now(), fresh=fresh)
+        self._flights.add(sealed, self._given.now(), fresh=fresh, earlier=earlier)
         tasks.create_task(self._publish(client, sealed.frame))
 
     async def _publish(self, client: aiomqtt.Client, data: bytes) -> None:
         await client.publish(self._batch_topic, data, qos=1)
 
     async def _again(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, key: BatchKey) -> None:
-        data = await self._journal.frame_of(key)
+        try:
+            data = await self._journal.frame_of(key)
+        except JournalFullError:
+            return
         if data is None:
             self._flights.forget(key)
         elif key in self._flights:
             tasks.create_task(self._publish(client, data))
 
     async def _earlier(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
-        """Send what an earlier process had sealed."""
-        file, after = self._cursor
-        if file != self._journal.file_count:
-            file, after = self._journal.file_count, 0
+        """Send what was sealed before this connection, by an earlier process or as a line broke."""
         room = self._flights.earlier_room()
-        if not room:
-            return
-        after, found = await self._journal.unsent(after, room)
-        self._cursor = (file, after)
-        for sealed in found:
+        for sealed in await self._journal.unsent(room) if room else ():
             if BatchKey(sealed.epoch, sealed.seq) not in self._flights:
-                self._fly(client, tasks, sealed, fresh=False)
+                self._fly(client, tasks, sealed, fresh=False, earlier=True)
 
     async def _backlog(self) -> list[Sealed]:
         room = self._flights.backlog_room()
@@ -281,6 +285,7 @@ class Uplink:
         if verdict.done:
             self._journal.room = self._flights.fresh_room()
             self._journal.wake.set()
+            self._settled.set()
 
     def _hint(self, ack: Ack, *, sent_at: float, now: float) -> None:
         """The hub signed between our sending and now: its time is good to half of that."""
@@ -288,3 +293,20 @@ class Uplink:
         middle_ns = int((now + sent_at) / 2 * 1e9)
         bound_ms = int(round_ms / 2) + 2
         self._timekeeper.hint(TimeHint("hub", middle_ns, ack.hub_time_ms * 1_000_000, bound_ms))
+
+
+@asynccontextmanager
+async def _left_in_time(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
+    """Connect; the broker gets no longer than `FAREWELL_S` to take note when the line is left."""
+    async with client:
+        try:
+            yield client
+        finally:
+            client.timeout = FAREWELL_S
+
+
+def _heed_cancellation() -> None:
+    """Raise a cancellation that came as the line broke: the error of the line has hidden it."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError

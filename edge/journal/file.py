@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from edge.journal import rows
 from edge.journal.errors import JournalError
-from edge.journal.group import WEIGHT_MAX, Group, merge, mergeable
-from edge.journal.memory import Lost, Memory
-from edge.journal.room import Limits, Thinner
+from edge.journal.group import WEIGHT_MAX, Group, last_tick, merge, mergeable, split
+from edge.journal.memory import Hole, Lost, LostEvents, Memory
+from edge.journal.room import REACHED, Limits, Moment, Thinner
 from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, connect, transaction, translated, used_bytes
 from edge.journal.sealer import Head, Sealed, Sealer
 from edge.journal.state import State
+from wire.errors import FrameError
 from wire.messages import Layout
 
 PACK_ROWS = 64
@@ -27,6 +28,7 @@ LOST_STRETCHES_MAX = 200
 RUNNING = b"1"
 STOPPED = b"0"
 CLOSED = b"2"
+_NOT_ADOPTED = ("journal", "head", "running", "clock_found", VERSION_KEY, *REACHED)
 
 
 class BatchKey(NamedTuple):
@@ -73,7 +75,6 @@ class JournalFile:
     def _load(self, file: Path) -> None:
         self.state = State(self._connection)
         self.memory = Memory(self.state)
-        self.fresh_file = self.state.get("journal") is None
         self.running = self.state.get("running")
         self.stopped_cleanly = self.running in (None, STOPPED)
         self.last_boot = self.state.get("boot")
@@ -82,14 +83,15 @@ class JournalFile:
         self._staged: dict[BatchKey, SealedRef] = {}
         self._unpacked: deque[int] = deque()
         self.sealed: dict[BatchKey, SealedRef] = {}
-        if self.fresh_file:
+        if self.state.get("journal") is None:
             with self._transaction():
                 self.state.put("journal", self._given.random_id())
                 self.state.put(VERSION_KEY, str(SCHEMA_VERSION).encode())
                 self.state.put("head", Head(self._given.random_id()).pack())
-        self._next_pending = rows.largest_id(self._connection, "pending") + 1
-        self._sealed_upto = rows.largest_id(self._connection, "sealed")
-        self._next_sealed = self._sealed_upto + 1
+        reached = [int(self.state.get(key) or b"0") for key in REACHED]
+        self._next_pending = max(rows.largest_id(self._connection, "pending"), *reached) + 1
+        self._next_sealed = rows.largest_id(self._connection, "sealed") + 1
+        self._newest_tick = 0
         self._unpacked.extend(self._unpacked_ids())
         for row in self._all_sealed():
             self.sealed[BatchKey(row.epoch, row.seq)] = SealedRef(row.id, row.hash, row.readings)
@@ -124,7 +126,7 @@ class JournalFile:
         """Whether groups wait to be sealed, or lost stretches to be told."""
         with translated():
             row = self._connection.execute("SELECT 1 FROM pending LIMIT 1").fetchone()
-        return row is not None or any(True for _ in self.state.items("lost/"))
+        return row is not None or self.memory.has_lost
 
     @property
     def used_bytes(self) -> int:
@@ -137,20 +139,27 @@ class JournalFile:
         with self._transaction():
             self.state.put("boot", boot)
             self.state.put("running", RUNNING)
+            self.memory.number_boot(boot)
             self.memory.declare(layouts)
         with translated():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def append(self, groups: Sequence[Group], *, seal: int, lost: Iterable[Lost] = ()) -> list[Sealed]:
+    def append(
+        self, groups: Sequence[Group], *, seal: int, lost: Iterable[Lost | LostEvents] = ()
+    ) -> list[Sealed]:
         """Journal groups; the first `seal` of them are sealed at once and returned."""
         sealed: list[Sealed] = []
         with self._transaction():
-            for stretch in lost:
-                self.memory.lose_span(stretch.boot, stretch.clock, stretch.span)
+            for gone in lost:
+                if isinstance(gone, Lost):
+                    self.memory.lose_span(gone)
+                else:
+                    self.memory.lose_events(gone)
             for index, group in enumerate(groups):
                 self.memory.note(group)
+                self._newest_tick = max(self._newest_tick, last_tick(group) or 0)
                 if index < seal:
-                    sealed.append(self._seal(group))
+                    sealed.extend(self._seal(group))
                 else:
                     self._keep(group, packed=False)
             self._pack_singles()
@@ -161,9 +170,10 @@ class JournalFile:
         """Seal what waits, oldest first, into at most `count` batches as full as can be."""
         sealed: list[Sealed] = []
         with self._transaction():
-            sealed.extend(self._seal(group) for group in self.memory.take_lost(LOST_STRETCHES_MAX))
+            for group in self.memory.take_lost(LOST_STRETCHES_MAX, self._given.sealer.gateway):
+                sealed.extend(self._seal(group))
             while len(sealed) < count and (run := self._oldest_run()):
-                sealed.append(self._seal(merge([row.group for row in run])))
+                sealed.extend(self._seal(merge([row.group for row in run])))
                 rows.delete_pending(self._connection, [row.id for row in run])
                 self._forget_singles(run[-1].id)
         return sealed
@@ -178,12 +188,15 @@ class JournalFile:
             run.append(row)
         return run
 
+    @property
+    def last_sealed(self) -> int:
+        """The row id that the youngest sealed batch has or had."""
+        return self._next_sealed - 1
+
     def unsent(self, after: int, limit: int) -> tuple[int, list[Sealed]]:
-        """Return batches that an earlier run sealed, behind a row id, and the id to go on from."""
+        """Return at most `limit` sealed batches behind a row id, and the id to go on from."""
         found: list[Sealed] = []
-        for row in rows.read_sealed(self._connection, after, limit if after < self._sealed_upto else 0):
-            if row.id > self._sealed_upto:
-                break
+        for row in rows.read_sealed(self._connection, after, limit):
             after = row.id
             if BatchKey(row.epoch, row.seq) in self.sealed:
                 found.append(Sealed(row.epoch, row.seq, row.hash, row.frame, row.readings))
@@ -202,11 +215,6 @@ class JournalFile:
         ref = self.sealed.pop(key, None)
         if ref is not None:
             self._acked.append(ref.id)
-
-    @property
-    def acked_rows(self) -> int:
-        """How many acknowledged rows still stand in the file."""
-        return len(self._acked)
 
     def new_epoch(self, epochs: Sequence[bytes]) -> bool:
         """Start a new epoch if the current one is named; return whether it was.
@@ -228,11 +236,20 @@ class JournalFile:
             for row in pending:
                 self._keep(row.group, packed=True, at=row.at)
 
+    def adopt_holes(self, holes: Sequence[Hole]) -> None:
+        """Remember what could not be read of a damaged file, to be told as gaps."""
+        with self._transaction():
+            for number, hole in enumerate(holes):
+                self.memory.lose_hole(hole, number)
+
     def adopt_state(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """Take over what a damaged file remembered, but for its own identity and chain."""
+        """Take over what a damaged file remembered, but for its own identity and chain.
+
+        Whether the clock was told is forgotten: the row that told it may be among those that are gone.
+        """
         with self._transaction():
             for key, value in entries:
-                if key not in ("journal", "head", "running", "thinned", VERSION_KEY):
+                if key not in _NOT_ADOPTED:
                     self.state.put(key, value)
 
     def flush(self) -> None:
@@ -270,7 +287,8 @@ class JournalFile:
         self._staged, self._acked = {}, []
 
     def _make_room(self) -> None:
-        thinned = self._thinner.run(self._given.utc_s())
+        moment = Moment(self._given.utc_s(), self.state.get("boot") or b"", self._newest_tick)
+        thinned = self._thinner.run(moment)
         for row in thinned.sealed:
             self.sealed.pop(BatchKey(row.epoch, row.seq), None)
         for group in thinned.kept:
@@ -280,8 +298,16 @@ class JournalFile:
         while self._unpacked and self._unpacked[0] <= upto:
             self._unpacked.popleft()
 
-    def _seal(self, group: Group) -> Sealed:
-        sealed, head = self._given.sealer.seal(group, self.head)
+    def _seal(self, group: Group) -> list[Sealed]:
+        """Seal a group; one that no frame can carry is sealed in parts."""
+        number = self.memory.boot_number(group.boot)
+        try:
+            sealed, head = self._given.sealer.seal(group, self.head, number)
+        except FrameError:
+            parts = split(group)
+            if not parts:
+                raise
+            return [one for part in parts for one in self._seal(part)]
         self.state.put("head", head.pack())
         at = self._given.utc_s()
         self._insert(
@@ -289,7 +315,7 @@ class JournalFile:
                 self._next_sealed, sealed.epoch, sealed.seq, sealed.hash, at, sealed.readings, sealed.frame
             )
         )
-        return sealed
+        return [sealed]
 
     def _insert(self, row: rows.SealedRow) -> None:
         rows.insert_sealed(self._connection, row)

@@ -18,6 +18,8 @@ POSITION_WEIGHT = 16
 EVENT_WEIGHT = 8
 GAP_WEIGHT = 8
 _DEFLATE_ABOVE_BYTES = 256
+_CUT = {"too_large": True}
+"""Takes the place of an event's data that no frame can carry."""
 
 Item = Poll | Position | Event | Gap | ClockFound | Tombstone
 
@@ -139,6 +141,27 @@ def without_readings(group: Group) -> Group:
     return structs.replace(group, polls=[], positions=[])
 
 
+def without_events(group: Group) -> Group:
+    """Return what stays of a group when its events have to go."""
+    return structs.replace(group, events=[])
+
+
+def split(group: Group) -> list[Group]:
+    """Return a group that is too large for one batch as two; an event alone loses its data.
+
+    Nothing is returned when it cannot become smaller.
+    """
+    items: list[Item] = [*group.polls, *group.positions, *group.events]
+    items += [*group.gaps, *group.clocks, *group.tombstones]
+    if len(items) > 1:
+        middle = len(items) // 2
+        return [_group(part, group.boot, group.clock) for part in (items[:middle], items[middle:])]
+    if not group.events or group.events[0].data == _CUT:
+        return []
+    event = group.events[0]
+    return [structs.replace(group, events=[Event(event.kind, event.subject, event.tick, dict(_CUT))])]
+
+
 def is_empty(group: Group) -> bool:
     """Whether nothing is in it."""
     return group.weight == 0
@@ -177,7 +200,15 @@ def base_tick(group: Group) -> int:
     return min(ticks, default=0)
 
 
-def to_batch(group: Group, *, gateway: str, epoch: bytes, seq: int, previous: bytes) -> Batch:
+def last_tick(group: Group) -> int | None:
+    """Return the tick of its youngest reading or event, None when it holds neither."""
+    ticks = [item.tick for items in (group.polls, group.positions, group.events) for item in items]
+    return max(ticks, default=None)
+
+
+def to_batch(
+    group: Group, *, gateway: str, epoch: bytes, seq: int, previous: bytes, boot_number: int
+) -> Batch:
     """Return the batch of a group: its ticks become relative."""
     base = base_tick(group)
     return Batch(
@@ -186,6 +217,7 @@ def to_batch(group: Group, *, gateway: str, epoch: bytes, seq: int, previous: by
         seq=seq,
         previous=previous,
         boot=group.boot,
+        boot_number=boot_number,
         clock=group.clock,
         base_tick=base,
         polls=[_poll(poll, -base) for poll in group.polls],

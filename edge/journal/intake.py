@@ -29,7 +29,6 @@ class Intake:
         self._first_at = 0.0
         self._last_at = 0.0
         self._turn_at = now()
-        self._urgent = False
         self._some = asyncio.Event()
         self._full = asyncio.Event()
         self._space = asyncio.Event()
@@ -56,32 +55,21 @@ class Intake:
         if self._weight >= WEIGHT_HELD_MAX:
             self._space.clear()
 
-    def hurry(self) -> None:
-        """Make what is there due at once."""
-        self._urgent = True
-        self._some.set()
-        self._full.set()
-
     def due_in(self) -> float | None:
         """Return in how many seconds what is there is due; None when nothing is there."""
         if not self._items:
             return None
-        if self._urgent or self._weight >= WEIGHT_MAX:
+        if self._weight >= WEIGHT_MAX:
             return 0.0
         quiet = min(self._last_at + QUIET_S, self._first_at + LATEST_S)
         return max(0.0, max(quiet, self._turn_at - SLACK_S) - self._now())
 
     async def due(self, idle_s: float) -> bool:
-        """Wait until something is due (True), or nothing came for `idle_s` or `hurry` was called (False)."""
+        """Wait until something is due (True), or nothing came for `idle_s` (False)."""
         while True:
             wait_s = self.due_in()
             if wait_s == 0.0:
                 return True
-            if wait_s is None and self._urgent:
-                self._urgent = False
-                self._full.clear()
-                self._some.clear()
-                return False
             event = self._some if wait_s is None else self._full
             try:
                 async with asyncio.timeout(idle_s if wait_s is None else wait_s):
@@ -94,7 +82,6 @@ class Intake:
         """Return everything and start anew."""
         items, self._items = self._items, []
         self._weight = 0
-        self._urgent = False
         self._turn_at = max(self._turn_at, self._now()) + SPACING_S
         self._some.clear()
         self._full.clear()

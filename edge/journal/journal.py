@@ -1,7 +1,8 @@
 """The journal as the gateway uses it: commits what was accepted, hands sealed batches to the uplink.
 
 It owns the one thread that touches the file. What the disk refuses stays in bounded memory and is tried
-again; a damaged file is set aside and a new one begins.
+again; a damaged file is set aside and a new one begins. What the thread has begun is always waited for: a
+cancelled caller must not leave behind what was written and is not known.
 """
 
 import asyncio
@@ -11,7 +12,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -67,7 +67,11 @@ class Journal:
         self._clock = clock
         self._layouts: Sequence[Layout] = ()
         self._held = Held(memory_bytes_max)
-        self._acks: list[BatchKey] = []
+        self._file: JournalFile | None = None
+        """None while the disk does not let it be opened."""
+        self._acks: deque[BatchKey] = deque()
+        self._scan: tuple[int, int] | None = None
+        """From which row to which sealed batches are still to be handed out; None: from the first."""
         self._failing = False
         self._committing = asyncio.Lock()
         self.intake = Intake(now)
@@ -79,8 +83,6 @@ class Journal:
         """Set when there is something for the uplink to do."""
         self.waiting = False
         """Whether there is backlog to be sealed."""
-        self.file_count = 0
-        """Grows with every file opened."""
         self.damages: list[str] = []
         """Why files were set aside while running; the recorder takes them."""
 
@@ -89,37 +91,51 @@ class Journal:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if hasattr(self, "_file"):
-            clean = kind is None and not self._held.groups
-            close = partial(self._file.close, clean=clean)
-            await asyncio.get_running_loop().run_in_executor(self._thread, close)
-        self._thread.shutdown()
+        clean = kind is None and not self._held.groups
+        try:
+            await self._in_thread(lambda: self._close(clean=clean))
+        except JournalFullError as error:
+            LOG.error("journal: the clean stop could not be written: %s", error)
+        finally:
+            self._thread.shutdown()
 
-    async def open(self, layouts: Sequence[Layout]) -> Past:
-        """Open the file, or salvage it and begin a new one; wait while the disk lets neither happen."""
+    async def open(self, layouts: Sequence[Layout], stop: asyncio.Event | None = None) -> Past | None:
+        """Open the file, or salvage it and begin a new one; wait while the disk lets neither happen.
+
+        None when `stop` was set before the disk let it.
+        """
         self._layouts = layouts
-        loop = asyncio.get_running_loop()
-        while True:
+        stop = stop or asyncio.Event()
+        while not stop.is_set():
             try:
-                past = await loop.run_in_executor(self._thread, self._open)
+                past, reason = await self._in_thread(self._open)
             except JournalFullError as error:
                 self._refused(error)
-                await asyncio.sleep(RETRY_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_S):
+                        await stop.wait()
                 continue
-            past = replace(past, blocked=self._failing)
+            past = replace(past, damage=reason, blocked=self._failing)
             self._accepted()
             return past
+        return None
 
-    def _open(self) -> Past:
+    def _open(self) -> tuple[Past, str | None]:
+        """Return what was known, and why the file before was set aside, if it was."""
         self._file, salvaged, past = begin_run(self._folder, self._given, self._start)
-        self.file_count += 1
+        self._scan = None
         self.waiting = self._file.has_pending
-        return replace(past, damage=salvaged.reason) if salvaged else past
+        return past, salvaged.reason if salvaged else None
 
     def _start(self, file: JournalFile) -> Past:
         past = _past(file)
         file.start(self._boot, self._layouts)
         return past
+
+    def _close(self, *, clean: bool) -> None:
+        file, self._file = self._file, None
+        if file:
+            file.close(clean=clean)
 
     async def run(self) -> None:
         """Commit what is accepted, whenever it is due, until cancelled."""
@@ -140,9 +156,9 @@ class Journal:
         if not self._held.groups:
             return
         groups, lost, room = list(self._held.groups), self._held.lost(), self.room
-        sealed = await self._call(lambda file: file.append(groups, seal=room, lost=lost))
-        if sealed is None:
-            return
+        await self._call(lambda file: file.append(groups, seal=room, lost=lost), then=self._journalled)
+
+    def _journalled(self, sealed: Sequence[Sealed]) -> None:
         self._held.written()
         self.ready.extend(sealed)
         self.wake.set()
@@ -151,13 +167,28 @@ class Journal:
         """Return at most about `count` batches of what waited, sealed and durable."""
         return await self._call(lambda file: file.seal_backlog(count) if file.has_pending else []) or []
 
-    async def unsent(self, after: int, limit: int) -> tuple[int, list[Sealed]]:
-        """Return batches that were sealed earlier, and from where to go on."""
-        return await self._call(lambda file: file.unsent(after, limit)) or (after, [])
+    def rewind(self) -> None:
+        """Let `unsent` begin anew, with all batches that are sealed by then."""
+        self._scan = None
+
+    async def unsent(self, limit: int) -> list[Sealed]:
+        """Return the next sealed batches, in flight or not; none once all since `rewind` were returned."""
+        if self._scan and self._scan[0] >= self._scan[1]:
+            return []
+        return await self._call(lambda file: self._unsent(file, limit)) or []
+
+    def _unsent(self, file: JournalFile, limit: int) -> list[Sealed]:
+        after, upto = self._scan or (0, file.last_sealed)
+        reached, found = file.unsent(after, limit)
+        self._scan = (upto if reached == after else reached, upto)
+        return found
 
     async def frame_of(self, key: BatchKey) -> bytes | None:
-        """Return the bytes of a batch that is not acknowledged; None when it is gone."""
-        return await self._call(lambda file: file.frame_of(key))
+        """Return the bytes of a batch that is not acknowledged; None when it is gone.
+
+        `JournalFullError` when the disk does not let it be read now.
+        """
+        return await self._in_thread(lambda: self._work(lambda file: file.frame_of(key)))
 
     def acknowledge(self, key: BatchKey) -> None:
         """Forget a batch; its row goes with the next commit."""
@@ -169,19 +200,43 @@ class Journal:
 
     def clock_owed(self) -> bool:
         """Whether a clock record has to follow for this boot."""
-        return self._file.memory.clock_owed(self._boot)
+        file = self._file
+        return file is not None and file.memory.clock_owed(self._boot)
 
-    async def _call(self, work: Callable[[JournalFile], _T]) -> _T | None:
-        """Run one piece of work in the journal's thread; None when the disk refused it."""
-        acks, self._acks = self._acks, []
-        loop = asyncio.get_running_loop()
+    async def _call(
+        self, work: Callable[[JournalFile], _T], *, then: Callable[[_T], None] | None = None
+    ) -> _T | None:
+        """Run one piece of work in the journal's thread; None when the disk refused it.
+
+        `then` gets the result even when the caller was cancelled meanwhile.
+        """
+
+        def done(result: _T) -> None:
+            self._accepted()
+            if then:
+                then(result)
+
         try:
-            result = await loop.run_in_executor(self._thread, self._work, acks, work)
+            return await self._in_thread(lambda: self._work(work), then=done)
         except JournalFullError as error:
             self._refused(error)
             return None
-        self._accepted()
-        return result
+
+    async def _in_thread(self, work: Callable[[], _T], *, then: Callable[[_T], None] | None = None) -> _T:
+        """Run work in the journal's thread and wait to its end, although the caller may be cancelled."""
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        cancelled: asyncio.CancelledError | None = None
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as request:
+                cancelled = request
+        error = future.exception()
+        if then and error is None:
+            then(future.result())
+        if cancelled:
+            raise cancelled
+        return future.result()
 
     def _refused(self, error: JournalFullError) -> None:
         if not self._failing:
@@ -193,24 +248,32 @@ class Journal:
             LOG.warning("journal: the disk takes data again")
         self._failing = False
 
-    def _work(self, acks: Sequence[BatchKey], work: Callable[[JournalFile], _T]) -> _T:
-        for key in acks:
-            self._file.acknowledge(key)
+    def _work(self, work: Callable[[JournalFile], _T]) -> _T:
+        file = self._file or self._opened_again()
+        while self._acks:
+            file.acknowledge(self._acks.popleft())
         try:
-            result = work(self._file)
+            result = work(file)
         except JournalDamagedError as error:
-            self._replace_file(str(error))
-            result = work(self._file)
-        self.waiting = self._file.has_pending
+            file = self._replaced(str(error))
+            result = work(file)
+        self.waiting = file.has_pending
         return result
 
-    def _replace_file(self, reason: str) -> None:
+    def _replaced(self, reason: str) -> JournalFile:
+        """Salvage the file; when the disk does not let that be finished, the next call goes on with it."""
         with suppress(JournalError):
-            self._file.close(clean=False)
-        self._file, _ = salvage(self._folder, self._given, reason)
-        self._file.start(self._boot, self._layouts)
-        self.file_count += 1
+            self._close(clean=False)
+        salvage(self._folder, self._given, reason)[0].close(clean=False)
         self.damages.append(reason)
+        return self._opened_again()
+
+    def _opened_again(self) -> JournalFile:
+        _, reason = self._open()
+        if reason:
+            self.damages.append(reason)
+        assert self._file
+        return self._file
 
 
 def _past(file: JournalFile) -> Past:

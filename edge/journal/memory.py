@@ -1,4 +1,4 @@
-"""What the journal remembers about readings: last ticks, open gaps, lost stretches, layouts.
+"""What the journal remembers about readings: last ticks, open gaps, lost stretches, layouts, boots.
 
 All of it lives in the `state` table and changes in the same transaction as the rows it tells about.
 """
@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge.journal.group import Group, Span, spans
+from edge.journal.group import Group, Span, last_tick, spans
 from edge.journal.state import State
-from wire.messages import Clock, Gap, Layout
+from wire.messages import Clock, Event, Gap, Layout
 from wire.status import ClockState, GapCause
+
+BOOTS_KEPT = 1000
+"""So many boots keep their number; batches of older ones say that it is not known."""
+_LOST = "lost/"
+_EVENTS = "lost_events/"
+_BOOTS = "boot_number/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,36 @@ class Lost:
     span: Span
 
 
-class _Lost(msgspec.Struct, frozen=True, array_like=True):
-    first: int
+@dataclass(frozen=True, slots=True)
+class LostEvents:
+    """How many events of a boot are gone, and when the last of them was."""
+
+    boot: bytes
+    clock: Clock
+    count: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Where rows of a damaged journal could not be read; `first` is None when nothing was read before."""
+
+    boot: bytes
+    clock: Clock
+    key: str
+    first: int | None
     last: int
+
+
+class _Lost(msgspec.Struct, frozen=True, array_like=True):
+    first: int | None
+    last: int
+    clock: Clock
+
+
+class _LostEvents(msgspec.Struct, frozen=True, array_like=True):
+    count: int
+    tick: int
     clock: Clock
 
 
@@ -87,13 +120,26 @@ class Memory:
         found = {key: self._open_gap(value) for key, value in self._state.items("gap/")}
         return {key: gap for key, gap in found.items() if gap}
 
-    def forget_open_gap(self, point: str) -> None:
-        """Drop an open gap that can no longer be closed (its boot is over)."""
-        self._state.delete("gap/" + point)
-
     def clock_owed(self, boot: bytes) -> bool:
         """Whether this boot journalled under an open clock and no clock record was journalled since."""
         return self._state.get("clock_open") == boot and self._state.get("clock_found") != boot
+
+    # --- boots and layouts -------------------------------------------------------------------------
+
+    def number_boot(self, boot: bytes) -> None:
+        """Give a boot the next number, unless it has one; very old boots are forgotten."""
+        numbers = {key: int(value) for key, value in self._state.items(_BOOTS)}
+        if boot.hex() in numbers:
+            return
+        number = max(numbers.values(), default=0) + 1
+        self._state.put(_BOOTS + boot.hex(), str(number).encode())
+        for key, old in numbers.items():
+            if old <= number - BOOTS_KEPT:
+                self._state.delete(_BOOTS + key)
+
+    def boot_number(self, boot: bytes) -> int:
+        """Return the place of a boot among the boots of the journal, from 1; 0 when it is not known."""
+        return int(self._state.get(_BOOTS + boot.hex()) or b"0")
 
     def declare(self, layouts: Iterable[Layout]) -> None:
         """Remember the points of layouts, so that a lost poll can be named by point."""
@@ -107,30 +153,65 @@ class Memory:
         value = self._state.get("layout/" + key)
         return msgspec.msgpack.decode(value, type=list[str]) if value else []
 
+    # --- what is gone --------------------------------------------------------------------------------
+
     def lose(self, group: Group) -> None:
         """Remember that the readings of a group are gone; stretches of one boot grow together."""
         for span in spans(group):
-            self.lose_span(group.boot, group.clock, span)
+            self.lose_span(Lost(group.boot, group.clock, span))
 
-    def lose_span(self, boot: bytes, clock: Clock, span: Span) -> None:
+    def lose_span(self, lost: Lost) -> None:
         """Remember one lost stretch."""
-        key = f"lost/{boot.hex()}/{span.key}"
+        key = f"{_LOST}{lost.boot.hex()}/{lost.span.key}"
         value = self._state.get(key)
-        first, last = span.first, span.last
+        first, last = lost.span.first, lost.span.last
         if value:
             before = msgspec.msgpack.decode(value, type=_Lost)
-            first, last = min(first, before.first), max(last, before.last)
-        self._state.put(key, msgspec.msgpack.encode(_Lost(first, last, clock)))
+            first = first if before.first is None else min(first, before.first)
+            last = max(last, before.last)
+        self._state.put(key, msgspec.msgpack.encode(_Lost(first, last, lost.clock)))
 
-    def take_lost(self, limit: int) -> Iterator[Group]:
-        """Yield groups of gap rows for what was lost, and forget it; at most `limit` stretches."""
-        for key, value in list(self._state.items("lost/"))[:limit]:
-            boot, _, span_key = key.partition("/")
+    def lose_hole(self, hole: Hole, number: int) -> None:
+        """Remember a hole in a damaged file; holes stay apart by their number."""
+        key = f"{_LOST}{hole.boot.hex()}.{number}/{hole.key}"
+        self._state.put(key, msgspec.msgpack.encode(_Lost(hole.first, hole.last, hole.clock)))
+
+    def lose_events(self, lost: LostEvents) -> None:
+        """Remember that events are gone."""
+        key = _EVENTS + lost.boot.hex()
+        value = self._state.get(key)
+        count, tick = lost.count, lost.tick
+        if value:
+            before = msgspec.msgpack.decode(value, type=_LostEvents)
+            count, tick = count + before.count, max(tick, before.tick)
+        self._state.put(key, msgspec.msgpack.encode(_LostEvents(count, tick, lost.clock)))
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether something is gone that was not told yet."""
+        return any(True for prefix in (_LOST, _EVENTS) for _ in self._state.items(prefix))
+
+    def take_lost(self, limit: int, gateway: str) -> Iterator[Group]:
+        """Yield groups that tell what was lost, and forget it; at most `limit` stretches."""
+        for key, value in list(self._state.items(_LOST))[:limit]:
+            run, _, span_key = key.partition("/")
             lost = msgspec.msgpack.decode(value, type=_Lost)
             gaps = [
                 Gap(point, GapCause.STORAGE, lost.first, lost.last, "journal full or damaged")
                 for point in self.points_of(span_key)
             ]
-            self._state.delete("lost/" + key)
+            self._state.delete(_LOST + key)
             if gaps:
-                yield Group(boot=bytes.fromhex(boot), clock=lost.clock, gaps=gaps)
+                yield Group(boot=bytes.fromhex(run.partition(".")[0]), clock=lost.clock, gaps=gaps)
+        for key, value in list(self._state.items(_EVENTS)):
+            gone = msgspec.msgpack.decode(value, type=_LostEvents)
+            event = Event("events_lost", gateway, gone.tick, {"count": gone.count})
+            self._state.delete(_EVENTS + key)
+            yield Group(boot=bytes.fromhex(key), clock=gone.clock, events=[event])
+
+
+def events_of(group: Group) -> LostEvents | None:
+    """Return what has to be remembered when a group's events go, None when it holds none."""
+    if not group.events:
+        return None
+    return LostEvents(group.boot, group.clock, len(group.events), last_tick(group) or 0)

@@ -59,29 +59,28 @@ class Reader:
                 if isinstance(key, str) and isinstance(value, bytes) and crc == checksum(key, value):
                     yield key, value
 
-    def sealed(self) -> Iterator[rows.SealedRow]:
-        """Yield every sealed batch that is as it was written."""
-        select = "SELECT id, epoch, seq, hash, at, readings, frame, crc FROM sealed"
-        yield from self._rows(select, rows.sealed_row)
+    def sealed(self) -> Iterator[rows.SealedRow | None]:
+        """Yield every sealed batch that is as it was written; None where rows cannot be read."""
+        yield from self._rows(_SEALED, rows.sealed_row)
 
-    def pending(self) -> Iterator[rows.PendingRow]:
-        """Yield every group that is as it was written."""
-        select = "SELECT id, at, readings, packed, body, crc FROM pending"
-        yield from self._rows(select, rows.pending_row)
+    def pending(self) -> Iterator[rows.PendingRow | None]:
+        """Yield every group that is as it was written; None where rows cannot be read."""
+        yield from self._rows(_PENDING, rows.pending_row)
 
-    def _rows(self, select: str, check: Callable[[Sequence[object]], _T]) -> Iterator[_T]:
+    def _rows(self, select: str, check: Callable[[Sequence[object]], _T]) -> Iterator[_T | None]:
         position = 0
         while True:
             for values in self._forward(select, position):
                 position = max(position, _number(values[0]))
-                with suppress(JournalDamagedError):
-                    yield check(values)
+                yield _checked(values, check)
             if not self._broke:
                 return
+            yield None
             for row_id in range(position + 1, position + _SINGLE_TRIES):
                 for values in self._query(f"{select} WHERE id = ?", row_id):
-                    with suppress(JournalDamagedError):
-                        yield check(values)
+                    yield _checked(values, check)
+                if self._broke:
+                    yield None
             position += _SINGLE_TRIES - 1
             jump = self._readable_from(select, position)
             if jump is None:
@@ -108,6 +107,13 @@ class Reader:
             yield from self._connection.execute(query, (value,))
         except (*_BROKEN, JournalError):
             self._broke = True
+
+
+def _checked(values: Sequence[object], check: Callable[[Sequence[object]], _T]) -> _T | None:
+    try:
+        return check(values)
+    except JournalDamagedError:
+        return None
 
 
 def _number(value: object) -> int:

@@ -1,6 +1,7 @@
-"""Keeps the journal within its bounds: oldest unsealed readings go first, then sealed batches, events last.
+"""Keeps the journal within its bounds: oldest unsealed readings go first, then sealed batches, then events.
 
-What goes is remembered as lost stretches, which become gap rows; a sealed batch leaves a tombstone.
+What goes is remembered as lost stretches, which become gap rows; a sealed batch leaves a tombstone. Gaps
+that opened and closed become one stretch a point at last; clock records and tombstones never go.
 """
 
 import math
@@ -11,17 +12,20 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from edge.journal import rows
-from edge.journal.group import Group, is_empty, without_readings
-from edge.journal.memory import Memory
+from edge.journal.fold import fold
+from edge.journal.group import Group, is_empty, last_tick, without_events, without_readings
+from edge.journal.memory import Memory, events_of
 from edge.journal.schema import used_bytes
 from edge.journal.sealer import opened
 from edge.journal.state import State
 from wire.errors import WireError
-from wire.messages import Tombstone
+from wire.messages import TICKS_PER_S, Tombstone
 
 _FULL_TO = 0.98
 """Once full, so much of the bound is left in use, so that not every commit has to make room."""
 _CHUNK = 16
+_READINGS, _EVENTS, _GAPS = REACHED = ("thinned", "thinned_events", "thinned_gaps")
+"""Under these keys stands up to which row the readings, events and gaps are gone already."""
 _OLDEST_READINGS = "SELECT at FROM pending WHERE id > ? AND readings > 0 ORDER BY id LIMIT 1"
 _OLDEST_SEALED = "SELECT at FROM sealed ORDER BY id LIMIT 1"
 
@@ -32,6 +36,15 @@ class Limits:
 
     bytes_max: int
     age_max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When room is made: UTC where it is known, and the youngest tick journalled in this boot."""
+
+    utc_s: int | None
+    boot: bytes = b""
+    tick: int = 0
 
 
 @dataclass(slots=True)
@@ -53,13 +66,13 @@ class Thinner:
         self._memory = Memory(state)
         self._limits = limits
 
-    def run(self, now_s: int | None) -> Thinned:
+    def run(self, now: Moment) -> Thinned:
         """Remove what is too old or too much."""
         thinned = Thinned()
-        self._expire(now_s, thinned)
+        self._expire(now, thinned)
         if used_bytes(self._connection) <= self._limits.bytes_max:
             return thinned
-        for step in (self._drop_readings, self._drop_sealed, self._drop_events):
+        for step in (self._drop_readings, self._drop_sealed, self._drop_events, self._fold_gaps):
             while self._over() and step(thinned):
                 pass
         return thinned
@@ -67,27 +80,35 @@ class Thinner:
     def _over(self) -> bool:
         return used_bytes(self._connection) > self._limits.bytes_max * _FULL_TO
 
-    def _expire(self, now_s: int | None, thinned: Thinned) -> None:
-        if now_s is None:
+    def _expire(self, now: Moment, thinned: Thinned) -> None:
+        if now.utc_s is None:
             return
-        before = int(now_s - self._limits.age_max_s)
-        if self._oldest(_OLDEST_READINGS, (self._thinned_to,)) < before:
+        before = int(now.utc_s - self._limits.age_max_s)
+        if self._oldest(_OLDEST_READINGS, (self._reached(_READINGS),)) < before:
             for row in list(self._with_readings(_CHUNK)):
-                if row.at is None or row.at >= before:
+                if row.at is None or row.at >= before or self._young(row.group, now):
                     break
                 self._strip(row)
         if self._oldest(_OLDEST_SEALED, ()) < before:
             for sealed in list(rows.read_sealed(self._connection, 0, 1)):
-                self._bury(sealed, "older than the journal keeps", thinned)
+                if not self._young(_group_of(sealed), now):
+                    self._bury(sealed, "older than the journal keeps", thinned)
+
+    def _young(self, group: Group | None, now: Moment) -> bool:
+        """Whether a group of this boot is young by ticks: UTC may have been corrected by years since."""
+        tick = last_tick(group) if group and group.boot == now.boot else None
+        return tick is not None and (now.tick - tick) / TICKS_PER_S <= self._limits.age_max_s
 
     def _oldest(self, query: str, values: tuple[int, ...]) -> float:
         """Return when the oldest row was written, where that is known; nothing is decoded for it."""
         row = self._connection.execute(query, values).fetchone()
         return math.inf if row is None or row[0] is None else float(row[0])
 
-    @property
-    def _thinned_to(self) -> int:
-        return int(self._state.get("thinned") or b"0")
+    def _reached(self, what: str) -> int:
+        return int(self._state.get(what) or b"0")
+
+    def _reach(self, what: str, row_id: int) -> None:
+        self._state.put(what, str(row_id).encode())
 
     def _with_readings(self, limit: int) -> Iterable[rows.PendingRow]:
         """The oldest rows that hold readings; a remembered id spares scanning those that hold none."""
@@ -95,7 +116,7 @@ class Thinner:
             "SELECT id, at, readings, packed, body, crc FROM pending WHERE id > ? AND readings > 0 "
             "ORDER BY id LIMIT ?"
         )
-        for values in self._connection.execute(query, (self._thinned_to, limit)):
+        for values in self._connection.execute(query, (self._reached(_READINGS), limit)):
             yield rows.pending_row(values)
 
     def _drop_readings(self, thinned: Thinned) -> bool:
@@ -106,11 +127,14 @@ class Thinner:
 
     def _strip(self, row: rows.PendingRow) -> None:
         self._memory.lose(row.group)
+        self._keep(row, without_readings(row.group))
+        self._reach(_READINGS, row.id)
+
+    def _keep(self, row: rows.PendingRow, rest: Group) -> None:
+        """Let the rest of a row take its place."""
         rows.delete_pending(self._connection, [row.id])
-        rest = without_readings(row.group)
         if not is_empty(rest):
             rows.insert_pending(self._connection, replace(row, group=rest))
-        self._state.put("thinned", str(row.id).encode())
 
     def _drop_sealed(self, thinned: Thinned) -> bool:
         found = list(rows.read_sealed(self._connection, 0, 1))
@@ -121,18 +145,36 @@ class Thinner:
     def _bury(self, row: rows.SealedRow, reason: str, thinned: Thinned) -> None:
         rows.delete_sealed(self._connection, [row.id])
         thinned.sealed.append(row)
-        try:
-            group = opened(row.frame)
-        except WireError:
+        group = _group_of(row)
+        if group is None:
             return
         self._memory.lose(group)
         stone = Tombstone(row.epoch, row.seq, row.hash, reason)
         thinned.kept.append(structs.replace(without_readings(group), tombstones=[*group.tombstones, stone]))
 
     def _drop_events(self, thinned: Thinned) -> bool:
-        found = list(rows.read_pending(self._connection, 0, _CHUNK))
-        rows.delete_pending(self._connection, [row.id for row in found])
-        lost = sum(len(row.group.events) for row in found)
-        before = int(self._state.get("events_lost") or b"0")
-        self._state.put("events_lost", str(before + lost).encode())
+        found = list(rows.read_pending(self._connection, self._reached(_EVENTS), _CHUNK))
+        for row in found:
+            self._memory.lose(row.group)
+            if gone := events_of(row.group):
+                self._memory.lose_events(gone)
+            self._keep(row, without_events(without_readings(row.group)))
+            self._reach(_EVENTS, row.id)
         return bool(found)
+
+    def _fold_gaps(self, thinned: Thinned) -> bool:
+        found = list(rows.read_pending(self._connection, self._reached(_GAPS), _CHUNK))
+        groups, lost = fold([row.group for row in found])
+        for stretch in lost:
+            self._memory.lose_span(stretch)
+        for row, rest in zip(found, groups, strict=True):
+            self._keep(row, rest)
+            self._reach(_GAPS, row.id)
+        return bool(found)
+
+
+def _group_of(row: rows.SealedRow) -> Group | None:
+    try:
+        return opened(row.frame)
+    except WireError:
+        return None

@@ -13,7 +13,9 @@ from typing import TypeVar
 
 from edge.journal.errors import JournalDamagedError
 from edge.journal.file import RUNNING, JournalFile, Surroundings
+from edge.journal.holes import Holes
 from edge.journal.reader import Reader
+from edge.journal.schema import translated
 from edge.journal.wal import check_log
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +39,12 @@ class Salvaged:
 
 def open_journal(folder: Path, given: Surroundings) -> tuple[JournalFile, Salvaged | None]:
     """Open the folder's journal, or begin one; `JournalFullError` when the disk does not let it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with translated():
+        folder.mkdir(parents=True, exist_ok=True)
+        return _open(folder, given)
+
+
+def _open(folder: Path, given: Surroundings) -> tuple[JournalFile, Salvaged | None]:
     file = folder / FILE_NAME
     if not file.exists() and (folder / _NEW_NAME).exists():
         reason = "saving what was left of it was interrupted"
@@ -80,8 +87,9 @@ def salvage(folder: Path, given: Surroundings, reason: str) -> tuple[JournalFile
 
     The new one gets its name only once all of that is in it, so that a kill in between loses nothing.
     """
-    (folder / _NEW_NAME).touch()
-    return _rebuild(folder, given, reason, aside=_set_aside(folder / FILE_NAME))
+    with translated():
+        (folder / _NEW_NAME).touch()
+        return _rebuild(folder, given, reason, aside=_set_aside(folder / FILE_NAME))
 
 
 def _rebuild(folder: Path, given: Surroundings, reason: str, *, aside: Path) -> tuple[JournalFile, Salvaged]:
@@ -89,8 +97,12 @@ def _rebuild(folder: Path, given: Surroundings, reason: str, *, aside: Path) -> 
     for side in _SIDES:
         new.with_name(new.name + side).unlink(missing_ok=True)
     fresh = JournalFile(new, given)
-    with Reader(aside) as reader:
-        sealed, readings = _adopt(fresh, reader)
+    try:
+        with Reader(aside) as reader:
+            sealed, readings = _adopt(fresh, reader)
+    except BaseException:
+        fresh.close(clean=False)
+        raise
     fresh.close(clean=True)
     new.rename(folder / FILE_NAME)
     LOG.error(
@@ -129,12 +141,14 @@ def _newest_aside(file: Path) -> Path:
 def _adopt(fresh: JournalFile, reader: Reader) -> tuple[int, int]:
     sealed = readings = 0
     fresh.adopt_state(reader.state())
-    for batches in _chunks(reader.sealed()):
+    holes = Holes()
+    for batches in _chunks(holes.sealed(reader.sealed())):
         fresh.adopt(sealed=batches, pending=())
         sealed += len(batches)
-    for groups in _chunks(reader.pending()):
+    for groups in _chunks(holes.pending(reader.pending())):
         fresh.adopt(sealed=(), pending=groups)
         readings += sum(row.group.readings for row in groups)
+    fresh.adopt_holes(holes.found)
     return sealed, readings
 
 

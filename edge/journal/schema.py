@@ -4,6 +4,7 @@ Pages are small (1 KiB), since a commit a second rewrites two or three of them a
 written. WAL with synchronous=FULL: a commit counts once the log is synced.
 """
 
+import errno
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -26,7 +27,39 @@ CREATE TABLE sealed (id INTEGER PRIMARY KEY, epoch BLOB NOT NULL, seq INTEGER NO
                      at INTEGER, readings INTEGER NOT NULL, frame BLOB NOT NULL, crc INTEGER NOT NULL);
 """
 
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_ERROR)
+_DAMAGED = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_SCHEMA,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_FORMAT,
+)
+_REFUSED = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOLFS,
+)
+_REFUSED_ERRNO = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EROFS,
+    errno.ENXIO,
+    errno.ENODEV,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+)
 _WAL_FORMAT = b"\x02\x02"
 
 Value = bytes | str | int | None
@@ -124,13 +157,19 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn SQLite's errors into the journal's own."""
+    """Turn errors of SQLite and of the disk into the journal's own; a misuse of SQLite stays what it is."""
     try:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _DAMAGED or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ:
             raise JournalDamagedError(f"SQLite: {error}") from error
+        if code not in _REFUSED:
+            raise
         raise JournalFullError(f"SQLite: {error}") from error
+    except OSError as error:
+        if error.errno not in _REFUSED_ERRNO:
+            raise
+        raise JournalFullError(f"disk: {error}") from error
     except UnicodeDecodeError as error:
         raise JournalDamagedError("SQLite: text that is none") from error

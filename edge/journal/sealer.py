@@ -45,14 +45,21 @@ class Sealer:
 
     def __init__(self, gateway: str, signer: frame.Signer) -> None:
         """`gateway` is the id in every batch and in the topic that is signed."""
-        self._gateway = gateway
+        self.gateway = gateway
         self._signer = signer
         self._topic = build(gateway, Channel.UP_BATCH)
 
-    def seal(self, group: Group, head: Head) -> tuple[Sealed, Head]:
-        """Return the sealed batch and the chain's new head."""
+    def seal(self, group: Group, head: Head, boot_number: int) -> tuple[Sealed, Head]:
+        """Return the sealed batch and the chain's new head; `FrameError` when it is too large for one."""
         seq = head.seq + 1
-        batch = to_batch(group, gateway=self._gateway, epoch=head.epoch, seq=seq, previous=head.previous)
+        batch = to_batch(
+            group,
+            gateway=self.gateway,
+            epoch=head.epoch,
+            seq=seq,
+            previous=head.previous,
+            boot_number=boot_number,
+        )
         body = encode_body(batch)
         digest = body_hash(body)
         data = frame.encode(self._topic, body, self._signer)

@@ -2,8 +2,10 @@
 
 import hashlib
 import itertools
+import resource
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,6 +104,22 @@ def bench(tmp_path: Path) -> Bench:
 def make_bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Bench]:
     """Makes fresh folders, for property tests."""
     return lambda: Bench(tmp_path_factory.mktemp("journal"))
+
+
+@pytest.fixture
+def files_up_to() -> Callable[[int], AbstractContextManager[None]]:
+    """Lets the kernel refuse every write beyond a file size, as a full disk does."""
+
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Files that were really truncated, flipped or taken away: set aside, and what can be read is still sent."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,12 @@ from hypothesis import strategies as st
 
 from edge.journal.errors import JournalDamagedError
 from edge.journal.file import JournalFile
+from edge.journal.group import gather
 from edge.journal.salvage import Salvaged, salvage
 from edge.journal.schema import PAGE_BYTES
 from edge.journal.sealer import Sealed
+from wire.messages import Clock, ClockFound
+from wire.status import ClockState, GapCause
 
 if TYPE_CHECKING:
     from tests.edge.journal.conftest import Bench
@@ -174,6 +179,61 @@ def test_log_cut_inside_its_last_transaction_is_what_a_power_cut_leaves(bench: "
         handle.truncate(before + 500)
     (bench.folder / "journal.db-shm").unlink()
     assert saved_ticks(bench, drain(bench.open())) == list(range(1, tick))
+
+
+def spoil(bench: "Bench", place: int) -> None:
+    """Turn one bit inside the body of a group, counted from the oldest."""
+    file = bench.folder / "journal.db"
+    with closing(sqlite3.connect(file)) as connection:
+        query = "SELECT body FROM pending ORDER BY id LIMIT 1 OFFSET ?"
+        (body,) = connection.execute(query, (place,)).fetchone()
+    flip(file, file.read_bytes().index(body[:48]) + 24)
+
+
+def test_group_lost_inside_a_backlog_is_told_between_its_neighbours(bench: "Bench", drain: Drain) -> None:
+    fill(bench)
+    spoil(bench, 1)
+    journal = bench.open()
+    with pytest.raises(JournalDamagedError):
+        journal.seal_backlog(100)
+    journal.close(clean=False)
+    journal, _ = salvage(bench.folder, bench.given(), "wrong checksum")
+    found = drain(journal)
+    ticks = saved_ticks(bench, found)
+    missing = set(range(GROUPS)) - set(ticks)
+    assert missing
+    told = [(batch.base_tick, gap) for batch in map(bench.batch, found) for gap in batch.gaps]
+    stretches = {(base + gap.from_tick, base + gap.to_tick) for base, gap in told if gap.point == "room/0"}
+    assert stretches == {(min(missing) - 1, max(missing) + 1)}
+    assert {gap.cause for _, gap in told} == {GapCause.STORAGE}
+    assert {gap.point for _, gap in told} == set(bench.layout.points)
+
+
+def test_oldest_group_lost_is_told_since_the_last_reading_stored(bench: "Bench", drain: Drain) -> None:
+    journal = bench.open()
+    for tick in range(GROUPS):
+        journal.append(bench.groups(tick), seal=0)
+    journal.close(clean=True)
+    spoil(bench, 0)
+    journal, _ = salvage(bench.folder, bench.given(), "wrong checksum")
+    found = drain(journal)
+    first = min(saved_ticks(bench, found))
+    assert first > 0
+    batches = [bench.batch(sealed) for sealed in found]
+    told = {(gap.from_tick, batch.base_tick + gap.to_tick) for batch in batches for gap in batch.gaps}
+    assert told == {(None, first)}
+
+
+def test_salvaged_journal_owes_its_clock_record_again(bench: "Bench") -> None:
+    journal = bench.open()
+    journal.append(bench.groups(1, clock=Clock(ClockState.UNSYNCHRONISED)), seal=0)
+    journal.append(
+        gather([ClockFound(bench.boot, 5, 10, "gnss")], bench.boot, bench.groups(1)[0].clock), seal=0
+    )
+    assert not journal.memory.clock_owed(bench.boot)
+    journal.close(clean=False)
+    journal, _ = salvage(bench.folder, bench.given(), "wrong checksum")
+    assert journal.memory.clock_owed(bench.boot)
 
 
 def test_interrupted_salvage_is_taken_up_again(bench: "Bench", drain: Drain) -> None:

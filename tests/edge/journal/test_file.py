@@ -1,15 +1,16 @@
 """The journal file: what is appended comes out once, sealed in an unbroken chain."""
 
+import random
 import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.journal.errors import JournalError
+from edge.journal.errors import JournalDamagedError, JournalError
 from edge.journal.file import JournalFile
 from edge.journal.group import WEIGHT_MAX, gather
-from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, checksum
+from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, checksum, translated
 from edge.journal.sealer import NO_HASH, Sealed
 from wire.messages import Event, Gap
 from wire.status import GapCause
@@ -96,6 +97,43 @@ def test_groups_of_two_boots_never_share_a_batch(bench: "Bench", drain: Drain) -
     journal = bench.open()
     journal.append(bench.groups(1), seal=0)
     assert [bench.batch(sealed).boot for sealed in drain(journal)] == [b"B" * 16, b"C" * 16]
+
+
+def test_boots_are_numbered_in_the_order_in_which_they_began(bench: "Bench", drain: Drain) -> None:
+    for boot in (b"B" * 16, b"A" * 16, b"A" * 16, b"D" * 16):
+        bench.boot = boot
+        journal = bench.open()
+        journal.append(bench.groups(1), seal=0)
+        journal.close(clean=True)
+    numbers = [(batch.boot[:1], batch.boot_number) for batch in map(bench.batch, drain(bench.open()))]
+    assert numbers == [(b"B", 1), (b"A", 2), (b"D", 3)]
+
+
+def test_group_too_large_for_one_frame_is_sealed_in_parts(bench: "Bench", drain: Drain) -> None:
+    noise = random.Random(1)
+    huge = Event("said", "room", 200, {"all": noise.randbytes(600_000).hex()})
+    noisy = [Event("said", "room", tick, {"k": noise.randbytes(2000).hex()}) for tick in range(200)]
+    journal = bench.open()
+    found = journal.append(
+        gather([*noisy, huge, bench.poll(201)], bench.boot, bench.groups(1)[0].clock), seal=9
+    )
+    assert len(found) > 1
+    taken = [event for batch in map(bench.batch, found) for event in batch.events]
+    assert len(taken) == 201
+    assert taken[-1].data == {"too_large": True}
+    assert [tick for sealed in found for tick in bench.ticks(sealed)] == [201]
+    assert [sealed.seq for sealed in found] == list(range(1, len(found) + 1))
+
+
+def test_misuse_of_sqlite_is_neither_damage_nor_a_full_disk() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE one (id INTEGER PRIMARY KEY)")
+    connection.execute("INSERT INTO one VALUES (1)")
+    with pytest.raises(JournalDamagedError), translated():
+        connection.execute("INSERT INTO one VALUES (1)")
+    connection.close()
+    with pytest.raises(sqlite3.ProgrammingError), translated():
+        connection.execute("SELECT 1")
 
 
 def test_last_tick_and_open_gap_survive_a_kill(bench: "Bench") -> None:
