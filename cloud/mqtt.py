@@ -1,13 +1,14 @@
 """The hub's connection to the broker, and the only importer of aiomqtt here.
 
-Messages go straight into a `Mailbox`, which is bounded: a full one drops and counts, and gateways send
-again. Nothing that Heng promises rests on the broker's acknowledgements.
+Messages go straight into a `Mailbox`, which is bounded: a full one drops batches and counts, and gateways
+send again. Births, wills and declarations are not sent again, so the newest of each topic stay. Nothing that
+Heng promises rests on the broker's acknowledgements.
 """
 
 import asyncio
 import socket
 import ssl
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ BrokerLost = aiomqtt.MqttError
 
 KEEPALIVE_S = 15
 _INFLIGHT_MAX = 1000
+TOLD_MAX = 16
+"""Messages of one topic that wait, when gateways do not send them again: a birth and a will need not be the
+same session's, and older declarations name layouts that newer ones do not."""
 _SENT_AGAIN = "/" + Channel.UP_BATCH.value
 
 
@@ -36,10 +40,12 @@ class Arrived:
 
 
 class Mailbox:
-    """Messages that wait, in order of arrival, bounded by number and by bytes."""
+    """Messages that wait: batches bounded by number and by bytes, others by number for each topic."""
 
     def __init__(self, messages_max: int, bytes_max: int) -> None:
         self._waiting: deque[Arrived] = deque()
+        self._told: deque[Arrived] = deque()
+        self._told_of: Counter[str] = Counter()
         self._bytes = 0
         self._messages_max = messages_max
         self._bytes_max = bytes_max
@@ -48,27 +54,40 @@ class Mailbox:
         self.dropped = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._told)
 
     def put(self, message: Arrived) -> None:
-        """Keep a message, or drop and count it. What is not sent again gets twice the room."""
+        """Keep a message, or drop and count it: a batch, or the oldest of a topic that tells too much."""
         self.received += 1
-        share = 1 if message.topic.endswith(_SENT_AGAIN) else 2
-        if len(self._waiting) >= share * self._messages_max or self._bytes >= share * self._bytes_max:
+        if not message.topic.endswith(_SENT_AGAIN):
+            self._tell(message)
+        elif len(self._waiting) >= self._messages_max or self._bytes >= self._bytes_max:
             self.dropped += 1
             return
-        self._waiting.append(message)
-        self._bytes += len(message.payload)
+        else:
+            self._waiting.append(message)
+            self._bytes += len(message.payload)
         self._filled.set()
 
+    def _tell(self, message: Arrived) -> None:
+        self._told.append(message)
+        self._told_of[message.topic] += 1
+        if self._told_of[message.topic] > TOLD_MAX:
+            self._told.remove(next(one for one in self._told if one.topic == message.topic))
+            self._told_of[message.topic] -= 1
+            self.dropped += 1
+
     async def take(self, messages_max: int, bytes_max: int) -> list[Arrived]:
-        """Wait for something, and return what is there within these bounds (at least one message)."""
+        """Wait for something; return all that is not a batch, then batches within these bounds."""
         await self._filled.wait()
-        taken: list[Arrived] = []
-        size = 0
-        while self._waiting and len(taken) < messages_max and size < bytes_max:
+        taken = list(self._told)
+        self._told.clear()
+        self._told_of.clear()
+        size = count = 0
+        while self._waiting and count < messages_max and size < bytes_max:
             message = self._waiting.popleft()
             size += len(message.payload)
+            count += 1
             taken.append(message)
         self._bytes -= size
         if not self._waiting:

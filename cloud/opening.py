@@ -60,6 +60,8 @@ class Opened:
     topic: Topic = field(init=False)
     frame: Frame = field(init=False)
     message: Message = field(init=False)
+    size: int = 0
+    """Bytes of the body, once it is inflated."""
     proven: tuple[KeyProof, bytes] | None = None
     """A new key with its proof: (proof, key id), when this message brought one that is not known."""
 
@@ -94,6 +96,7 @@ _TOPICS_MAX = 10_000
 def take_apart(item: Opened, _: Opening) -> None:
     """Envelope off; sizes are bounded before anything is inflated."""
     item.frame = decode(item.arrived.payload)
+    item.size = len(item.frame.body)
 
 
 def authenticate(item: Opened, opening: Opening) -> None:
@@ -147,13 +150,26 @@ STAGES: tuple[Stage, ...] = (parse_topic, take_apart, authenticate, decode_messa
 """In this order; what a stage needs, an earlier one has filled."""
 
 
-def open_all(
-    arrived: Sequence[Arrived], opening: Opening
-) -> tuple[list[Opened], list[tuple[Arrived, RefusedError]]]:
+Refusals = list[tuple[Arrived, RefusedError]]
+
+
+def open_all(arrived: Sequence[Arrived], opening: Opening) -> tuple[list[Opened], Refusals]:
     """Run every message through all stages; return what passed, and what was refused with the reason."""
+    passed, refused, _ = open_some(arrived, opening, None)
+    return passed, refused
+
+
+def open_some(
+    arrived: Sequence[Arrived], opening: Opening, bytes_max: int | None
+) -> tuple[list[Opened], Refusals, int]:
+    """Do the same until bodies of `bytes_max` were inflated; return also how many messages that took."""
     passed: list[Opened] = []
-    refused: list[tuple[Arrived, RefusedError]] = []
+    refused: Refusals = []
+    size = taken = 0
     for message in arrived:
+        if bytes_max is not None and size >= bytes_max:
+            break
+        taken += 1
         item = Opened(message)
         stage: Stage = parse_topic
         try:
@@ -166,4 +182,5 @@ def open_all(
             refused.append((message, error))
         else:
             passed.append(item)
-    return passed, refused
+        size += item.size
+    return passed, refused, taken

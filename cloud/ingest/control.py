@@ -15,16 +15,16 @@ from wire.messages import GatewayStatus, Points
 async def handle(connection: Connection, item: Opened, known: Directory) -> bool:
     """Store what a birth or a declaration says; return whether the directory changed.
 
-    `RefusedError` (stage `declare`) when it contradicts itself or what was declared before.
+    `RefusedError` (stage `declare`) when it contradicts itself or what was declared before, or is too much.
     """
     message = item.message
-    if isinstance(message, GatewayStatus):
-        return await _learn_key(connection, item, known)
-    if isinstance(message, Points):
-        try:
+    try:
+        if isinstance(message, GatewayStatus):
+            return await _learn_key(connection, item, known)
+        if isinstance(message, Points):
             return await _declare(connection, item, message, known=known)
-        except (DeclarationError, DataError, IntegrityError) as error:
-            raise RefusedError(str(error), stage="declare") from None
+    except (DeclarationError, DataError, IntegrityError) as error:
+        raise RefusedError(str(error), stage="declare") from None
     return False
 
 

@@ -15,8 +15,9 @@ from cloud.ingest.counters import Counters
 from cloud.ingest.directory import Directory
 from cloud.ingest.group import Group, prepare
 from cloud.ingest.shelf import Shelf
+from cloud.ingest.strangers import Strangers
 from cloud.mqtt import Arrived, Mailbox
-from cloud.opening import Opening, RefusedError, open_all
+from cloud.opening import Opening, Refusals, RefusedError, open_all, open_some
 from cloud.store import rejects
 from cloud.store.connection import Connection
 from cloud.store.rejects import Reject
@@ -25,10 +26,7 @@ from wire.topics import Channel
 
 _LOOK_S = 1.0
 _REJECTS_AT_ONCE = 100
-_STRANGERS_MAX = 1000
 _BATCH = "/" + Channel.UP_BATCH.value
-_STATUS = "/" + Channel.UP_STATUS.value
-Refusals = list[tuple[Arrived, RefusedError]]
 
 
 class Opener:
@@ -49,7 +47,7 @@ class Opener:
         self._groups = groups
         self._counters = counters
         self._first: deque[Arrived] = deque()
-        self._strangers: dict[str, Arrived] = {}
+        self._strangers = Strangers()
         self._version = 0
         self._looked_at = 0.0
         self._counted = (0, 0)
@@ -61,29 +59,29 @@ class Opener:
             await self._look(connection)
             up()
             while True:
+                await self._control(connection)
                 arrived: list[Arrived] = []
                 try:
                     async with asyncio.timeout(_LOOK_S):
                         arrived = await self._mailbox.take(settings.commit_messages, settings.commit_bytes)
                 except TimeoutError:
                     pass
+                self._first.extend(m for m in arrived if not m.topic.endswith(_BATCH))
                 self._count()
                 if monotonic() - self._looked_at > _LOOK_S:
                     await self._look(connection)
-                self._first.extend(m for m in arrived if not m.topic.endswith(_BATCH))
                 await self._control(connection)
-                batches = [m for m in arrived if m.topic.endswith(_BATCH)]
-                if batches:
-                    await self._batches(connection, batches, executor)
+                batches: Sequence[Arrived] = [m for m in arrived if m.topic.endswith(_BATCH)]
+                while batches:
+                    batches = await self._batches(connection, batches, executor)
 
     async def _look(self, connection: Connection) -> None:
         """Look whether the directory changed; then strangers may be known, and are heard again."""
         self._looked_at = monotonic()
         await self._shelf.look(connection)
         before, self._version = self._version, self._shelf.directory.version
-        if self._version != before and self._strangers:
-            self._first.extend(sorted(self._strangers.values(), key=lambda m: _STATUS not in m.topic))
-            self._strangers.clear()
+        if self._version != before:
+            self._first.extend(self._strangers.take())
 
     def _count(self) -> None:
         received, dropped = self._counted
@@ -94,14 +92,17 @@ class Opener:
 
     async def _batches(
         self, connection: Connection, arrived: Sequence[Arrived], executor: ThreadPoolExecutor
-    ) -> None:
+    ) -> Sequence[Arrived]:
+        """Hand over one group, and return the messages that did not go into it."""
+        bytes_max = self._tools.settings.commit_bytes
         loop = asyncio.get_running_loop()
-        group, refused = await loop.run_in_executor(
-            executor, open_group, arrived, self._shelf.opening, self._shelf.directory
+        group, refused, taken = await loop.run_in_executor(
+            executor, open_group, arrived, self._shelf.opening, self._shelf.directory, bytes_max
         )
         await self._refuse(connection, refused)
         if group.batches:
             await self._groups.put(group)
+        return arrived[taken:]
 
     async def _control(self, connection: Connection) -> None:
         """Handle births and declarations; one that meets an outage is handled after it."""
@@ -119,12 +120,8 @@ class Opener:
 
     def _remember(self, message: Arrived) -> None:
         """Keep the last birth and declaration of a stranger: neither is sent again by itself."""
-        if message.topic.endswith(_BATCH):
-            return
-        self._strangers.pop(message.topic, None)
-        self._strangers[message.topic] = message
-        if len(self._strangers) > _STRANGERS_MAX:
-            del self._strangers[next(iter(self._strangers))]
+        if not message.topic.endswith(_BATCH):
+            self._strangers.add(message)
 
     async def _refuse(self, connection: Connection, refused: Refusals) -> None:
         kept = []
@@ -139,10 +136,15 @@ class Opener:
             await rejects.insert(connection, kept[:_REJECTS_AT_ONCE])
 
 
-def open_group(arrived: Sequence[Arrived], opening: Opening, known: Directory) -> tuple[Group, Refusals]:
-    """Open batch messages and prepare their group; runs in the worker thread."""
-    passed, refused = open_all(arrived, opening)
-    return prepare(passed, known), refused
+def open_group(
+    arrived: Sequence[Arrived], opening: Opening, known: Directory, bytes_max: int
+) -> tuple[Group, Refusals, int]:
+    """Open batch messages until their bodies reach `bytes_max`, and prepare their group.
+
+    Returned are also what was refused, and how many messages were opened. Runs in the worker thread.
+    """
+    passed, refused, taken = open_some(arrived, opening, bytes_max)
+    return prepare(passed, known), refused, taken
 
 
 def reject_of(message: Arrived, error: RefusedError) -> Reject:

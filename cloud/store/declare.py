@@ -6,16 +6,22 @@ reading; coarser counts are converted exactly when they are stored.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 
 from cloud.store.connection import Connection
 from cloud.store.directory import GatewayRow
 from wire.messages import Layout, PointDeclaration
 
+LAYOUTS_MAX = 1000
+CHANNELS_MAX = 5000
+"""Layouts and points of one gateway, with those that it no longer uses."""
+
 
 class DeclarationError(Exception):
-    """A point is declared as something else than it was."""
+    """A point is declared as something else than it was, or there is no room for more of a gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,10 @@ async def kept(connection: Connection, gateway_id: int) -> bytes | None:
 
 
 async def add_layouts(connection: Connection, gateway: GatewayRow, layouts: Sequence[Layout]) -> None:
-    """Keep layouts; their ids are made from their content, so a known one changes nothing."""
+    """Keep layouts; their ids are made from their content, so a known one changes nothing.
+
+    `DeclarationError` when the gateway would have more than `LAYOUTS_MAX`.
+    """
     async with connection.cursor() as cursor:
         await cursor.executemany(
             """
@@ -58,18 +67,33 @@ async def add_layouts(connection: Connection, gateway: GatewayRow, layouts: Sequ
                 for layout in layouts
             ],
         )
+    cursor = await connection.execute("SELECT count(*) FROM layouts WHERE gateway_id = %s", (gateway.id,))
+    await _check_room(cursor, gateway, LAYOUTS_MAX, "layouts")
+
+
+async def _check_room(
+    cursor: AsyncCursor[tuple[Any, ...]], gateway: GatewayRow, most: int, what: str
+) -> None:
+    row = await cursor.fetchone()
+    if row is not None and row[0] > most:
+        raise DeclarationError(f"gateway {gateway.name}: more than {most} {what}")
 
 
 async def add_points(connection: Connection, gateway: GatewayRow, points: Sequence[PointDeclaration]) -> None:
     """Create points, channels and versions in every site that the gateway serves or served.
 
-    Announce the change to the directory first. `DeclarationError` when a point is something else already.
+    Announce the change to the directory first. `DeclarationError` when a point is something else already, or
+    when the gateway would have more than `CHANNELS_MAX`.
     """
     cursor = await connection.execute(
         "SELECT DISTINCT site_id FROM gateway_bindings WHERE gateway_id = %s ORDER BY 1", (gateway.id,)
     )
     for (site_id,) in await cursor.fetchall():
         await _add_to_site(connection, gateway, points, site_id)
+    counted = await connection.execute(
+        "SELECT count(DISTINCT channel) FROM channel_bindings WHERE gateway_id = %s", (gateway.id,)
+    )
+    await _check_room(counted, gateway, CHANNELS_MAX, "points")
 
 
 async def _add_to_site(

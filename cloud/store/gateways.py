@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloud.store.connection import Connection
+from cloud.store.declare import DeclarationError
+
+KEYS_MAX = 100
+"""Batch keys of one gateway, with those it had before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,10 @@ class NewKey:
 
 
 async def add_key(connection: Connection, key: NewKey) -> bool:
-    """Keep a key for ever; return whether it is new. Announce the change to the directory first."""
+    """Keep a key for ever; return whether it is new. Announce the change to the directory first.
+
+    `DeclarationError` when its gateway has `KEYS_MAX` already.
+    """
     cursor = await connection.execute(
         """
         INSERT INTO gateway_keys (key_id, organisation_id, gateway_id, public_key, certificate_pem, proof)
@@ -34,13 +41,25 @@ async def add_key(connection: Connection, key: NewKey) -> bool:
             key.proof,
         ),
     )
-    return cursor.rowcount == 1
+    if cursor.rowcount == 0:
+        return False
+    counted = await connection.execute(
+        "SELECT count(*) FROM gateway_keys WHERE gateway_id = %s HAVING count(*) > %s",
+        (key.gateway_id, KEYS_MAX),
+    )
+    if await counted.fetchone() is not None:
+        raise DeclarationError(f"gateway {key.gateway_id} has {KEYS_MAX} keys: no room for one more")
+    return True
 
 
 async def note_batches(connection: Connection, gateway_ids: list[int], received_at: datetime) -> None:
-    """Note that these gateways' batches came in; their rows are locked already."""
+    """Note that these gateways' batches came in; their rows are locked in id order, as all do."""
     await connection.execute(
-        "UPDATE gateways SET last_batch_at = greatest(last_batch_at, %s) WHERE id = ANY(%s::int[])",
+        """
+        UPDATE gateways g SET last_batch_at = greatest(last_batch_at, %s)
+          FROM (SELECT id FROM gateways WHERE id = ANY(%s::int[]) ORDER BY id FOR NO KEY UPDATE) l
+         WHERE g.id = l.id
+        """,
         (received_at, gateway_ids),
     )
 
@@ -67,11 +86,11 @@ async def liveness(connection: Connection) -> list[Liveness]:
 
 
 async def born(connection: Connection, *, gateway: str, session: bytes, software: str, at: datetime) -> bool:
-    """A session began. Return whether this changed anything: a birth told again does not."""
+    """A session began. Return whether it is news: a birth told again is none, even of a suspected session."""
     cursor = await connection.execute(
         """
         UPDATE gateways SET session = %s, online = true, online_since = %s, software = %s
-         WHERE name = %s AND (session IS DISTINCT FROM %s OR NOT online)
+         WHERE name = %s AND session IS DISTINCT FROM %s
         """,
         (session, at, software, gateway, session),
     )

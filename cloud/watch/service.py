@@ -6,14 +6,11 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from cloud.mqtt import Arrived, Mailbox, connect, until_lost
-from cloud.opening import Opening, open_all
-from cloud.store import directory
-from cloud.store.connection import Connection
+from cloud.mqtt import Mailbox, connect, until_lost
 from cloud.supervisor import supervise
 from cloud.tools import Tools
 from cloud.watch import liveness
-from cloud.watch.keys import Keys
+from cloud.watch.hearing import Hearing
 from cloud.watch.points import SilentPoints
 from wire.topics import Channel, subscription
 
@@ -31,7 +28,7 @@ class Watch:
         self._tools = tools
         self._mailbox = Mailbox(_MESSAGES_MAX, _BYTES_MAX)
         self._points = SilentPoints(registry)
-        self._keys: Keys | None = None
+        self._hearing = Hearing(tools)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -58,24 +55,11 @@ class Watch:
         async with self._tools.connection("watch") as connection:
             up()
             while True:
-                arrived: list[Arrived] = []
+                await self._hearing.take_in(connection)
                 try:
                     async with asyncio.timeout(_LOOK_S):
-                        arrived = await self._mailbox.take(1000, _BYTES_MAX)
+                        self._hearing.add(await self._mailbox.take(_MESSAGES_MAX, _BYTES_MAX))
                 except TimeoutError:
                     now = self._tools.now()
                     await liveness.look(connection, now, longest)
                     await self._points.look(connection, now)
-                await self._hear(connection, arrived)
-
-    async def _hear(self, connection: Connection, arrived: list[Arrived]) -> None:
-        if not arrived:
-            return
-        if self._keys is None or self._keys.version != await directory.version(connection):
-            async with connection.transaction():
-                await directory.repeatable(connection)
-                self._keys = Keys(await directory.load(connection))
-        opening = Opening(self._keys, self._tools.identity.ca_certificate, self._tools.now)
-        passed, _ = open_all(arrived, opening)  # what is refused, ingest keeps
-        for item in passed:
-            await liveness.hear(connection, item, item.arrived.received_at)
