@@ -275,10 +275,14 @@ async def gateway_process(settings: Path, log: Path) -> AsyncIterator[int]:
             yield process.pid
         finally:
             if process.returncode is not None:
-                raise RuntimeError(f"gateway ended by itself: {log.read_text()[-2000:]}")
+                raise RuntimeError(f"gateway ended by itself: {_end_of(log)}")
             process.terminate()
             async with asyncio.timeout(STOP_S):
                 await process.wait()
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text()[-2000:]
 
 
 def _table(burst: Measured, spread: Measured, peak: Measured) -> None:

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from edge.journal import rows
 from edge.journal.errors import JournalDamagedError, JournalError
 from edge.journal.header import graft_header
-from edge.journal.schema import checksum
+from edge.journal.schema import checksum, has_our_tables
 
 _T = TypeVar("_T")
 _SINGLE_TRIES = 4096
@@ -44,13 +44,11 @@ class Reader:
                 self._grafted.with_name(self._grafted.name + side).unlink(missing_ok=True)
 
     def _readable(self) -> bool:
-        """Whether the tables have the names and columns that they should have."""
+        """Whether the tables are found where and as they should be."""
         try:
-            for select in (_STATE, _SEALED, _PENDING):
-                self._connection.execute(f"{select} LIMIT 0").fetchall()
+            return has_our_tables(self._connection)
         except _BROKEN:
             return False
-        return True
 
     def state(self) -> Iterator[tuple[str, bytes]]:
         """Yield what is readable of the state."""

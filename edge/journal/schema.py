@@ -106,11 +106,20 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         if _confirmed(connection, version):
             raise JournalError(f"{file} has schema version {version}; this software knows {SCHEMA_VERSION}")
         raise JournalDamagedError(f"{file.name} has schema version {version}")
+    elif not has_our_tables(connection):
+        raise JournalDamagedError(f"{file.name} has other tables than a journal")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}")
     connection.execute(f"PRAGMA journal_size_limit={2 * WAL_PAGES_MAX * PAGE_BYTES}")
     connection.execute("PRAGMA cache_size=-2000")
     connection.execute("PRAGMA temp_store=MEMORY")
+
+
+def has_our_tables(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are word for word ours: SQLite takes many a turned bit for another column type."""
+    found = connection.execute("SELECT name, rootpage, sql FROM sqlite_schema").fetchall()
+    ours = [statement.strip() for statement in _TABLES.split(";") if statement.strip()]
+    return sorted(found) == sorted((sql.split()[2], root, sql) for root, sql in enumerate(ours, start=2))
 
 
 def _confirmed(connection: sqlite3.Connection, version: int) -> bool:
@@ -161,8 +170,10 @@ def translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _DAMAGED or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ:
+        extended = getattr(error, "sqlite_errorcode", 0)
+        code = extended & 0xFF
+        undecodable = not code and isinstance(error, sqlite3.OperationalError)
+        if code in _DAMAGED or extended == sqlite3.SQLITE_IOERR_SHORT_READ or undecodable:
             raise JournalDamagedError(f"SQLite: {error}") from error
         if code not in _REFUSED:
             raise

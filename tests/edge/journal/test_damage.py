@@ -70,6 +70,16 @@ def test_flipped_bit_in_the_first_page_costs_no_reading(bench: "Bench", drain: D
     assert [one.frame for one in found[:2]] == [one.frame for one in sealed]
 
 
+def test_bit_that_makes_a_column_another_one_costs_no_reading(bench: "Bench", drain: Drain) -> None:
+    sealed, ticks = fill(bench)
+    file = bench.folder / "journal.db"
+    flip(file, file.read_bytes().index(b"PRIMARY KEY, epoch"))
+    journal, _ = reopened(bench)
+    found = drain(journal)
+    assert saved_ticks(bench, found) == ticks
+    assert [one.frame for one in found[:2]] == [one.frame for one in sealed]
+
+
 @pytest.mark.requirement("G-7.2b")
 def test_damaged_journal_begins_a_new_epoch_and_keeps_sealed_bytes(bench: "Bench", drain: Drain) -> None:
     sealed, _ = fill(bench)
