@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -17,6 +18,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from provisioning.errors import IdentityError
 
 PrivateKey = ec.EllipticCurvePrivateKey
+PARSE_FAULTS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What reading a foreign certificate can raise; parts of it are read only when they are asked for."""
 CLOCK_SLACK = timedelta(hours=1)
 """How long before "now" a certificate begins, so that a clock slightly behind accepts it."""
 
@@ -69,7 +79,7 @@ def from_pem(pem: bytes) -> list[x509.Certificate]:
     """Read one or more certificates; `IdentityError` when there is none or one is damaged."""
     try:
         return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except PARSE_FAULTS as error:
         raise IdentityError(f"certificate: {error}") from None
 
 
@@ -110,11 +120,25 @@ def server(issuer: Issuer, hosts: Sequence[str], *, key: PrivateKey, validity: V
 
 def common_name(certificate: x509.Certificate) -> str:
     """Return the one CN of a certificate's subject; `IdentityError` when there is none or several."""
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except PARSE_FAULTS as error:
+        raise IdentityError(f"certificate: {error}") from None
     if len(names) != 1:
         raise IdentityError(f"certificate: {len(names)} common names: expected one")
     value = names[0].value
     return value if isinstance(value, str) else value.decode(errors="replace")
+
+
+def elliptic_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    """Return the key of a certificate; `IdentityError` when it is not one on an elliptic curve."""
+    try:
+        key = certificate.public_key()
+    except PARSE_FAULTS as error:
+        raise IdentityError(f"TLS key: {error}") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise IdentityError(f"TLS key is {type(key).__name__}: expected an elliptic curve")
+    return key
 
 
 def _name(common_name: str) -> x509.Name:

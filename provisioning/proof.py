@@ -51,23 +51,24 @@ def check_key_proof(
 def _check_chain(gateway: str, pem: str, *, roots: list[x509.Certificate], now: datetime) -> x509.Certificate:
     try:
         chain = certificates.from_pem(pem.encode())
-    except IdentityError as error:
+    except (IdentityError, UnicodeEncodeError) as error:
         raise ProofError(f"gateway {gateway}: {error}") from None
     if len(chain) > _CHAIN_MAX:
         raise ProofError(f"gateway {gateway}: chain of {len(chain)}: expected at most {_CHAIN_MAX}")
     verifier = PolicyBuilder().store(Store(roots)).time(now).max_chain_depth(1).build_client_verifier()
     try:
         verifier.verify(chain[0], chain[1:])
-    except (VerificationError, ValueError) as error:
+    except (VerificationError, *certificates.PARSE_FAULTS) as error:
         first_line = str(error).partition("\n")[0]
         raise ProofError(f"gateway {gateway}: certificate is not to be trusted: {first_line}") from None
     return chain[0]
 
 
 def _check_signature(gateway: str, proof: KeyProof, leaf: x509.Certificate) -> None:
-    key = leaf.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise ProofError(f"gateway {gateway}: TLS key is {type(key).__name__}: expected an elliptic curve")
+    try:
+        key = certificates.elliptic_key(leaf)
+    except IdentityError as error:
+        raise ProofError(f"gateway {gateway}: {error}") from None
     try:
         key.verify(proof.signature, key_proof_bytes(gateway, proof.public_key), ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:

@@ -1,16 +1,18 @@
+import base64
 from datetime import timedelta
+from random import Random
 
 import msgspec
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from provisioning import certificates
 from provisioning.ca import CertificateAuthority
 from provisioning.certificates import Validity
-from provisioning.errors import ProofError
+from provisioning.errors import IdentityError, ProofError
 from provisioning.keys import Ed25519Signer
 from provisioning.proof import check_key_proof, sign_key_proof
 from wire.messages import KeyProof
@@ -192,3 +194,55 @@ def _client_named(authority, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
         if not isinstance(extension.value, x509.SubjectKeyIdentifier):
             builder = builder.add_extension(extension.value, critical=extension.critical)
     return builder.sign(authority.issuing.key, hashes.SHA256())
+
+
+def as_pem(der):
+    text = base64.encodebytes(bytes(der)).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("version", [3, 9, 127])
+def test_certificate_of_an_unknown_version_is_refused(lab, root, now, version):
+    leaf, *chain = certificates.from_pem(lab.certificate_pem.encode())
+    der = bytearray(leaf.public_bytes(serialization.Encoding.DER))
+    der[der.index(bytes.fromhex("a003020102")) + 4] = version
+    pem = as_pem(der) + certificates.to_pem(chain).decode()
+    proof = msgspec.structs.replace(lab.key_proof(), certificate_pem=pem)
+    with pytest.raises(ProofError, match="not a valid X509 version"):
+        check_key_proof("lab-1", proof, root, now=now)
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_no_damaged_certificate_is_more_than_a_refusal(lab, root, now):
+    whole = [
+        c.public_bytes(serialization.Encoding.DER)
+        for c in certificates.from_pem(lab.certificate_pem.encode())
+    ]
+    random = Random(1)
+    refused = 0
+    for _ in range(3000):
+        damaged = [bytearray(der) for der in whole]
+        for _ in range(random.choice((1, 1, 2, 3))):
+            der = random.choice(damaged)
+            der[random.randrange(len(der))] = random.randrange(256)
+        pem = "".join(map(as_pem, damaged))
+        try:
+            check_key_proof(
+                "lab-1", msgspec.structs.replace(lab.key_proof(), certificate_pem=pem), root, now=now
+            )
+        except ProofError:
+            refused += 1
+        for one in damaged:
+            try:
+                certificate = certificates.from_pem(as_pem(one).encode())[0]
+                certificates.common_name(certificate)
+                certificates.elliptic_key(certificate)
+            except IdentityError:
+                refused += 1
+    assert refused > 3000
+
+
+def test_certificate_that_is_no_text_is_refused(lab, root, now):
+    proof = msgspec.structs.replace(lab.key_proof(), certificate_pem="\ud800")
+    with pytest.raises(ProofError):
+        check_key_proof("lab-1", proof, root, now=now)
