@@ -103,6 +103,7 @@ EVENTS = {
     "gateway_started": mark("Gateway started"),
     "gateway_stopped": mark("Gateway stopped"),
     "journal_damaged": mark("Journal damaged"),
+    "events_lost": mark("Events lost: journal full"),
     "journal_epoch": mark("New journal epoch"),
     "clock_found": mark("Time found"),
     "clock_holdover": mark("Time in holdover"),

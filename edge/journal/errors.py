@@ -3,7 +3,6 @@
 Tree::
 
     JournalError
-    ├── JournalBusyError      another process has it open
     ├── JournalDamagedError   its file is not what was written
     └── JournalFullError      the disk takes nothing more; what was to be written is still in memory
 """
@@ -11,10 +10,6 @@ Tree::
 
 class JournalError(Exception):
     """The journal cannot be used as it is; the text says why."""
-
-
-class JournalBusyError(JournalError):
-    """Another process has the journal open."""
 
 
 class JournalDamagedError(JournalError):

@@ -135,6 +135,7 @@ class Journal:
     def _close(self, *, clean: bool) -> None:
         file, self._file = self._file, None
         if file:
+            self._take_acks(file)
             file.close(clean=clean)
 
     async def run(self) -> None:
@@ -250,8 +251,7 @@ class Journal:
 
     def _work(self, work: Callable[[JournalFile], _T]) -> _T:
         file = self._file or self._opened_again()
-        while self._acks:
-            file.acknowledge(self._acks.popleft())
+        self._take_acks(file)
         try:
             result = work(file)
         except JournalDamagedError as error:
@@ -259,6 +259,10 @@ class Journal:
             result = work(file)
         self.waiting = file.has_pending
         return result
+
+    def _take_acks(self, file: JournalFile) -> None:
+        while self._acks:
+            file.acknowledge(self._acks.popleft())
 
     def _replaced(self, reason: str) -> JournalFile:
         """Salvage the file; when the disk does not let that be finished, the next call goes on with it."""

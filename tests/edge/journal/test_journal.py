@@ -144,6 +144,20 @@ def test_ack_is_not_forgotten_with_a_caller_that_was_cancelled(
     asyncio.run(story())
 
 
+def test_ack_that_came_last_is_taken_with_the_stop(bench: "Bench", journal: Journal) -> None:
+    async def story() -> None:
+        async with journal:
+            await journal.open([bench.layout])
+            journal.room = 1
+            journal.intake.add(bench.poll(1))
+            await journal.commit()
+            sealed = journal.ready.popleft()
+            journal.acknowledge(BatchKey(sealed.epoch, sealed.seq))
+
+    asyncio.run(story())
+    assert bench.open().unsent(0, 9)[1] == []
+
+
 def spoiled(bench: "Bench") -> None:
     """Leave a journal whose oldest group cannot be read, which shows only when it is to be sealed."""
     journal = bench.open()
