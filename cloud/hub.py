@@ -24,8 +24,8 @@ from cloud.api.services import Services
 from cloud.ingest.service import BROKER as INGEST_BROKER
 from cloud.ingest.service import Ingest
 from cloud.settings import HubSettings
-from cloud.store.connection import open_connection
-from cloud.store.migrate import check_version
+from cloud.store.connection import StoreConnection, open_connection
+from cloud.store.migrate import SchemaError, check_version
 from cloud.store.rollups import keep_rollups
 from cloud.store.snapshot import Pool
 from cloud.supervisor import Health, supervise
@@ -42,6 +42,8 @@ _log = logging.getLogger(__name__)
 ROOMS = ("ingest", "watch", "web")
 _POOL_MAX = 8
 _STOP_S = 3.0
+"""How long open requests may take to end."""
+_CLOSE_S = 1.0
 _WAIT_S = 1.0
 
 
@@ -91,19 +93,34 @@ async def run_hub(
 
 
 async def _until_database(settings: HubSettings, stop: asyncio.Event) -> None:
-    """Wait for a database that answers, and check its schema."""
+    """Wait for a database that answers, and check its schema; `stop` ends that at any moment."""
     lost = False
     while not stop.is_set():
-        try:
-            async with open_connection(settings.database_url, "start") as connection:
-                await check_version(connection)
+        async with asyncio.TaskGroup() as group:
+            checking = group.create_task(_database_fault(settings))
+            stopping = group.create_task(stop.wait())
+            await asyncio.wait((checking, stopping), return_when=asyncio.FIRST_COMPLETED)
+            checking.cancel()
+            stopping.cancel()
+        fault = None if checking.cancelled() else checking.result()
+        if isinstance(fault, SchemaError):
+            raise fault
+        if fault is None:
             return
-        except psycopg.OperationalError as error:
-            if not lost:
-                _log.warning("waiting for the database: %s", error)
-            lost = True
+        if not lost:
+            _log.warning("waiting for the database: %s", fault)
+        lost = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _WAIT_S)
+
+
+async def _database_fault(settings: HubSettings) -> psycopg.OperationalError | SchemaError | None:
+    try:
+        async with open_connection(settings.database_url, "start") as connection:
+            await check_version(connection)
+    except (psycopg.OperationalError, SchemaError) as fault:
+        return fault
+    return None
 
 
 class _Server(uvicorn.Server):
@@ -185,6 +202,7 @@ async def _web(
 async def _pool(url: str) -> AsyncIterator[Pool]:
     pool: Pool = AsyncConnectionPool(
         url,
+        connection_class=StoreConnection,
         min_size=1,
         max_size=_POOL_MAX,
         open=False,
@@ -195,4 +213,4 @@ async def _pool(url: str) -> AsyncIterator[Pool]:
     try:
         yield pool
     finally:
-        await pool.close(timeout=_STOP_S)
+        await pool.close(timeout=_CLOSE_S)

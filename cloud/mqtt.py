@@ -24,6 +24,8 @@ BrokerLost = aiomqtt.MqttError
 
 KEEPALIVE_S = 15
 _INFLIGHT_MAX = 1000
+_FAREWELL_S = 1.0
+"""How long a broker may take to hear that the hub goes."""
 TOLD_MAX = 16
 """Messages of one topic that wait, when gateways do not send them again: a birth and a will need not be the
 same session's, and older declarations name layouts that newer ones do not."""
@@ -146,8 +148,11 @@ async def connect(
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     ) as client:
         client.pending_calls_threshold = 2 * _INFLIGHT_MAX
-        await client.subscribe([(name, 1) for name in filters])
-        yield Publisher(client), client
+        try:
+            await client.subscribe([(name, 1) for name in filters])
+            yield Publisher(client), client
+        finally:
+            client.timeout = _FAREWELL_S
 
 
 async def until_lost(client: aiomqtt.Client) -> None:

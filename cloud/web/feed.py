@@ -9,17 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-from psycopg import AsyncConnection
 
 from cloud.store import feed as store_feed
+from cloud.store.connection import Connection, StoreConnection
 from cloud.store.latest import Latest, latest_of
 from cloud.store.points import Point, list_points
 from cloud.store.positions_read import LatestPosition, list_latest_positions
 from cloud.store.sites import Gateway, Site, list_gateways, list_sites
-
-Connection = AsyncConnection[Any]
 
 QUEUE_MAX = 64
 WAKE_S = 1.0
@@ -96,7 +92,7 @@ class LiveFeed:
         Cancelling ends every stream, so that the server can stop; after an error it can be run again.
         """
         try:
-            async with await AsyncConnection.connect(self._dsn, autocommit=True) as connection:
+            async with await StoreConnection.connect(self._dsn, autocommit=True) as connection:
                 await store_feed.listen(connection)
                 self._position = await store_feed.head(connection)
                 await self._read_directory(connection)

@@ -1,8 +1,9 @@
 """A database with the hub's tables and a small laboratory to put readings into."""
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import psycopg
 import pytest
 from hypothesis import settings
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cloud.store.connection import Connection
 from cloud.store.migrate import install_timescaledb, upgrade
@@ -156,3 +158,63 @@ def lab(databases: Server) -> Iterator[Lab]:
     made.execute("INSERT INTO gateway_bindings (organisation_id, gateway_id, site_id) VALUES (1, 1, 1)")
     yield made
     databases.drop(dsn)
+
+
+class SilentLink:
+    """A way to PostgreSQL that can fall silent: what is sent goes nowhere, and nobody hangs up."""
+
+    def __init__(self, dsn: str) -> None:
+        self._far = conninfo_to_dict(dsn)
+        self._dsn = dsn
+        self._silent = False
+        self._served: set[asyncio.Task[None]] = set()
+        self.dsn = ""
+        self.unheard = asyncio.Event()
+        """Set when something was sent that nobody answers."""
+
+    def fall_silent(self) -> None:
+        self._silent = True
+        self.unheard.clear()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._served.add(task)
+        far_reader, far_writer = await asyncio.open_connection(str(self._far["host"]), int(self._far["port"]))
+        try:
+            with contextlib.suppress(asyncio.CancelledError):  # asyncio's server wants no cancelled tasks
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._pass_on(reader, far_writer))
+                    group.create_task(self._pass_on(far_reader, writer))
+        finally:
+            far_writer.close()
+            writer.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if self._silent:
+                    self.unheard.set()
+                else:
+                    writer.write(data)
+            if not self._silent:
+                writer.close()
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator["SilentLink"]:
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        self.dsn = make_conninfo(self._dsn, host="127.0.0.1", port=port)
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._served:
+                task.cancel()
+            await asyncio.gather(*self._served, return_exceptions=True)
+
+
+@pytest.fixture
+def silent_link() -> Callable[[str], SilentLink]:
+    """A function: the DSN of a server -> a link to it, to be opened."""
+    return SilentLink
