@@ -30,7 +30,7 @@ class Line:
 
     def resend_for(self, seconds: int) -> int:
         """Let time pass; return how often something was due."""
-        return sum(len(self.flights.due(float(now))) for now in range(seconds))
+        return sum(len(self.flights.due(float(second))) for second in range(seconds))
 
 
 def flights(window: int = 8) -> Flights:
