@@ -47,7 +47,7 @@ async def _run(arguments: argparse.Namespace) -> int:
             if arguments.check:
                 return await _check(system, as_json=arguments.json)
             _tell(f"open {system.address}    (Ctrl-C stops everything)")
-            await system.watch()
+            await system.watch(_tell)
     except asyncio.CancelledError:
         if not stop.asked:
             raise

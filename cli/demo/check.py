@@ -7,10 +7,11 @@ its protocols. It starts and stops nothing.
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,8 @@ OBSERVED_S = 12.0
 """How long the system is watched at its work before it is judged."""
 SETTLE_S = 4.0
 """How long a reading may take from the device to the database; three times what it takes."""
+STANDING_M_S = Decimal(1)
+"""Below this speed a receiver gives no course over ground."""
 PAGES = ("/", "/map")
 LANGUAGES = ("zh", "en")
 _ASKED_MAX = 1000
@@ -93,10 +96,31 @@ async def _gateways(system: System, _: Stretch) -> str:
 async def _latest(system: System, _: Stretch) -> str:
     rows = await _items(system, "/api/latest")
     measured = [row for row in rows if row["point"]["quantity"] != "position"]
-    dead = [f"{_name(row)} {row['state']}" for row in measured if row["state"] != "live"]
+    dead = faulty(measured)
     if dead or not measured:
         raise WrongError(f"{len(dead)} of {len(measured)} points: {', '.join(dead[:5])}")
     return f"{len(measured)} points, the oldest {max(row['age_s'] for row in measured):.1f} s old"
+
+
+def faulty(rows: Collection[Mapping[str, Any]]) -> list[str]:
+    """Return the points of `/api/latest` that are not live, but for the course of a vehicle that stands."""
+    standing = {_name(row).removesuffix("/speed") for row in rows if _stands(row)}
+    return [
+        f"{_name(row)} {row['state']}"
+        for row in rows
+        if row["state"] != "live" and not _has_no_course(row, standing)
+    ]
+
+
+def _stands(row: Mapping[str, Any]) -> bool:
+    speed = row["point"]["quantity"] == "speed" and row["value"] is not None
+    return speed and Decimal(row["value"]) < STANDING_M_S
+
+
+def _has_no_course(row: Mapping[str, Any], standing: Collection[str]) -> bool:
+    """Whether it is the course of a vehicle that stands: a receiver rightly gives none."""
+    course = row["point"]["quantity"] == "course" and row["status"] == "not_measured"
+    return course and row["state"] == "absent" and _name(row).removesuffix("/course") in standing
 
 
 async def _positions(system: System, stretch: Stretch) -> str:
@@ -254,7 +278,7 @@ async def _json(system: System, path: str, query: dict[str, str]) -> Any:
     return answer.json()
 
 
-def _name(row: dict[str, Any]) -> str:
+def _name(row: Mapping[str, Any]) -> str:
     return f"{row['point']['site']}/{row['point']['name']}"
 
 

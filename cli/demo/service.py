@@ -29,6 +29,7 @@ class Service:
     ) -> None:
         """`words` stand behind `heng`; `environment` is added to ours."""
         self.name = name
+        self.log = log
         self._command = heng(words, log=log, environment=environment)
         self._child: Child | None = None
         self.wanted = False

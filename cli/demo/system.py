@@ -28,6 +28,8 @@ from cloud.store.migrate import install_timescaledb, upgrade
 from provisioning.ca import CertificateAuthority
 
 READY_S = 60.0
+REVIVALS_MAX = 100
+"""So often may parts be killed until something else than a person must be doing it."""
 _LOOK_S = 0.3
 
 Tell = Callable[[str], None]
@@ -75,16 +77,37 @@ class System:
         """Raise `DemoError` that names the first part that has ended by itself."""
         for service in self.services:
             if service.pid is None:
-                raise DemoError(f"{service.name} ended with {service.exit_code}\n{service.log_tail()}")
+                raise DemoError(_ending(service))
         for part in self.embedded:
             if part.pid is None:
                 raise DemoError(f"{type(part).__name__} ended by itself; see {part.log}")
 
-    async def watch(self) -> None:
-        """Look after the parts until one ends; then raise `DemoError`."""
+    async def watch(self, tell: Tell) -> None:
+        """Look after the parts: start again what was killed; raise `DemoError` when one fails by itself."""
+        revivals = 0
         while True:
-            self.check_running()
+            for part in (*self.embedded, *self.services):
+                if part.pid is None:
+                    revivals += 1
+                    await _revive(part, revivals, tell)
             await asyncio.sleep(_LOOK_S)
+
+
+async def _revive(part: Service | EmbeddedPostgres | EmbeddedMosquitto, revivals: int, tell: Tell) -> None:
+    if isinstance(part, Service):
+        if part.exit_code is None or part.exit_code >= 0 or revivals > REVIVALS_MAX:
+            raise DemoError(_ending(part))
+        tell(f"{part.name} was killed (signal {-part.exit_code}); starting it again")
+    else:
+        if revivals > REVIVALS_MAX:
+            raise DemoError(f"{type(part).__name__} ended by itself; see {part.log}")
+        tell(f"{type(part).__name__} was killed; starting it again")
+        await part.stop()
+    await part.start()
+
+
+def _ending(service: Service) -> str:
+    return f"{service.name} ended with {service.exit_code}; its log is {service.log}\n{service.log_tail()}"
 
 
 @asynccontextmanager
@@ -270,7 +293,7 @@ async def _start(stack: AsyncExitStack, service: Service, ready: Callable[[], An
 
     in_time = await processes.until(settled, timeout_s=READY_S)
     if service.pid is None:
-        raise DemoError(f"{service.name} ended with {service.exit_code}\n{service.log_tail()}")
+        raise DemoError(_ending(service))
     if not in_time:
         raise ProcessError(f"{service.name} is not ready after {READY_S:.0f} s\n{service.log_tail()}")
 

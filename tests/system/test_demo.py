@@ -153,14 +153,43 @@ def test_killed_demo_takes_everything_with_it(demo_folder: Path) -> None:
         assert demo.remains() == []
 
 
-def test_crashed_part_is_named_and_ends_the_demo(demo_folder: Path) -> None:
+def _find(demo: Demo, *words: str) -> psutil.Process:
+    """The process whose command line has all the words, as soon as there is one."""
+    deadline = time.monotonic() + ENDED_S
+    while time.monotonic() < deadline:
+        for process in demo.processes():
+            with suppress(psutil.NoSuchProcess):
+                if all(word in " ".join(process.cmdline()) for word in words):
+                    return process
+        psutil.wait_procs([psutil.Process(demo.process.pid)], timeout=0.1)
+    pytest.fail(f"no process of the demo is {words}")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("edge", "gateways/vehicle-1"), "vehicle-1 was killed (signal 9); starting it again"),
+        (("cli.main", "hub"), "hub was killed (signal 9); starting it again"),
+        (("mosquitto", "-c"), "EmbeddedMosquitto was killed; starting it again"),
+    ],
+)
+def test_killed_part_is_started_again(demo_folder: Path, words: tuple[str, ...], said: str) -> None:
     with started(demo_folder) as demo:
         demo.until_open()
-        (victim,) = [
-            process for process in demo.processes() if "gateways/vehicle-1" in " ".join(process.cmdline())
-        ]
-        victim.kill()
+        _find(demo, *words).kill()
+        assert demo.process.stderr is not None
+        assert said in demo.process.stderr.readline()
+        assert _find(demo, *words).is_running()
+        demo.process.send_signal(signal.SIGTERM)
+        assert demo.process.wait(ENDED_S) == 0
+        assert demo.remains() == []
+
+
+def test_part_that_ends_by_itself_is_named_and_ends_the_demo(demo_folder: Path) -> None:
+    with started(demo_folder) as demo:
+        demo.until_open()
+        _find(demo, "edge", "gateways/vehicle-1").terminate()
         _, told = demo.process.communicate(timeout=ENDED_S)
         assert demo.process.returncode == 1
-        assert "vehicle-1 ended with -9" in told
+        assert "vehicle-1 ended with 0; its log is" in told
         assert demo.remains() == []
