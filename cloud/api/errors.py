@@ -3,6 +3,7 @@
 ApiError                what a route raises
 not_found(...)       404
 refused(...)         422, one field
+bad_input(...)       422, every bad field
 """
 
 import logging
@@ -24,6 +25,13 @@ TIME = (
     "a time with its zone as in RFC 3339, 2000 to 2200, such as 2026-01-01T00:00:00Z "
     "(a + must be sent as %2B)"
 )
+NAME = r"^[a-z0-9-]{1,63}$"
+WORD = r"^[a-z0-9_]{1,64}$"
+PATTERNS = {
+    NAME: "1 to 63 characters of a-z, 0-9, '-'",
+    WORD: "1 to 64 characters of a-z, 0-9, '_'",
+}
+"""Pattern of a field -> what it says, for people."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -74,6 +82,17 @@ def refused(field: str, value: object, expected: str) -> ApiError:
     return ApiError(422, "Bad input", f"{field}: expected {expected}.", faults=[Fault(field, text, expected)])
 
 
+def bad_input(faults: Sequence[Fault]) -> ApiError:
+    """Return the error that names every bad field."""
+    detail = "; ".join(f"{fault.field}: expected {fault.expected}" for fault in faults)
+    return ApiError(422, "Bad input", f"{detail}.", faults=faults)
+
+
+def faults_of(error: RequestValidationError) -> list[Fault]:
+    """Return the fields that did not fit a route's declarations."""
+    return [_fault(entry) for entry in error.errors()]
+
+
 def install(app: FastAPI) -> None:
     """Let the application answer every error as problem details."""
 
@@ -82,10 +101,8 @@ def install(app: FastAPI) -> None:
         return error.response(request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    async def bad_input(request: Request, error: RequestValidationError) -> Response:
-        faults = [_fault(entry) for entry in error.errors()]
-        detail = "; ".join(f"{fault.field}: expected {fault.expected}" for fault in faults)
-        return ApiError(422, "Bad input", f"{detail}.", faults=faults).response(request.url.path)
+    async def unfit(request: Request, error: RequestValidationError) -> Response:
+        return bad_input(faults_of(error)).response(request.url.path)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
@@ -135,7 +152,7 @@ def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:
     if kind == "literal_error":
         return f"one of {context['expected']}"
     if kind == "string_pattern_mismatch":
-        return f"text that matches {context['pattern']}"
+        return PATTERNS.get(str(context["pattern"]), f"a text that matches {context['pattern']}")
     if kind == "string_too_long":
         return f"at most {context['max_length']} characters"
     return _EXPECTED.get(kind, message)

@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from prometheus_client import CollectorRegistry
 from pydantic import AwareDatetime, Field
 
-from cloud.api.errors import refused
+from cloud.api.errors import NAME, WORD, not_found, refused
 from cloud.store.connection import Connection
+from cloud.store.sites import get_gateway, get_site
 from cloud.store.snapshot import Pool, snapshot
 
 ID_MAX = 2**31 - 1
@@ -101,15 +102,36 @@ Db = Annotated[Connection, Depends(_connection)]
 During = Annotated[Interval, Depends(_interval)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 After = Annotated[int, Query(ge=0, le=2**62, description="`next` of the part before.")]
-SiteId = Annotated[int | None, Query(alias="site", ge=1, le=ID_MAX, description="Id of a site.")]
 PointId = Annotated[int, Query(alias="point", ge=1, le=ID_MAX, description="Id of a point.")]
 PointPath = Annotated[int, Path(alias="point", ge=1, le=ID_MAX, description="Id of a point.")]
 SitePath = Annotated[int, Path(alias="site", ge=1, le=ID_MAX, description="Id of a site.")]
-GatewayPath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,63}$", description="Name of a gateway.")]
-GatewayName = Annotated[str | None, Query(pattern=r"^[a-z0-9-]{1,63}$", description="Name of a gateway.")]
-Word = Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,64}$")]
+GatewayPath = Annotated[str, Path(pattern=NAME, description="Name of a gateway.")]
+Word = Annotated[str | None, Query(pattern=WORD)]
 Text = Annotated[str | None, Query(pattern=r"^[^\x00]{1,200}$")]
 MaxPoints = Annotated[int, Query(ge=1, le=10_000, description="How many readings, buckets or fixes at most.")]
+
+
+async def _existing_site(
+    db: Db,
+    site_id: Annotated[int | None, Query(alias="site", ge=1, le=ID_MAX, description="Id of a site.")] = None,
+) -> int | None:
+    if site_id is not None and await get_site(db, site_id) is None:
+        raise not_found("site", site_id, "site")
+    return site_id
+
+
+async def _existing_gateway(
+    db: Db,
+    gateway: Annotated[str | None, Query(pattern=NAME, description="Name of a gateway.")] = None,
+) -> str | None:
+    if gateway is not None and await get_gateway(db, gateway) is None:
+        raise not_found("gateway", gateway, "gateway")
+    return gateway
+
+
+SiteId = Annotated[int | None, Depends(_existing_site)]
+"""Of a site that exists; None when none was asked for."""
+GatewayName = Annotated[str | None, Depends(_existing_gateway)]
 
 
 def answer(value: object) -> Response:

@@ -9,10 +9,11 @@ from fastapi.responses import Response
 from cloud.api.errors import refused
 from cloud.api.routes.points import existing_point
 from cloud.api.services import ID_MAX, After, Db, During, Given, Limit, Page, SiteId, answer
+from cloud.api.strict import StrictRoute
 from cloud.store.completeness import Completeness, read_completeness
 from cloud.store.points import list_points
 
-router = APIRouter(prefix="/api/completeness", tags=["completeness"])
+router = APIRouter(prefix="/api/completeness", tags=["completeness"], route_class=StrictRoute)
 
 SPAN_MAX = timedelta(days=31)
 
@@ -22,8 +23,8 @@ async def completeness(
     db: Db,
     given: Given,
     during: During,
+    site_id: SiteId,
     point: Annotated[int | None, Query(ge=1, le=ID_MAX, description="Id of a point.")] = None,
-    site_id: SiteId = None,
     after: After = 0,
     limit: Limit = 100,
 ) -> Response:

@@ -5,11 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from cloud.api.routes.points import existing_point
 from cloud.api.services import ID_MAX, After, Db, During, Given, Limit, Page, SiteId, page
+from cloud.api.strict import StrictRoute
 from cloud.store.gaps_read import Gap, list_gaps
 from wire.status import GapCause
 
-router = APIRouter(prefix="/api/gaps", tags=["gaps"])
+router = APIRouter(prefix="/api/gaps", tags=["gaps"], route_class=StrictRoute)
 
 
 @router.get("", response_model=Page[Gap], summary="Stretches without readings, and why")
@@ -17,13 +19,15 @@ async def gaps(
     db: Db,
     given: Given,
     during: During,
+    site_id: SiteId,
     point: Annotated[int | None, Query(ge=1, le=ID_MAX, description="Id of a point.")] = None,
-    site_id: SiteId = None,
     cause: Annotated[GapCause | None, Query()] = None,
     after: After = 0,
     limit: Limit = 100,
 ) -> Response:
     """List gaps that touch the interval, by id; their ends are resolved against what is stored now."""
+    if point is not None:
+        await existing_point(db, point)
     found = await list_gaps(
         db,
         during.from_at,

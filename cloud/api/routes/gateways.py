@@ -7,16 +7,17 @@ from fastapi.responses import Response
 
 from cloud.api.errors import not_found
 from cloud.api.services import After, Db, GatewayPath, Limit, Page, SiteId, answer, page
+from cloud.api.strict import StrictRoute
 from cloud.store.ledger_read import EpochAccount, list_epochs
 from cloud.store.sites import Gateway, get_gateway, list_gateways
 
-router = APIRouter(prefix="/api/gateways", tags=["gateways"])
+router = APIRouter(prefix="/api/gateways", tags=["gateways"], route_class=StrictRoute)
 
 
 @router.get("", response_model=Page[Gateway], summary="Gateways, with their site and whether they are online")
 async def gateways(
     db: Db,
-    site_id: SiteId = None,
+    site_id: SiteId,
     online: Annotated[bool | None, Query()] = None,
     after: After = 0,
     limit: Limit = 100,

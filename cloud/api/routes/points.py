@@ -3,23 +3,27 @@
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from cloud.api.errors import not_found
+from cloud.api.errors import not_found, refused
 from cloud.api.services import After, Db, Limit, Page, PointPath, SiteId, Text, Word, answer, page
+from cloud.api.strict import StrictRoute
 from cloud.store.points import Point, get_point, list_points
+from wire.quantities import QUANTITIES
 
-router = APIRouter(prefix="/api/points", tags=["points"])
+router = APIRouter(prefix="/api/points", tags=["points"], route_class=StrictRoute)
 
 
 @router.get("", response_model=Page[Point], summary="Points, with their newest declaration")
 async def points(
     db: Db,
-    site_id: SiteId = None,
+    site_id: SiteId,
     name: Text = None,
     quantity: Word = None,
     after: After = 0,
     limit: Limit = 100,
 ) -> Response:
     """List points by id."""
+    if quantity is not None and quantity not in QUANTITIES:
+        raise refused("quantity", quantity, f"one of {', '.join(QUANTITIES)}")
     found = await list_points(db, site_id=site_id, name=name, quantity=quantity, after=after, limit=limit + 1)
     return page(found, limit, lambda point: point.id)
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from cloud.api.errors import refused
 from cloud.api.routes.points import existing_point
 from cloud.api.services import (
     After,
@@ -17,15 +18,14 @@ from cloud.api.services import (
     answer,
     page,
 )
+from cloud.api.strict import StrictRoute
 from cloud.store.positions_read import LatestPosition, Track, list_latest_positions, read_track
 
-router = APIRouter(prefix="/api/positions", tags=["positions"])
+router = APIRouter(prefix="/api/positions", tags=["positions"], route_class=StrictRoute)
 
 
 @router.get("", response_model=Page[LatestPosition], summary="The newest position of everything that moves")
-async def positions(
-    db: Db, given: Given, site_id: SiteId = None, after: After = 0, limit: Limit = 100
-) -> Response:
+async def positions(db: Db, given: Given, site_id: SiteId, after: After = 0, limit: Limit = 100) -> Response:
     """List the newest positions by point id."""
     found = await list_latest_positions(db, now=given.now(), site_id=site_id, after=after, limit=limit + 1)
     return page(found, limit, lambda row: row.point_id)
@@ -34,5 +34,8 @@ async def positions(
 @router.get("/{point}/track", response_model=Track, summary="Where a point was")
 async def track(db: Db, point_id: PointPath, during: During, max_points: MaxPoints = 2000) -> Response:
     """Return position reports of an interval in order, at most `max_points`."""
-    await existing_point(db, point_id)
+    asked = await existing_point(db, point_id)
+    if asked.quantity != "position":
+        hint = f"a point that is a position; its readings are at /api/readings?point={point_id}"
+        raise refused("point", point_id, hint)
     return answer(await read_track(db, point_id, during.from_at, during.to_at, max_points=max_points))

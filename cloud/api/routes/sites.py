@@ -7,9 +7,10 @@ from fastapi.responses import Response
 
 from cloud.api.errors import not_found
 from cloud.api.services import After, Db, Limit, Page, SitePath, Text, answer, page
+from cloud.api.strict import StrictRoute
 from cloud.store.sites import Site, get_site, list_sites
 
-router = APIRouter(prefix="/api/sites", tags=["sites"])
+router = APIRouter(prefix="/api/sites", tags=["sites"], route_class=StrictRoute)
 Kind = Literal["laboratory", "mobile_lab", "vehicle"]
 
 
