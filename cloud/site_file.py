@@ -4,28 +4,28 @@ It checks the file and applies it in one transaction; applying it again changes 
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from msgspec import Meta
 
+from cloud.site_checks import cross_faults
 from cloud.store import declare, directory, sites_write
 from cloud.store.connection import Connection
 from cloud.store.directory import GatewayRow
 from cloud.store.sites_write import CalibrationRow, SiteConflictError, SiteRow
 from wire.codec import decode_body
-from wire.messages import GatewayId, Points
+from wire.messages import Points
 from wire.settings.base import Fault, Settings
 from wire.settings.check import check
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,63}$", description="1 to 63 characters of a-z, 0-9, '-'")]
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
-_TIME = "a time with its zone, such as 2026-01-31T08:00:00+08:00"
+Name = Annotated[
+    str, Meta(pattern=r"^[a-z0-9-]{1,63}$(?!\n)", description="1 to 63 characters of a-z, 0-9, '-'")
+]
+Text = Annotated[str, Meta(min_length=1, max_length=200, description="a text of 1 to 200 characters")]
+Nodes = Annotated[list[Decimal], Meta(min_length=1, max_length=100)]
 
 
 class Site(Settings, frozen=True, kw_only=True):
@@ -38,25 +38,13 @@ class Site(Settings, frozen=True, kw_only=True):
     latitude: Decimal | None = None
     longitude: Decimal | None = None
 
-    def faults(self) -> Iterable[Fault]:
-        """Places that are not on earth, and zones that nobody keeps."""
-        if self.time_zone not in available_timezones():
-            yield Fault("time_zone", self.time_zone, "a zone of the IANA list, such as Asia/Shanghai")
-        for name, value, limit in (("latitude", self.latitude, 90), ("longitude", self.longitude, 180)):
-            if value is not None and not -limit <= value <= limit:
-                yield Fault(name, value, f"-{limit} to {limit} degrees (WGS-84)")
-
 
 class Gateway(Settings, frozen=True, kw_only=True):
     """`[[gateway]]`: which site it serves, from `since` on (left out: from the beginning)."""
 
-    name: GatewayId
+    name: Name
     site: Name
     since: str | None = None
-
-    def faults(self) -> Iterable[Fault]:
-        """A time that is none."""
-        yield from _time_faults("since", self.since)
 
 
 class Calibration(Settings, frozen=True, kw_only=True):
@@ -64,62 +52,21 @@ class Calibration(Settings, frozen=True, kw_only=True):
 
     site: Name
     point: Text
-    indicated: Annotated[list[Decimal], Meta(min_length=1, max_length=100)]
-    correction: Annotated[list[Decimal], Meta(min_length=1, max_length=100)]
+    indicated: Nodes
+    correction: Nodes
     exponent: Annotated[int, Meta(ge=-12, le=12)]
     from_at: str | None = None
     to_at: str | None = None
     certificate: str = ""
 
-    def faults(self) -> Iterable[Fault]:
-        """Lists of different length, nodes out of order, a correction that is not monotone, no times."""
-        yield from _time_faults("from_at", self.from_at)
-        yield from _time_faults("to_at", self.to_at)
-        if len(self.indicated) != len(self.correction):
-            yield Fault("correction", len(self.correction), f"{len(self.indicated)} entries, as `indicated`")
-            return
-        corrected = [a + b for a, b in zip(self.indicated, self.correction, strict=True)]
-        for name, nodes in (("indicated", self.indicated), ("correction", corrected)):
-            if any(a >= b for a, b in pairwise(nodes)):
-                yield Fault(name, [str(node) for node in nodes], "values that grow (corrected ones too)")
-
 
 class SiteFile(Settings, frozen=True, kw_only=True):
-    """The whole file."""
+    """The whole file; what must hold between its fields is `cloud.site_checks`."""
 
     organisation: Text
     site: tuple[Site, ...] = ()
     gateway: tuple[Gateway, ...] = ()
     calibration: tuple[Calibration, ...] = ()
-
-    def faults(self) -> Iterable[Fault]:
-        """Names that are there twice, and sites that are not in the file."""
-        sites = [site.name for site in self.site]
-        yield from _twice("site", sites)
-        yield from _twice("gateway", [gateway.name for gateway in self.gateway])
-        yield from _unknown("gateway", [gateway.site for gateway in self.gateway], sites)
-        yield from _unknown("calibration", [calibration.site for calibration in self.calibration], sites)
-
-
-def _unknown(kind: str, used: list[str], sites: list[str]) -> Iterator[Fault]:
-    for index, name in enumerate(used):
-        if name not in sites:
-            yield Fault(f"{kind}[{index}].site", name, "the name of a [[site]] of this file")
-
-
-def _twice(kind: str, names: list[str]) -> Iterator[Fault]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Fault(f"{kind}[{index}].name", name, "a name that is not there yet")
-
-
-def _time_faults(name: str, text: str | None) -> Iterator[Fault]:
-    try:
-        if text is None or datetime.fromisoformat(text).tzinfo is not None:
-            return
-    except ValueError:
-        pass
-    yield Fault(name, text, _TIME)
 
 
 def _time(text: str | None) -> datetime | None:
@@ -132,7 +79,10 @@ def read_site_file(path: Path) -> tuple[SiteFile | None, list[Fault]]:
         data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, an endless number, endless brackets
         return None, [Fault("(file)", str(error), "TOML in UTF-8")]
-    return check(data, SiteFile)
+    file, faults = check(data, SiteFile)
+    told = {fault.path for fault in faults}
+    faults += [fault for fault in cross_faults(data) if fault.path not in told]
+    return (None, faults) if faults else (file, [])
 
 
 async def apply(connection: Connection, file: SiteFile) -> list[str]:

@@ -38,15 +38,18 @@ def test_every_fault_is_listed(tmp_path):
     text = GOOD.replace('kind = "vehicle"', 'kind = "boat"') + 'since = "yesterday"\nspeed = 3\n'
     file, faults = read(tmp_path, text)
     assert file is None
-    assert {fault.path for fault in faults} == {"site[1].kind", "gateway[0].speed"}
+    assert {fault.path for fault in faults} == {
+        "site[1].kind",
+        "gateway[0].speed",
+        "gateway[0].since",
+    }
     _, faults = read(tmp_path, GOOD.replace("30.25", "95") + 'since = "yesterday"\n')
     assert {fault.path for fault in faults} == {"site[0].latitude", "gateway[0].since"}
     _, faults = read(tmp_path, GOOD.replace('site = "lab"', 'site = "attic"'))
     assert [fault.path for fault in faults] == ["gateway[0].site"]
 
 
-def test_correction_that_is_not_monotone_is_a_fault(tmp_path):
-    calibration = """
+CALIBRATION = """
 [[calibration]]
 site = "lab"
 point = "p"
@@ -54,8 +57,82 @@ indicated = [10.0, 20.0]
 correction = [5.0, -5.5]
 exponent = -3
 """
-    _, faults = read(tmp_path, GOOD + calibration)
+
+
+def test_correction_that_is_not_monotone_is_a_fault(tmp_path):
+    _, faults = read(tmp_path, GOOD + CALIBRATION)
     assert [fault.path for fault in faults] == ["calibration[0].correction"]
+    assert "14.5 follows 15.0" in str(faults[0])
+
+
+def test_no_fault_hides_another(tmp_path):
+    text = """
+organisation = ""
+speed = 3
+[[site]]
+name = "lab"
+title = "Laboratory"
+kind = "boat"
+time_zone = "Asia/Nowhere"
+latitude = 131.0
+longitude = "east"
+[[site]]
+name = "lab"
+kind = "laboratory"
+[[gateway]]
+name = "GW"
+site = "attic"
+since = "yesterday"
+[[calibration]]
+site = "cellar"
+indicated = [1, 1]
+correction = [0.1]
+exponent = 99
+from_at = "2026-02-01T00:00:00+08:00"
+to_at = "2026-01-01T00:00:00+08:00"
+"""
+    file, faults = read(tmp_path, text)
+    assert file is None
+    assert sorted(fault.path for fault in faults) == [
+        "calibration[0].correction",
+        "calibration[0].exponent",
+        "calibration[0].indicated",
+        "calibration[0].point",
+        "calibration[0].site",
+        "calibration[0].to_at",
+        "gateway[0].name",
+        "gateway[0].since",
+        "gateway[0].site",
+        "organisation",
+        "site[0].kind",
+        "site[0].latitude",
+        "site[0].longitude",
+        "site[0].time_zone",
+        "site[1].name",
+        "site[1].title",
+        "speed",
+    ]
+    told = "\n".join(map(str, faults))
+    assert "site[0].latitude: 131.0: expected -90 to 90 degrees" in told
+    assert "gateway[0].name: 'GW': expected 1 to 63 characters of a-z, 0-9, '-'" in told
+    assert "organisation: '': expected a text of 1 to 200 characters" in told
+    assert "site[1].name: 'lab': expected a name of its own; site[0] has this one" in told
+    for jargon in ("Decimal", "^[", "more characters"):
+        assert jargon not in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("10.0, 20.0", "10.0, 1e999999", "calibration[0].indicated"),
+        ("5.0, -5.5", "9e9999999, 9e9999999", "calibration[0].correction"),
+        ('"p"', '""', "calibration[0].point"),
+        ("[10.0, 20.0]", '["a", true]', "calibration[0].indicated[0]"),
+    ],
+)
+def test_odd_calibration_is_a_fault_and_no_crash(tmp_path, old, new, path):
+    _, faults = read(tmp_path, GOOD + CALIBRATION.replace(old, new))
+    assert path in {fault.path for fault in faults}
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -47,8 +49,21 @@ class SettingsError(ValueError):
 
 def shorten(value: object) -> str:
     """Return a value as a person wrote it, cut to 80 characters."""
-    text = "missing" if value is MISSING else repr(value)
+    text = "missing" if value is MISSING else _plain(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _plain(value: object) -> str:
+    """Write decimals and times as in the file, whatever they are kept in."""
+    if isinstance(value, Decimal | date | time):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_plain(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value)
 
 
 class _Missing:

@@ -225,8 +225,9 @@ def _expectation(kind: inspect.Type) -> str:
 def _length_words(kind: inspect.StrType) -> str:
     if kind.min_length is None and kind.max_length is None:
         return ""
-    most = "more" if kind.max_length is None else kind.max_length
-    return f" of {kind.min_length or 0} to {most} characters"
+    if kind.max_length is None:
+        return f" of at least {kind.min_length} character{'' if kind.min_length == 1 else 's'}"
+    return f" of {kind.min_length or 0} to {kind.max_length} characters"
 
 
 def _range_words(kind: inspect.IntType | inspect.FloatType) -> str:
