@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from random import SystemRandom
 
 import psycopg
@@ -23,7 +24,7 @@ from cloud.api.app import create_app
 from cloud.api.services import Services
 from cloud.ingest.service import BROKER as INGEST_BROKER
 from cloud.ingest.service import Ingest
-from cloud.settings import HubSettings
+from cloud.settings import HubSettings, SettingsError, from_environment
 from cloud.store.connection import StoreConnection, open_connection
 from cloud.store.migrate import SchemaError, check_version
 from cloud.store.rollups import keep_rollups
@@ -32,6 +33,7 @@ from cloud.supervisor import Health, supervise
 from cloud.tools import Tools
 from cloud.watch.service import BROKER as WATCH_BROKER
 from cloud.watch.service import Watch
+from cloud.web.assets import library_faults
 from cloud.web.feed import LiveFeed
 from cloud.web.pages import mount
 from cloud.web.settings import read_settings
@@ -50,6 +52,30 @@ _WAIT_S = 1.0
 def now() -> datetime:
     """Return the time, aware UTC."""
     return datetime.now(UTC)
+
+
+def settings_of(
+    environment: Mapping[str, str],
+    rooms: tuple[str, ...],
+    *,
+    port: int | None = None,
+    identity: Path | None = None,
+) -> HubSettings:
+    """Return the settings of these rooms; `SettingsError` lists every fault, those of the pages too."""
+    faults: list[str] = []
+    settings = None
+    try:
+        settings = from_environment(environment, port=port, identity=identity)
+    except SettingsError as error:
+        faults += error.faults
+    if "web" in rooms:
+        try:
+            faults += library_faults(read_settings(environment))
+        except SettingsError as error:
+            faults += error.faults
+    if settings is None or faults:
+        raise SettingsError(faults)
+    return settings
 
 
 async def run_hub(
@@ -194,7 +220,14 @@ async def _web(
             )
             app = create_app(services)
             feed = LiveFeed(settings.database_url, now=tools.now)
-            mount(app, pool=pool, feed=feed, settings=read_settings(environment), now=tools.now)
+            mount(
+                app,
+                pool=pool,
+                feed=feed,
+                settings=read_settings(environment),
+                now=tools.now,
+                broker_connected=services.broker_connected,
+            )
             yield _Web(tools, app=app, pool=pool, feed=feed, listener=listener)
 
 

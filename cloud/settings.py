@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+_DIGITS_MAX = 9
+_BROKER = "expected mqtts://host:port"
+
 
 class SettingsError(Exception):
     """Settings that cannot be used; `faults` has one sentence for each."""
@@ -54,14 +57,16 @@ class HubSettings:
 
 def broker_of_url(url: str) -> Broker:
     """Return host and port of `mqtts://host[:port]`; `SettingsError` for anything else."""
-    parts = urlsplit(url)
     try:
-        port = parts.port or 8884
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 8884
     except ValueError:
-        port = 0
-    if parts.scheme != "mqtts" or not parts.hostname or not port or parts.username:
-        raise SettingsError([f"HENG_MQTT_URL {url!r}: expected mqtts://host:port"])
-    return Broker(parts.hostname, port)
+        raise SettingsError([f"HENG_MQTT_URL {url!r}: {_BROKER}"]) from None
+    if "@" in url:
+        raise SettingsError([f"HENG_MQTT_URL: {_BROKER} without user or password"])
+    if parts.scheme != "mqtts" or not host:
+        raise SettingsError([f"HENG_MQTT_URL {url!r}: {_BROKER}" if url else f"HENG_MQTT_URL: {_BROKER}"])
+    return Broker(host, port)
 
 
 def from_environment(
@@ -81,6 +86,8 @@ def from_environment(
     if folder == Path():
         faults.append("HENG_IDENTITY: expected the folder that `heng ca issue hub` made")
     listen = _whole(environment, "HENG_HTTP_PORT", 8080, faults=faults) if port is None else port
+    if not 0 <= listen < 65_536:
+        faults.append(f"--port {listen}: expected a whole number from 0 (any free port) to 65535")
     suspect = _whole(environment, "HENG_SUSPECT_AFTER_S", 120, faults=faults)
     bracket = _whole(environment, "HENG_BRACKET_AFTER_S", 3600, faults=faults)
     if faults:
@@ -106,7 +113,7 @@ def _whole(environment: Mapping[str, str], name: str, default: int, *, faults: l
     text = environment.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65_536:
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS_MAX or not 0 < int(text) < 65_536:
         faults.append(f"{name} {text!r}: expected a whole number from 1 to 65535")
         return default
     return int(text)

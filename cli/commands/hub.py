@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from cli.commands.hub_process import run_process
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.processes import ProcessError
-from cloud.hub import ROOMS
-from cloud.settings import HubSettings, SettingsError, broker_of_url, from_environment
+from cloud.hub import ROOMS, settings_of
+from cloud.settings import HubSettings, SettingsError, broker_of_url
 from cloud.store.migrate import SchemaError, install_timescaledb, upgrade
 from provisioning.ca import CertificateAuthority
 from provisioning.errors import IdentityError
+
+_UNTIL_STARTED = {"HENG_DATABASE_URL": "host=127.0.0.1", "HENG_MQTT_URL": "mqtts://127.0.0.1"}
+"""Stand for the embedded services while all other settings are checked: their ports are not known yet."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,22 +38,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the hub until SIGTERM."""
-    if "HENG_DATABASE_URL" not in os.environ and "HENG_MQTT_URL" not in os.environ:
-        try:
-            return asyncio.run(_run_embedded(arguments))
-        except (ProcessError, IdentityError, SchemaError, psycopg.Error) as error:
-            print(f"heng hub: {error}", file=sys.stderr)
-            return 1
+    embedded = "HENG_DATABASE_URL" not in os.environ and "HENG_MQTT_URL" not in os.environ
+    given = dict(os.environ) | (_UNTIL_STARTED if embedded else {})
+    identity = arguments.data / "ca" / "hubs" / "hub" if embedded else arguments.identity
     try:
-        settings = from_environment(os.environ, port=arguments.port, identity=arguments.identity)
+        settings = settings_of(given, ROOMS, port=arguments.port, identity=identity)
     except SettingsError as error:
         for fault in error.faults:
             print(f"heng hub: {fault}", file=sys.stderr)
         return 2
-    return asyncio.run(run_process(settings, ROOMS))
+    if not embedded:
+        return asyncio.run(run_process(settings, ROOMS))
+    try:
+        return asyncio.run(_run_embedded(arguments, settings))
+    except (ProcessError, IdentityError, SchemaError, psycopg.Error) as error:
+        print(f"heng hub: {error}", file=sys.stderr)
+        return 1
 
 
-async def _run_embedded(arguments: argparse.Namespace) -> int:
+async def _run_embedded(arguments: argparse.Namespace, given: HubSettings) -> int:
     authority, identity = _identities(arguments.data / "ca")
     async with (
         EmbeddedPostgres(arguments.data / "postgres") as postgres,
@@ -59,11 +66,8 @@ async def _run_embedded(arguments: argparse.Namespace) -> int:
     ):
         await prepare_database(postgres)
         print(f"heng: gateways connect to mqtts://127.0.0.1:{broker.gateway_port}", flush=True)
-        settings = HubSettings(
-            database_url=postgres.hub_dsn,
-            broker=broker_of_url(broker.hub_url),
-            identity=identity,
-            port=8080 if arguments.port is None else arguments.port,
+        settings = replace(
+            given, database_url=postgres.hub_dsn, broker=broker_of_url(broker.hub_url), identity=identity
         )
         return await run_process(settings, ROOMS)
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from cli.commands.hub_process import run_process
-from cloud.settings import SettingsError, from_environment
+from cloud.hub import settings_of
+from cloud.settings import SettingsError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +19,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the room named by the subcommand until SIGTERM."""
+    rooms = (arguments.command,)
     try:
-        settings = from_environment(os.environ, port=arguments.port, identity=arguments.identity)
+        settings = settings_of(os.environ, rooms, port=arguments.port, identity=arguments.identity)
     except SettingsError as error:
         for fault in error.faults:
             print(f"heng {arguments.command}: {fault}", file=sys.stderr)
         return 2
-    return asyncio.run(run_process(settings, (arguments.command,)))
+    return asyncio.run(run_process(settings, rooms))

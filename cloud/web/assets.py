@@ -43,12 +43,18 @@ def content_security_policy(tiles: Tiles) -> str:
     )
 
 
+def library_faults(settings: WebSettings) -> list[str]:
+    """Return a sentence for each browser library that is not installed."""
+    paths = [settings.libraries / path for path, _ in LIBRARY_FILES.values()]
+    return [f"{path}: missing, run make setup (npm ci)" for path in paths if not path.is_file()]
+
+
 def mount_assets(app: FastAPI, settings: WebSettings) -> None:
     """Serve /static/; raises `SettingsError` when a library is not installed."""
+    faults = library_faults(settings)
+    if faults:
+        raise SettingsError(faults)
     files = {name: (settings.libraries / path, kind) for name, (path, kind) in LIBRARY_FILES.items()}
-    missing = [str(path) for path, _ in files.values() if not path.is_file()]
-    if missing:
-        raise SettingsError([f"{path}: missing, run make setup (npm ci)" for path in missing])
 
     async def library(name: str) -> FileResponse:
         if name not in files:

@@ -46,7 +46,7 @@ def read_settings(environment: Mapping[str, str]) -> WebSettings:
     key = environment.get("HENG_TILE_KEY", "")
     kind = environment.get("HENG_TILE_KIND", "wgs84")
     urls = tuple(environment.get("HENG_TILE_URL", "").split())
-    faults = [fault for url in urls for fault in _url_faults(url, key)]
+    faults = list(dict.fromkeys(fault for url in urls for fault in _url_faults(url, key)))
     if kind not in ("wgs84", "gcj02"):
         faults.append(f"HENG_TILE_KIND: {kind!r}, expected wgs84 or gcj02")
     if faults:
@@ -60,7 +60,10 @@ def read_settings(environment: Mapping[str, str]) -> WebSettings:
 
 
 def _url_faults(url: str, key: str) -> list[str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return [f"HENG_TILE_URL: {url!r}, expected an http or https address"]
     faults = []
     if parts.scheme not in ("http", "https") or not parts.hostname:
         faults.append(f"HENG_TILE_URL: {url!r}, expected an http or https address")

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.hub import ROOMS, settings_of
 from cloud.settings import Broker, SettingsError, broker_of_url, from_environment
 
 GOOD = {
@@ -28,7 +29,9 @@ def test_every_fault_is_told_at_once():
         assert name in told
 
 
-@pytest.mark.parametrize("url", ["mqtt://h:1", "mqtts://", "mqtts://h:99999", "mqtts://user@h:1", "h:1"])
+@pytest.mark.parametrize(
+    "url", ["mqtt://h:1", "mqtts://", "mqtts://h:99999", "mqtts://user@h:1", "h:1", "mqtts://[h", ""]
+)
 def test_broker_url_is_mqtts_with_host(url):
     with pytest.raises(SettingsError):
         broker_of_url(url)
@@ -38,3 +41,37 @@ def test_password_of_the_database_is_never_repeated_in_a_fault():
     with pytest.raises(SettingsError) as caught:
         from_environment({**GOOD, "HENG_DATABASE_URL": "postgresql://a:secret@[bad"})
     assert "secret" not in str(caught.value)
+
+
+def test_password_of_the_broker_is_never_repeated_in_a_fault():
+    with pytest.raises(SettingsError) as caught:
+        from_environment({**GOOD, "HENG_MQTT_URL": "mqtts://a:secret@h:1"})
+    assert "secret" not in str(caught.value)
+
+
+def test_faults_of_the_pages_come_with_all_others(tmp_path):
+    wrong = {
+        "HENG_MQTT_URL": "mqtt://plain",
+        "HENG_SUSPECT_AFTER_S": "9" * 5000,
+        "HENG_TILE_URL": "https://[bad",
+        "HENG_TILE_KIND": "bd09",
+    }
+    with pytest.raises(SettingsError) as caught:
+        settings_of(wrong, ROOMS, port=70_000)
+    told = [fault.split()[0].rstrip(":") for fault in caught.value.faults]
+    assert told == [
+        "HENG_DATABASE_URL",
+        "HENG_MQTT_URL",
+        "HENG_IDENTITY",
+        "--port",
+        "HENG_SUSPECT_AFTER_S",
+        "HENG_TILE_URL",
+        "HENG_TILE_KIND",
+    ]
+    with pytest.raises(SettingsError, match="make setup"):
+        settings_of({**GOOD, "HENG_WEB_LIBRARIES": str(tmp_path)}, ROOMS)
+
+
+def test_room_without_pages_needs_nothing_of_the_pages(tmp_path):
+    settings = settings_of({**GOOD, "HENG_TILE_KIND": "bd09"}, ("ingest",))
+    assert settings.identity == Path("/identity")
