@@ -87,6 +87,10 @@ class Driver(Protocol):
     def layouts(self) -> Sequence[Layout]:
         """The lists of points that its polls use."""
 
+    @property
+    def late(self) -> GapCause:
+        """What readings that were left out are put down to, when the driver told no silence."""
+
     async def run(self, emit: Emitter) -> None:
         """Read until cancelled. Raises `DeviceUnavailable`; leaves no task, file or socket behind."""
 

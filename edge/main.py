@@ -4,6 +4,7 @@ It is the only place where the real clock, randomness, journal, drivers and upli
 """
 
 import asyncio
+import errno
 import logging
 import os
 import random
@@ -15,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from edge.assembly import all_layouts, all_points, build_drivers
 from edge.clock import ClockFace, Rules
@@ -100,9 +102,8 @@ class Gateway:
                 return
             self._timekeeper.ask_system()
             recorder = self._recorder(journal)
-            recorder.tell(
-                "gateway_started", {"software": software(), "clean_stop_before": past.stopped_cleanly}
-            )
+            clean = past.stopped_cleanly and past.boot is not None
+            recorder.tell("gateway_started", {"software": software(), "clean_stop_before": clean})
             recorder.resume(past)
             uplink = self._uplink(journal, recorder)
             async with asyncio.TaskGroup() as tasks:
@@ -162,6 +163,7 @@ class Gateway:
             now_tick=self._world.now_tick,
             points=self._points.points,
             layouts=self._points.layouts,
+            late={point.name: driver.late for driver in self._drivers for point in driver.points},
         )
 
     def _uplink(self, journal: Journal, recorder: Recorder) -> Uplink:
@@ -227,10 +229,26 @@ async def serve(gateway: Gateway) -> None:
     """Run a gateway until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(left_behind)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await gateway.run(stop)
     LOG.info("gateway stopped")
+
+
+def left_behind(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what no task of the loop awaits: a socket that was closed before its watch began is no error.
+
+    The MQTT library asks for the watch from a thread; after a pause the line may have timed out by then.
+    """
+    error = context.get("exception")
+    closed = isinstance(error, OSError) and error.errno == errno.EBADF
+    refused = isinstance(error, ValueError) and str(error).startswith("Invalid file descriptor")
+    watch = any(word in str(context.get("message")) for word in ("add_writer", "add_reader"))
+    if watch and (closed or refused):
+        LOG.debug("uplink: a line was closed before it was watched")
+    else:
+        loop.default_exception_handler(context)
 
 
 def end(code: int) -> None:

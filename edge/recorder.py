@@ -10,6 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from edge.driver import TimeHint
 from edge.journal.journal import Journal, Past
+from edge.lateness import Stalls, Stretch, blame, some_missing
 from edge.timekeeper import Timekeeper
 from wire.messages import (
     Clock,
@@ -27,7 +28,8 @@ from wire.quantities import QUANTITIES
 from wire.status import ClockState, GapCause, Status
 
 LOG = logging.getLogger(__name__)
-_PERIODS_WITHOUT_GAP = 1.5
+_NEVER_MS = 2**40
+LATE = "the next reading came late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Silence:
 
     gap: Gap
     journalled: bool
-    excused_ticks: int = 0
-    """A stretch as short as this lost nothing and is not told (after a clean stop)."""
+    excused_ms: int | None = None
+    """A stretch in which no reading of this period was due is not told (after a clean stop)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,12 @@ class Recorder:
         now_tick: Callable[[], int],
         points: Sequence[PointDeclaration],
         layouts: Sequence[Layout],
+        late: Mapping[str, GapCause] | None = None,
     ) -> None:
-        """`points` and `layouts` are all that the drivers may use."""
+        """`points` and `layouts` are all that the drivers may use.
+
+        `late` says what readings of a point that were left out are put down to when nobody tells more.
+        """
         self._journal = journal
         self._timekeeper = timekeeper
         self._gateway = gateway
@@ -71,8 +77,15 @@ class Recorder:
         self._points = {point.name: point for point in points}
         self._columns = {layout.id: _columns(layout, self._points) for layout in layouts}
         self._silences: dict[str, Silence] = {}
+        self._shortest_ms = {key: self._shortest(columns.points) for key, columns in self._columns.items()}
+        self._shortest_ms |= {"@" + point.name: point.period_ms or _NEVER_MS for point in points}
+        self._late = late or {}
+        self._stalls = Stalls()
         self._last: dict[str, int] = {}
         self._clock_told = False
+
+    def _shortest(self, points: Iterable[str]) -> int:
+        return min(self._points[point].period_ms or _NEVER_MS for point in points)
 
     # --- what drivers call -----------------------------------------------------------------------
 
@@ -81,6 +94,7 @@ class Recorder:
         await self._journal.intake.space()
         self._look_at_journal(poll.tick)
         columns = self._columns[poll.layout]
+        self._missed(poll.layout, columns.points, poll.tick)
         self._heard(columns.points, poll.tick)
         self._last[poll.layout] = poll.tick
         self._journal.intake.add(_judged(poll, columns.bounds))
@@ -89,6 +103,7 @@ class Recorder:
         """Accept one fix."""
         await self._journal.intake.space()
         self._look_at_journal(position.tick)
+        self._missed("@" + position.point, (position.point,), position.tick)
         self._heard((position.point,), position.tick)
         self._last["@" + position.point] = position.tick
         self._journal.intake.add(position)
@@ -101,6 +116,7 @@ class Recorder:
     async def silent(self, points: Sequence[str], *, cause: GapCause, reason: str, tick: int) -> None:
         """Say that these points give nothing since `tick`; repeated calls change nothing."""
         await self._journal.intake.space()
+        self._stalls.look(self._now_tick())
         for point in points:
             self._silence(point, cause, reason, tick=tick)
 
@@ -135,15 +151,15 @@ class Recorder:
                     None,
                     as_text(past.damage or "gateway was not running"),
                 )
-                excused = self._excused(point) if past.stopped_cleanly and same_boot else 0
-                self._silences[point.name] = Silence(gap, journalled=False, excused_ticks=excused)
-
-    @staticmethod
-    def _excused(point: PointDeclaration) -> int:
-        return int((point.period_ms or 0) * _PERIODS_WITHOUT_GAP) // 10
+                excused = point.period_ms if past.stopped_cleanly and same_boot else None
+                self._silences[point.name] = Silence(gap, journalled=False, excused_ms=excused)
 
     def tick(self) -> None:
-        """Look after what nobody emits: changes of the clock, the clock record; call once a second."""
+        """Look after what nobody emits: changes of the clock, the clock record; call once a second.
+
+        A call that comes late shows that the whole gateway stood still.
+        """
+        self._stalls.beat(self._now_tick())
         self._look_at_journal(self._now_tick())
         for change in self._timekeeper.take_changes():
             self.tell(change.kind, change.data)
@@ -157,6 +173,22 @@ class Recorder:
         self._clock_told = True
         self._journal.intake.add(ClockFound(self._boot, clock.offset_ticks, clock.bound_ms, clock.source))
 
+    # --- readings that were left out -----------------------------------------------------------------
+
+    def _missed(self, key: str, points: Iterable[str], tick: int) -> None:
+        """Tell what was due since the last reading of points that nobody called silent."""
+        last = self._last.get(key)
+        if last is None or not some_missing(last, tick, self._shortest_ms[key]):
+            return
+        for point in points:
+            period_ms = self._points[point].period_ms
+            if period_ms and point not in self._silences and some_missing(last, tick, period_ms):
+                self._stalls.look(self._now_tick())
+                late = Stretch(last, tick, self._late.get(point, GapCause.BUS), LATE)
+                for part in blame(late, self._stalls.within(last, tick), period_ms):
+                    gap = Gap(point, part.cause, part.start, part.end, part.reason)
+                    self._journal.intake.add(gap)
+
     # --- silence -----------------------------------------------------------------------------------
 
     def _heard(self, points: Iterable[str], tick: int) -> None:
@@ -169,7 +201,8 @@ class Recorder:
 
     def _close(self, silence: Silence, tick: int) -> None:
         gap = silence.gap
-        if gap.from_tick is not None and tick - gap.from_tick < silence.excused_ticks:
+        excused_ms = silence.excused_ms
+        if excused_ms and gap.from_tick is not None and not some_missing(gap.from_tick, tick, excused_ms):
             return
         self._journal.intake.add(Gap(gap.point, gap.cause, gap.from_tick, tick, gap.reason))
 
@@ -181,10 +214,28 @@ class Recorder:
         if silence:
             self._close(silence, tick)
         else:
-            start = min(tick, self._last_tick(point, tick))
+            start, cause, reason = self._silent_since(point, cause, reason, tick=tick)
         gap = Gap(point, cause, start, None, as_text(reason))
         self._silences[point] = Silence(gap, journalled=True)
         self._journal.intake.add(gap)
+
+    def _silent_since(
+        self, point: str, cause: GapCause, reason: str, *, tick: int
+    ) -> tuple[int, GapCause, str]:
+        """Return from when, why and in what words a point is silent; what a stall took is told apart."""
+        start = min(tick, self._last_tick(point, tick))
+        stall = self._stalls.just_over(start, tick)
+        if stall:
+            return start, stall.cause, stall.reason
+        period_ms = self._points[point].period_ms or 1
+        *before, rest = blame(
+            Stretch(start, tick, cause, reason), self._stalls.within(start, tick), period_ms
+        )
+        if rest.cause is not cause:
+            before.append(rest)
+        for part in before:
+            self._journal.intake.add(Gap(point, part.cause, part.start, part.end, as_text(part.reason)))
+        return start if rest.cause is cause and not before else before[-1].end, cause, reason
 
     def _last_tick(self, point: str, otherwise: int) -> int:
         ticks = [tick for key, tick in self._last.items() if self._feeds(key, point)]

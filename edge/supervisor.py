@@ -93,7 +93,7 @@ class Supervisor:
         """Something was read: the device is there."""
         self._backoff.succeeded()
         if self._reason:
-            LOG.info("%s: back", self._driver.name)
+            LOG.warning("%s: back", self._driver.name)
             self._reason = ""
 
     async def _unavailable(self, reason: str, cause: GapCause) -> None:

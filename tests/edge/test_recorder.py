@@ -34,6 +34,7 @@ class Parts:
     """A recorder with a journal whose intake is looked into."""
 
     def __init__(self, folder: Path) -> None:
+        self.tick = 500
         self.ns: Iterator[int] = count(10**12, 10**6)
         self.timekeeper = Timekeeper(
             ClockFace(), sources=["hub"], monotonic_ns=lambda: next(self.ns), system=lambda: None
@@ -54,7 +55,7 @@ class Parts:
             self.timekeeper,
             gateway="lab-1",
             boot=BOOT,
-            now_tick=lambda: 500,
+            now_tick=lambda: self.tick,
             points=POINTS,
             layouts=[LAYOUT],
         )
@@ -196,3 +197,53 @@ def test_time_found_after_readings_without_it_gives_one_clock_record(parts: Part
             assert "clock_found" in [item.kind for item in taken if isinstance(item, Event)]
 
     asyncio.run(story())
+
+
+def gaps(parts: Parts) -> list[Gap]:
+    return [item for item in parts.taken() if isinstance(item, Gap) and item.point == "room/t"]
+
+
+@pytest.mark.requirement("G-3.6")
+def test_round_that_was_left_out_is_a_closed_gap_of_the_line(parts: Parts) -> None:
+    async def story() -> None:
+        for tick in (100, 200, 350, 551, 650):
+            await parts.recorder.poll(poll(tick))
+
+    asyncio.run(story())
+    (gap,) = gaps(parts)
+    assert (gap.cause, gap.from_tick, gap.to_tick) == (GapCause.BUS, 350, 551)
+
+
+@pytest.mark.requirement("G-3.6")
+def test_frozen_gateway_takes_the_blame_for_readings_and_for_time_outs(parts: Parts) -> None:
+    async def story() -> None:
+        parts.tick = 500
+        parts.recorder.tick()
+        await parts.recorder.poll(poll(500))
+        parts.tick = 12_500
+        await parts.recorder.silent(["room/rh"], cause=GapCause.BUS, reason="no answer", tick=12_500)
+        await parts.recorder.poll(poll(12_501))
+
+    asyncio.run(story())
+    told = [item for item in parts.taken() if isinstance(item, Gap)]
+    assert [(gap.point, gap.cause, gap.from_tick, gap.to_tick) for gap in told] == [
+        ("room/rh", GapCause.GATEWAY, 500, None),
+        ("room/t", GapCause.GATEWAY, 500, 12_501),
+        ("room/rh", GapCause.GATEWAY, 500, 12_501),
+    ]
+
+
+def test_device_that_fails_long_after_a_freeze_is_told_apart_from_it(parts: Parts) -> None:
+    async def story() -> None:
+        parts.tick = 500
+        parts.recorder.tick()
+        await parts.recorder.poll(poll(500))
+        for parts.tick in range(12_500, 13_501, 100):
+            parts.recorder.tick()
+        await parts.recorder.silent(["room/t"], cause=GapCause.SENSOR, reason="no answer", tick=13_500)
+
+    asyncio.run(story())
+    assert [(gap.cause, gap.from_tick, gap.to_tick) for gap in gaps(parts)] == [
+        (GapCause.GATEWAY, 500, 12_500),
+        (GapCause.SENSOR, 12_500, None),
+    ]

@@ -69,6 +69,11 @@ class GnssDriver:
         """One layout of the chosen points, if any."""
         return [self._layout] if self._layout else []
 
+    @property
+    def late(self) -> GapCause:
+        """The receiver, which reports by itself."""
+        return GapCause.SENSOR
+
     async def run(self, emit: Emitter) -> None:
         """Emit every report until cancelled; `DeviceUnavailable` when gpsd or the receiver is silent."""
         self._sky, self._fixes, self._last_time_ms = None, 0, 0

@@ -113,13 +113,20 @@ class Bus:
             self._client.close()
             self._client = None
 
-    async def read(self, unit: int, function: int, *, start: int, count: int) -> list[int]:
-        """Return `count` registers (0 to 65535 each) from `start` on, or raise a `BusError`."""
+    async def read(
+        self, unit: int, function: int, *, start: int, count: int, timeout_s: float | None = None
+    ) -> list[int]:
+        """Return `count` registers (0 to 65535 each) from `start` on, or raise a `BusError`.
+
+        `timeout_s` is for this answer alone; the connection's own when absent.
+        """
         client = self._client
         if client is None or not client.connected:
             raise ConnectionLostError("connection closed by the device")
         kind = ReadInputRegistersRequest if function == 4 else ReadHoldingRegistersRequest
         request = kind(dev_id=unit, address=start, count=count)
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        client.ctx.comm_params.timeout_connect = timeout_s
         try:
             answer = await client.execute(no_response_expected=False, request=request)
         except ConnectionException as error:
@@ -127,7 +134,7 @@ class Bus:
         except ModbusIOException:
             if not client.connected:
                 raise ConnectionLostError("connection lost while waiting for an answer") from None
-            raise NoAnswerError(f"no answer within {self._timeout_s:g} s") from None
+            raise NoAnswerError(f"no answer within {timeout_s:.3g} s") from None
         finally:
             _honour_cancellation()
         return _checked(request, answer, count)

@@ -1,16 +1,18 @@
 """Polls the units of one Modbus connection and emits a poll per unit and round.
 
-A unit that does not answer is silent and asked more and more rarely, so that it does not hold up the
-others; the one that answered last keeps its pace, so that a slow neighbour cannot starve it. Decoding is
-in `decode`, the connection in `bus`.
+The units that answer are read first. A unit that does not answer is silent and asked more and more rarely,
+behind the others and in what is left of their interval, so that it does not hold them up; the one that
+answered last keeps its pace, so that a slow neighbour cannot starve it. Decoding is in `decode`, the
+connection in `bus`.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.driver import DeviceUnavailable, Emitter, MonotonicNs, ProbeLine, ticks
-from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, RefusedError
+from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, NoAnswerError, RefusedError
 from edge.drivers.modbus.catalogue import profiles_of
 from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block
 from wire.layouts import make_layout
@@ -18,7 +20,12 @@ from wire.messages import TICK_MS, Layout, PointDeclaration, Poll
 from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile, chosen_values
 from wire.status import GapCause
 
+LOG = logging.getLogger(__name__)
 RETRY_MAX_S = 30.0
+RETRY_LEAST_S = 0.01
+"""So long may the answer to a retry take, however little is left of the interval."""
+WHOLE_EVERY = 4
+"""Where little is left of an interval, every so-many-th retry gets the whole time-out."""
 FAILURES_MAX = 5
 """So often may the unit that answered last fail until the whole line counts as lost."""
 MS = 1_000_000
@@ -63,6 +70,11 @@ class ModbusDriver:
         """One layout per unit."""
         return [unit.layout for unit in self._units]
 
+    @property
+    def late(self) -> GapCause:
+        """The line, which all units share: one that answers slowly holds up the others."""
+        return GapCause.BUS
+
     async def run(self, emit: Emitter) -> None:
         """Poll every interval until cancelled; `DeviceUnavailable` when no unit can be reached."""
         interval_ns = self._settings.interval_ms * MS
@@ -71,7 +83,7 @@ class ModbusDriver:
                 due_ns, wait_ns = first_round(self._monotonic_ns())
                 await asyncio.sleep(wait_ns / 1e9)
                 while True:
-                    await self._round(bus, emit)
+                    await self._round(bus, emit, until_ns=due_ns + interval_ns)
                     due_ns, wait_ns = next_round(due_ns, self._monotonic_ns(), interval_ns)
                     await asyncio.sleep(wait_ns / 1e9)
         except ConnectionLostError as error:
@@ -91,22 +103,28 @@ class ModbusDriver:
         settings = self._settings
         return Bus(settings.host, settings.port, timeout_s=settings.timeout_ms / 1000)
 
-    async def _round(self, bus: Bus, emit: Emitter) -> None:
-        """Read every unit that is due; raise `ConnectionLostError` when the whole line is lost."""
+    async def _round(self, bus: Bus, emit: Emitter, *, until_ns: int) -> None:
+        """Read every unit that is due; raise `ConnectionLostError` when the whole line is lost.
+
+        `until_ns` is when the next round is due.
+        """
         now_ns = self._monotonic_ns()
         due = [unit for unit in self._units if unit.due_ns <= now_ns]
         failed: list[tuple[_Unit, BusError]] = []
-        for unit in due:
+        for unit in sorted(due, key=self._turn):
+            timeout_s = self._patience_s(unit, until_ns)
+            if unit.failures and failed and timeout_s <= RETRY_LEAST_S:
+                continue  # its turn comes with the next round
             try:
-                poll = await self._read(bus, unit)
+                poll = await self._read(bus, unit, timeout_s)
             except BusError as failure:
                 failed.append((unit, failure))
-                self._put_off(unit)
+                self._put_off(unit, failure)
                 if isinstance(failure, ConnectionLostError):
                     await bus.reopen()
             else:
-                unit.failures = unit.due_ns = 0
                 self._answered = unit
+                self._back(unit)
                 await emit.poll(poll)
         if failed and self._line_is_lost():
             raise ConnectionLostError(str(failed[0][1]))
@@ -115,32 +133,61 @@ class ModbusDriver:
             tick = ticks(self._monotonic_ns())
             await emit.silent(unit.layout.points, cause=cause, reason=str(error), tick=tick)
 
+    def _turn(self, unit: _Unit) -> tuple[bool, bool, int]:
+        """Who answers goes first, then who did last, then who waits longest."""
+        return unit.failures > 0, unit is not self._answered, unit.due_ns
+
+    def _patience_s(self, unit: _Unit, until_ns: int) -> float:
+        """Return how long an answer of the unit may take now."""
+        whole_s = self._settings.timeout_ms / 1000
+        left_s = (until_ns - 2 * TICK_NS - self._monotonic_ns()) / 1e9 / len(unit.blocks)
+        scarce = left_s < whole_s / 2
+        if not unit.failures or (scarce and unit.failures % WHOLE_EVERY == 0):
+            return whole_s
+        return min(whole_s, max(RETRY_LEAST_S, left_s))
+
+    def _back(self, unit: _Unit) -> None:
+        if unit.failures:
+            LOG.warning("%s: unit %d: back", self.name, unit.address)
+        unit.failures = unit.due_ns = 0
+
     def _line_is_lost(self) -> bool:
         if any(unit.failures == 0 for unit in self._units):
             return False
         last = self._answered
         return last is None or len(self._units) == 1 or last.failures >= FAILURES_MAX
 
-    def _put_off(self, unit: _Unit) -> None:
+    def _put_off(self, unit: _Unit, failure: BusError) -> None:
+        if not unit.failures:
+            LOG.warning("%s: unit %d: %s", self.name, unit.address, failure)
         base_s = max(self._settings.interval_ms, self._settings.timeout_ms) / 1000
         doubled = 0 if unit is self._answered else min(unit.failures, 8)
         wait_s = min(RETRY_MAX_S, base_s * 2**doubled)
         unit.failures += 1
         unit.due_ns = self._monotonic_ns() + int(wait_s * 1e9)
 
-    async def _read(self, bus: Bus, unit: _Unit) -> Poll:
+    async def _read(self, bus: Bus, unit: _Unit, timeout_s: float | None = None) -> Poll:
         """Return one poll, timed in the middle between first question and last answer."""
         counts: list[int | None] = [None] * len(unit.points)
         flags: list[tuple[int, int]] = []
         asked_ns = self._monotonic_ns()
         for block in unit.blocks:
             try:
-                registers = await bus.read(unit.address, block.function, start=block.start, count=block.count)
+                registers = await bus.read(
+                    unit.address,
+                    block.function,
+                    start=block.start,
+                    count=block.count,
+                    timeout_s=timeout_s,
+                )
             except RefusedError:
                 refuse_block(block, flags)
             else:
                 decode_block(block, registers, counts=counts, flags=flags)
-        middle_ns = (asked_ns + self._monotonic_ns()) // 2
+        answered_ns = self._monotonic_ns()
+        if answered_ns - asked_ns > len(unit.blocks) * self._settings.timeout_ms * MS:
+            raise NoAnswerError("the answer was read too late to say when it was measured")
+        middle_ns = (asked_ns + answered_ns) // 2
         return Poll(layout=unit.layout.id, tick=ticks(middle_ns), counts=counts, flags=sorted(flags))
 
     async def _probe_unit(self, bus: Bus, unit: _Unit) -> ProbeLine:

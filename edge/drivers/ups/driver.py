@@ -46,6 +46,11 @@ class UpsDriver:
         """One layout of the chosen points."""
         return [self._layout]
 
+    @property
+    def late(self) -> GapCause:
+        """The NUT server, which answered late."""
+        return GapCause.BUS
+
     async def run(self, emit: Emitter) -> None:
         """Read every interval until cancelled; `DeviceUnavailable` when the server cannot be asked."""
         settings = self._settings

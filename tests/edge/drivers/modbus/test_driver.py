@@ -1,6 +1,7 @@
 """The driver against simulated units on a real TCP port: good, silent, garbled, slow, refusing, gone."""
 
 import asyncio
+import itertools
 import json
 import time
 import tomllib
@@ -101,6 +102,44 @@ def test_bad_unit_is_silent_while_the_others_go_on(
             assert all(count is not None for count in collector.of(bad.id)[0].counts)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_retries_of_a_silent_unit_cost_its_neighbour_no_round(
+    collector: Any, run_until: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with modbus_server([unit(1, "xy-md02"), unit(240, "vaisala-hmp")], now=now) as (line, port):
+            settings = ModbusDevice(
+                name="bus",
+                host="127.0.0.1",
+                port=port,
+                interval_ms=400,
+                timeout_ms=400,
+                unit=[
+                    ModbusUnit(address=240, profile="vaisala-hmp", prefix="b"),
+                    ModbusUnit(address=1, profile="xy-md02", prefix="a"),
+                ],
+            )
+            driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+            bad, good = driver.layouts
+            line.units[240].fault = "silence"
+            seen: list[int] = []
+
+            def watched() -> bool:
+                seen[:] = [poll.tick for poll in collector.of(good.id)]
+                if len(seen) >= 13:
+                    line.units[240].fault = ""
+                return bool(collector.of(bad.id))
+
+            await run_until(driver, collector, watched)
+            steps = [after - before for before, after in itertools.pairwise(seen[1:])]
+            assert len(steps) >= 11
+            assert all(2 * step <= 3 * 40 for step in steps), steps
+
+    asyncio.run(scenario())
+    said = [record.getMessage() for record in caplog.records if "unit 240" in record.getMessage()]
+    assert said == ["bus: unit 240: no answer within 0.4 s", "bus: unit 240: back"]
 
 
 @pytest.mark.requirement("G-5.1c", "G-6.11a", "G-6.11b", "G-6.11c")
