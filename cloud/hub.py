@@ -33,7 +33,9 @@ from cloud.supervisor import Health, supervise
 from cloud.tools import Tools
 from cloud.watch.service import BROKER as WATCH_BROKER
 from cloud.watch.service import Watch
+from cloud.web.api_page import mount_api_page
 from cloud.web.assets import library_faults
+from cloud.web.errors import mount_errors
 from cloud.web.feed import LiveFeed
 from cloud.web.pages import mount
 from cloud.web.settings import read_settings
@@ -228,6 +230,8 @@ async def _web(
                 now=tools.now,
                 broker_connected=services.broker_connected,
             )
+            mount_api_page(app, app.state.web.render)
+            mount_errors(app, app.state.web.render)
             yield _Web(tools, app=app, pool=pool, feed=feed, listener=listener)
 
 

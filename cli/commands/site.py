@@ -18,7 +18,7 @@ from cloud.store.sites_write import SiteConflictError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommand's words."""
     parser.add_argument("action", choices=["apply", "check"], help="apply the file, or only check it")
-    parser.add_argument("file", type=Path, help="TOML; see docs/reference/site-file.md")
+    parser.add_argument("file", type=Path, help="TOML; see docs/reference/hub-settings.md")
     default = os.environ.get("HENG_OWNER_DATABASE_URL") or os.environ.get("HENG_DATABASE_URL")
     parser.add_argument(
         "--database-url",
@@ -41,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "check":
         return 0
     if not arguments.database_url:
-        print("heng site: give --database-url or set HENG_DATABASE_URL", file=sys.stderr)
+        told = "no database: give --database-url, or set HENG_OWNER_DATABASE_URL or HENG_DATABASE_URL"
+        print(f"heng site: {told}", file=sys.stderr)
         return 2
     try:
         changes = asyncio.run(_apply(arguments.database_url, file))

@@ -3,15 +3,16 @@
 Errors of the API are `cloud.api.errors`.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from psycopg import OperationalError
+from starlette.exceptions import HTTPException
 
 from cloud.web.context import Web
-from cloud.web.render import language_of
+from cloud.web.render import Renderer, language_of
 from cloud.web.words import NO_DATABASE, NOT_HERE
 
 
@@ -30,16 +31,32 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except NotHereError:
-                return _failure(request, 404, NOT_HERE)
+                return _failure(_render(request), request, 404, NOT_HERE)
             except OperationalError:
-                return _failure(request, 503, NO_DATABASE)
+                return _failure(_render(request), request, 503, NO_DATABASE)
 
         return shown
 
 
-def _failure(request: Request, status: int, message: str) -> Response:
-    web: Web = request.app.state.web
+def mount_errors(app: FastAPI, render: Renderer) -> None:
+    """Let a browser see a page where there is nothing; every other client is answered as before."""
+    before = app.exception_handlers[HTTPException]
+
+    @app.exception_handler(404)
+    async def nothing(request: Request, error: HTTPException) -> Response:
+        if "text/html" in request.headers.get("accept", "").lower():
+            return _failure(render, request, 404, NOT_HERE)
+        answer = before(request, error)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+
+def _failure(render: Renderer, request: Request, status: int, message: str) -> Response:
     shows = {"page": "error", "message": language_of(request).say(message)}
-    response = web.render.page(request, "error.html", shows)
+    response = render.page(request, "error.html", shows)
     response.status_code = status
     return response
+
+
+def _render(request: Request) -> Renderer:
+    web: Web = request.app.state.web
+    return web.render

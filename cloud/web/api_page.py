@@ -1,0 +1,75 @@
+"""The page of the HTTP API: every address with its questions, from the OpenAPI document, and nothing else."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from cloud.web.errors import PageRoute
+from cloud.web.language import Language
+from cloud.web.render import Renderer, language_of
+from cloud.web.words import mark
+
+SUMMARIES = (
+    mark("Sites, with what is known of them now"),
+    mark("One site"),
+    mark("Gateways, with their site and whether they are online"),
+    mark("One gateway"),
+    mark("The ledger: batches received, missing, tombstoned, waiting and quarantined in each epoch"),
+    mark("Points, with their newest declaration"),
+    mark("One point"),
+    mark("Readings of a point, as stored while they are few, in buckets when they are many"),
+    mark("The newest reading of every point"),
+    mark("The newest position of everything that moves"),
+    mark("Where a point was"),
+    mark("Stretches without readings, and why"),
+    mark("What happened"),
+    mark("What was due, stored, explained and unexplained"),
+    mark("Whether the process answers"),
+    mark("Whether database, schema and broker are there; 503 when not"),
+    mark("Figures for Prometheus, in its text format"),
+)
+"""What the routes say of themselves, for the catalogues; a test compares them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One address; `link` is empty when something must be filled in first."""
+
+    path: str
+    summary: str
+    needed: str
+    optional: str
+    link: str
+
+
+def mount_api_page(app: FastAPI, render: Renderer) -> None:
+    """Add /api, to which /docs leads, to an app."""
+    router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+    async def page(request: Request) -> HTMLResponse:
+        rows = list(operations(app.openapi(), language_of(request)))
+        return render.page(request, "api.html", {"page": "api", "operations": rows})
+
+    async def docs() -> RedirectResponse:
+        return RedirectResponse("/api")
+
+    router.add_api_route("/api", page)
+    router.add_api_route("/docs", docs)
+    app.include_router(router)
+
+
+def operations(document: Mapping[str, Any], language: Language) -> Iterator[Operation]:
+    """Yield the addresses of an OpenAPI document in its order."""
+    for path, methods in document["paths"].items():
+        parameters = methods["get"].get("parameters", [])
+        needed = [one["name"] for one in parameters if one["required"]]
+        yield Operation(
+            path=path,
+            summary=language.say(methods["get"]["summary"]),
+            needed=", ".join(needed),
+            optional=", ".join(one["name"] for one in parameters if not one["required"]),
+            link="" if needed else path,
+        )
