@@ -1,14 +1,18 @@
 """Makes drivers out of settings; a driver's module and its libraries are imported only when it is used."""
 
-from collections.abc import Iterable, Sequence
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge.driver import Driver, MonotonicNs
 from wire.messages import Layout, PointDeclaration
 from wire.settings.base import Fault, SettingsError
+from wire.settings.check import check
 from wire.settings.gateway import Device, GatewaySettings
 from wire.settings.gnss import GnssDevice
-from wire.settings.modbus import ModbusDevice
+from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile
+from wire.settings.ups import UpsDevice
 
 
 class AssemblyError(Exception):
@@ -50,6 +54,61 @@ def build_driver(device: Device, monotonic_ns: MonotonicNs) -> Driver:
     from edge.drivers.ups.driver import UpsDriver
 
     return UpsDriver(device, monotonic_ns=monotonic_ns)
+
+
+def document_faults(data: object) -> list[Fault]:
+    """Return what `build_drivers` would find wrong with a TOML document, as far as its devices are right.
+
+    A Modbus device with faults of its own is asked with those of its units and profiles that have none.
+    """
+    drivers: list[Driver] = []
+    faults: list[Fault] = []
+    tables = data.get("device") if isinstance(data, Mapping) else None
+    for index, table in enumerate(tables if isinstance(tables, list) else ()):
+        device, units = _readable(table, index)
+        if device is None:
+            continue
+        try:
+            drivers.append(build_driver(device, time.monotonic_ns))
+        except SettingsError as error:
+            faults += [replace(fault, path=_path(index, units, fault.path)) for fault in error.faults]
+        except ValueError as error:
+            faults.append(Fault(f"device[{index}]", device.name, str(error)))
+    return faults + _points_twice(drivers)
+
+
+def _readable(table: object, index: int) -> tuple[Device | None, Sequence[int]]:
+    """Return the device that a table describes, and where its units stand in it; None if none is left."""
+    driver = table.get("driver") if isinstance(table, Mapping) else None
+    if not isinstance(table, Mapping) or driver not in ("modbus", "gnss", "ups"):
+        return None, ()
+    if driver == "gnss":
+        return check(table, GnssDevice)[0], ()
+    if driver == "ups":
+        return check(table, UpsDevice)[0], ()
+    whole, _ = check(table, ModbusDevice)
+    if whole is not None:
+        return whole, range(len(whole.unit))
+    units, profiles = table.get("unit"), table.get("profile", [])
+    if not isinstance(units, list) or not isinstance(profiles, list):
+        return None, ()
+    if any(check(profile, Profile)[1] for profile in profiles):
+        return None, ()
+    places = [place for place, unit in enumerate(units) if not check(unit, ModbusUnit)[1]]
+    part = {
+        "name": f"device-{index}",
+        "host": "localhost",
+        "unit": [units[place] for place in places],
+        "profile": profiles,
+    }
+    return check(part, ModbusDevice)[0], places
+
+
+def _path(index: int, units: Sequence[int], path: str) -> str:
+    def place(found: re.Match[str]) -> str:
+        return f"unit[{units[int(found[1])]}]"
+
+    return f"device[{index}]." + re.sub(r"^unit\[(\d+)\]", place, path)
 
 
 def _points_twice(drivers: Iterable[Driver]) -> list[Fault]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.assembly import AssemblyError, build_drivers
+from edge.assembly import AssemblyError, build_drivers, document_faults
 from edge.driver import Driver, ProbeLine
 from edge.main import Gateway, end, real_world, serve
 from provisioning.errors import IdentityError
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run or check; 2 when the settings are not right."""
-    settings, faults = read_settings(arguments.settings)
+    settings, faults = read_settings(arguments.settings, more=document_faults)
     folder = arguments.settings.resolve().parent
     identity: GatewayIdentity | None = None
     if settings is not None:

@@ -1,10 +1,10 @@
 """What the settings models share: their base class and the small types that several of them use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -78,6 +78,9 @@ MISSING = _Missing()
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every settings model. Keys it does not name are faults."""
+
+    names_once: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """List of tables -> (key that names each, what is expected): told even where some table is faulty."""
 
     def faults(self) -> Iterable[Fault]:
         """Yield what is wrong between fields that are each right; paths are relative to this model."""

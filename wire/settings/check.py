@@ -7,13 +7,15 @@ file and starts nothing.
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import TypeVar
+from types import MethodType
+from typing import TypeVar, cast
 
 import msgspec
-from msgspec import inspect
+from msgspec import inspect, structs
 
 from wire.settings.base import MISSING, Fault, Settings
 
@@ -48,10 +50,11 @@ def _struct(value: object, kind: inspect.Type, path: str) -> Iterator[Fault]:
     if not isinstance(value, Mapping):
         yield Fault(path, value, "a table of " + _words(f.encode_name for f in kind.fields))
         return
-    faults = list(_fields(value, kind, path))
-    yield from faults
-    if not faults:
-        yield from _cross(value, kind, path)
+    faulty = list(_fields(value, kind, path))
+    yield from faulty
+    if issubclass(kind.cls, Settings):
+        yield from _names_twice(value, kind.cls, path)
+        yield from _cross(value, kind, path, whole=not faulty)
 
 
 def _fields(value: Mapping[str, object], kind: inspect.StructType, path: str) -> Iterator[Fault]:
@@ -69,11 +72,50 @@ def _fields(value: Mapping[str, object], kind: inspect.StructType, path: str) ->
             yield Fault(_join(path, name), MISSING, _expectation(field.type))
 
 
-def _cross(value: Mapping[str, object], kind: inspect.StructType, path: str) -> Iterator[Fault]:
-    """Ask the model itself, once all its fields are right."""
-    if issubclass(kind.cls, Settings):
-        model: Settings = msgspec.convert(value, kind.cls)
-        for fault in model.faults():
+def _names_twice(value: Mapping[str, object], model: type[Settings], path: str) -> Iterator[Fault]:
+    for field, (key, expected) in model.names_once.items():
+        tables = value.get(field)
+        seen: list[object] = []
+        for index, table in enumerate(tables if isinstance(tables, list) else ()):
+            name = table.get(key) if isinstance(table, Mapping) else None
+            if isinstance(name, str) and name in seen:
+                yield Fault(_join(path, f"{field}[{index}].{key}"), name, expected)
+            seen.append(name)
+
+
+class _Unread(Exception):
+    """A model asked for a field that is faulty itself."""
+
+
+class _Partly:
+    """Stands for a model of which some fields are faulty: the others can be asked."""
+
+    def __init__(self, value: Mapping[str, object], kind: inspect.StructType) -> None:
+        self._value = value
+        self._model = kind.cls
+        self._kinds = {field.encode_name: field.type for field in kind.fields}
+
+    def __getattr__(self, name: str) -> object:
+        field = next((field for field in structs.fields(self._model) if field.name == name), None)
+        if field is None:
+            return MethodType(getattr(self._model, name), self)
+        if name in self._value:
+            if any(_walk(self._value[name], self._kinds[name], name)):
+                raise _Unread(name)
+            return msgspec.convert(self._value[name], field.type)
+        if field.required:
+            raise _Unread(name)
+        return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+
+
+def _cross(
+    value: Mapping[str, object], kind: inspect.StructType, path: str, *, whole: bool
+) -> Iterator[Fault]:
+    """Ask the model itself, as far as the fields it looks at are right."""
+    assert issubclass(kind.cls, Settings)
+    model = msgspec.convert(value, kind.cls) if whole else cast("Settings", _Partly(value, kind))
+    with suppress(_Unread):
+        for fault in kind.cls.faults(model):
             yield replace(fault, path=_join(path, fault.path))
 
 

@@ -5,9 +5,9 @@ Relative folders are relative to the file. What the values do is described in
 """
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -87,20 +87,22 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     clock: ClockSection = ClockSection()
     device: Annotated[list[Device], Meta(min_length=1, max_length=64)]
 
-    def faults(self) -> Iterable[Fault]:
-        """Two devices of one name."""
-        names = [device.name for device in self.device]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                yield Fault(f"device[{index}].name", name, "a name that no other device has")
+    names_once: ClassVar = {"device": ("name", "a name that no other device has")}
 
 
-def read_settings(file: Path) -> tuple[GatewaySettings | None, list[Fault]]:
-    """Return the settings of a TOML file and no faults, or None and every fault; never raises."""
+def read_settings(
+    file: Path, *, more: Callable[[object], Iterable[Fault]] = lambda _: ()
+) -> tuple[GatewaySettings | None, list[Fault]]:
+    """Return the settings of a TOML file and no faults, or None and every fault; never raises.
+
+    `more` names what else is wrong with the document, which may have any faults.
+    """
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         return None, [Fault(str(file), error.strerror or "unreadable", "a file that can be read")]
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, an endless number, endless brackets
         return None, [Fault(str(file), str(error), "TOML in UTF-8")]
-    return check(data, GatewaySettings)
+    settings, faults = check(data, GatewaySettings)
+    faults += more(data)
+    return (None, faults) if faults else (settings, [])

@@ -7,7 +7,7 @@ This module reads no file.
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -113,11 +113,7 @@ class Profile(Settings, frozen=True, kw_only=True):
     """How many registers that nobody asked for may be read along to merge two reads into one."""
     value: Annotated[list[ProfileValue], Meta(min_length=1, max_length=2048)]
 
-    def faults(self) -> Iterator[Fault]:
-        """A point named twice."""
-        names = [value.point for value in self.value]
-        for index in _repeated(names):
-            yield Fault(f"value[{index}].point", names[index], "a name that is used once in the profile")
+    names_once: ClassVar = {"value": ("point", "a name that is used once in the profile")}
 
 
 class ModbusUnit(Settings, frozen=True, kw_only=True):
@@ -148,11 +144,7 @@ class ModbusDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag=
     unit: Annotated[list[ModbusUnit], Meta(min_length=1, max_length=255)]
     profile: list[Profile] = field(default_factory=list)
 
-    def faults(self) -> Iterator[Fault]:
-        """A profile declared twice; what needs the gateway's own profiles is in `use_faults`."""
-        names = [profile.name for profile in self.profile]
-        for index in _repeated(names):
-            yield Fault(f"profile[{index}].name", names[index], "a name that is used once")
+    names_once: ClassVar = {"profile": ("name", "a name that is used once")}
 
     def use_faults(self, shipped: Mapping[str, Profile]) -> Iterator[Fault]:
         """Yield units that ask for what is not there, given the profiles that come with the gateway."""

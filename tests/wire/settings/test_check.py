@@ -119,6 +119,23 @@ def test_all_faults_come_at_once() -> None:
         assert ": expected " in rest
 
 
+def test_faults_between_fields_come_with_those_of_fields() -> None:
+    bad = GOOD.replace('host = "127.0.0.1"', "port = 99999\nresend_s = 20\nresend_max_s = 5")
+    bad = bad.replace('"system", "hub"', '"hub", "hub"').replace("drift_ppm = 20.0", "drift_ppm = -1")
+    bad = bad.replace('"ups-1"', '"room-1"').replace('name = "gnss-1"', 'name = "room-1"\nport = 0')
+    _, faults = check(tomllib.loads(bad), GatewaySettings)
+    assert sorted(fault.path for fault in faults) == [
+        "clock.drift_ppm",
+        "clock.sources[1]",
+        "device[1].name",
+        "device[2].name",
+        "device[2].port",
+        "uplink.host",
+        "uplink.port",
+        "uplink.resend_max_s",
+    ]
+
+
 @given(TOML)
 def test_any_document_gives_faults_and_never_an_error(data: object) -> None:
     found, faults = check(data, GatewaySettings)
