@@ -152,6 +152,30 @@ def test_killed_gateway_sends_what_it_had_and_tells_the_gap(site: Site) -> None:
     asyncio.run(story())
 
 
+def test_frozen_gateway_takes_the_blame_for_its_own_pause(site: Site) -> None:
+    async def story() -> None:
+        async with simulated(LOAD) as ports, watched(site) as acker:
+            site.write_settings(ports)
+            process = site.start()
+            await until(lambda: len(ticks(acker.arrivals)) > 10)
+            process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(4)
+            process.send_signal(signal.SIGCONT)
+            before = len(ticks(acker.arrivals))
+            await until(lambda: len(ticks(acker.arrivals)) > before + 10)
+            site.stop(process)
+        stored = ticks(acker.arrivals)
+        (long,) = [(a, b) for a, b in pairwise(stored) if b - a > 300]
+        told = [gap for gap in gaps(acker.arrivals) if gap.to_tick == long[1]]
+        assert {gap.point for gap in told} == {f"line-0/1/t{place}" for place in range(4)}
+        assert {(gap.cause, gap.from_tick) for gap in told} == {(GapCause.GATEWAY, long[0])}
+        events = [event for a in once(acker.arrivals) for event in a.batch.events]
+        (started,) = [event for event in events if event.kind == "gateway_started"]
+        assert started.data["clean_stop_before"] is False
+
+    asyncio.run(story())
+
+
 def test_start_without_a_broker_loses_nothing(site: Site) -> None:
     async def story() -> None:
         port = free_port()
