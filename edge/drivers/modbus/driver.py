@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from edge.driver import DeviceUnavailable, Emitter, MonotonicNs, ProbeLine, ticks
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, NoAnswerError, RefusedError
@@ -17,6 +18,7 @@ from edge.drivers.modbus.catalogue import profiles_of
 from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block
 from wire.layouts import make_layout
 from wire.messages import TICK_MS, Layout, PointDeclaration, Poll
+from wire.quantities import QUANTITIES
 from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile, chosen_values
 from wire.status import GapCause
 
@@ -199,10 +201,16 @@ class ModbusDriver:
                 await bus.reopen()
             return ProbeLine(what, ok=False, answer=str(error))
         said = [
-            f"{point.name} = {'absent' if count is None else f'{count}e{point.exponent}'}"
+            f"{point.name} = {'absent' if count is None else _with_unit(point, count)}"
             for point, count in zip(unit.points, poll.counts, strict=True)
         ]
         return ProbeLine(what, ok=any(count is not None for count in poll.counts), answer=", ".join(said))
+
+
+def _with_unit(point: PointDeclaration, count: int) -> str:
+    """Return a count as a person reads it: exact, with the unit of its quantity."""
+    number = f"{Decimal(count).scaleb(point.exponent):f}"
+    return f"{number} {QUANTITIES[point.quantity].unit}".rstrip()
 
 
 def first_round(now_ns: int) -> tuple[int, int]:
