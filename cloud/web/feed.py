@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cloud.store import feed as store_feed
 from cloud.store.connection import Connection, StoreConnection
@@ -16,9 +16,11 @@ from cloud.store.latest import Latest, latest_of
 from cloud.store.points import Point, list_points
 from cloud.store.positions_read import LatestPosition, list_latest_positions
 from cloud.store.sites import Gateway, Site, list_gateways, list_sites
+from cloud.web.overview import site_kinds
 
 QUEUE_MAX = 64
 WAKE_S = 1.0
+JUDGE = timedelta(seconds=1)
 """The feed is looked at this often even when nothing woke it."""
 REST_S = 0.1
 """Wake-ups that come closer than this are answered together."""
@@ -67,6 +69,8 @@ class LiveFeed:
         self.positions: dict[int, LatestPosition] = {}
         self.sites: tuple[Site, ...] = ()
         self.gateways: tuple[Gateway, ...] = ()
+        self.site_kinds: dict[str, str] = {}
+        self._judged_at: datetime | None = None
         self.connected = False
 
     @contextmanager
@@ -97,6 +101,7 @@ class LiveFeed:
                 self._position = await store_feed.head(connection)
                 await self._read_directory(connection)
                 await self._read_values(connection, None)
+                self._judge(at_once=True)
                 self.connected = True
                 self._tell(Change(everything=True))
                 up()
@@ -116,10 +121,27 @@ class LiveFeed:
             points, positions = (
                 await self._read_values(connection, news.gateways) if news.gateways else ((), ())
             )
-            if points or positions or sites:
-                self._tell(Change(points, positions, sites))
+            states = self._judge(at_once=sites) or sites
+            if points or positions or states:
+                self._tell(Change(points, positions, states))
             if woken:
                 await asyncio.sleep(REST_S)
+
+    def _judge(self, *, at_once: bool) -> bool:
+        """Judge the sites anew, else once a second; return whether a state changed, be it by time alone."""
+        now = self._now()
+        if not at_once and self._judged_at is not None and now - self._judged_at < JUDGE:
+            return False
+        before, self._judged_at = self.site_kinds, now
+        points = [self.latest.get(point.id) or self._heard(point) for point in self._directory.values()]
+        self.site_kinds = site_kinds(self.sites, self.gateways, points, now)
+        return self.site_kinds != before
+
+    def _heard(self, point: Point) -> Latest:
+        """Return what is known of a point without readings: when its newest position was, or nothing."""
+        position = self.positions.get(point.id)
+        at = position.observed_at if position is not None else None
+        return Latest(point, "never" if at is None else "live", at, None, None, None, None, None)
 
     async def _read_directory(self, connection: Connection) -> bool:
         """Read sites and gateways; return whether what pages show of them changed."""
@@ -138,7 +160,7 @@ class LiveFeed:
         fresh = [
             id_ for id_, at in times.items() if id_ not in self.latest or self.latest[id_].observed_at != at
         ]
-        if gateways is None or any(id_ not in self._directory for id_ in fresh):
+        if gateways is None or len(self._directory) != sum(site.points for site in self.sites):
             self._directory = {point.id: point for point in await _all_points(connection)}
         known = [self._directory[id_] for id_ in fresh if id_ in self._directory]
         points = tuple(await latest_of(connection, known, now=now))

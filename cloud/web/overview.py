@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cloud.store.latest import Latest
@@ -10,6 +11,7 @@ from cloud.web.figures import milliseconds, unit
 from cloud.web.language import Language
 from cloud.web.render import zone_of
 from cloud.web.sparkline import Drawing
+from cloud.web.standing import gateway_kind, site_kind
 from cloud.web.values import Shown, show
 from cloud.web.words import FIGURES, KINDS, LEAVES, STATES, state_word
 
@@ -83,28 +85,20 @@ class Figure:
     count: int
 
 
-def gateway_kind(gateway: Gateway) -> str:
-    """Return a gateway's state; one that was never heard is not monitored, never green."""
-    if gateway.online:
-        return "online"
-    heard = gateway.online_since is not None or gateway.last_batch_at is not None
-    return "suspected" if heard else "unmonitored"
+def site_kinds(
+    sites: Sequence[Site], gateways: Sequence[Gateway], latest: Iterable[Latest], now: datetime
+) -> dict[str, str]:
+    """Return every site's state by its name."""
+    points: dict[int, list[Latest]] = {}
+    for one in latest:
+        points.setdefault(one.point.site_id, []).append(one)
+    return {site.name: site_kind(_of(gateways, site), points.get(site.id, ()), now) for site in sites}
 
 
-def site_kind(gateways: Iterable[Gateway]) -> str:
-    """Return a site's state from its gateways'; a site without one is not monitored."""
-    kinds = {gateway_kind(gateway) for gateway in gateways}
-    if not kinds or kinds == {"unmonitored"}:
-        return "unmonitored"
-    if kinds == {"online"}:
-        return "online"
-    return "partly" if "online" in kinds else "suspected"
-
-
-def states(sites: Sequence[Site], gateways: Sequence[Gateway], language: Language) -> list[State]:
-    """Return the states of all sites and gateways, for the live stream."""
+def states(kinds: Mapping[str, str], gateways: Sequence[Gateway], language: Language) -> list[State]:
+    """Return the states of all sites (as `site_kinds` gives them) and gateways, for the live stream."""
     return [
-        *(_state(f"state-{site.name}", site_kind(_of(gateways, site)), language) for site in sites),
+        *(_state(f"state-{site}", kind, language) for site, kind in kinds.items()),
         *(_state(f"gateway-{one.name}", gateway_kind(one), language) for one in gateways),
     ]
 
@@ -116,8 +110,9 @@ def site_view(
     latest: Sequence[Latest],
     sparks: Mapping[int, Drawing],
     language: Language,
+    now: datetime,
 ) -> SiteView:
-    """Return what a page shows of a site."""
+    """Return what a page shows of a site; `latest`: its points, positions are judged but not listed."""
     zone = zone_of(site.time_zone)
     own = _of(gateways, site)
     return SiteView(
@@ -127,9 +122,15 @@ def site_view(
         kind_word=language.say(KINDS[site.kind]),
         time_zone=zone.key,
         zone=zone,
-        state=_state(f"state-{site.name}", site_kind(own), language),
+        state=_state(f"state-{site.name}", site_kind(own, latest, now), language),
         gateways=[_gateway(one, language) for one in own],
-        places=_places([point_row(one, sparks.get(one.point.id), language, zone=zone) for one in latest]),
+        places=_places(
+            [
+                point_row(one, sparks.get(one.point.id), language, zone=zone)
+                for one in latest
+                if one.point.quantity != "position"
+            ]
+        ),
     )
 
 
@@ -158,13 +159,11 @@ def _label(leaf: str, quantity: str, language: Language) -> str:
     return f"{language.quantity(quantity)} · {own}"
 
 
-def figures(
-    sites: Sequence[Site], gateways: Sequence[Gateway], language: Language, *, silent: int
-) -> list[Figure]:
-    """Return the counts on top of the page."""
-    kinds = [site_kind(_of(gateways, site)) for site in sites]
+def figures(site_states: Mapping[str, str], language: Language, *, silent: int) -> list[Figure]:
+    """Return the counts on top of the page; `site_states` as `site_kinds` gives them."""
+    kinds = list(site_states.values())
     counts = {
-        "sites": len(sites),
+        "sites": len(kinds),
         "online": kinds.count("online"),
         "partly": kinds.count("partly"),
         "suspected": kinds.count("suspected"),

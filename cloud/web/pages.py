@@ -19,7 +19,7 @@ from cloud.web.context import Web
 from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
-from cloud.web.overview import figures, site_view
+from cloud.web.overview import figures, site_kinds, site_view
 from cloud.web.render import Renderer, language_of
 from cloud.web.settings import WebSettings
 from cloud.web.site_page import add_site_pages
@@ -37,6 +37,7 @@ def mount(
     feed: LiveFeed,
     settings: WebSettings,
     now: Callable[[], datetime],
+    broker_connected: Callable[[], bool],
 ) -> None:
     """Add the pages to an app; `feed.run()` is the caller's task. Raises `SettingsError`."""
     mount_assets(app, settings)
@@ -47,7 +48,7 @@ def mount(
     router = APIRouter(include_in_schema=False, route_class=PageRoute)
     _add_now(router, web)
     _add_map(router, web)
-    _add_live(router, web)
+    _add_live(router, web, broker_connected)
     add_site_pages(router, web)
     app.include_router(router)
 
@@ -66,16 +67,16 @@ def _add_now(router: APIRouter, web: Web) -> None:
             site_view(
                 site,
                 gateways=gateways,
-                latest=[
-                    one for one in latest if one.point.site_id == site.id and one.point.quantity != "position"
-                ],
+                latest=[one for one in latest if one.point.site_id == site.id],
                 sparks=sparks,
                 language=language,
+                now=web.now(),
             )
             for site in sites
         ]
         silent = sum(one.state == "silent" for one in latest)
-        counts = figures(sites, gateways, language, silent=silent)
+        kinds = site_kinds(sites, gateways, latest, web.now())
+        counts = figures(kinds, language, silent=silent)
         return web.render.page(request, "now.html", {"page": "now", "sites": views, "figures": counts})
 
     async def counts(request: Request) -> HTMLResponse:
@@ -83,7 +84,8 @@ def _add_now(router: APIRouter, web: Web) -> None:
             sites, gateways = await list_sites(connection), await list_gateways(connection)
             latest = await list_latest(connection, now=web.now(), limit=POINTS_MAX)
         silent = sum(one.state == "silent" for one in latest)
-        shown = figures(sites, gateways, language_of(request), silent=silent)
+        kinds = site_kinds(sites, gateways, latest, web.now())
+        shown = figures(kinds, language_of(request), silent=silent)
         return web.render.page(request, "now_figures.html", {"figures": shown})
 
     router.add_api_route("/", page)
@@ -125,11 +127,11 @@ def _add_map(router: APIRouter, web: Web) -> None:
     router.add_api_route("/parts/tracks", tracks)
 
 
-def _add_live(router: APIRouter, web: Web) -> None:
+def _add_live(router: APIRouter, web: Web, broker_connected: Callable[[], bool]) -> None:
     async def live(request: Request, site: str | None = None) -> StreamingResponse:
         view = View(language_of(request), site)
         return StreamingResponse(
-            stream(web.feed, view, now=web.now),
+            stream(web.feed, view, now=web.now, broker_connected=broker_connected),
             media_type="text/event-stream",
             headers={**NO_STORE, "X-Accel-Buffering": "no"},
         )

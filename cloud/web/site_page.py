@@ -57,8 +57,9 @@ class SitePages:
             gateways = await list_gateways(connection, site_id=site.id)
             latest = await list_latest(connection, now=web.now(), site_id=site.id)
             positions = await list_latest_positions(connection, now=web.now(), site_id=site.id)
+        periods = {one.point.id: one.point.period_ms for one in latest}
         measured = [one for one in latest if one.point.quantity != "position"]
-        view = site_view(site, gateways=gateways, latest=measured, sparks={}, language=language)
+        view = site_view(site, gateways=gateways, latest=latest, sparks={}, language=language, now=web.now())
         shows = {
             "page": "site",
             "site": view,
@@ -69,6 +70,7 @@ class SitePages:
                 {
                     "point": one.point_id,
                     "at": milliseconds(one.observed_at),
+                    "due": periods.get(one.point_id),
                     "words": position_words(one, language),
                 }
                 for one in positions

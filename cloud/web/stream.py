@@ -1,6 +1,6 @@
 """The live stream of a page as server-sent events: all that is known, then changes. It reads no database.
 
-Events: `time` (the hub's clock, at least every 5 s), `points`, `positions`, `states`; their data is JSON.
+Events: `time` (the hub's clock, at least every second), `points`, `positions`, `states`; their data is JSON.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from cloud.web.render import zone_of
 from cloud.web.tracks import position_json
 from cloud.web.values import show
 
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 1.0
+"""`live.js` takes the stream for lost after four of them."""
 RETRY_MS = 2000
 
 
@@ -34,13 +35,18 @@ class View:
     """None: all sites."""
 
 
-async def stream(feed: LiveFeed, view: View, *, now: Callable[[], datetime]) -> AsyncIterator[bytes]:
+async def stream(
+    feed: LiveFeed, view: View, *, now: Callable[[], datetime], broker_connected: Callable[[], bool]
+) -> AsyncIterator[bytes]:
     """Yield events until the page goes away or the hub stops."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     with feed.client() as client:
         change: Change | None = Change(everything=True)
         while change is not None:
-            yield _event("time", {"now": milliseconds(now()), "connected": feed.connected})
+            yield _event(
+                "time",
+                {"now": milliseconds(now()), "connected": feed.connected, "broker": broker_connected()},
+            )
             for event in _events(feed, view, change):
                 yield event
             try:
@@ -64,7 +70,7 @@ def _events(feed: LiveFeed, view: View, change: Change) -> Iterable[bytes]:
     if placed:
         yield _event("positions", placed)
     if change.sites or change.everything:
-        yield _event("states", [asdict(one) for one in states(feed.sites, feed.gateways, view.language)])
+        yield _event("states", [asdict(one) for one in states(feed.site_kinds, feed.gateways, view.language)])
 
 
 def _event(name: str, data: Any) -> bytes:

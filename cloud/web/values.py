@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from cloud.store.latest import SILENT_PERIODS, Latest
 from cloud.web.figures import NONE, exact, milliseconds, shown, unit
 from cloud.web.language import Language
-from cloud.web.words import NEVER, SILENT, STATUSES, state_word
+from cloud.web.words import LAST_VALUE, NEVER, SILENT, STATUSES, duration, state_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Shown:
     """ms since 1970."""
     clock: str
     count: int | None
+    stale: bool
+    """Silent: the value is the last one, and says nothing of now."""
     exponent: int
     """The value is exactly `count * 10**exponent`; for charts."""
 
@@ -54,6 +56,7 @@ def show(latest: Latest, language: Language, zone: ZoneInfo) -> Shown:
         at=milliseconds(latest.observed_at) if latest.observed_at else None,
         clock=clock_text(latest.observed_at, zone) if latest.observed_at else "",
         count=int(value.scaleb(-exponent)) if value is not None else None,
+        stale=latest.state == "silent",
         exponent=exponent,
     )
 
@@ -81,6 +84,8 @@ def _flag(latest: Latest, language: Language) -> str:
     """Return the remark; that a point is silent weighs more than what it said last."""
     if latest.state == "never":
         return language.say(NEVER)
+    if latest.state == "silent" and latest.value is not None and latest.age_s is not None:
+        return language.say(LAST_VALUE) % {"time": duration(language, round(latest.age_s * 1000))}
     if latest.state == "silent":
         return language.say(SILENT)
     if latest.status in (None, "good"):

@@ -50,6 +50,7 @@ STATUSES = {
 }
 NEVER = mark("No reading yet")
 SILENT = mark("Silent: nothing newer")
+LAST_VALUE = mark("Silent: last value, %(time)s old")
 ABSENT = mark("Absent")
 CAUSES = {
     "sensor": mark("Gap: sensor"),
@@ -138,6 +139,8 @@ BROWSER = {
     "ago": mark("%(time)s ago"),
     "late": mark("late"),
     "silent": SILENT,
+    "last_value": LAST_VALUE,
+    "last_known": mark("Last known: %(state)s"),
     "absent": ABSENT,
     "gap": mark("Gap"),
     "still_open": mark("still open"),
@@ -176,7 +179,12 @@ def for_browser(language: Language) -> dict[str, object]:
 
 
 def ago(language: Language, age_ms: int) -> str:
-    """Return how long ago, in the coarsest unit that keeps two digits (as `live.js` writes it)."""
+    """Return how long ago (as `live.js` writes it)."""
+    return language.say(BROWSER["ago"]) % {"time": duration(language, age_ms)}
+
+
+def duration(language: Language, age_ms: int) -> str:
+    """Return a time span in the coarsest unit that keeps two digits (as `live.js` writes it)."""
     seconds = max(0, age_ms // 1000)
     count, unit = (
         (seconds, "s")
@@ -187,9 +195,7 @@ def ago(language: Language, age_ms: int) -> str:
         if seconds < 172_800
         else (seconds // 86_400, "d")
     )
-    return language.say(BROWSER["ago"]) % {
-        "time": f"{count}\N{NARROW NO-BREAK SPACE}{language.say(UNITS[unit])}"
-    }
+    return f"{count}\N{NARROW NO-BREAK SPACE}{language.say(UNITS[unit])}"
 
 
 def state_word(language: Language, word: str) -> str:

@@ -29,7 +29,7 @@ def test_age_ticks_and_a_silent_point_is_said_to_be_late(browse) -> None:
     page = browse().open("/sites/van-1?lang=en")
     row = page.locator("table.values tr[data-point]").first
     assert "late" in row.locator(".age").inner_text()
-    assert row.locator(".flag").inner_text() == "Silent: nothing newer"
+    assert row.locator(".flag").inner_text().startswith("Silent: last value, ")
     page = browse().open("/?lang=en")
     age = page.locator("section", has=page.locator("#site-lab-1")).locator(".age").first
     before = age.inner_text()
@@ -69,8 +69,12 @@ def test_stream_that_cannot_be_had_is_said_and_comes_back(browse) -> None:
     lost = watched.page.locator("#link-state[data-state=lost]")
     lost.wait_for()
     assert "no longer live" in lost.inner_text()
+    for state in watched.page.locator(".state").all():
+        assert state.inner_text().startswith("Last known: ")
+        assert state.get_attribute("class") == "state unmonitored"
     watched.page.unroute("**/live?*")
     watched.page.locator("#link-state[data-state=live]").wait_for(timeout=20_000)
+    assert "Last known" not in watched.page.locator("main").inner_text()
 
 
 def test_stream_that_falls_silent_is_said_to_be_lost(browse) -> None:

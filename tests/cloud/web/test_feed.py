@@ -152,7 +152,7 @@ def test_stream_says_everything_first_then_what_changes_and_ends_with_the_hub(
         feed = LiveFeed(hub_dsn, now=now)
         events: list[tuple[str, object]] = []
         async with _running(feed):
-            spoken = stream(feed, View(language("zh"), "lab-1"), now=now)
+            spoken = stream(feed, View(language("zh"), "lab-1"), now=now, broker_connected=lambda: True)
             async for chunk in spoken:
                 events += _events(chunk)
                 if events and events[-1][0] == "states":

@@ -37,7 +37,10 @@ def test_point_that_never_gave_a_reading_says_so() -> None:
 
 def test_silent_point_says_so_beside_its_last_value() -> None:
     shown = show(Latest(POINT, "silent", NOW, "20.1", "20.1", None, "good", 99.0), language("en"), ZONE)
-    assert (shown.text, shown.flag) == ("20.1", "Silent: nothing newer")
+    assert (shown.text, shown.flag) == ("20.1", "Silent: last value, 99\u202fs old")
+    assert shown.stale
+    shown = show(Latest(POINT, "silent", NOW, None, None, None, "invalid", 99.0), language("en"), ZONE)
+    assert (shown.text, shown.flag) == ("—", "Silent: nothing newer")
 
 
 def test_state_is_a_word() -> None:

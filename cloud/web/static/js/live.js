@@ -2,25 +2,31 @@
 // Values arrive as the text to show (exact decimals made by the hub); nothing is computed from them here.
 
 const words = JSON.parse(document.getElementById("words").textContent);
-const SILENCE_MS = 25_000; // the hub speaks at least every 10 s
+const SILENCE_MS = 4_000; // the hub speaks at least every second
 
 let serverAheadMs = Number(document.body.dataset.now) - Date.now();
 let heardAt = Date.now();
+let fault = null; // what the hub says of itself: "database", "broker" or nothing
 
 /** The hub's time now, ms since 1970, whatever this computer's clock says. */
 export function hubNow() {
   return Date.now() + serverAheadMs;
 }
 
-/** How long ago, in the words of the page. */
-export function ago(ms) {
+/** How long, in the words of the page. */
+export function duration(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const [count, unit] =
     seconds < 120 ? [seconds, "s"]
     : seconds < 7200 ? [Math.floor(seconds / 60), "min"]
     : seconds < 172800 ? [Math.floor(seconds / 3600), "h"]
     : [Math.floor(seconds / 86400), "d"];
-  return words.ago.replace("%(time)s", `${count}\u202f${words.units[unit]}`);
+  return `${count}\u202f${words.units[unit]}`;
+}
+
+/** How long ago, in the words of the page. */
+export function ago(ms) {
+  return words.ago.replace("%(time)s", duration(ms));
 }
 
 function tick() {
@@ -33,8 +39,8 @@ function tick() {
     const shown = late ? `${text} · ${words.late}` : text;
     if (element.textContent !== shown) element.textContent = shown;
     element.classList.toggle("late", late);
-    const flag = late && element.closest("[data-point]")?.querySelector(".flag");
-    if (flag && flag.textContent !== words.silent) flag.textContent = words.silent;
+    const row = due && element.closest("[data-point], [data-position]");
+    if (row) writeStale(row, late, age);
   }
   setLink(Date.now() - heardAt < SILENCE_MS);
 }
@@ -44,10 +50,35 @@ let everLive = false;
 
 function setLink(alive) {
   if (!everLive && alive) return;
-  const state = alive ? "live" : "lost";
-  if (link.dataset.state === state) return;
+  const said = alive ? fault ?? "live" : "lost";
+  const state = said === "live" ? "live" : "lost";
+  const text = link.dataset[`${said}Word`];
+  if (link.dataset.state === state && link.textContent === text) return;
   link.dataset.state = state;
-  link.textContent = alive ? link.dataset.liveWord : link.dataset.lostWord;
+  link.textContent = text;
+  for (const element of document.querySelectorAll(".state")) paintState(element);
+}
+
+/** What a state is worth: as the hub says it while it is heard and hears; else grey, with what was known last. */
+function paintState(element) {
+  element.dataset.kind ??= element.className.replace("state", "").trim();
+  element.dataset.word ??= element.textContent;
+  const known = link.dataset.state !== "lost";
+  element.className = `state ${known ? element.dataset.kind : "unmonitored"}`;
+  element.textContent = known ? element.dataset.word : words.last_known.replace("%(state)s", element.dataset.word);
+}
+
+/** A silent row is grey, and its remark says that this is the last value and how old it is. */
+function writeStale(row, late, age) {
+  const was = row.classList.contains("stale");
+  row.classList.toggle("stale", late);
+  const flag = row.querySelector(".flag");
+  if (!flag) return;
+  if (late) {
+    const absent = row.querySelector(".value.absent");
+    const text = absent ? words.silent : words.last_value.replace("%(time)s", duration(age));
+    if (flag.textContent !== text) flag.textContent = text;
+  } else if (was && "position" in row.dataset) flag.textContent = "";
 }
 
 function writeAge(cell, point) {
@@ -84,9 +115,10 @@ function writePoint(row, point) {
 
 function writeState(id, state) {
   const element = document.getElementById(id);
-  if (!element || element.textContent === state.word) return;
-  element.className = `state ${state.kind}`;
-  element.textContent = state.word;
+  if (!element) return;
+  element.dataset.kind = state.kind;
+  element.dataset.word = state.word;
+  paintState(element);
 }
 
 const handlers = {
@@ -101,9 +133,10 @@ const handlers = {
     document.body.dispatchEvent(new Event("heng:states"));
   },
   positions() {},
-  time({ now, connected }) {
+  time({ now, connected, broker }) {
     serverAheadMs = now - Date.now();
-    if (!connected) heardAt = 0;
+    fault = !connected ? "database" : !broker ? "broker" : null;
+    setLink(true);
   },
 };
 
@@ -114,7 +147,6 @@ function follow(address) {
     source.addEventListener(name, (message) => {
       heardAt = Date.now();
       everLive = true;
-      setLink(true);
       const data = JSON.parse(message.data);
       handle(data);
       document.dispatchEvent(new CustomEvent(`heng:${name}`, { detail: data }));
