@@ -39,6 +39,8 @@ class Arrived:
     topic: str
     payload: bytes
     received_at: datetime
+    retained: bool = False
+    """Kept by the broker from before the subscription."""
 
 
 class Mailbox:
@@ -134,7 +136,7 @@ async def connect(
         def put_nowait(self, item: aiomqtt.Message) -> None:
             payload = item.payload
             if isinstance(payload, bytes):
-                mailbox.put(Arrived(item.topic.value, payload, now()))
+                mailbox.put(Arrived(item.topic.value, payload, now(), bool(item.retain)))
 
     async with aiomqtt.Client(
         broker.host,

@@ -10,13 +10,15 @@ from cloud.store.connection import Connection
 from cloud.tools import Tools
 from cloud.watch import liveness
 from cloud.watch.keys import Keys
+from cloud.watch.presence import Presence
 
 
 class Hearing:
     """What arrived and is not taken in yet, and the keys to open it with."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, presence: Presence) -> None:
         self._tools = tools
+        self._presence = presence
         self._keys: Keys | None = None
         self._waiting: deque[Arrived] = deque()
 
@@ -32,6 +34,7 @@ class Hearing:
             passed, _ = open_all([self._waiting[0]], opening)
             for item in passed:
                 await liveness.hear(connection, item, item.arrived.received_at)
+                self._presence.hear(item)
             self._waiting.popleft()
 
     async def _newest_keys(self, connection: Connection) -> Keys:

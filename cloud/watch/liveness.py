@@ -9,6 +9,7 @@ from cloud.store.connection import Connection
 from cloud.store.events import EventRow
 from cloud.store.gateways import Liveness
 from cloud.store.ticks import us_of_datetime
+from cloud.watch.presence import Presence
 from rules.silence import is_suspected
 from wire.messages import GatewayStatus
 
@@ -34,13 +35,17 @@ async def hear(connection: Connection, item: Opened, at: datetime) -> None:
             await _record(connection, row, ONLINE if status.online else OFFLINE, at)
 
 
-async def look(connection: Connection, now: datetime, longest: timedelta) -> None:
-    """Suspect gateways that were not heard for `longest`; take back what a batch disproves."""
+async def look(connection: Connection, now: datetime, longest: timedelta, *, presence: Presence) -> None:
+    """Suspect gateways that were not heard for `longest`; take back what a batch disproves.
+
+    A session that is known to live is not suspected, however long it has nothing to send; nor is any while
+    the hub itself does not hear, and for `longest` after it hears again.
+    """
     for row in await gateways.liveness(connection):
         heard_at = max(filter(None, (row.online_since, row.last_batch_at)), default=None)
         if heard_at is None:
             continue
-        if row.online and is_suspected(heard_at, now, longest):
+        if row.online and _is_missed(row, heard_at, now, longest=longest, presence=presence):
             async with connection.transaction():
                 if await gateways.set_suspected(connection, row.gateway_id, heard_at=heard_at):
                     await _record(connection, row, SUSPECTED, now)
@@ -48,6 +53,14 @@ async def look(connection: Connection, now: datetime, longest: timedelta) -> Non
             async with connection.transaction():
                 if await gateways.set_heard(connection, row.gateway_id, at=now):
                     await _record(connection, row, ONLINE, now)
+
+
+def _is_missed(
+    row: Liveness, heard_at: datetime, now: datetime, *, longest: timedelta, presence: Presence
+) -> bool:
+    if presence.since is None or presence.lives(row.name, row.last_batch_at):
+        return False
+    return is_suspected(max(heard_at, presence.since), now, longest)
 
 
 def _disproved(row: Liveness) -> bool:

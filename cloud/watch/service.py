@@ -12,6 +12,7 @@ from cloud.tools import Tools
 from cloud.watch import liveness
 from cloud.watch.hearing import Hearing
 from cloud.watch.points import SilentPoints
+from cloud.watch.presence import Presence
 from wire.topics import Channel, subscription
 
 BROKER, LOOKING = "watch: broker", "watch: looking"
@@ -28,7 +29,8 @@ class Watch:
         self._tools = tools
         self._mailbox = Mailbox(_MESSAGES_MAX, _BYTES_MAX)
         self._points = SilentPoints(registry)
-        self._hearing = Hearing(tools)
+        self._presence = Presence()
+        self._hearing = Hearing(tools, self._presence)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -48,7 +50,8 @@ class Watch:
             now=self._tools.now,
         ) as (_, client):
             up()
-            await until_lost(client)
+            with self._presence.listening(self._tools.now()):
+                await until_lost(client)
 
     async def _look(self, up: Callable[[], None]) -> None:
         longest = timedelta(seconds=self._tools.settings.suspect_after_s)
@@ -61,5 +64,5 @@ class Watch:
                         self._hearing.add(await self._mailbox.take(_MESSAGES_MAX, _BYTES_MAX))
                 except TimeoutError:
                     now = self._tools.now()
-                    await liveness.look(connection, now, longest)
+                    await liveness.look(connection, now, longest, presence=self._presence)
                     await self._points.look(connection, now)

@@ -13,6 +13,7 @@ from cloud.store.gateways import NewKey
 from cloud.supervisor import Health
 from cloud.tools import Tools
 from cloud.watch.hearing import Hearing
+from cloud.watch.presence import Presence
 from provisioning.keys import key_id_of
 from wire import frame
 from wire.codec import encode_body
@@ -36,7 +37,7 @@ def test_birth_that_meets_an_outage_is_taken_in_after_it(lab, gateway_identity, 
     )
     topic = build("gateway-1", Channel.UP_STATUS)
     settings = HubSettings(lab.dsn, Broker("127.0.0.1", 1), hub_identity.folder)
-    hearing = Hearing(Tools(settings, hub_identity, Health(), Random(1), now))
+    hearing = Hearing(Tools(settings, hub_identity, Health(), Random(1), now), Presence())
     hearing.add([Arrived(topic, frame.encode(topic, encode_body(birth), identity.signer), AT)])
 
     async def learn(connection):

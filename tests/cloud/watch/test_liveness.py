@@ -4,8 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cloud.mqtt import Arrived
+from cloud.opening import Opened
 from cloud.store import gateways
 from cloud.watch import liveness
+from cloud.watch.presence import Presence
+from wire.messages import GatewayStatus
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +31,12 @@ async def online(connection):
 
 
 def test_birth_of_a_suspected_session_told_again_is_no_sign_of_life(lab):
+    presence = Presence()
+
     async def scene(connection):
         assert await born(connection, FIRST, 0)
-        await liveness.look(connection, at(400), LONGEST)
+        with presence.listening(at(1)):
+            await liveness.look(connection, at(400), LONGEST, presence=presence)
         assert not await online(connection)
         assert not await born(connection, FIRST, 500)
         assert not await online(connection)
@@ -40,12 +47,80 @@ def test_birth_of_a_suspected_session_told_again_is_no_sign_of_life(lab):
 
 
 def test_batch_of_a_suspected_session_is_a_sign_of_life(lab):
+    presence = Presence()
+
     async def scene(connection):
         await born(connection, b"c" * 16, 1000)
-        await liveness.look(connection, at(1400), LONGEST)
+        with presence.listening(at(1001)):
+            await liveness.look(connection, at(1400), LONGEST, presence=presence)
         assert not await online(connection)
         await gateways.note_batches(connection, [1], at(1500))
-        await liveness.look(connection, at(1501), LONGEST)
+        await liveness.look(connection, at(1501), LONGEST, presence=presence)
+        assert await online(connection)
+
+    lab.run(scene)
+
+
+def status(online, when, *, retained=False):
+    message = GatewayStatus(gateway="gateway-1", session=FIRST, online=online, boot=bytes(16), software="t")
+    item = Opened(Arrived("heng/1/gateway-1/up/status", b"", at(when), retained))
+    item.message = message
+    return item
+
+
+def test_session_that_lives_is_not_suspected_for_having_nothing_to_send(lab):
+    presence = Presence()
+
+    async def scene(connection):
+        with presence.listening(at(5000)):
+            await born(connection, b"d" * 16, 5001)
+            presence.hear(status(True, 5001))
+            await liveness.look(connection, at(9000), LONGEST, presence=presence)
+            assert await online(connection)
+            presence.hear(status(False, 9001))
+            await liveness.look(connection, at(9002), LONGEST, presence=presence)
+            assert not await online(connection)
+
+    lab.run(scene)
+
+
+def test_batch_since_the_hub_listens_proves_the_session_and_one_before_does_not(lab):
+    presence = Presence()
+
+    async def scene(connection):
+        await born(connection, b"e" * 16, 0)
+        await gateways.note_batches(connection, [1], at(100))
+        with presence.listening(at(100)):
+            await liveness.look(connection, at(4000), LONGEST, presence=presence)
+            assert await online(connection)
+        with presence.listening(at(4001)):
+            await liveness.look(connection, at(4100), LONGEST, presence=presence)
+            assert await online(connection)
+            await liveness.look(connection, at(4122), LONGEST, presence=presence)
+            assert not await online(connection)
+
+    lab.run(scene)
+
+
+def test_birth_that_the_broker_kept_proves_nothing(lab):
+    presence = Presence()
+
+    async def scene(connection):
+        with presence.listening(at(20_000)):
+            await born(connection, b"f" * 16, 20_001)
+            presence.hear(status(True, 20_001, retained=True))
+            await liveness.look(connection, at(20_200), LONGEST, presence=presence)
+            assert not await online(connection)
+
+    lab.run(scene)
+
+
+def test_hub_that_does_not_hear_suspects_nobody(lab):
+    presence = Presence()
+
+    async def scene(connection):
+        await born(connection, b"g" * 16, 0)
+        await liveness.look(connection, at(4000), LONGEST, presence=presence)
         assert await online(connection)
 
     lab.run(scene)
