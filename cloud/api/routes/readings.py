@@ -1,5 +1,7 @@
 """Readings of a point and newest readings over HTTP."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -10,9 +12,38 @@ from cloud.api.routes.points import existing_point
 from cloud.api.services import After, Db, During, Given, Limit, MaxPoints, Page, PointId, SiteId, answer, page
 from cloud.api.strict import StrictRoute
 from cloud.store.latest import Latest, list_latest
+from cloud.store.points import Point
 from cloud.store.readings import Series, read_series
 
 router = APIRouter(prefix="/api", tags=["readings"], route_class=StrictRoute)
+
+
+@dataclass(frozen=True, slots=True)
+class LastReading:
+    """What a silent point gave last; it says nothing of now."""
+
+    value: str | None
+    raw: str | None
+    word: str | None
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """A point now: `value`, `raw`, `word` and `status` are null while it is silent or gave nothing yet."""
+
+    point: Point
+    state: str
+    """`live`; `absent` (no value, or no fix); `silent` (three periods passed); `never` (nothing yet)."""
+    observed_at: datetime | None
+    value: str | None
+    raw: str | None
+    word: str | None
+    status: str | None
+    age_s: float | None
+    last: LastReading | None
+    """While silent: the last reading, `age_s` old."""
+
 
 Resolution = Literal["auto", "raw", "1m", "1h"]
 
@@ -51,8 +82,26 @@ async def readings(
     return answer(series)
 
 
-@router.get("/latest", response_model=Page[Latest], summary="The newest reading of every point")
+@router.get("/latest", response_model=Page[Newest], summary="The newest reading of every point")
 async def latest(db: Db, given: Given, site_id: SiteId, after: After = 0, limit: Limit = 100) -> Response:
-    """List points by id with value, unit, status and age."""
+    """List points by id with state, value, unit, status and age."""
     found = await list_latest(db, now=given.now(), site_id=site_id, after=after, limit=limit + 1)
-    return page(found, limit, lambda row: row.point.id)
+    return page([_newest(one) for one in found], limit, lambda row: row.point.id)
+
+
+def _newest(latest: Latest) -> Newest:
+    """Return a point as it is told: what is silent has a last reading, and no value now."""
+    told = LastReading(latest.value, latest.raw, latest.word, latest.status)
+    silent = latest.state == "silent"
+    now = LastReading(None, None, None, None) if silent else told
+    return Newest(
+        point=latest.point,
+        state=latest.state,
+        observed_at=latest.observed_at,
+        value=now.value,
+        raw=now.raw,
+        word=now.word,
+        status=now.status,
+        age_s=latest.age_s,
+        last=told if silent else None,
+    )

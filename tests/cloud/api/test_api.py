@@ -47,10 +47,11 @@ def test_few_readings_come_raw_with_their_times(http: Http) -> None:
     ]
 
 
-def test_latest_has_value_unit_status_and_age(http: Http) -> None:
+def test_latest_of_a_silent_point_has_no_value_but_the_last_one_and_its_age(http: Http) -> None:
     items = http.get("/api/latest", site=1).json()["items"]
     mine = next(item for item in items if item["point"]["id"] == http.point)
-    assert (mine["value"], mine["point"]["unit"], mine["status"]) == ("20.03", "°C", "good")
+    assert (mine["value"], mine["raw"], mine["status"], mine["point"]["unit"]) == (None, None, None, "°C")
+    assert mine["last"] == {"value": "20.03", "raw": "20.03", "word": None, "status": "good"}
     assert (mine["age_s"], mine["state"]) == (601.0, "silent")
     assert {item["state"] for item in items} == {"silent"}
 
