@@ -32,6 +32,7 @@ async def vehicles(
         segments = split(track.fixes, break_ms=break_ms + 2 * step_ms)
         found.append(
             position_json(one, language)
+            | {"due": point.period_ms if point else None}
             | {"title": one.site_title, "index": index, "break_ms": break_ms, "segments": segments}
         )
     return found

@@ -4,6 +4,7 @@
 import * as maplibre from "../lib/maplibre-gl.mjs";
 import { toGcj02 } from "./gcj02.js";
 import { addGrid } from "./grid.js";
+import { duration, hubNow } from "./live.js";
 
 const words = JSON.parse(document.getElementById("words").textContent);
 const COLOURS = 4;
@@ -33,7 +34,7 @@ function tileStyle(tiles) {
 function markElement(vehicle) {
   const element = document.createElement("div");
   element.className = `vehicle-mark track-${vehicle.index % COLOURS}`;
-  element.innerHTML = '<svg viewBox="0 0 30 30" aria-hidden="true"><g><path class="body" d="M15 2 25 27 15 21.5 5 27Z"/><path class="edge" d="M15 2 25 27 15 21.5 5 27Z"/></g></svg>';
+  element.innerHTML = '<svg viewBox="0 0 30 30" aria-hidden="true"><g><path class="body" d="M15 2 25 27 15 21.5 5 27Z"/><path class="edge" d="M15 2 25 27 15 21.5 5 27Z"/></g><circle class="body dot" cx="15" cy="15" r="8"/></svg>';
   const name = document.createElement("span");
   name.className = "vehicle-name";
   name.textContent = vehicle.title;
@@ -107,8 +108,24 @@ class Fleet {
       this.marks.set(vehicle.point, mark);
     }
     mark.setLngLat(this.place(vehicle.at));
-    mark.getElement().classList.toggle("unsure", vehicle.mode < 2);
+    mark.getElement().classList.toggle("no-course", vehicle.course === null);
+    this.age(vehicle);
     if (vehicle.course !== null) mark.getElement().querySelector("g").setAttribute("transform", `rotate(${vehicle.course} 15 15)`);
+  }
+
+  /** A vehicle that is late or has no fix is hollow and grey; a late one says how old its place is. */
+  age(vehicle) {
+    const element = this.marks.get(vehicle.point)?.getElement();
+    if (!element) return;
+    const age = hubNow() - vehicle.time;
+    const late = Boolean(vehicle.due) && age > 3 * vehicle.due;
+    element.classList.toggle("unsure", vehicle.mode < 2);
+    element.classList.toggle("late", late);
+    const name = late ? `${vehicle.title} · ${words.last_value.replace("%(time)s", duration(age))}` : vehicle.title;
+    const label = element.querySelector(".vehicle-name");
+    if (label.textContent === name) return;
+    label.textContent = name;
+    element.setAttribute("aria-label", name);
   }
 
   fit(vehicles, moving = true) {
@@ -121,6 +138,7 @@ class Fleet {
   }
 
   listen() {
+    setInterval(() => this.vehicles.forEach((vehicle) => this.age(vehicle)), 1000);
     document.addEventListener("heng:positions", ({ detail }) => {
       for (const news of detail) this.move(news);
       this.map.getSource("tracks").setData(this.features());
@@ -136,7 +154,7 @@ class Fleet {
     const vehicle = this.vehicles.find(({ point }) => point === news.point);
     if (!vehicle || !news.at) return;
     const broken = news.time - vehicle.time > vehicle.break_ms || vehicle.segments.length === 0;
-    Object.assign(vehicle, { at: news.at, mode: news.mode, course: news.course ?? vehicle.course, time: news.time });
+    Object.assign(vehicle, { at: news.at, mode: news.mode, course: news.course, time: news.time });
     if (broken) vehicle.segments.push([news.at]);
     else vehicle.segments.at(-1).push(news.at);
     this.mark(vehicle);
