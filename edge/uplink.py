@@ -7,7 +7,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -51,6 +51,36 @@ class Given:
     random_id: Callable[[], bytes]
     judge_dates: Callable[[], bool]
     """Whether the time is known well enough to judge the broker's certificate by its dates."""
+
+
+class _Line:
+    """The work on one connection; the first piece that the line fails is what `until_broken` raises.
+
+    A piece never fails inside the group: a group cancels its owner for that and, until Python 3.13, leaves
+    the owner counted as cancelled, so that a real cancellation could not be told from a broken line.
+    """
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+        self._broken = asyncio.Event()
+        self._error: BaseException | None = None
+
+    def carry(self, work: Coroutine[None, None, None]) -> None:
+        """Begin a piece of work."""
+        self._tasks.create_task(self._carry(work))
+
+    async def until_broken(self) -> None:
+        """Wait until a piece of work fails for the line, and raise its error."""
+        await self._broken.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def _carry(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except (aiomqtt.MqttError, OSError, ssl.SSLError) as error:
+            self._error = self._error or error
+            self._broken.set()
 
 
 class Uplink:
@@ -113,8 +143,10 @@ class Uplink:
             self._problem = None
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._receive(client), name="uplink-receive")
-                    tasks.create_task(self._send(client, tasks), name="uplink-send")
+                    line = _Line(tasks)
+                    line.carry(self._receive(client))
+                    line.carry(self._send(client, line))
+                    await line.until_broken()
             except asyncio.CancelledError:
                 await self._farewell(client, session)
                 raise
@@ -180,7 +212,7 @@ class Uplink:
 
     # --- sending -------------------------------------------------------------------------------------
 
-    async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+    async def _send(self, client: aiomqtt.Client, line: _Line) -> None:
         while True:
             self._journal.wake.clear()
             self._journal.room = self._flights.fresh_room()
@@ -188,12 +220,12 @@ class Uplink:
             while self._journal.ready:
                 sealed = self._journal.ready.popleft()
                 if BatchKey(sealed.epoch, sealed.seq) not in self._flights:
-                    self._fly(client, tasks, sealed, fresh=True)
+                    self._fly(client, line, sealed, fresh=True)
             for key in self._flights.due(now):
-                await self._again(client, tasks, key)
-            await self._earlier(client, tasks)
+                await self._again(client, line, key)
+            await self._earlier(client, line)
             for sealed in await self._backlog():
-                self._fly(client, tasks, sealed, fresh=False)
+                self._fly(client, line, sealed, fresh=False)
             self._journal.room = self._flights.fresh_room()
             await self._pause()
 
@@ -210,19 +242,19 @@ class Uplink:
     def _fly(
         self,
         client: aiomqtt.Client,
-        tasks: asyncio.TaskGroup,
+        line: _Line,
         sealed: Sealed,
         *,
         fresh: bool,
         earlier: bool = False,
     ) -> None:
         self._flights.add(sealed, self._given.now(), fresh=fresh, earlier=earlier)
-        tasks.create_task(self._publish(client, sealed.frame))
+        line.carry(self._publish(client, sealed.frame))
 
     async def _publish(self, client: aiomqtt.Client, data: bytes) -> None:
         await client.publish(self._batch_topic, data, qos=1)
 
-    async def _again(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, key: BatchKey) -> None:
+    async def _again(self, client: aiomqtt.Client, line: _Line, key: BatchKey) -> None:
         try:
             data = await self._journal.frame_of(key)
         except JournalFullError:
@@ -230,14 +262,14 @@ class Uplink:
         if data is None:
             self._flights.forget(key)
         elif key in self._flights:
-            tasks.create_task(self._publish(client, data))
+            line.carry(self._publish(client, data))
 
-    async def _earlier(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+    async def _earlier(self, client: aiomqtt.Client, line: _Line) -> None:
         """Send what was sealed before this connection, by an earlier process or as a line broke."""
         room = self._flights.earlier_room()
         for sealed in await self._journal.unsent(room) if room else ():
             if BatchKey(sealed.epoch, sealed.seq) not in self._flights:
-                self._fly(client, tasks, sealed, fresh=False, earlier=True)
+                self._fly(client, line, sealed, fresh=False, earlier=True)
 
     async def _backlog(self) -> list[Sealed]:
         room = self._flights.backlog_room()

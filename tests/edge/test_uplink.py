@@ -164,3 +164,36 @@ def test_silent_line_with_full_buffers_is_left_in_time(
                 return time.monotonic() - started
 
     assert asyncio.run(story()) < 2 * FAREWELL_S + 1
+
+
+class DroppingBroker(SilentBroker):
+    """Confirms until the gateway has announced itself, and then drops the line, again and again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = 0
+        self._over.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.lines += 1
+        await super()._serve(reader, writer)
+
+
+@pytest.mark.slow
+def test_line_that_breaks_again_and_again_is_taken_up_each_time(
+    uplink_to: Callable[[int], tuple[Uplink, Journal]],
+) -> None:
+    async def story() -> None:
+        broker = DroppingBroker()
+        async with broker.serving() as port:
+            uplink, journal = uplink_to(port)
+            async with journal, asyncio.TaskGroup() as tasks:
+                await journal.open([])
+                running = tasks.create_task(uplink.run())
+                await until(lambda: broker.lines >= 4 or running.done())
+                assert not running.done()
+                running.cancel()
+                await asyncio.wait([running])
+                assert running.cancelled()
+
+    asyncio.run(story())
