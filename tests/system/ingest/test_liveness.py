@@ -33,8 +33,11 @@ def test_will_of_an_older_session_does_not_end_a_newer_one(hub, gateway):
     ]
 
 
-def test_silent_gateway_is_suspected_and_a_batch_disproves_it(hub, gateway):
+def test_silent_gateway_is_suspected_after_a_restart_and_a_batch_disproves_it(hub, gateway):
+    """While the hub listens without a break, no will means that the session lives; a restart is a break."""
     hub.until(STATE, gateway.name, True)
+    hub.kill()
+    hub.start()
     hub.until(STATE, gateway.name, False)
     assert ("gateway_suspected_offline",) in hub.rows(EVENTS, gateway.name)
     layout = gateway.declare("p")
