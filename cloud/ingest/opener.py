@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 
 from cloud.ingest import control
@@ -96,9 +97,8 @@ class Opener:
         """Hand over one group, and return the messages that did not go into it."""
         bytes_max = self._tools.settings.commit_bytes
         loop = asyncio.get_running_loop()
-        group, refused, taken = await loop.run_in_executor(
-            executor, open_group, arrived, self._shelf.opening, self._shelf.directory, bytes_max
-        )
+        work = partial(open_group, arrived, self._shelf.opening, self._shelf.directory, bytes_max=bytes_max)
+        group, refused, taken = await loop.run_in_executor(executor, work)
         await self._refuse(connection, refused)
         if group.batches:
             await self._groups.put(group)
@@ -137,7 +137,7 @@ class Opener:
 
 
 def open_group(
-    arrived: Sequence[Arrived], opening: Opening, known: Directory, bytes_max: int
+    arrived: Sequence[Arrived], opening: Opening, known: Directory, *, bytes_max: int
 ) -> tuple[Group, Refusals, int]:
     """Open batch messages until their bodies reach `bytes_max`, and prepare their group.
 

@@ -68,11 +68,11 @@ async def add_layouts(connection: Connection, gateway: GatewayRow, layouts: Sequ
             ],
         )
     cursor = await connection.execute("SELECT count(*) FROM layouts WHERE gateway_id = %s", (gateway.id,))
-    await _check_room(cursor, gateway, LAYOUTS_MAX, "layouts")
+    await _check_room(cursor, gateway, most=LAYOUTS_MAX, what="layouts")
 
 
 async def _check_room(
-    cursor: AsyncCursor[tuple[Any, ...]], gateway: GatewayRow, most: int, what: str
+    cursor: AsyncCursor[tuple[Any, ...]], gateway: GatewayRow, *, most: int, what: str
 ) -> None:
     row = await cursor.fetchone()
     if row is not None and row[0] > most:
@@ -93,7 +93,7 @@ async def add_points(connection: Connection, gateway: GatewayRow, points: Sequen
     counted = await connection.execute(
         "SELECT count(DISTINCT channel) FROM channel_bindings WHERE gateway_id = %s", (gateway.id,)
     )
-    await _check_room(counted, gateway, CHANNELS_MAX, "points")
+    await _check_room(counted, gateway, most=CHANNELS_MAX, what="points")
 
 
 async def _add_to_site(

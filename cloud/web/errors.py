@@ -31,9 +31,9 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except NotHereError:
-                return _failure(_render(request), request, 404, NOT_HERE)
+                return _failure(_render(request), request, 404, message=NOT_HERE)
             except OperationalError:
-                return _failure(_render(request), request, 503, NO_DATABASE)
+                return _failure(_render(request), request, 503, message=NO_DATABASE)
 
         return shown
 
@@ -45,12 +45,12 @@ def mount_errors(app: FastAPI, render: Renderer) -> None:
     @app.exception_handler(404)
     async def nothing(request: Request, error: HTTPException) -> Response:
         if "text/html" in request.headers.get("accept", "").lower():
-            return _failure(render, request, 404, NOT_HERE)
+            return _failure(render, request, 404, message=NOT_HERE)
         answer = before(request, error)
         return await answer if isinstance(answer, Awaitable) else answer
 
 
-def _failure(render: Renderer, request: Request, status: int, message: str) -> Response:
+def _failure(render: Renderer, request: Request, status: int, *, message: str) -> Response:
     shows = {"page": "error", "message": language_of(request).say(message)}
     response = render.page(request, "error.html", shows)
     response.status_code = status

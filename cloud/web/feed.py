@@ -134,7 +134,7 @@ class LiveFeed:
             return False
         before, self._judged_at = self.site_kinds, now
         points = [self.latest.get(point.id) or self._heard(point) for point in self._directory.values()]
-        self.site_kinds = site_kinds(self.sites, self.gateways, points, now)
+        self.site_kinds = site_kinds(self.sites, self.gateways, points, now=now)
         return self.site_kinds != before
 
     def _heard(self, point: Point) -> Latest:

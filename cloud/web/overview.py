@@ -86,7 +86,7 @@ class Figure:
 
 
 def site_kinds(
-    sites: Sequence[Site], gateways: Sequence[Gateway], latest: Iterable[Latest], now: datetime
+    sites: Sequence[Site], gateways: Sequence[Gateway], latest: Iterable[Latest], *, now: datetime
 ) -> dict[str, str]:
     """Return every site's state by its name."""
     points: dict[int, list[Latest]] = {}

@@ -75,7 +75,7 @@ def _add_now(router: APIRouter, web: Web) -> None:
             for site in sites
         ]
         silent = sum(one.state == "silent" for one in latest)
-        kinds = site_kinds(sites, gateways, latest, web.now())
+        kinds = site_kinds(sites, gateways, latest, now=web.now())
         counts = figures(kinds, language, silent=silent)
         return web.render.page(request, "now.html", {"page": "now", "sites": views, "figures": counts})
 
@@ -84,7 +84,7 @@ def _add_now(router: APIRouter, web: Web) -> None:
             sites, gateways = await list_sites(connection), await list_gateways(connection)
             latest = await list_latest(connection, now=web.now(), limit=POINTS_MAX)
         silent = sum(one.state == "silent" for one in latest)
-        kinds = site_kinds(sites, gateways, latest, web.now())
+        kinds = site_kinds(sites, gateways, latest, now=web.now())
         shown = figures(kinds, language_of(request), silent=silent)
         return web.render.page(request, "now_figures.html", {"figures": shown})
 

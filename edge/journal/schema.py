@@ -119,7 +119,8 @@ def has_our_tables(connection: sqlite3.Connection) -> bool:
     """Whether the tables are word for word ours: SQLite takes many a turned bit for another column type."""
     found = connection.execute("SELECT name, rootpage, sql FROM sqlite_schema").fetchall()
     ours = [statement.strip() for statement in _TABLES.split(";") if statement.strip()]
-    return sorted(found) == sorted((sql.split()[2], root, sql) for root, sql in enumerate(ours, start=2))
+    expected = {(sql.split()[2], root, sql) for root, sql in enumerate(ours, start=2)}
+    return len(found) == len(expected) and set(found) == expected
 
 
 def _confirmed(connection: sqlite3.Connection, version: int) -> bool:

@@ -1,14 +1,17 @@
 """Connections to the real broker for the tests that try to get past it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
 
 import aiomqtt
 import pytest
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
+from provisioning.ca import CertificateAuthority
 from provisioning.identity import GatewayIdentity, HubIdentity
 
 HEARD_S = 10.0
@@ -46,6 +49,18 @@ class Parties:
             for one in filters:
                 await client.subscribe(one, qos=1)
             yield client
+
+
+@pytest.fixture(scope="module")
+def broker(
+    service_folder: Path, ca: CertificateAuthority, hub_identity: HubIdentity
+) -> Iterator[EmbeddedMosquitto]:
+    """A Mosquitto of this module's own: what other tests had retained would be heard here."""
+    assert hub_identity.name in ca.hub_names()
+    server = EmbeddedMosquitto(service_folder / f"mosquitto-{uuid4().hex[:8]}", ca)
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
 
 
 @pytest.fixture(params=[aiomqtt.ProtocolVersion.V311, aiomqtt.ProtocolVersion.V5], ids=["mqtt3", "mqtt5"])
