@@ -8,7 +8,6 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,8 @@ from simulators.devices.modbus import Truth, Unit, modbus_server
 from simulators.world import World
 
 INTERVAL_MS = 200
+TIMEOUT_MS = 5000
+"""Longer than this machine ever makes an answer wait: no fault of a campaign is in the devices."""
 UNITS = ("room-1", "room-2")
 NUMBERING = "answers"
 
@@ -44,20 +45,39 @@ _VALUES = (
 POINTS = len(_VALUES)
 
 
-@dataclass(frozen=True, slots=True)
 class DeviceLine:
-    """The simulated devices of one gateway, behind one port."""
+    """The simulated devices of one gateway, behind one port, and what they wrote down themselves."""
 
-    port: int
-    log: Path
+    def __init__(self, port: int, log: Path) -> None:
+        """`log` grows while the devices answer; it is read on from where it was left."""
+        self.port = port
+        self._log = log
+        self._read = 0
+        self._given: dict[str, dict[int, float]] = defaultdict(dict)
+        self._values: dict[str, dict[int, Sequence[object]]] = defaultdict(dict)
 
     def given_out(self, unit: str) -> Mapping[int, float]:
-        """Return number -> when it left (UTC, seconds) of one device, as it wrote them down itself."""
-        return {number: at for number, (at, _) in _read_log(self.log)[unit].items()}
+        """Return number -> when it left (UTC, seconds) of one device."""
+        self._read_on()
+        return dict(self._given[unit])
 
     def values(self, unit: str) -> Mapping[int, Sequence[object]]:
         """Return number -> the registers of each point, as one device gave them out."""
-        return {number: _by_point(registers) for number, (_, registers) in _read_log(self.log)[unit].items()}
+        self._read_on()
+        return self._values[unit]
+
+    def _read_on(self) -> None:
+        with self._log.open("rb") as file:
+            file.seek(self._read)
+            lines = file.read().splitlines(keepends=True)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            self._read += len(line)
+            answer = json.loads(line)
+            unit, number = answer["unit"], answer["reads"]
+            self._given[unit].setdefault(number, answer["utc_ms"] / 1000)
+            self._values[unit].setdefault(number, _by_point(answer["registers"]))
 
 
 @asynccontextmanager
@@ -97,6 +117,7 @@ def settings(gateway: str, *, data: Path, identity: Path, uplink_port: int, devi
             'host = "127.0.0.1"',
             f"port = {device_port}",
             f"interval_ms = {INTERVAL_MS}",
+            f"timeout_ms = {TIMEOUT_MS}",
             *(line for number, name in enumerate(UNITS, 1) for line in _unit(number, name)),
             "[[device.profile]]",
             'name = "numbered"',
@@ -131,11 +152,3 @@ def _by_point(registers: Sequence[int]) -> list[tuple[int, ...]]:
         tuple(registers[value.register : value.register + (1 if value.type == "uint16" else 2)])
         for value in _VALUES
     ]
-
-
-def _read_log(log: Path) -> dict[str, dict[int, tuple[float, list[int]]]]:
-    given: dict[str, dict[int, tuple[float, list[int]]]] = defaultdict(dict)
-    for line in log.read_text(encoding="utf-8").splitlines():
-        answer = json.loads(line)
-        given[answer["unit"]].setdefault(answer["reads"], (answer["utc_ms"] / 1000, answer["registers"]))
-    return given
