@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import json
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -95,9 +96,9 @@ class System:
 
 async def _revive(part: Service | EmbeddedPostgres | EmbeddedMosquitto, revivals: int, tell: Tell) -> None:
     if isinstance(part, Service):
-        if part.exit_code is None or part.exit_code >= 0 or revivals > REVIVALS_MAX:
+        if part.exit_code != -signal.SIGKILL or revivals > REVIVALS_MAX:
             raise DemoError(_ending(part))
-        tell(f"{part.name} was killed (signal {-part.exit_code}); starting it again")
+        tell(f"{part.name} was killed; starting it again")
     else:
         if revivals > REVIVALS_MAX:
             raise DemoError(f"{type(part).__name__} ended by itself; see {part.log}")

@@ -168,8 +168,8 @@ def _find(demo: Demo, *words: str) -> psutil.Process:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("edge", "gateways/vehicle-1"), "vehicle-1 was killed (signal 9); starting it again"),
-        (("cli.main", "hub"), "hub was killed (signal 9); starting it again"),
+        (("edge", "gateways/vehicle-1"), "vehicle-1 was killed; starting it again"),
+        (("cli.main", "hub"), "hub was killed; starting it again"),
         (("mosquitto", "-c"), "EmbeddedMosquitto was killed; starting it again"),
     ],
 )
@@ -191,5 +191,6 @@ def test_part_that_ends_by_itself_is_named_and_ends_the_demo(demo_folder: Path) 
         _find(demo, "edge", "gateways/vehicle-1").terminate()
         _, told = demo.process.communicate(timeout=ENDED_S)
         assert demo.process.returncode == 1
-        assert "vehicle-1 ended with 0; its log is" in told
+        assert "vehicle-1 ended with" in told
+        assert "its log is" in told
         assert demo.remains() == []
