@@ -15,9 +15,12 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 TOLERANCE_S = 0.25
 """How far a gap may miss the instant of an answer: half a period of the slowest device, and the grid."""
+OVERLOAD_S = 1.0
+"""Five times what lies between two questions."""
 GRID_S = 0.011
 """Stored times lie on a 10 ms grid."""
 
@@ -97,6 +100,20 @@ class Verdict:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.explained_by.update(other.explained_by)
         self.findings.extend(other.findings)
+
+
+def overloads(given_out: Mapping[int, float]) -> list[Window]:
+    """Return where a gateway asked a device nothing for `OVERLOAD_S`, as the device itself saw it.
+
+    A gateway so late, because the machine did not let it run, may have read the answer before too late
+    to say when it was measured; it then refuses the reading and takes the blame.
+    """
+    times = sorted(given_out.values())
+    return [
+        Window("overload", before, before, frozenset({"gateway"}))
+        for before, after in pairwise(times)
+        if after - before >= OVERLOAD_S
+    ]
 
 
 def account(devices: Iterable[Device]) -> Verdict:

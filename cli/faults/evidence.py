@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from cli.faults.accounting import Device, Instant, StoredGap, Verdict, Window, account
+from cli.faults.accounting import Device, Instant, StoredGap, Verdict, Window, account, overloads
 from cloud.store.audit import Fed, batches_by_state, fed_points, gaps_since_last, stored_instants
 from cloud.store.gaps_read import list_gaps
 from cloud.store.ledger_read import list_epochs
@@ -86,14 +86,15 @@ async def _device(connection: Connection, unit: Unit, *, fed: Sequence[Fed], unt
             )
             for gap in found
         ]
+    # Asked last: whatever is stored by now has been given out before.
+    given_out = unit.given_out()
     return Device(
         name=f"{unit.gateway} {unit.prefix}",
         points=unit.points,
-        # Asked last: whatever is stored by now has been given out before.
-        given_out=unit.given_out(),
+        given_out=given_out,
         stored=stored,
         gaps=gaps,
-        windows=unit.windows,
+        windows=[*unit.windows, *overloads(given_out)],
         values=unit.values(),
         until=until,
     )

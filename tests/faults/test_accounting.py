@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cli.faults.accounting import Device, Instant, StoredGap, Window, account, account_device
+from cli.faults.accounting import Device, Instant, StoredGap, Window, account, account_device, overloads
 
 POINTS = 3
 
@@ -155,6 +155,16 @@ def test_gap_since_the_last_reading_explains_what_is_before_its_end_in_order() -
     assert account_device(device(stored=stored, gaps=[gap], windows=[kill])).clean
     elsewhere = replace(gap, to_at=104.5)
     assert not account_device(device(stored=stored, gaps=[elsewhere], windows=[kill])).clean
+
+
+def test_gateway_that_asked_nothing_for_long_may_blame_itself_for_the_answer_before() -> None:
+    given = {1: 100.0, 2: 100.2, 3: 105.4, 4: 105.6}
+    assert [window.from_at for window in overloads(given)] == [100.2]
+    stored = [Instant(given[number], (number,), POINTS) for number in (1, 3, 4)]
+    late = Device("unit", POINTS, given, stored, [StoredGap("gateway", 100.0, 105.4)], overloads(given))
+    assert account_device(late).clean
+    assert not account_device(replace(late, gaps=[StoredGap("bus", 100.0, 105.4)])).clean
+    assert not account_device(replace(late, gaps=[])).clean
 
 
 def test_gap_may_be_named_by_the_fault_that_followed() -> None:
