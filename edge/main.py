@@ -95,7 +95,10 @@ class Gateway:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set, then end with everything emitted journalled."""
+        """Run until `stop` is set, then end with everything emitted journalled.
+
+        Raises `JournalInUseError` when another process has the data folder; nothing was started then.
+        """
         async with self._journal() as journal:
             past = await journal.open(self._points.layouts, stop)
             if past is None:

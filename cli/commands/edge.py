@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.assembly import AssemblyError, build_drivers, document_faults
 from edge.driver import Driver, ProbeLine
+from edge.journal.errors import JournalInUseError
 from edge.main import Gateway, end, real_world, serve
 from provisioning.errors import IdentityError
 from provisioning.identity import GatewayIdentity
@@ -28,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run or check; 2 when the settings are not right."""
+    """Run or check; 2 when the settings are not right or another process has the data folder."""
     settings, faults = read_settings(arguments.settings, more=document_faults)
     folder = arguments.settings.resolve().parent
     identity: GatewayIdentity | None = None
@@ -75,7 +76,11 @@ def _run(
     except AssemblyError as error:
         return _refuse(arguments.settings, error.faults)
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(serve(gateway))
+    try:
+        loop.run_until_complete(serve(gateway))
+    except JournalInUseError as error:
+        expected = f"a folder that no other gateway writes ({error})"
+        return _refuse(arguments.settings, [Fault("gateway.data", settings.gateway.data, expected)])
     end(0)
     return 0
 

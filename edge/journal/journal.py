@@ -20,6 +20,7 @@ from edge.journal.file import BatchKey, JournalFile, Surroundings
 from edge.journal.group import gather
 from edge.journal.held import Held
 from edge.journal.intake import Intake
+from edge.journal.lock import FolderLock
 from edge.journal.memory import LastTick, OpenGap
 from edge.journal.salvage import begin_run, salvage
 from edge.journal.sealer import Sealed
@@ -69,6 +70,8 @@ class Journal:
         self._held = Held(memory_bytes_max)
         self._file: JournalFile | None = None
         """None while the disk does not let it be opened."""
+        self._lock: FolderLock | None = None
+        """Held from before the file is first opened until after it is closed."""
         self._acks: deque[BatchKey] = deque()
         self._scan: tuple[int, int] | None = None
         """From which row to which sealed batches are still to be handed out; None: from the first."""
@@ -98,11 +101,14 @@ class Journal:
             LOG.error("journal: the clean stop could not be written: %s", error)
         finally:
             self._thread.shutdown()
+            if self._lock:
+                self._lock.release()
+                self._lock = None
 
     async def open(self, layouts: Sequence[Layout], stop: asyncio.Event | None = None) -> Past | None:
         """Open the file, or salvage it and begin a new one; wait while the disk lets neither happen.
 
-        None when `stop` was set before the disk let it.
+        None when `stop` was set before the disk let it; `JournalInUseError` when another process has it.
         """
         self._layouts = layouts
         stop = stop or asyncio.Event()
@@ -122,6 +128,7 @@ class Journal:
 
     def _open(self) -> tuple[Past, str | None]:
         """Return what was known, and why the file before was set aside, if it was."""
+        self._lock = self._lock or FolderLock.take(self._folder)
         self._file, salvaged, past = begin_run(self._folder, self._given, self._start)
         self._scan = None
         self.waiting = self._file.has_pending

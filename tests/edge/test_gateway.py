@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.acker import Acker, Arrival
-from benchmarks.edge import Load, settings_text, simulated
+from benchmarks.edge import Load, settings_text, simulated, unit
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.processes import free_port
 from provisioning.identity import GatewayIdentity, HubIdentity
 from provisioning.keys import Ed25519Signer
+from simulators.devices.modbus import modbus_server
 from wire import frame
 from wire.codec import decode_body, encode_body
 from wire.messages import Ack, AckRange, Gap, GatewayStatus, Points
@@ -53,10 +54,12 @@ class Site:
         )
         self.settings.write_text(text)
 
+    def command(self, *words: str) -> list[str | Path]:
+        return [sys.executable, "-m", "cli.main", "edge", *words, "--settings", self.settings]
+
     def start(self) -> subprocess.Popen[bytes]:
-        arguments = [sys.executable, "-m", "cli.main", "edge", "--verbose", "--settings", self.settings]
         with (self.folder / "log").open("ab") as log:
-            self.processes.append(subprocess.Popen(arguments, stdout=log, stderr=log))
+            self.processes.append(subprocess.Popen(self.command("--verbose"), stdout=log, stderr=log))
         return self.processes[-1]
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
@@ -276,8 +279,7 @@ def test_bad_settings_are_all_named_and_nothing_starts(site: Site) -> None:
         '[[device]]\ndriver = "modbus"\nname = "a"\nhost = "h"\nport = 0\n[[device.unit]]\naddress = 999\n'
         'profile = "xy-md02"\nprefix = "p"\n[[device]]\ndriver = "abacus"\nname = "b"\n'
     )
-    arguments = [sys.executable, "-m", "cli.main", "edge", "--settings", site.settings]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    done = subprocess.run(site.command(), capture_output=True, text=True, check=False)
     assert done.returncode == 2
     for path in (
         "gateway.id",
@@ -292,16 +294,66 @@ def test_bad_settings_are_all_named_and_nothing_starts(site: Site) -> None:
     assert not (site.folder / "data").exists()
 
 
+def test_second_gateway_on_a_data_folder_is_refused_and_the_first_goes_on(site: Site) -> None:
+    async def story() -> None:
+        async with simulated(LOAD) as ports, watched(site) as acker:
+            site.write_settings(ports)
+            process = site.start()
+            await until(lambda: len(ticks(acker.arrivals)) > 3)
+            second = await asyncio.to_thread(
+                subprocess.run, site.command(), capture_output=True, text=True, timeout=30, check=False
+            )
+            assert second.returncode == 2, second.stderr
+            heading, told = second.stderr.splitlines()
+            assert heading.endswith("1 fault(s), nothing was started")
+            expected = f"{site.folder / 'data'} is in use by process {process.pid}"
+            assert (
+                told == f"  gateway.data: 'data': expected a folder that no other gateway writes ({expected})"
+            )
+            checked = await asyncio.to_thread(
+                subprocess.run, site.command("check"), capture_output=True, timeout=30, check=False
+            )
+            assert checked.returncode == 0, checked.stderr
+            before = len(ticks(acker.arrivals))
+            await until(lambda: len(ticks(acker.arrivals)) > before + 5)
+            process.kill()
+            process.wait()
+            process = site.start()
+            before = len(ticks(acker.arrivals))
+            await until(lambda: len(ticks(acker.arrivals)) > before + 5)
+            site.stop(process)
+        assert len({arrival.batch.epoch for arrival in acker.arrivals}) == 1
+
+    asyncio.run(story())
+
+
 def test_unreachable_device_is_told_and_comes_back_by_itself(site: Site) -> None:
     async def story() -> None:
+        def now() -> tuple[int, int]:
+            return time.monotonic_ns(), time.time_ns() // 10**6
+
         async with watched(site) as acker:
             async with simulated(LOAD) as ports:
                 site.write_settings(ports)
                 process = site.start()
                 await until(lambda: len(ticks(acker.arrivals)) > 3)
             await until(lambda: any(gap.cause is GapCause.BUS for gap in gaps(acker.arrivals)))
-            site.stop(process)
-            assert process.returncode == -signal.SIGTERM or process.returncode == 0
+            await asyncio.sleep(2)
+            before = ticks(acker.arrivals)
+            async with modbus_server([unit(1, LOAD.points)], now=now, port=ports[0]):
+                await until(lambda: len(ticks(acker.arrivals)) > len(before) + 5)
+                site.stop(process)
+        stored = ticks(acker.arrivals)
+        assert stored[: len(before)] == before
+        silence = (before[-1], stored[len(before)])
+        assert silence[1] - silence[0] > 200
+        told = [gap for gap in gaps(acker.arrivals) if gap.to_tick == silence[1]]
+        assert sorted(gap.point for gap in told) == [f"line-0/1/t{place}" for place in range(4)]
+        assert {(gap.cause, gap.from_tick) for gap in told} == {(GapCause.BUS, silence[0])}
+        told_events = [event.kind for a in once(acker.arrivals) for event in a.batch.events]
+        assert told_events.count("gateway_started") == 1
+        log = (site.folder / "log").read_text()
+        assert log.count("line-0: back") == 1
 
     asyncio.run(story())
 
