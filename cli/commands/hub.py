@@ -5,7 +5,6 @@ and a Mosquitto of its own in the data folder, with a certificate authority made
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from cli.commands.hub_process import run_process
+from cli.commands.hub_process import run_process, run_to_end
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.processes import ProcessError
@@ -48,9 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"heng hub: {fault}", file=sys.stderr)
         return 2
     if not embedded:
-        return asyncio.run(run_process(settings, ROOMS))
+        return run_to_end(run_process(settings, ROOMS))
     try:
-        return asyncio.run(_run_embedded(arguments, settings))
+        return run_to_end(_run_embedded(arguments, settings))
     except (ProcessError, IdentityError, SchemaError, psycopg.Error) as error:
         print(f"heng hub: {error}", file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 
 from cloud.hub import run_hub
 from cloud.settings import HubSettings, SettingsError
@@ -13,6 +14,20 @@ from provisioning.errors import IdentityError
 
 _SWITCH_S = 0.0005
 """The event loop shares the interpreter with the worker that opens batches, and must not wait 5 ms for it."""
+
+
+def run_to_end(main: Coroutine[None, None, int]) -> int:
+    """Run a hub process and end it with the code that `main` returns; what `main` raises is raised.
+
+    The MQTT library connects in a thread that cannot be interrupted: with a broker that does not answer, an
+    ordinary end would wait for its time-outs, of connection and of handshake. Nothing durable is open by now.
+    """
+    with asyncio.Runner() as runner:
+        code = runner.run(main)
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 async def run_process(settings: HubSettings, rooms: tuple[str, ...]) -> int:

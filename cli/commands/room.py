@@ -1,12 +1,11 @@
 """`heng ingest`, `heng watch`, `heng web`: one room of the hub as a process of its own."""
 
 import argparse
-import asyncio
 import os
 import sys
 from pathlib import Path
 
-from cli.commands.hub_process import run_process
+from cli.commands.hub_process import run_process, run_to_end
 from cloud.hub import settings_of
 from cloud.settings import SettingsError
 
@@ -26,4 +25,4 @@ def run(arguments: argparse.Namespace) -> int:
         for fault in error.faults:
             print(f"heng {arguments.command}: {fault}", file=sys.stderr)
         return 2
-    return asyncio.run(run_process(settings, rooms))
+    return run_to_end(run_process(settings, rooms))

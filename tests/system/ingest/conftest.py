@@ -165,6 +165,8 @@ class Hub:
     broker: EmbeddedMosquitto
     identity: Path
     folder: Path
+    broker_url: str = ""
+    """Where the process looks for the broker, if not where it is."""
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -182,7 +184,7 @@ class Hub:
         return {
             **os.environ,
             "HENG_DATABASE_URL": self.database_url,
-            "HENG_MQTT_URL": self.broker.hub_url,
+            "HENG_MQTT_URL": self.broker_url or self.broker.hub_url,
             "HENG_IDENTITY": str(self.identity),
             "HENG_HTTP_PORT": str(self.port),
             "HENG_SUSPECT_AFTER_S": "4",

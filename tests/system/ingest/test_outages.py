@@ -1,13 +1,21 @@
 """Crashes of the hub and cut database sessions: what was not acknowledged is sent again, and stored once."""
 
+import contextlib
 import signal
+import socket
+import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 
+from cli.embedded.processes import free_port
 from wire.messages import Poll
 
 pytestmark = pytest.mark.slow
+
+STOP_S = 2.5
+"""Bound for a stop while nothing has to be finished: it takes some tenths of a second."""
 
 
 def numbers(hub, gateway):
@@ -63,6 +71,41 @@ def test_hub_stops_cleanly_within_five_seconds(hub, gateway):
     hub.start()
     layout = gateway.declare(f"{gateway.name}/p")
     deliver_until_acked(hub, gateway, [gateway.seal(Poll(layout, 1, [1]))])
+
+
+@contextlib.contextmanager
+def broker_that_accepts_and_says_nothing():
+    """Gives its port: connections are accepted by the kernel, and the TLS handshake gets no answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def broker_in_a_black_hole():
+    """Gives its port: no connection is answered at all, as the listener's queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("room", ["hub", "ingest", "watch"])
+@pytest.mark.parametrize("dead", [broker_that_accepts_and_says_nothing, broker_in_a_black_hole])
+def test_hub_that_waits_for_a_dead_broker_stops_at_once(hub, room, dead, tmp_path):
+    with dead() as port:
+        url = f"mqtts://127.0.0.1:{port}"
+        waiting = replace(hub, broker_url=url, port=free_port(), folder=tmp_path, process=None)
+        waiting.start(room)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.process.wait(0.5)
+        started = time.monotonic()
+        assert waiting.kill(signal.SIGTERM) == 0, waiting.log()
+        assert time.monotonic() - started < STOP_S
 
 
 def test_rooms_as_processes_of_their_own_do_the_same(hub, gateway):
