@@ -152,3 +152,13 @@ def test_hash_of_a_body_is_sha256() -> None:
     """NIST FIPS 180-4, example of a one-block message."""
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert codec.body_hash(b"abc").hex() == expected
+
+
+@given(GATEWAY, HASH, GATEWAY, HASH)
+def test_key_proof_stands_for_one_gateway_and_one_key(
+    gateway: str, key: bytes, other: str, other_key: bytes
+) -> None:
+    """No shift of bytes between name and key gives the same text to sign: a name has no zero byte."""
+    one, another = messages.key_proof_bytes(gateway, key), messages.key_proof_bytes(other, other_key)
+    assert (one == another) == ((gateway, key) == (other, other_key))
+    assert one == b"heng/1/key-proof\0" + gateway.encode() + b"\0" + key
