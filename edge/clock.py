@@ -50,6 +50,9 @@ class ClockFace:
     """How far the sources that disagree are away, at most."""
     source: str = ""
     confirmed_ns: int = 0
+    """Since when the bound grows."""
+    agreed_ns: int = 0
+    """When a source last agreed, be it a worse one."""
     slewed_ns: int = 0
     latest: dict[str, TimeHint] = field(default_factory=dict)
     disagreeing: frozenset[str] = frozenset()
@@ -71,6 +74,27 @@ class ClockFace:
 Outcome = tuple[ClockFace, Sequence[ClockChange]]
 
 
+def resumed(rules: Rules, clock: Clock, at_ns: int) -> ClockFace:
+    """Return the clock that an earlier run of the same boot had at a monotonic time.
+
+    A process that begins anew in a boot must not place its first readings by a worse clock than its last ones:
+    their order would not be kept.
+    """
+    if clock.offset_ticks is None or clock.bound_ms is None:
+        return ClockFace(rules)
+    return ClockFace(
+        rules,
+        state=clock.state,
+        offset_ticks=clock.offset_ticks,
+        target_ns=clock.offset_ticks * TICK_NS,
+        bound_ns=clock.bound_ms * MS_NS,
+        source=clock.source,
+        confirmed_ns=at_ns,
+        agreed_ns=at_ns,
+        slewed_ns=at_ns,
+    )
+
+
 def offset_of(hint: TimeHint) -> int:
     """Return UTC minus monotonic time, in nanoseconds."""
     return hint.utc_ns - hint.monotonic_ns
@@ -81,7 +105,7 @@ def advance(face: ClockFace, now_ns: int) -> Outcome:
     if face.state is ClockState.UNSYNCHRONISED:
         return face, ()
     face = _slewed(face, now_ns)
-    silent_s = (now_ns - face.confirmed_ns) / S_NS
+    silent_s = (now_ns - face.agreed_ns) / S_NS
     if face.state is ClockState.SYNCHRONISED and silent_s > face.rules.holdover_after_s:
         held = replace(face, state=ClockState.HOLDOVER)
         return held, (ClockChange("clock_holdover", {"source": face.source}),)
@@ -124,13 +148,14 @@ def _found(face: ClockFace, hint: TimeHint) -> Outcome:
         bound_ns=hint.bound_ms * MS_NS,
         source=hint.source,
         confirmed_ns=hint.monotonic_ns,
+        agreed_ns=hint.monotonic_ns,
         slewed_ns=hint.monotonic_ns,
     )
     return found, (ClockChange("clock_found", {"source": hint.source, "bound_ms": hint.bound_ms}),)
 
 
 def _agreed(face: ClockFace, hint: TimeHint) -> Outcome:
-    """The better of the two becomes the target; either way the clock is confirmed by a source."""
+    """The better of the two becomes the target; either way a source agreed."""
     changes: list[ClockChange] = []
     if face.state is ClockState.HOLDOVER:
         changes.append(ClockChange("clock_found", {"source": hint.source, "bound_ms": hint.bound_ms}))
@@ -140,10 +165,11 @@ def _agreed(face: ClockFace, hint: TimeHint) -> Outcome:
     face = replace(
         face,
         state=ClockState.SYNCHRONISED,
+        agreed_ns=hint.monotonic_ns,
         disagreeing=still,
         doubt_ns=face.doubt_ns if still else 0,
     )
-    if hint.bound_ms * MS_NS <= face.grown_bound_ns(hint.monotonic_ns) or hint.source == face.source:
+    if hint.bound_ms * MS_NS <= face.grown_bound_ns(hint.monotonic_ns):
         face = _follow(face, hint)
     return face, changes
 
@@ -155,6 +181,7 @@ def _follow(face: ClockFace, hint: TimeHint) -> ClockFace:
         bound_ns=hint.bound_ms * MS_NS,
         source=hint.source,
         confirmed_ns=hint.monotonic_ns,
+        agreed_ns=hint.monotonic_ns,
     )
 
 

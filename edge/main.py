@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.assembly import all_layouts, all_points, build_drivers
-from edge.clock import ClockFace, Rules
+from edge.clock import TICK_NS, Rules
 from edge.driver import Driver, ticks
 from edge.journal.file import Surroundings
 from edge.journal.journal import Journal
@@ -84,7 +84,7 @@ class Gateway:
         self._world = world
         self._drivers = build_drivers(settings, world.monotonic_ns)
         self._timekeeper = Timekeeper(
-            ClockFace(Rules(settings.clock.drift_ppm, settings.clock.holdover_after_s)),
+            Rules(settings.clock.drift_ppm, settings.clock.holdover_after_s),
             sources=settings.clock.sources,
             monotonic_ns=world.monotonic_ns,
             system=kernel_time(world.monotonic_ns, world.real_ns),
@@ -103,6 +103,8 @@ class Gateway:
             past = await journal.open(self._points.layouts, stop)
             if past is None:
                 return
+            if past.clock and past.clock.boot == self._world.boot:
+                self._timekeeper.resume(past.clock.clock, past.clock.tick * TICK_NS)
             self._timekeeper.ask_system()
             recorder = self._recorder(journal)
             clean = past.stopped_cleanly and past.boot is not None

@@ -9,7 +9,7 @@ import logging
 import struct
 from collections.abc import Callable, Collection, Sequence
 
-from edge.clock import ClockChange, ClockFace, Outcome, advance, hear
+from edge.clock import ClockChange, ClockFace, Outcome, Rules, advance, hear, resumed
 from edge.driver import TimeHint
 from wire.messages import Clock
 from wire.status import ClockState
@@ -28,14 +28,15 @@ class Timekeeper:
 
     def __init__(
         self,
-        face: ClockFace,
+        rules: Rules,
         *,
         sources: Collection[str],
         monotonic_ns: Callable[[], int],
         system: SystemTime,
     ) -> None:
         """`sources` are the ones believed; `system` gives a hint while the system's clock is synchronised."""
-        self._face = face
+        self._rules = rules
+        self._face = ClockFace(rules)
         self._sources = sources
         self._monotonic_ns = monotonic_ns
         self._system = system
@@ -58,6 +59,10 @@ class Timekeeper:
         if self._face.state is ClockState.UNSYNCHRONISED:
             return None
         return (self._monotonic_ns() + self._face.target_ns) // 1_000_000_000
+
+    def resume(self, clock: Clock, at_ns: int) -> None:
+        """Go on with the clock that an earlier run of this boot had; call before the first hint."""
+        self._take((resumed(self._rules, clock, at_ns), ()))
 
     def hint(self, hint: TimeHint) -> None:
         """Take a hint of a source; those that are not believed are ignored."""

@@ -72,7 +72,7 @@ async def _run(ground: Ground, kills: int, *, as_json: bool) -> int:
 
         outcome = await play(built.stage, steps, audit=account_until, tell=_tell)
         _report(ground, built, outcome, as_json=as_json, duration_s=time.monotonic() - started)
-    return 0 if outcome.verdict.clean and outcome.verdict.given_out else 1
+    return 0 if outcome.good else 1
 
 
 def _report(ground: Ground, built: Built, outcome: Outcome, *, as_json: bool, duration_s: float) -> None:
@@ -92,6 +92,7 @@ def _report(ground: Ground, built: Built, outcome: Outcome, *, as_json: bool, du
         "unexplained": verdict.unexplained,
         "explained_by": dict(verdict.explained_by),
         "faults": dict(outcome.faults),
+        "not_done": outcome.not_done,
         "ended_by_themselves": dict(outcome.ended_by_themselves),
         "database": "TimescaleDB" if built.timescaledb else "PostgreSQL",
         "drain_s": round(outcome.drain_s, 1),

@@ -23,7 +23,7 @@ from cli.faults.database import ForeignDatabase
 from cli.faults.disk import open_disk
 from cli.faults.evidence import Unit, audit, stored_answers
 from cli.faults.link import open_link
-from cli.faults.load import POINTS, UNITS, DeviceLine
+from cli.faults.load import POINTS, UNITS
 from cli.faults.mqtt import Tap
 from cli.faults.stage import GatewayStand, Killable, LateGateway, Stage
 from cli.faults.wall_clock import WallClock
@@ -56,7 +56,6 @@ class Built:
     stage: Stage
     dsn: str
     timescaledb: bool
-    lines: dict[str, DeviceLine]
 
     async def delivered(self, gateway: str, until: float) -> bool:
         """Whether what a gateway's devices gave out until then is stored or explained."""
@@ -74,11 +73,11 @@ class Built:
                 prefix=unit,
                 numbering=f"{unit}/{load.NUMBERING}",
                 points=POINTS,
-                windows=self.stage.gateways[name].windows,
-                given_out=partial(line.given_out, unit),
-                values=partial(line.values, unit),
+                windows=gateway.windows,
+                given_out=partial(gateway.devices.given_out, unit),
+                values=partial(gateway.devices.values, unit),
             )
-            for name, line in self.lines.items()
+            for name, gateway in self.stage.gateways.items()
             for unit in UNITS
         ]
         late = self.stage.late
@@ -133,11 +132,10 @@ async def build(ground: Ground) -> AsyncIterator[Built]:
         stack.push_async_callback(hub.stop)
         await _apply_site(ground, owner_dsn)
         await hub.start()
-        lines, gateways = {}, {}
-        for name in ground.gateways:
-            lines[name], gateways[name] = await _gateway(
-                stack, ground, authority, gateway_port=broker.gateway_port, name=name
-            )
+        gateways = {
+            name: await _gateway(stack, ground, authority, gateway_port=broker.gateway_port, name=name)
+            for name in ground.gateways
+        }
         stage = Stage(
             folder=folder,
             broker=broker,
@@ -154,7 +152,7 @@ async def build(ground: Ground) -> AsyncIterator[Built]:
             ready=lambda: web.is_ready(port),
             delivered=lambda name, until: built.delivered(name, until),
         )
-        built = Built(stage, hub_dsn, timescaledb, lines)
+        built = Built(stage, hub_dsn, timescaledb)
         await stage.until_ready(_READY_S)
         await _until_all_deliver(built)
         yield built
@@ -214,7 +212,7 @@ async def _gateway(
     *,
     gateway_port: int,
     name: str,
-) -> tuple[DeviceLine, GatewayStand]:
+) -> GatewayStand:
     home = ground.folder / "gateways" / name
     (home / "data").mkdir(parents=True)
     identity = authority.issue_gateway(name, home / "identity", now=datetime.now(UTC))
@@ -239,4 +237,4 @@ async def _gateway(
     )
     stack.push_async_callback(process.stop)
     await process.start()
-    return line, GatewayStand(name, process, link, disk, clock, identity)
+    return GatewayStand(name, process, line, link, disk, clock, identity)

@@ -19,7 +19,7 @@ from cli.faults.accounting import Verdict
 from cli.faults.faults import PLAYS
 from cli.faults.mqtt import BrokerRefusedError
 from cli.faults.script import Fault, Step
-from cli.faults.stage import Stage
+from cli.faults.stage import NotDeliveredError, Stage
 
 DRAIN_S = 120.0
 """How long the system gets to deliver everything after the last fault."""
@@ -40,6 +40,13 @@ class Outcome:
     ended_by_themselves: Counter[str] = field(default_factory=Counter)
     """Processes that ended though nobody killed them; they were started again."""
     drain_s: float = 0.0
+    not_done: list[str] = field(default_factory=list)
+    """Faults that were left out, and why."""
+
+    @property
+    def good(self) -> bool:
+        """Whether every fault was played, readings were given out and all of them are accounted for."""
+        return self.verdict.clean and not self.not_done and self.verdict.given_out > 0
 
 
 async def play(stage: Stage, steps: Sequence[Step], *, audit: Audit, tell: Tell) -> Outcome:
@@ -49,7 +56,11 @@ async def play(stage: Stage, steps: Sequence[Step], *, audit: Audit, tell: Tell)
     async with asyncio.TaskGroup() as group:
         group.create_task(_keep_running(stage, outcome.ended_by_themselves, keeper))
         for number, step in enumerate(steps, 1):
-            done = await PLAYS[step.fault](stage, step, Random(step.seed))  # noqa: S311 - a script, no secret
+            try:
+                done = await PLAYS[step.fault](stage, step, Random(step.seed))  # noqa: S311 - a script, no secret
+            except NotDeliveredError as error:
+                done = f"not done: {error}"
+                outcome.not_done.append(f"{step.fault.value}: {error}")
             tell(f"[{number:3}/{len(steps)}] {step.fault.value.replace('_', ' ')}: {done}")
             outcome.faults[step.fault.value] += 1
             outcome.kills += len(step.targets) if step.fault is Fault.KILL else 0

@@ -12,8 +12,10 @@ import psycopg
 
 from cli.faults.accounting import Device, Instant, StoredGap, Verdict, Window, account, overloads
 from cloud.store.audit import Fed, batches_by_state, fed_points, gaps_since_last, stored_instants
+from cloud.store.completeness import read_completeness
 from cloud.store.gaps_read import list_gaps
 from cloud.store.ledger_read import list_epochs
+from cloud.store.points import get_point
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -43,6 +45,8 @@ async def audit(dsn: str, units: Sequence[Unit], until: float) -> Verdict:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as connection:
         fed = await fed_points(connection)
         verdict = account([await _device(connection, unit, fed=fed, until=until) for unit in units])
+        for unit in units:
+            await _account_silence(connection, unit, fed=fed, until=until, verdict=verdict)
         for epoch in await list_epochs(connection, limit=_GAPS_MAX):
             if epoch.missing:
                 verdict.lost += epoch.missing
@@ -59,6 +63,28 @@ async def stored_answers(dsn: str, units: Sequence[Unit]) -> list[int]:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as connection:
         stored = {(row.gateway, row.channel): row.readings for row in await fed_points(connection)}
     return [stored.get((unit.gateway, unit.numbering), 0) for unit in units]
+
+
+async def _account_silence(
+    connection: Connection, unit: Unit, *, fed: Sequence[Fed], until: float, verdict: Verdict
+) -> None:
+    """Count as unexplained where a reading was due, none was given out or stored, and no gap says why.
+
+    That is the account which the hub itself gives of the point.
+    """
+    ids = [row.point_id for row in fed if (row.gateway, row.channel) == (unit.gateway, unit.numbering)]
+    point = await get_point(connection, ids[0]) if ids else None
+    if point is None:
+        return
+    to_at = datetime.fromtimestamp(until, UTC)
+    found = await read_completeness(connection, point, _EVER[0], to_at, now=datetime.now(UTC))
+    verdict.unexplained += (found.unexplained - found.awaited) * unit.points
+    holes = found.holes[:-1] if found.awaited else found.holes
+    verdict.findings.extend(
+        f"{unit.gateway} {unit.prefix}: {hole.missing} due readings between {hole.from_at:%H:%M:%S.%f} and "
+        f"{hole.to_at:%H:%M:%S.%f} are neither stored nor in a gap"
+        for hole in holes
+    )
 
 
 async def _device(connection: Connection, unit: Unit, *, fed: Sequence[Fed], until: float) -> Device:

@@ -4,11 +4,14 @@ Each returns one line that says what it did. None of them judges; the accounting
 """
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from random import Random
 
 from cli.faults import attacks, journal_damage
+from cli.faults.load import TIMEOUT_MS, UNITS
 from cli.faults.script import Fault, Step
 from cli.faults.stage import BUS, COMMIT_S, GATEWAY, MARGIN_S, STORAGE, GatewayStand, Stage
 
@@ -38,6 +41,38 @@ async def _black_hole(stage: Stage, step: Step, random: Random) -> str:
     return f"{gateway.name} heard nothing for {silent_s:.1f} s"
 
 
+async def _freeze(stage: Stage, step: Step, random: Random) -> str:
+    """Stop a process in the middle of whatever it does, as a starved machine does, and let it go on."""
+    (target,) = step.targets
+    pid = stage.pid(target)
+    frozen_s = step.outage_s * random.choice((1, 2, 4))
+    started = time.time()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(frozen_s)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        if target in stage.gateways:
+            # An answer on its way when it stopped may be read too late to say when it was measured.
+            stage.gateways[target].may_cost(
+                step.fault, GATEWAY, from_at=started - MARGIN_S, to_at=time.time() + MARGIN_S
+            )
+    return f"{target} stood still for {frozen_s:.1f} s"
+
+
+async def _silence_unit(stage: Stage, step: Step, random: Random) -> str:
+    """One of two devices on a line answers nothing; its neighbour must go on."""
+    gateway = _victim(stage, step)
+    unit = random.choice(UNITS)
+    silent_s = step.outage_s + TIMEOUT_MS / 1000
+    gateway.devices.silence(unit, silent=True)
+    try:
+        await asyncio.sleep(silent_s)
+    finally:
+        gateway.devices.silence(unit, silent=False)
+    return f"{gateway.name}: {unit} answered nothing for {silent_s:.1f} s"
+
+
 async def _start_without_broker(stage: Stage, step: Step, _: Random) -> str:
     gateway = _victim(stage, step)
     await gateway.stop(step.fault)
@@ -59,9 +94,7 @@ async def _broker_empty(stage: Stage, step: Step, _: Random) -> str:
 
 async def _disk_full(stage: Stage, step: Step, _: Random) -> str:
     gateway = _victim(stage, step)
-    pid = gateway.process.pid
-    if pid is None:
-        raise ProcessLookupError(f"{gateway.name} does not run: its disk cannot be filled under it")
+    pid = stage.pid(gateway.name)
     started = time.time()
     how = gateway.disk.fill(pid)
     try:
@@ -144,7 +177,9 @@ def _victim(stage: Stage, step: Step) -> GatewayStand:
 
 PLAYS: dict[Fault, Play] = {
     Fault.KILL: _kill,
+    Fault.FROZEN: _freeze,
     Fault.BLACK_HOLE: _black_hole,
+    Fault.UNIT_SILENT: _silence_unit,
     Fault.START_WITHOUT_BROKER: _start_without_broker,
     Fault.BROKER_EMPTY: _broker_empty,
     Fault.DISK_FULL: _disk_full,

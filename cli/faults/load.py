@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from simulators.devices.modbus import Truth, Unit, modbus_server
+from simulators.devices.modbus import ModbusLine, Truth, Unit, modbus_server
 from simulators.world import World
 
 INTERVAL_MS = 200
@@ -48,13 +48,20 @@ POINTS = len(_VALUES)
 class DeviceLine:
     """The simulated devices of one gateway, behind one port, and what they wrote down themselves."""
 
-    def __init__(self, port: int, log: Path) -> None:
+    def __init__(self, line: ModbusLine, port: int, log: Path) -> None:
         """`log` grows while the devices answer; it is read on from where it was left."""
         self.port = port
+        self._line = line
         self._log = log
         self._read = 0
         self._given: dict[str, dict[int, float]] = defaultdict(dict)
         self._values: dict[str, dict[int, Sequence[object]]] = defaultdict(dict)
+
+    def silence(self, unit: str, *, silent: bool) -> None:
+        """Let one device answer nothing, or answer again."""
+        for one in self._line.units.values():
+            if one.name == unit:
+                one.fault = "silence" if silent else ""
 
     def given_out(self, unit: str) -> Mapping[int, float]:
         """Return number -> when it left (UTC, seconds) of one device."""
@@ -88,8 +95,8 @@ async def open_devices(gateway: str, seed: int, log: Path) -> AsyncIterator[Devi
         Unit(number, "sim-environment", _truth(world, f"{gateway}/{name}"), name)
         for number, name in enumerate(UNITS, 1)
     ]
-    async with modbus_server(units, now=_now, log=log) as (_, port):
-        yield DeviceLine(port, log)
+    async with modbus_server(units, now=_now, log=log) as (line, port):
+        yield DeviceLine(line, port, log)
 
 
 def settings(gateway: str, *, data: Path, identity: Path, uplink_port: int, device_port: int) -> str:

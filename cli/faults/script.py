@@ -10,7 +10,9 @@ class Fault(StrEnum):
     """Everything a campaign can do to a running system."""
 
     KILL = "kill"
+    FROZEN = "frozen"
     BLACK_HOLE = "black_hole"
+    UNIT_SILENT = "unit_silent"
     START_WITHOUT_BROKER = "start_without_broker"
     BROKER_EMPTY = "broker_empty"
     DISK_FULL = "disk_full"
@@ -52,7 +54,9 @@ def make_script(kills: int, seed: int, gateways: Sequence[str]) -> list[Step]:
     random = Random(seed)  # noqa: S311 - a reproducible script, no secret
     steps = _kill_steps(kills, random, gateways)
     for fault in _other_faults(kills, random):
-        steps.insert(random.randint(0, len(steps)), _step(fault, (random.choice(gateways),), random))
+        # A database is more than the one process that the campaign knows; it is not among the frozen.
+        victims = (*gateways, BROKER, HUB) if fault is Fault.FROZEN else gateways
+        steps.insert(random.randint(0, len(steps)), _step(fault, (random.choice(victims),), random))
     return steps
 
 

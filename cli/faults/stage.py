@@ -16,6 +16,7 @@ from cli.faults.accounting import Window
 from cli.faults.disk import Disk
 from cli.faults.hostile import Message
 from cli.faults.link import Link
+from cli.faults.load import DeviceLine
 from cli.faults.mqtt import Tap
 from cli.faults.wall_clock import WallClock
 from provisioning.identity import GatewayIdentity, HubIdentity
@@ -26,6 +27,10 @@ COMMIT_S = 4.0
 _ASK_AGAIN_S = 0.5
 MARGIN_S = 0.6
 """Between the act and its effect: an answer that is on its way."""
+
+
+class NotDeliveredError(Exception):
+    """A gateway does not deliver although nothing hinders it."""
 
 
 class Killable(Protocol):
@@ -51,6 +56,7 @@ class GatewayStand:
 
     name: str
     process: Service
+    devices: DeviceLine
     link: Link
     disk: Disk
     clock: WallClock
@@ -125,6 +131,13 @@ class Stage:
         else:
             await self._service(target).start()
 
+    def pid(self, target: str) -> int:
+        """Return the process id by the name in the script; `ProcessLookupError` when it does not run."""
+        process = self.gateways[target].process if target in self.gateways else self._service(target)
+        if process.pid is None:
+            raise ProcessLookupError(f"{target} does not run: nothing can be done to its process")
+        return process.pid
+
     def _service(self, target: str) -> Killable:
         return {"broker": self.broker, "hub": self.hub, "database": self.database}[target]
 
@@ -133,10 +146,14 @@ class Stage:
         if not await processes.until(self.ready, timeout_s=within_s):
             raise TimeoutError(f"the hub is not ready after {within_s} s")
 
-    async def until_delivered(self, gateway: str, within_s: float = 20) -> None:
-        """Let a gateway deliver what it has, so that what it holds later is known to be younger."""
+    async def until_delivered(self, gateway: str, within_s: float = 60) -> None:
+        """Let a gateway deliver what it has, so that what it holds later is known to be younger.
+
+        Raises `NotDeliveredError`: everything runs and its link is open, so that it should have.
+        """
         now = time.time()
         while time.time() < now + within_s:
             if await self.delivered(gateway, now):
                 return
             await asyncio.sleep(_ASK_AGAIN_S)
+        raise NotDeliveredError(f"{gateway} has not delivered in {within_s:.0f} s what its devices gave out")

@@ -48,14 +48,14 @@ async def insert_found(connection: Connection, rows: Sequence[ClockRow]) -> None
 async def found(
     connection: Connection, boots: Sequence[tuple[int, bytes]]
 ) -> dict[tuple[int, bytes], ClockRow]:
-    """Return the clock of each of these (gateway, boot) that has one; a found one before a bracket."""
+    """Return the clock of each of these (gateway, boot) that has one; the best found one, before a bracket."""
     cursor = await connection.execute(
         """
         SELECT DISTINCT ON (gateway_id, boot)
                gateway_id, organisation_id, boot, offset_ticks, bound_ms, source
           FROM clocks_found
          WHERE (gateway_id, boot) IN (SELECT * FROM unnest(%s::int[], %s::bytea[]))
-         ORDER BY gateway_id, boot, source = %s, offset_ticks
+         ORDER BY gateway_id, boot, source = %s, bound_ms, offset_ticks
         """,
         ([gateway for gateway, _ in boots], [boot for _, boot in boots], BRACKET),
     )

@@ -2,13 +2,16 @@
 
 A point with a period owes one reading every period. Between two stored readings `d` apart there are
 `round(d / period) - 1` due readings missing (halves rounded down), spread evenly, so that jitter below half
-a period and drift are no loss. A missing reading is explained by a gap that covers its place, give or take
+a period and drift are no loss. Nor is what a correction of the gateway's clock adds between two readings: a
+tick, and another one every second. A missing reading is explained by a gap that covers its place, give or take
 half a period. Times are integers of milliseconds; nothing here knows the database.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from wire.messages import TICK_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,15 @@ class Cover:
 def hole_between(start_ms: int, end_ms: int, period_ms: int) -> Hole | None:
     """Return the hole between two stored readings, None when nothing was due between them."""
     missing = -((period_ms - 2 * (end_ms - start_ms)) // (2 * period_ms)) - 1
-    if missing < 1:
+    corrected_ms = end_ms - start_ms - _correction_ms(end_ms - start_ms, period_ms)
+    if missing < 1 or (missing == 1 and 2 * corrected_ms <= 3 * period_ms):
         return None
     return Hole(start_ms, end_ms, missing, missing + 1, period_ms)
+
+
+def _correction_ms(apart_ms: int, period_ms: int) -> int:
+    """Return how much further apart a corrected clock may put two readings, below half a period."""
+    return min(TICK_MS + apart_ms * TICK_MS // 1000, (period_ms - 1) // 2)
 
 
 def hole_after(start_ms: int, until_ms: int, period_ms: int, *, awaited: bool = True) -> Hole | None:

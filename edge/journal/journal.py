@@ -21,7 +21,7 @@ from edge.journal.group import gather
 from edge.journal.held import Held
 from edge.journal.intake import Intake
 from edge.journal.lock import FolderLock
-from edge.journal.memory import LastTick, OpenGap
+from edge.journal.memory import KnownClock, LastTick, OpenGap
 from edge.journal.salvage import begin_run, salvage
 from edge.journal.sealer import Sealed
 from wire.messages import Clock, Layout
@@ -42,6 +42,7 @@ class Past:
     last_ticks: dict[str, LastTick]
     open_gaps: dict[str, OpenGap]
     layouts: dict[str, list[str]]
+    clock: KnownClock | None = None
     damage: str | None = None
     """Why the file before was set aside."""
     blocked: bool = False
@@ -295,4 +296,5 @@ def _past(file: JournalFile) -> Past:
         last_ticks=last,
         open_gaps=file.memory.open_gaps(),
         layouts={key: file.memory.points_of(key) for key in last},
+        clock=file.memory.clock(),
     )

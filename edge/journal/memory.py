@@ -29,6 +29,15 @@ class LastTick:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownClock:
+    """The clock of a boot as it was at a tick or a little later."""
+
+    boot: bytes
+    clock: Clock
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenGap:
     """A gap that was journalled open."""
 
@@ -98,6 +107,8 @@ class Memory:
             self._state.put("clock_found", found.boot)
         if group.clock.state is ClockState.UNSYNCHRONISED:
             self._state.put("clock_open", group.boot)
+        elif (tick := last_tick(group)) is not None:
+            self._state.put("clock", group.boot + msgspec.msgpack.encode((group.clock, tick)))
 
     def _close(self, boot: bytes, gap: Gap) -> None:
         open_gap = self._open_gap(self._state.get("gap/" + gap.point))
@@ -119,6 +130,14 @@ class Memory:
         """Return the gaps that were journalled open and not closed, by point."""
         found = {key: self._open_gap(value) for key, value in self._state.items("gap/")}
         return {key: gap for key, gap in found.items() if gap}
+
+    def clock(self) -> KnownClock | None:
+        """Return the newest clock that had an offset."""
+        value = self._state.get("clock")
+        if value is None:
+            return None
+        clock, tick = msgspec.msgpack.decode(value[16:], type=tuple[Clock, int])
+        return KnownClock(value[:16], clock, tick)
 
     def clock_owed(self, boot: bytes) -> bool:
         """Whether this boot journalled under an open clock and no clock record was journalled since."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.clock import S_NS, TICK_NS, ClockFace, Rules, advance, hear
+from edge.clock import S_NS, TICK_NS, ClockFace, Rules, advance, hear, resumed
 from edge.driver import TimeHint
 from wire.status import ClockState
 
@@ -92,6 +92,31 @@ def test_silent_sources_lead_to_holdover_whose_bound_grows() -> None:
     assert early.bound_ms is not None
     assert late.bound_ms is not None
     assert late.bound_ms - early.bound_ms >= 0.9 * 20e-6 * 86_000 * 1000
+
+
+def test_worse_hint_of_the_followed_source_confirms_and_moves_nothing() -> None:
+    good = at("hub", 1, bound_ms=5)
+    slow = [at("hub", second, off_ms=900, bound_ms=1000) for second in range(100, 1000, 100)]
+    face, kinds = heard(good, *slow)
+    assert kinds == ["clock_found"]
+    assert error_ms(face, 1000) <= 10
+    assert advance(face, 1000 * S_NS)[0].state is ClockState.SYNCHRONISED
+
+
+def test_process_that_begins_anew_in_a_boot_goes_on_with_its_clock() -> None:
+    face, _ = heard(at("hub", 1, bound_ms=5))
+    again = resumed(face.rules, face.reading(50 * S_NS), 50 * S_NS)
+    first, later = again.reading(60 * S_NS), face.reading(60 * S_NS)
+    assert (first.state, first.offset_ticks) == (later.state, later.offset_ticks)
+    assert first.bound_ms is not None
+    assert later.bound_ms is not None
+    assert later.bound_ms <= first.bound_ms <= later.bound_ms + 10
+    again, _ = hear(again, at("hub", 61, off_ms=1100, bound_ms=1110))
+    assert abs(again.offset_ticks - face.offset_ticks) <= 1
+
+
+def test_clock_without_an_offset_resumes_as_none() -> None:
+    assert resumed(Rules(), ClockFace().reading(0), 0) == ClockFace(Rules())
 
 
 hints = st.lists(

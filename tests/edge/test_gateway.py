@@ -151,6 +151,8 @@ def test_killed_gateway_sends_what_it_had_and_tells_the_gap(site: Site) -> None:
         assert {(gap.from_tick, gap.to_tick) for gap in told} <= set(pairwise(stored))
         assert {(a, b) for a, b in pairwise(stored) if b - a > 60} <= {(g.from_tick, g.to_tick) for g in told}
         assert site.sealed_rows() == 0
+        offsets = [a.batch.clock.offset_ticks for a in sorted(acker.arrivals, key=lambda a: a.batch.seq)]
+        assert None not in offsets[offsets.index(next(filter(None, offsets))) :]
 
     asyncio.run(story())
 

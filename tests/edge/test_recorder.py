@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.clock import ClockFace
+from edge.clock import Rules
 from edge.driver import TimeHint
 from edge.journal.file import Surroundings
 from edge.journal.group import Item
@@ -37,7 +37,7 @@ class Parts:
         self.tick = 500
         self.ns: Iterator[int] = count(10**12, 10**6)
         self.timekeeper = Timekeeper(
-            ClockFace(), sources=["hub"], monotonic_ns=lambda: next(self.ns), system=lambda: None
+            Rules(), sources=["hub"], monotonic_ns=lambda: next(self.ns), system=lambda: None
         )
         given = Surroundings(
             Sealer("lab-1", Ed25519Signer.generate()), lambda: b"i" * 16, lambda: None, Limits(10**9, 1e9)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.clock import ClockFace
+from edge.clock import Rules
 from edge.journal.file import Surroundings
 from edge.journal.journal import Journal
 from edge.journal.room import Limits
@@ -95,7 +95,7 @@ def uplink_to(
             known.certificate_pem,
             known.proof,
         )
-        timekeeper = Timekeeper(ClockFace(), sources=[], monotonic_ns=time.monotonic_ns, system=lambda: None)
+        timekeeper = Timekeeper(Rules(), sources=[], monotonic_ns=time.monotonic_ns, system=lambda: None)
         surroundings = Surroundings(
             Sealer(known.gateway, known.signer), lambda: b"i" * 16, lambda: None, Limits(10**9, 1e9)
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import psycopg
 import pytest
@@ -21,6 +21,8 @@ INSERT INTO points (organisation_id, site_id, name, quantity, kind)
     VALUES (1, 1, 'u/answers', 'count', 'counter'), (1, 1, 'u/t', 'temperature', 'analog');
 INSERT INTO channel_bindings (organisation_id, gateway_id, channel, point_id)
     VALUES (1, 1, 'u/answers', 1), (1, 1, 'u/t', 2);
+INSERT INTO point_versions (organisation_id, point_id, exponent, period_ms)
+    VALUES (1, 1, 0, 1000), (1, 2, 0, 1000);
 INSERT INTO readings (observed_at, raw, point_id, organisation_id, status)
     SELECT to_timestamp(1789000000 + n), CASE p WHEN 1 THEN n ELSE 20 END, p, 1, 0
     FROM generate_series(1, 5) n, generate_series(1, 2) p;
@@ -41,14 +43,14 @@ def stored(fresh_postgres_dsn: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def judge(connection: psycopg.Connection) -> Verdict:
+def judge(connection: psycopg.Connection, given: Mapping[int, float] = GIVEN) -> Verdict:
     unit = Unit(
         gateway="g",
         prefix="u",
         numbering="u/answers",
         points=2,
         windows=[Window("kill", NOW, NOW + 10, frozenset({"gateway"}))],
-        given_out=lambda: GIVEN,
+        given_out=lambda: given,
     )
     dsn = f"{connection.info.dsn} password={connection.info.password}"
     return asyncio.run(audit(dsn, [unit], time.time()))
@@ -97,3 +99,24 @@ def test_hole_in_the_ledger_is_a_loss(stored: psycopg.Connection) -> None:
     verdict = judge(stored)
     assert verdict.lost == 1
     assert "never came" in verdict.findings[0]
+
+
+def without_the_third(stored: psycopg.Connection) -> Mapping[int, float]:
+    """The device itself gave out nothing at that second."""
+    stored.execute("DELETE FROM readings WHERE observed_at = to_timestamp(1789000003)")
+    return {number: at for number, at in GIVEN.items() if number != 3}
+
+
+def test_silence_of_a_device_that_nobody_told_is_unexplained(stored: psycopg.Connection) -> None:
+    verdict = judge(stored, without_the_third(stored))
+    assert (verdict.lost, verdict.unexplained) == (0, 2)
+    assert "1 due readings" in verdict.findings[0]
+
+
+def test_silence_of_a_device_in_a_gap_is_clean(stored: psycopg.Connection) -> None:
+    given = without_the_third(stored)
+    stored.execute(
+        "INSERT INTO gaps (organisation_id, point_id, gateway_id, key, cause, from_at, to_at)"
+        " VALUES (1, 1, 1, 'k', 'sensor', to_timestamp(1789000002), to_timestamp(1789000004))"
+    )
+    assert judge(stored, given).clean

@@ -30,6 +30,17 @@ def test_long_campaign_brings_every_fault_and_every_victim() -> None:
     assert set(victims) == {"broker", "hub", "database", *GATEWAYS}
 
 
+def test_gateways_and_services_are_frozen() -> None:
+    frozen = {
+        target
+        for seed in range(20)
+        for step in make_script(25, seed, GATEWAYS)
+        if step.fault is Fault.FROZEN
+        for target in step.targets
+    }
+    assert frozen == {"broker", "hub", *GATEWAYS}
+
+
 def test_processes_are_killed_in_combination() -> None:
     steps = make_script(100, 3, GATEWAYS)
     together = {frozenset(step.targets) for step in steps if len(step.targets) > 1}

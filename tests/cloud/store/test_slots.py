@@ -35,11 +35,21 @@ def covers(draw: st.DrawFn) -> Cover:
 
 @pytest.mark.parametrize(
     ("apart", "missing"),
-    [(1000, 0), (1499, 0), (1500, 0), (1501, 1), (2000, 1), (2500, 1), (2501, 2), (10_000, 9)],
+    [(1000, 0), (1499, 0), (1500, 0), (1526, 1), (2000, 1), (2500, 1), (2501, 2), (10_000, 9)],
 )
 def test_jitter_below_half_a_period_is_no_loss(apart: int, missing: int) -> None:
     hole = hole_between(0, apart, 1000)
     assert (hole.missing if hole else 0) == missing
+
+
+@pytest.mark.parametrize(("period", "apart"), [(200, 310), (1000, 1520), (60_000, 90_900), (20, 30)])
+def test_correction_of_the_clock_makes_no_reading_missing(period: int, apart: int) -> None:
+    assert hole_between(0, apart, period) is None
+
+
+@given(TIME, PERIOD)
+def test_left_out_reading_is_missing_in_spite_of_a_correction(start: int, period: int) -> None:
+    assert hole_between(start, start + 2 * period, period) is not None
 
 
 @given(TIME, st.integers(1, 10**5), PERIOD)

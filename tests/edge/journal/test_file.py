@@ -12,6 +12,7 @@ from edge.journal.file import JournalFile
 from edge.journal.group import WEIGHT_MAX, gather
 from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, checksum, translated
 from edge.journal.sealer import NO_HASH, Sealed
+from tests.edge.journal.conftest import SYNCHRONISED
 from wire.messages import Event, Gap
 from wire.status import GapCause
 
@@ -27,6 +28,17 @@ def test_what_was_appended_offline_comes_out_in_order(bench: "Bench", drain: Dra
     for tick in range(300):
         journal.append(bench.groups(tick), seal=0)
     assert [tick for sealed in drain(journal) for tick in bench.ticks(sealed)] == list(range(300))
+
+
+def test_clock_of_the_last_commit_is_known_to_the_next_run(bench: "Bench") -> None:
+    journal = bench.open()
+    assert journal.memory.clock() is None
+    for tick in (7, 9):
+        journal.append(bench.groups(tick), seal=0)
+    journal.close(clean=False)
+    known = bench.open().memory.clock()
+    assert known is not None
+    assert (known.boot, known.clock, known.tick) == (bench.boot, SYNCHRONISED, 9)
 
 
 def test_backlog_is_merged_into_full_batches(bench: "Bench", drain: Drain) -> None:
