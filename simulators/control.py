@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from simulators.scenario import Running
+from simulators.running import Running
 
 
 class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,7 +26,7 @@ def obey(state: Running, line: bytes) -> bytes:
     try:
         wish = msgspec.json.decode(line, type=Switch)
         state.switch(wish.device, wish.fault, unit=wish.unit)
-    except (msgspec.MsgspecError, KeyError) as error:
+    except (msgspec.MsgspecError, KeyError, ValueError) as error:
         return msgspec.json.encode({"ok": False, "error": str(error)}) + b"\n"
     return b'{"ok":true}\n'
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from simulators.control import control_server
 from simulators.processes import DaemonError
-from simulators.scenario import Clocks, Scenario, ScenarioError, load_scenario, running
+from simulators.running import Clocks, running
+from simulators.scenario import Scenario, ScenarioError, load_scenario
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,14 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the scenario; 0 after SIGTERM, 1 when a daemon fails, 2 for an unknown scenario."""
+    """Run the scenario; 0 after SIGTERM, 1 when a daemon fails, 2 for a scenario that cannot be played."""
     try:
-        scenario = load_scenario(arguments.scenario)
+        asyncio.run(_simulate(load_scenario(arguments.scenario), arguments))
     except ScenarioError as error:
         print(error, file=sys.stderr)
         return 2
-    try:
-        asyncio.run(_simulate(scenario, arguments))
     except DaemonError as error:
         print(error, file=sys.stderr)
         return 1

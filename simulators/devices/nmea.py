@@ -1,14 +1,13 @@
-"""NMEA 0183 sentences as a GPS and BeiDou receiver writes them, and recorded logs with their dates moved.
+"""NMEA 0183 sentences as a GPS and BeiDou receiver writes them.
 
 It opens nothing. Source: NMEA 0183 V4.11 sentence layouts as gpsd documents them ("NMEA Revealed").
 """
 
 import math
 import random
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from simulators.drives import Fix
 
@@ -89,61 +88,3 @@ def _in_view(talker: str, satellites: list[Satellite]) -> Iterator[str]:
     for number, group in enumerate(groups, 1):
         listed = "".join(f",{s.number:02d},{s.elevation:02d},{s.azimuth:03d},{s.snr:02d}" for s in group)
         yield f"{talker}GSV,{len(groups)},{number},{len(satellites):02d}{listed}"
-
-
-_TIMED = re.compile(rb"\$(..(?:RMC|GGA|GLL|GNS|GST|ZDA)),")
-_CLOCK_FIELD = {"RMC": 1, "GGA": 1, "GNS": 1, "GST": 1, "ZDA": 1, "GLL": 5}
-
-
-def rebased(log: Iterable[bytes], start: datetime) -> list[bytes]:
-    """Return the epochs of a recorded log with every date and time moved so that its first one is `start`.
-
-    Sentences without a time stay as they are; checksums are made anew. An epoch ends where the clock of a
-    timed sentence changes. A clock that goes back by half a day passes midnight; one that goes back by more
-    than a few seconds starts another recording, which follows the one before after a second.
-    """
-    epochs: list[bytes] = []
-    first: float | None = None
-    last, shift = 0.0, 0.0
-    for line in log:
-        line = line.strip()
-        if not line.startswith((b"$", b"!")) or b"*" not in line:
-            continue
-        timed = _TIMED.match(line)
-        fields = line[1 : line.rindex(b"*")].decode("ascii").split(",")
-        seconds = _seconds(fields[_CLOCK_FIELD[fields[0][2:]]]) if timed else None
-        if seconds is not None:
-            if seconds < last - 43_200:
-                shift += 86_400
-            elif seconds < last - 5:
-                shift += last - seconds + 1
-            elapsed = seconds + shift
-            first = elapsed if first is None else first
-            if not epochs or seconds != last:
-                epochs.append(b"")
-            last = seconds
-            fields = _moved(fields, start.astimezone(UTC) + timedelta(seconds=elapsed - first))
-        if epochs:
-            epochs[-1] += sentence(",".join(fields)) if timed else line + b"\r\n"
-    return epochs
-
-
-def _seconds(text: str) -> float | None:
-    if not re.fullmatch(r"\d{6}(\.\d+)?", text):
-        return None
-    return int(text[:2]) * 3600 + int(text[2:4]) * 60 + float(text[4:])
-
-
-def _moved(fields: list[str], moment: datetime) -> list[str]:
-    kind = fields[0][2:]
-    fields = [*fields]
-    place = _CLOCK_FIELD[kind]
-    decimals = len(fields[place].partition(".")[2])
-    fields[place] = moment.strftime("%H%M%S") + (
-        f".{moment.microsecond:06d}"[: decimals + 1] if decimals else ""
-    )
-    if kind == "RMC":
-        fields[9] = moment.strftime("%d%m%y")
-    if kind == "ZDA":
-        fields[2:5] = [moment.strftime("%d"), moment.strftime("%m"), moment.strftime("%Y")]
-    return fields

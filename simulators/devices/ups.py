@@ -1,4 +1,4 @@
-"""A UPS behind a real NUT: dummy-ups reads a generated dump, upsd serves it, both private to this process.
+"""A UPS behind a real NUT: dummy-ups reads a dump, upsd serves it, both private to this process.
 
 The control writes the dump anew (the driver reads it again when it changes), stops the driver (its data
 become stale) or ends it (the driver is not connected). It decides nothing about power; scenarios do.
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from simulators.processes import daemon, find_program, free_port, stop, wait_for_port
 
@@ -21,6 +21,17 @@ Fault = Literal["", "battery", "low", "conflict", "stale", "driver_lost"]
 RUNTIME_FULL_S = 2400
 EMPTY_AFTER_S = 900
 FOLLOW_S = 0.5
+EMPTY = '""'
+
+
+class Source(Protocol):
+    """What a served UPS is made of: `Ups` here, or a recorded one."""
+
+    name: str
+    fault: Fault
+
+    def variables(self) -> dict[str, str]:
+        """Return what the UPS says now, as NUT variables."""
 
 
 @dataclass(slots=True)
@@ -79,14 +90,17 @@ class Ups:
 
 
 def dump(variables: dict[str, str]) -> str:
-    """Return variables as a `.dev` file of dummy-ups."""
-    return "".join(f"{name}: {value}\n" for name, value in variables.items())
+    """Return variables as a `.dev` file of dummy-ups.
+
+    Nothing is written as an empty word: after a bare colon dummy-ups repeats the value of the line before.
+    """
+    return "".join(f"{name}: {value or EMPTY}\n" for name, value in variables.items())
 
 
 class UpsControl:
     """Keeps the dump and the driver process in step with the truth."""
 
-    def __init__(self, ups: Ups, folder: Path, command: list[str], *, environment: dict[str, str]) -> None:
+    def __init__(self, ups: Source, folder: Path, command: list[str], *, environment: dict[str, str]) -> None:
         self.ups = ups
         self._folder = folder
         self._command = command
@@ -123,7 +137,7 @@ class UpsControl:
 
 
 @asynccontextmanager
-async def nut_server(ups: Ups, *, folder: Path, port: int = 0) -> AsyncIterator[int]:
+async def nut_server(ups: Source, *, folder: Path, port: int = 0) -> AsyncIterator[int]:
     """Run dummy-ups and upsd on 127.0.0.1 for one UPS; gives upsd's port. `DaemonError`."""
     port = port or free_port()
     _configure(ups, folder, port)
@@ -146,7 +160,7 @@ async def nut_server(ups: Ups, *, folder: Path, port: int = 0) -> AsyncIterator[
             following.cancel()
 
 
-def _configure(ups: Ups, folder: Path, port: int) -> None:
+def _configure(ups: Source, folder: Path, port: int) -> None:
     files = {
         "ups.conf": (
             "maxretry = 1\npollinterval = 1\n"

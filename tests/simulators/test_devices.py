@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from simulators.devices.modbus import COUNTER_REGISTER, RegisterValue, Unit, encode, models
-from simulators.devices.nmea import epoch, rebased, sentence, sky
+from simulators.devices.nmea import epoch, sentence, sky
 from simulators.devices.ups import Ups, dump
 from simulators.drives import Fix
-from simulators.scenario import GnssPart, epochs, load_scenario, modbus_table, profile_of
+from simulators.scenario import GnssPart, load_scenario, modbus_table, profile_of
+from simulators.sources import driven
 from simulators.world import World
 
 NOON = 1_789_000_000.0
 MOMENT = datetime(2026, 11, 20, 11, 55, 16, 630_000, tzinfo=UTC)
-LOGS = Path(__file__).parents[1] / "data" / "gnss"
 
 
 def test_sentence_carries_the_published_checksum() -> None:
@@ -36,7 +36,7 @@ def test_position_is_written_to_a_ten_millionth_of_a_minute() -> None:
 def test_receiver_writes_the_same_bytes_for_the_same_seed() -> None:
     part = GnssPart(name="gnss", latitude=28.2, longitude=112.9)
     first, second, other = (
-        b"".join(epochs(seed, "van", part, utc_s=lambda at=at: at)("") for at in range(1000, 1100))
+        b"".join(driven(seed, "van", part, utc_s=lambda at=at: at)("") for at in range(1000, 1100))
         for seed in (5, 5, 6)
     )
     assert first == second
@@ -87,25 +87,6 @@ def test_address_that_a_device_does_not_have_is_refused() -> None:
     assert unit.read(3, 1, 1) is None
 
 
-@pytest.mark.parametrize("log", sorted(LOGS.glob("*.log")), ids=lambda path: path.stem)
-def test_rebased_logs_keep_their_rhythm_and_get_new_dates(log: Path) -> None:
-    lines = log.read_bytes().splitlines()
-    epochs_now = rebased(lines, MOMENT)
-    assert len(epochs_now) > 5
-    stamps = []
-    for data in epochs_now:
-        for line in data.splitlines():
-            body, _, checksum = line[1:].rpartition(b"*")
-            assert sentence(body.decode())[-4:-2].lower() == checksum.lower(), line
-            fields = body.decode().split(",")
-            if fields[0][2:] == "RMC" and fields[1]:
-                assert fields[9] == "201126"
-                stamps.append(float(fields[1]))
-    assert stamps[0] >= 115516.0
-    assert stamps == sorted(stamps)
-    assert sum(data.count(b"$") for data in epochs_now) <= sum(line.count(b"$") for line in lines)
-
-
 def test_battery_drains_while_it_carries_and_fills_after() -> None:
     clock = [NOON]
     ups = Ups(now_s=lambda: clock[0])
@@ -127,7 +108,8 @@ def test_battery_drains_while_it_carries_and_fills_after() -> None:
 
 
 def test_dump_is_a_dummy_ups_file() -> None:
-    assert dump({"ups.status": "OL", "ups.load": "1"}) == "ups.status: OL\nups.load: 1\n"
+    variables = {"ups.status": "OL CHRG", "ups.load": "1", "ups.serial": ""}
+    assert dump(variables) == 'ups.status: OL CHRG\nups.load: 1\nups.serial: ""\n'
 
 
 def test_profiles_of_the_simulators_fit_the_settings() -> None:

@@ -16,7 +16,8 @@ import pytest
 
 from edge.drivers.gnss.driver import GnssDriver
 from simulators.devices.gnss import Fault, Receiver, gpsd_fed_by
-from simulators.devices.nmea import epoch, rebased, sky
+from simulators.devices.nmea import epoch, sky
+from simulators.devices.recording import read_recording
 from simulators.drives import Fix, make_drive
 from wire.settings.gnss import GnssDevice
 from wire.status import GapCause
@@ -121,8 +122,9 @@ def test_recorded_receivers_give_what_gpsd_py3_gives(
     log: str, collector: Any, run_until: Any, daemon_folder: Path
 ) -> None:
     """The same real gpsd is read by our reader and by gpsd-py3; where both measured, they agree."""
-    epochs = rebased((LOGS / log).read_bytes().splitlines(), datetime.now(UTC))
-    with_fix = [data for data in epochs if b"RMC" in data and b",A," in data]
+    epochs = read_recording(LOGS / log).epochs
+    data = [one.moved(datetime.now(UTC)) for one in epochs]
+    with_fix = [text for text in data if b"RMC" in text and b",A," in text]
     assert with_fix
 
     async def scenario() -> None:

@@ -1,0 +1,160 @@
+"""Starts every simulated device of a scenario and says how a gateway reaches them.
+
+It starts no gateway and writes no settings; what it returns are `[[device]]` tables ready to go into a
+gateway's settings file.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from simulators.devices import gnss, modbus, ups
+from simulators.devices.ups_dump import RecordedUps
+from simulators.scenario import GatewayPart, GnssPart, ModbusPart, Scenario, Table, UpsPart, modbus_table
+from simulators.sources import POLL_S, Recorded, driven, played
+from simulators.world import World
+
+Device = modbus.ModbusLine | gnss.Receiver | ups.Ups | RecordedUps
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where simulated devices take their time from."""
+
+    monotonic_ns: Callable[[], int]
+    utc_s: Callable[[], float]
+
+    def now(self) -> tuple[int, int]:
+        """Return (monotonic ns, UTC ms)."""
+        return self.monotonic_ns(), int(self.utc_s() * 1000)
+
+
+@dataclass(slots=True)
+class Running:
+    """A running scenario: its devices by `<gateway>/<name>`, and the settings tables of each gateway."""
+
+    title: str
+    devices: dict[str, Device]
+    gateways: dict[str, Table]
+
+    def ports(self) -> Table:
+        """Return what a ports file holds."""
+        return {"title": self.title, "gateways": self.gateways}
+
+    def switch(self, device: str, fault: str, *, unit: int | None = None) -> None:
+        """Switch a fault on, or off with the empty word; `KeyError` or `ValueError` name what cannot be."""
+        found = self.devices[device]
+        if isinstance(found, modbus.ModbusLine):
+            for one in found.units.values() if unit is None else [found.units[unit]]:
+                one.fault = msgspec.convert(fault, modbus.Fault)
+        elif isinstance(found, gnss.Receiver):
+            found.fault = msgspec.convert(fault, gnss.Fault)
+        else:
+            wanted: ups.Fault = msgspec.convert(fault, ups.Fault)
+            if isinstance(found, RecordedUps):
+                found.check(wanted)
+            found.fault = wanted
+
+
+@asynccontextmanager
+async def running(
+    scenario: Scenario, *, seed: int, folder: Path, clocks: Clocks, log_readings: bool = False
+) -> AsyncIterator[Running]:
+    """Run every device of the scenario while the context is open; logs and daemons' files go to `folder`.
+
+    `ScenarioError` for a recorded file that cannot be played, before anything is started; `DaemonError`.
+    """
+    recorded = Recorded.of(scenario)
+    state = Running(scenario.title, {}, {})
+    async with AsyncExitStack() as stack:
+        starter = _Starter(World(seed), recorded, folder, clocks, log_readings, stack, state.devices)
+        for gateway in scenario.gateway:
+            devices = [await starter.start_ups(gateway, part) for part in gateway.ups]
+            devices += [await starter.start_modbus(gateway, part) for part in gateway.modbus]
+            devices += [await starter.start_gnss(gateway, part) for part in gateway.gnss]
+            state.gateways[gateway.id] = {
+                "kind": gateway.kind,
+                "title": gateway.title,
+                "latitude": gateway.latitude,
+                "longitude": gateway.longitude,
+                "device": devices,
+            }
+        yield state
+
+
+@dataclass(slots=True)
+class _Starter:
+    """Starts devices one by one and keeps them on the stack."""
+
+    world: World
+    recorded: Recorded
+    folder: Path
+    clocks: Clocks
+    log_readings: bool
+    stack: AsyncExitStack
+    devices: dict[str, Device]
+
+    async def start_modbus(self, gateway: GatewayPart, part: ModbusPart) -> Table:
+        """Start a Modbus line and return its settings table."""
+        key = f"{gateway.id}/{part.name}"
+        units = [
+            modbus.Unit(
+                unit.address, unit.model, self._truth(gateway, part, unit.room), name=f"{key}/{unit.address}"
+            )
+            for unit in part.units
+        ]
+        log = self.folder / f"{gateway.id}-{part.name}.jsonl" if self.log_readings else None
+        line, port = await self.stack.enter_async_context(
+            modbus.modbus_server(units, now=self.clocks.now, log=log)
+        )
+        self.devices[key] = line
+        return modbus_table(part, port)
+
+    def _truth(self, gateway: GatewayPart, part: ModbusPart, room: str) -> modbus.Truth:
+        supply = self.devices.get(f"{gateway.id}/{part.mains}")
+
+        def truth(name: str) -> float:
+            mains = not (isinstance(supply, ups.Ups | RecordedUps) and supply.on_battery)
+            return self.world.air(room, self.clocks.utc_s(), mains=mains).value(name)
+
+        return truth
+
+    async def start_ups(self, gateway: GatewayPart, part: UpsPart) -> Table:
+        """Start a UPS and return its settings table."""
+        folder = self.folder / f"{gateway.id}-{part.name}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        dump = self.recorded.dumps.get(f"{gateway.id}/{part.name}")
+        one = self._made_up(gateway) if dump is None else RecordedUps(dump)
+        port = await self.stack.enter_async_context(ups.nut_server(one, folder=folder))
+        self.devices[f"{gateway.id}/{part.name}"] = one
+        return {"driver": "ups", "name": part.name, "prefix": part.name, "host": "127.0.0.1", "port": port}
+
+    def _made_up(self, gateway: GatewayPart) -> ups.Ups:
+        return ups.Ups(
+            now_s=self.clocks.utc_s,
+            voltage=lambda: self.world.air(gateway.id, self.clocks.utc_s()).supply_voltage,
+        )
+
+    async def start_gnss(self, gateway: GatewayPart, part: GnssPart) -> Table:
+        """Start a receiver with its gpsd and return its settings table."""
+        key, name = f"{gateway.id}/{part.name}", f"{gateway.id}-{part.name}"
+        recording = self.recorded.logs.get(key)
+        if recording is None:
+            receiver = gnss.Receiver(driven(self.world.seed, key, part, utc_s=self.clocks.utc_s))
+        else:
+            receiver = gnss.Receiver(played(recording, utc_s=self.clocks.utc_s), period_s=POLL_S)
+        port = await self.stack.enter_async_context(gnss.gpsd_fed_by(receiver, folder=self.folder, name=name))
+        self.devices[key] = receiver
+        table: Table = {
+            "driver": "gnss",
+            "name": part.name,
+            "prefix": part.name,
+            "host": "127.0.0.1",
+            "port": port,
+        }
+        if recording is not None:
+            table["period_ms"] = max(50, recording.period_us // 1000)
+        return table
