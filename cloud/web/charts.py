@@ -16,6 +16,7 @@ from cloud.store.readings import Series, read_series
 from cloud.web.figures import milliseconds
 from cloud.web.holes import Hole, Stretch, unexplained
 from cloud.web.language import Language
+from cloud.web.reasons import say_reason
 from cloud.web.sparkline import Step
 from cloud.web.words import CAUSES, STATUSES, UNEXPLAINED
 
@@ -125,13 +126,15 @@ def _hole(gap: Gap, span: Stretch) -> Hole:
 
 
 def hole_json(hole: Hole, language: Language) -> dict[str, Any]:
-    """Return a hole with its cause in words."""
+    """Return a hole with its cause in words; `lang` is that of the reason where it is not the page's."""
+    said = say_reason(language, hole.reason)
     return {
         "from": hole.from_ms,
         "to": hole.to_ms,
         "cause": hole.cause,
         "word": language.say(CAUSES.get(hole.cause or "", UNEXPLAINED)),
-        "reason": hole.reason,
+        "reason": said.text,
+        "lang": said.lang,
     }
 
 

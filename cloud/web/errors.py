@@ -12,6 +12,7 @@ from psycopg import OperationalError
 from starlette.exceptions import HTTPException
 
 from cloud.web.context import Web
+from cloud.web.ranges import BadRangeError
 from cloud.web.render import Renderer, language_of
 from cloud.web.words import NO_DATABASE, NOT_HERE
 
@@ -32,6 +33,8 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except NotHereError:
                 return _failure(_render(request), request, 404, message=NOT_HERE)
+            except BadRangeError as error:
+                return _failure(_render(request), request, 422, message=error.say(language_of(request)))
             except OperationalError:
                 return _failure(_render(request), request, 503, message=NO_DATABASE)
 

@@ -13,6 +13,7 @@ from cloud.web.render import zone_of
 from cloud.web.sparkline import Drawing
 from cloud.web.standing import gateway_kind, site_kind
 from cloud.web.values import Shown, show
+from cloud.web.why import Why
 from cloud.web.words import FIGURES, KINDS, LEAVES, STATES, state_word
 
 NAMELESS = frozenset({"state", "count", "dimensionless"})
@@ -41,6 +42,8 @@ class PointRow:
     shown: Shown
     spark: Drawing | None
     states: dict[str, str]
+    why: Why | None
+    """Why there is no good value; None while there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,21 @@ class Place:
 
     name: str
     points: list[PointRow]
+
+    @property
+    def remarked(self) -> list[PointRow]:
+        """Those of its points that have a remark: no value, an old one, or one that is not good."""
+        return [point for point in self.points if point.shown.flag]
+
+    @property
+    def sound(self) -> list[PointRow]:
+        """Those that have none."""
+        return [point for point in self.points if not point.shown.flag]
+
+    @property
+    def remarks(self) -> int:
+        """How many have a remark."""
+        return len(self.remarked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +93,7 @@ class SiteView:
     state: State
     gateways: list[GatewayRow]
     places: list[Place]
+    """Those with a remark first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +128,7 @@ def site_view(
     gateways: Sequence[Gateway],
     latest: Sequence[Latest],
     sparks: Mapping[int, Drawing],
+    whys: Mapping[int, Why],
     language: Language,
     now: datetime,
 ) -> SiteView:
@@ -126,7 +146,7 @@ def site_view(
         gateways=[_gateway(one, language) for one in own],
         places=_places(
             [
-                point_row(one, sparks.get(one.point.id), language, zone=zone)
+                point_row(one, sparks.get(one.point.id), whys.get(one.point.id), language=language, zone=zone)
                 for one in latest
                 if one.point.quantity != "position"
             ]
@@ -134,7 +154,9 @@ def site_view(
     )
 
 
-def point_row(latest: Latest, spark: Drawing | None, language: Language, *, zone: ZoneInfo) -> PointRow:
+def point_row(
+    latest: Latest, spark: Drawing | None, why: Why | None, *, language: Language, zone: ZoneInfo
+) -> PointRow:
     """Return a point as shown."""
     point = latest.point
     return PointRow(
@@ -146,6 +168,7 @@ def point_row(latest: Latest, spark: Drawing | None, language: Language, *, zone
         shown=show(latest, language, zone),
         spark=spark,
         states={value: state_word(language, word) for value, word in point.states.items()},
+        why=why,
     )
 
 
@@ -157,6 +180,19 @@ def _label(leaf: str, quantity: str, language: Language) -> str:
     if quantity in NAMELESS or leaf.endswith(f"_{quantity}"):
         return own
     return f"{language.quantity(quantity)} · {own}"
+
+
+URGENCY = ("suspected", "partly", "unmonitored", "online")
+"""Sites in these states, in this order."""
+
+
+def problems_first(views: Iterable[SiteView]) -> list[SiteView]:
+    """Return sites with what is wrong first; among equals, and while all is well, the order stays."""
+
+    def rank(view: SiteView) -> tuple[int, bool]:
+        return URGENCY.index(view.state.kind), not any(place.remarks for place in view.places)
+
+    return sorted(views, key=rank)
 
 
 def figures(site_states: Mapping[str, str], language: Language, *, silent: int) -> list[Figure]:
@@ -195,4 +231,5 @@ def _places(rows: Sequence[PointRow]) -> list[Place]:
     places: dict[str, list[PointRow]] = {}
     for row in rows:
         places.setdefault(row.name.rpartition("/")[0], []).append(row)
-    return [Place(name, points) for name, points in sorted(places.items())]
+    found = [Place(name, points) for name, points in sorted(places.items())]
+    return sorted(found, key=lambda place: place.remarks == 0)

@@ -19,12 +19,13 @@ from cloud.web.context import Web
 from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
-from cloud.web.overview import figures, site_kinds, site_view
-from cloud.web.render import Renderer, language_of
+from cloud.web.overview import figures, problems_first, site_kinds, site_view
+from cloud.web.render import Renderer, language_of, zone_of
 from cloud.web.settings import WebSettings
 from cloud.web.site_page import add_site_pages
 from cloud.web.stream import View, stream
 from cloud.web.tracks import position_words, vehicles
+from cloud.web.why import read_whys
 
 NO_STORE = {"Cache-Control": "no-store"}
 POINTS_MAX = 5000
@@ -47,6 +48,7 @@ def mount(
     app.state.web = web
     router = APIRouter(include_in_schema=False, route_class=PageRoute)
     _add_now(router, web)
+    _add_whys(router, web)
     _add_map(router, web)
     _add_live(router, web, broker_connected)
     add_site_pages(router, web)
@@ -63,12 +65,14 @@ def _add_now(router: APIRouter, web: Web) -> None:
             measured = [one for one in latest if one.point.quantity != "position"]
             points = [one.point for one in measured]
             sparks = await web.sparks.of(connection, points, now=web.now(), language=language)
+            whys = await read_whys(connection, measured, gateways, now=web.now(), language=language)
         views = [
             site_view(
                 site,
                 gateways=gateways,
                 latest=[one for one in latest if one.point.site_id == site.id],
                 sparks=sparks,
+                whys=whys,
                 language=language,
                 now=web.now(),
             )
@@ -77,7 +81,8 @@ def _add_now(router: APIRouter, web: Web) -> None:
         silent = sum(one.state == "silent" for one in latest)
         kinds = site_kinds(sites, gateways, latest, now=web.now())
         counts = figures(kinds, language, silent=silent)
-        return web.render.page(request, "now.html", {"page": "now", "sites": views, "figures": counts})
+        shows = {"page": "now", "sites": problems_first(views), "figures": counts}
+        return web.render.page(request, "now.html", shows)
 
     async def counts(request: Request) -> HTMLResponse:
         async with snapshot(web.pool) as connection:
@@ -90,6 +95,31 @@ def _add_now(router: APIRouter, web: Web) -> None:
 
     router.add_api_route("/", page)
     router.add_api_route("/parts/figures", counts)
+
+
+def _add_whys(router: APIRouter, web: Web) -> None:
+    async def whys(request: Request, site: str | None = None) -> HTMLResponse:
+        """Return why points lack a value now; an open page asks while one does. In full for one site."""
+        async with snapshot(web.pool) as connection:
+            sites = await list_sites(connection)
+            found = next((one for one in sites if one.name == site), None)
+            if site and found is None:
+                raise NotHereError
+            site_id = found.id if found else None
+            gateways = await list_gateways(connection, site_id=site_id)
+            latest = await list_latest(connection, now=web.now(), site_id=site_id, limit=POINTS_MAX)
+            known = await read_whys(
+                connection, latest, gateways, now=web.now(), language=language_of(request), site_id=site_id
+            )
+        zones = {one.id: zone_of(one.time_zone) for one in sites}
+        rows = [
+            {"point": one.point.id, "why": known[one.point.id], "zone": zones[one.point.site_id]}
+            for one in latest
+            if one.point.id in known
+        ]
+        return web.render.page(request, "whys.html", {"rows": rows, "full": site is not None})
+
+    router.add_api_route("/parts/whys", whys)
 
 
 def _add_map(router: APIRouter, web: Web) -> None:

@@ -1,10 +1,12 @@
 """Which stretch of time a page shows: a named range up to now, or from–to in the site's time zone. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cloud.web.words import RANGES
+from cloud.web.language import Language
+from cloud.web.words import BAD_RANGE, LATER, LOCAL_TIME, ONE_OF, RANGES
 
 SPANS = {
     "1h": timedelta(hours=1),
@@ -15,8 +17,34 @@ SPANS = {
 }
 USUAL = "1h"
 LONGEST = timedelta(days=3660)
+OLDEST = datetime(1970, 1, 2, tzinfo=UTC)
+NEWEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""What can be counted with in every time zone."""
+VALUE_MAX = 80
+"""Of a value that makes no sense so much is said."""
 
 assert SPANS.keys() == RANGES.keys()
+
+
+class BadRangeError(Exception):
+    """A page was asked for a stretch of time that is none."""
+
+    def __init__(self, field: str, value: str, expected: str = ONE_OF, *, words: Sequence[str] = ()) -> None:
+        """`expected` is a message of the catalogues; `words` are what it lists, if it does."""
+        super().__init__(f"{field}: {value[:VALUE_MAX]!r}")
+        self.field = field
+        self.value = value
+        self.expected = expected
+        self.words = tuple(words)
+
+    def say(self, language: Language) -> str:
+        """Return field, value and expectation in one sentence."""
+        expected = language.say(self.expected)
+        return language.say(BAD_RANGE) % {
+            "field": self.field,
+            "value": f"“{self.value[:VALUE_MAX]}”",
+            "expected": expected % {"words": ", ".join(self.words)} if self.words else expected,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +76,30 @@ class Range:
 def read_range(
     name: str | None, start: str | None, end: str | None, *, now: datetime, zone: ZoneInfo
 ) -> Range:
-    """Return what was asked for; anything that makes no sense becomes the last hour."""
-    if start and end:
-        try:
-            first, last = _moment(start, zone), _moment(end, zone)
-        except ValueError:
-            return _named(USUAL, now, zone)
-        if timedelta(0) < last.astimezone(UTC) - first.astimezone(UTC) <= LONGEST:
-            return Range(None, first, last)
-    return _named(name if name in SPANS else USUAL, now, zone)
+    """Return what was asked for, the last hour when nothing was; `BadRangeError` for what makes no sense."""
+    if name is not None and name not in SPANS:
+        raise BadRangeError("range", name, words=tuple(SPANS))
+    if start is None and end is None:
+        return _named(name or USUAL, now, zone)
+    first, last = _moment("from", start, zone), _moment("to", end, zone)
+    if not timedelta(0) < last.astimezone(UTC) - first.astimezone(UTC) <= LONGEST:
+        raise BadRangeError("to", end or "", LATER)
+    return Range(None, first, last)
 
 
-def _named(name: str | None, now: datetime, zone: ZoneInfo) -> Range:
-    name = name or USUAL
+def _named(name: str, now: datetime, zone: ZoneInfo) -> Range:
     return Range(name, (now.astimezone(UTC) - SPANS[name]).astimezone(zone), now.astimezone(zone))
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+def _moment(field: str, text: str | None, zone: ZoneInfo) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text or "")
+        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+        if not OLDEST <= moment.astimezone(UTC) <= NEWEST:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise BadRangeError(field, text or "", LOCAL_TIME) from None
+    return moment
 
 
 def _local(moment: datetime) -> str:

@@ -1,13 +1,13 @@
 """Rows of the events list, the gaps list and the account of completeness as shown. No markup."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from cloud.store.completeness import Completeness
 from cloud.store.events_read import Event
 from cloud.store.gaps_read import Gap
 from cloud.web.figures import grouped, milliseconds
 from cloud.web.language import Language
+from cloud.web.reasons import Detail, Said, say_detail, say_reason
 from cloud.web.words import CAUSE_WORDS, EVENTS
 
 
@@ -18,7 +18,7 @@ class EventRow:
     at: int
     kind: str
     subject: str
-    details: str
+    details: list[Detail]
     gateway: str
 
 
@@ -30,7 +30,7 @@ class GapRow:
     from_ms: int | None
     to_ms: int | None
     cause: str
-    reason: str
+    reason: Said
 
 
 def event_row(event: Event, language: Language) -> EventRow:
@@ -40,7 +40,7 @@ def event_row(event: Event, language: Language) -> EventRow:
         at=milliseconds(event.observed_at),
         kind=language.say(known) if known else event.kind.replace("_", " "),
         subject=event.subject,
-        details=", ".join(f"{key.replace('_', ' ')} {_text(value)}" for key, value in event.data.items()),
+        details=[say_detail(language, key, value) for key, value in event.data.items()],
         gateway=event.gateway or "",
     )
 
@@ -53,7 +53,7 @@ def gap_row(gap: Gap, language: Language) -> GapRow:
         from_ms=from_ms,
         to_ms=None if gap.open else milliseconds(gap.to_at),
         cause=language.say(CAUSE_WORDS[gap.cause]),
-        reason=gap.reason,
+        reason=say_reason(language, gap.reason),
     )
 
 
@@ -94,7 +94,3 @@ def account_row(account: Completeness, language: Language) -> AccountRow:
         stored_share=100 * account.stored // whole,
         explained_share=100 * account.explained // whole,
     )
-
-
-def _text(value: Any) -> str:
-    return "—" if value is None else str(value)

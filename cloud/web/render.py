@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloud.web.figures import milliseconds
 from cloud.web.language import LANGUAGES, Language, choose, language
-from cloud.web.values import clock_text
+from cloud.web.values import clock_text, offset_text, since_text
 from cloud.web.words import ago, for_browser
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -56,6 +56,10 @@ class Renderer:
                 now_ms=now_ms,
                 ago=lambda at_ms: ago(speaks, now_ms - at_ms),
                 clock=lambda at_ms: clock_text(_moment(at_ms), zone),
+                utc=lambda at_ms: f"{_moment(at_ms):%Y-%m-%d %H:%M:%S} UTC",
+                since=lambda at_ms, of: since_text(_moment(at_ms), _moment(now_ms), of),
+                offset=lambda of: offset_text(_moment(now_ms), of),
+                zone=zone.key,
                 short=lambda at_ms: f"{_moment(at_ms).astimezone(zone):%Y-%m-%d %H:%M:%S}",
                 iso=lambda at_ms: _moment(at_ms).isoformat(timespec="milliseconds"),
                 **shows,

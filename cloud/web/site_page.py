@@ -24,6 +24,7 @@ from cloud.web.ranges import SPANS, Range, read_range
 from cloud.web.records import account_row, event_row, gap_row
 from cloud.web.render import language_of, zone_of
 from cloud.web.tracks import position_words
+from cloud.web.why import read_whys
 from cloud.web.words import RANGES
 
 SUPPLY_POINTS = ("power", "battery_charge", "battery_runtime", "load")
@@ -54,16 +55,28 @@ class SitePages:
         web, language = self._web, language_of(request)
         async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
+            asked = self._range(request, site)
             gateways = await list_gateways(connection, site_id=site.id)
             latest = await list_latest(connection, now=web.now(), site_id=site.id)
             positions = await list_latest_positions(connection, now=web.now(), site_id=site.id)
+            whys = await read_whys(
+                connection, latest, gateways, now=web.now(), language=language, site_id=site.id
+            )
         periods = {one.point.id: one.point.period_ms for one in latest}
         measured = [one for one in latest if one.point.quantity != "position"]
-        view = site_view(site, gateways=gateways, latest=latest, sparks={}, language=language, now=web.now())
+        view = site_view(
+            site,
+            gateways=gateways,
+            latest=latest,
+            sparks={},
+            whys=whys,
+            language=language,
+            now=web.now(),
+        )
         shows = {
             "page": "site",
             "site": view,
-            "range": self._range(request, site),
+            "range": asked,
             "ranges": [(key, language.say(RANGES[key])) for key in SPANS],
             "power": power_of(view, measured),
             "positions": [
@@ -71,6 +84,7 @@ class SitePages:
                     "point": one.point_id,
                     "at": milliseconds(one.observed_at),
                     "due": periods.get(one.point_id),
+                    "why": whys.get(one.point_id),
                     "words": position_words(one, language),
                 }
                 for one in positions

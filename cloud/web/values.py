@@ -101,6 +101,18 @@ def clock_text(moment: datetime, zone: ZoneInfo) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:]}"
 
 
+def since_text(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Return time of day and offset in a zone, e.g. `19:30:02 +08:00`; with the date on another day."""
+    text = clock_text(moment, zone)
+    same = moment.astimezone(zone).date() == now.astimezone(zone).date()
+    return text.partition(" ")[2] if same else text
+
+
+def offset_text(now: datetime, zone: ZoneInfo) -> str:
+    """Return a zone's offset now, e.g. `UTC+08:00`."""
+    return f"UTC{clock_text(now, zone).rpartition(' ')[2]}"
+
+
 def due_ms(latest: Latest) -> int | None:
     """Return the period after which a reading is due."""
     return latest.point.period_ms

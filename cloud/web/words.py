@@ -52,6 +52,14 @@ NEVER = mark("No reading yet")
 SILENT = mark("Silent: nothing newer")
 LAST_VALUE = mark("Silent: last value, %(time)s old")
 ABSENT = mark("Absent")
+NOT_HEARD = mark("gateway suspected offline")
+UNSERVED = mark("no gateway serves this site")
+NO_CAUSE_YET = mark("no cause told yet")
+REMARKS = mark("%(count)s with a remark")
+BAD_RANGE = mark("%(field)s is %(value)s: expected %(expected)s.")
+ONE_OF = mark("one of %(words)s")
+LOCAL_TIME = mark("a date and time such as 2026-11-20T08:00")
+LATER = mark("a time after “from”, at most ten years later")
 CAUSES = {
     "sensor": mark("Gap: sensor"),
     "radio": mark("Gap: radio"),
@@ -104,6 +112,8 @@ EVENTS = {
     "gateway_started": mark("Gateway started"),
     "gateway_stopped": mark("Gateway stopped"),
     "journal_damaged": mark("Journal damaged"),
+    "driver_failed": mark("Driver failed"),
+    "part_failed": mark("Part of the gateway failed"),
     "events_lost": mark("Events lost: journal full"),
     "journal_epoch": mark("New journal epoch"),
     "clock_found": mark("Time found"),
@@ -143,6 +153,7 @@ BROWSER = {
     "last_known": mark("Last known: %(state)s"),
     "absent": ABSENT,
     "gap": mark("Gap"),
+    "remarks": REMARKS,
     "still_open": mark("still open"),
     "no_readings": mark("No readings in this range"),
     "extent": mark("lowest %(low)s, highest %(high)s"),

@@ -195,8 +195,19 @@ class Chart {
       mark.type = "button";
       mark.setAttribute("aria-label", text);
     } else mark.setAttribute("aria-hidden", "true");
-    for (const kind of ["mouseenter", "focus", "click"]) mark.addEventListener(kind, () => { this.readout.textContent = text; });
+    for (const kind of ["mouseenter", "focus", "click"]) mark.addEventListener(kind, () => this.tell(hole));
     over.append(mark);
+  }
+
+  /** Say a hole below the chart; a reason that stays English is marked as such. */
+  tell(hole) {
+    const [before, after] = this.holeText({ ...hole, reason: hole.reason && "\0" }).split("\0");
+    this.readout.textContent = before;
+    if (after === undefined) return;
+    const reason = document.createElement("span");
+    reason.textContent = hole.reason;
+    if (hole.lang) reason.lang = hole.lang;
+    this.readout.append(reason, after);
   }
 
   holeText(hole) {

@@ -3,7 +3,9 @@
 
 const STEPS = [30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001];
 const LINES_MIN = 3;
-const SCALE_ROOM_PX = 190; // the scale stands at the bottom right, where no label may be
+const LABEL_HALF_PX = 40; // nearer to an edge a label would be cut off
+const LABEL_HIGH_PX = 10; // and the lowest line belongs to the meridians' labels
+const SCALE_ROOM_PX = 150; // the scale stands at the bottom right, where no label may be
 
 /** The widest round step that gives at least three lines over `span` degrees. */
 export function stepFor(span) {
@@ -28,7 +30,7 @@ export function addGrid(map, box, ink) {
   map.addLayer({ id: "grid", type: "line", source: "grid", paint: { "line-color": ink, "line-width": 1, "line-opacity": 0.9 } });
   const labels = document.createElement("div");
   labels.setAttribute("aria-hidden", "true");
-  box.append(labels);
+  map.getCanvas().after(labels); // below the vehicles and their names
   const place = () => {
     const bounds = map.getBounds();
     const [west, east, south, north] = [bounds.getWest(), bounds.getEast(), Math.max(bounds.getSouth(), -85), Math.min(bounds.getNorth(), 85)];
@@ -40,8 +42,8 @@ export function addGrid(map, box, ink) {
     ] });
     const room = box.clientWidth - SCALE_ROOM_PX;
     labels.replaceChildren(
-      ...meridians.filter((x) => map.project([x, south]).x < room).map((x) => label("east", x, "left", map.project([x, south]).x, x < 0 ? "W" : "E", step)),
-      ...parallels.map((y) => label("north", y, "top", map.project([west, y]).y, y < 0 ? "S" : "N", step)),
+      ...meridians.filter((x) => { const at = map.project([x, south]).x; return at > LABEL_HALF_PX && at < room - LABEL_HALF_PX; }).map((x) => label("east", x, "left", map.project([x, south]).x, x < 0 ? "W" : "E", step)),
+      ...parallels.filter((y) => { const at = map.project([west, y]).y; return at > LABEL_HIGH_PX && at < box.clientHeight - 3 * LABEL_HIGH_PX; }).map((y) => label("north", y, "top", map.project([west, y]).y, y < 0 ? "S" : "N", step)),
     );
   };
   map.on("move", place);

@@ -3,9 +3,12 @@
 
 const words = JSON.parse(document.getElementById("words").textContent);
 const SILENCE_MS = 4_000; // the hub speaks at least every second
+const ASK_MS = 10_000; // while points have no value, the hub is asked this often why
+const ASK_SOON_MS = 1_500; // and so long after one lost it: its gap may be on the way
 
 let serverAheadMs = Number(document.body.dataset.now) - Date.now();
 let heardAt = Date.now();
+let askedAt = Date.now();
 let fault = null; // what the hub says of itself: "database", "broker" or nothing
 
 /** The hub's time now, ms since 1970, whatever this computer's clock says. */
@@ -42,7 +45,51 @@ function tick() {
     const row = due && element.closest("[data-point], [data-position]");
     if (row) writeStale(row, late, age);
   }
+  countRemarks();
+  if (lacking() && Date.now() - askedAt > ASK_MS) askWhys();
   setLink(Date.now() - heardAt < SILENCE_MS);
+}
+
+/** A group's heading says how many of its points have a remark, also while the group is folded. */
+function countRemarks() {
+  for (const group of document.querySelectorAll("details.place")) {
+    const said = group.querySelector(".group-flag");
+    const points = new Set();
+    for (const row of group.querySelectorAll("tr[data-point]")) if (row.querySelector(".flag").textContent) points.add(row.dataset.point);
+    for (const figure of group.querySelectorAll("figure[data-chart]")) if (remarked(figure.dataset.chart)) points.add(figure.dataset.chart);
+    const text = points.size ? words.remarks.replace("%(count)s", points.size) : "";
+    if (said.textContent !== text) said.textContent = text;
+  }
+}
+
+function remarked(point) {
+  return Boolean(document.querySelector(`tr[data-point="${point}"] .flag`)?.textContent);
+}
+
+/** Whether a row on this page has no value of now. */
+function lacking() {
+  return document.querySelector(".stale .why, tr[data-point]:has(.value.absent) .why") !== null;
+}
+
+/** Ask the hub why, and since when, points have no value of now; what has one again needs no answer. */
+async function askWhys() {
+  askedAt = Date.now();
+  const answer = await fetch(document.body.dataset.live.replace("/live", "/parts/whys")).catch(() => null);
+  if (!answer?.ok) return;
+  const parts = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of parts.querySelectorAll("[data-why-of]")) {
+    const id = part.dataset.whyOf;
+    for (const row of document.querySelectorAll(`[data-point="${id}"], [data-position="${id}"]`)) {
+      const why = row.querySelector(".why");
+      const bad = row.classList.contains("stale") || (row.dataset.point && row.querySelector(".flag")?.textContent);
+      if (why && bad && why.innerHTML !== part.innerHTML) why.replaceChildren(...part.cloneNode(true).childNodes);
+    }
+  }
+}
+
+function clearWhy(row) {
+  const why = row.querySelector(".why");
+  if (why?.hasChildNodes()) why.replaceChildren();
 }
 
 const link = document.getElementById("link-state");
@@ -72,13 +119,20 @@ function paintState(element) {
 function writeStale(row, late, age) {
   const was = row.classList.contains("stale");
   row.classList.toggle("stale", late);
+  if (was !== late && row.dataset.point) {
+    for (const brief of document.querySelectorAll(`.brief [data-point="${row.dataset.point}"]`)) brief.classList.toggle("stale", late);
+  }
   const flag = row.querySelector(".flag");
   if (!flag) return;
+  if (late && !was) askedAt = Math.min(askedAt, Date.now() - ASK_MS + ASK_SOON_MS);
   if (late) {
     const absent = row.querySelector(".value.absent");
     const text = absent ? words.silent : words.last_value.replace("%(time)s", duration(age));
     if (flag.textContent !== text) flag.textContent = text;
-  } else if (was && "position" in row.dataset) flag.textContent = "";
+  } else {
+    if (was && "position" in row.dataset) flag.textContent = "";
+    if (!flag.textContent) clearWhy(row);
+  }
 }
 
 function writeAge(cell, point) {
@@ -108,7 +162,11 @@ function writePoint(row, point) {
   value.classList.toggle("absent", point.look === "absent");
   value.classList.toggle("word", point.look === "word");
   const flag = row.querySelector(".flag");
-  if (flag && flag.textContent !== point.flag) flag.textContent = point.flag;
+  if (flag && flag.textContent !== point.flag) {
+    flag.textContent = point.flag;
+    if (point.flag) askedAt = Math.min(askedAt, Date.now() - ASK_MS + ASK_SOON_MS);
+  }
+  if (!point.flag && !row.querySelector("[data-due]")) clearWhy(row); // else the next tick does, which knows what is late
   const age = row.querySelector(".age-cell");
   if (age) writeAge(age, point);
 }

@@ -8,6 +8,11 @@ import { duration, hubNow } from "./live.js";
 
 const words = JSON.parse(document.getElementById("words").textContent);
 const COLOURS = 4;
+const NAME_AWAY_PX = 18; // from the middle of a vehicle to its name
+
+function overlap(a, b) {
+  return a.left < b.left + b.width && b.left < a.left + a.width && a.top < b.top + b.height && b.top < a.top + a.height;
+}
 
 function css(name, element = document.documentElement) {
   return getComputedStyle(element).getPropertyValue(name).trim();
@@ -72,6 +77,9 @@ class Fleet {
     for (const vehicle of this.vehicles) this.mark(vehicle);
     this.fit(this.vehicles, false);
     this.listen();
+    this.map.on("move", () => this.places());
+    this.map.on("resize", () => this.places());
+    this.places();
     this.box.dataset.ready = "yes";
   }
 
@@ -125,7 +133,37 @@ class Fleet {
     const label = element.querySelector(".vehicle-name");
     if (label.textContent === name) return;
     label.textContent = name;
+    this.places();
     element.setAttribute("aria-label", name);
+  }
+
+  /** Every name stands beside its vehicle where it is not cut off and covers no other name and no control, if there is such a place. */
+  places() {
+    const [width, height] = [this.box.clientWidth, this.box.clientHeight];
+    const taken = [{ left: width - 50, top: 0, width: 50, height: 85 }, { left: width - 150, top: height - 40, width: 150, height: 40 }];
+    for (const vehicle of this.vehicles) if (this.marks.has(vehicle.point)) taken.push(this.placeName(vehicle, taken));
+  }
+
+  placeName(vehicle, taken) {
+    const { x, y } = this.map.project(this.place(vehicle.at));
+    const name = this.marks.get(vehicle.point).getElement().querySelector(".vehicle-name");
+    const [width, height] = [name.offsetWidth, name.offsetHeight];
+    const sides = [[NAME_AWAY_PX, -height / 2], [-NAME_AWAY_PX - width, -height / 2], [-width / 2, NAME_AWAY_PX], [-width / 2, -NAME_AWAY_PX - height]]
+      .map(([right, down]) => ({ left: x + right, top: y + down, width, height }));
+    const whole = sides.filter((side) => this.holds(side));
+    const inside = this.holds({ left: x, top: y, width: 0, height: 0 });
+    const best = !inside ? sides[0] : whole.find((side) => !taken.some((other) => overlap(side, other))) ?? whole[0] ?? this.pushedIn(sides[0]);
+    name.style.transform = `translate(${best.left - x}px, ${best.top - y}px)`;
+    return best;
+  }
+
+  holds({ left, top, width, height }) {
+    return left >= 0 && top >= 0 && left + width <= this.box.clientWidth && top + height <= this.box.clientHeight;
+  }
+
+  pushedIn(side) {
+    const into = (at, size, room) => Math.max(0, Math.min(at, room - size));
+    return { ...side, left: into(side.left, side.width, this.box.clientWidth), top: into(side.top, side.height, this.box.clientHeight) };
   }
 
   fit(vehicles, moving = true) {
@@ -158,6 +196,7 @@ class Fleet {
     if (broken) vehicle.segments.push([news.at]);
     else vehicle.segments.at(-1).push(news.at);
     this.mark(vehicle);
+    this.places();
   }
 }
 

@@ -1,0 +1,168 @@
+"""What gateways say of gaps and events in English, in the language of the page. Pure; no markup.
+
+The sentences are written at the edge and stored as they came. Each stands here once as a pattern with its
+variable parts; a test compares them with the edge. A text that is not known is shown as it was written.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from cloud.web.language import Language
+from cloud.web.words import mark
+
+REASONS = (
+    # of the gateway itself
+    mark("the next reading came late"),
+    mark("the gateway was stopped or overloaded"),
+    mark("gateway was not running"),
+    mark("driver ended"),
+    # of a Modbus line
+    mark("connection closed by the device"),
+    mark("connection lost while waiting for an answer"),
+    mark("no answer within %(time)s s"),
+    mark("answer to another question (transaction, unit, function %(given)s: expected %(expected)s)"),
+    mark("the gateway cannot reach the unit (Modbus exception %(code)s)"),
+    mark("Modbus exception %(code)s"),
+    mark("answer of %(count)s registers: expected %(expected)s"),
+    mark("the answer was read too late to say when it was measured"),
+    # of a UPS
+    mark("cannot connect to NUT at %(host)s port %(port)s: %(why)s"),
+    mark("the NUT server closed the connection"),
+    mark("NUT answers %(code)s"),
+    mark("more than %(count)s variables"),
+    mark("a line of more than %(count)s bytes"),
+    mark("no answer from %(host)s port %(port)s within %(time)s s"),
+    # of a GNSS receiver
+    mark("cannot connect to gpsd at %(host)s port %(port)s: %(why)s"),
+    mark("gpsd closed the connection"),
+    mark("gpsd sent a line of more than %(count)s bytes"),
+    mark("gpsd says: %(why)s"),
+    mark("the receiver reported nothing for %(time)s s"),
+    # of the journal
+    mark("older than the journal keeps"),
+    mark("journal full"),
+    mark("journal full or damaged"),
+    mark("saving what was left of it was interrupted"),
+    mark("the log of a journal that was in use is gone"),
+    mark("the file is gone, its log is there"),
+    mark("log: frame %(number)s was changed after it was written"),
+    mark("log: %(count)s frames were written, %(left)s are left"),
+    mark("pending row %(number)s: wrong checksum"),
+    mark("sealed row %(number)s: wrong checksum"),
+    mark("state row %(name)s: wrong checksum"),
+    mark("pending row %(number)s: %(why)s"),
+    mark("%(file)s has format versions %(version)s"),
+    mark("%(file)s is no journal"),
+    mark("%(file)s has schema version %(version)s"),
+    mark("%(file)s has other tables than a journal"),
+    mark("SQLite: text that is none"),
+    mark("SQLite: %(why)s"),
+    # of the operating system, inside one of the others
+    mark("Connection refused"),
+    mark("Connection reset by peer"),
+    mark("Connection timed out"),
+    mark("Connect call failed %(address)s"),
+    mark("No route to host"),
+    mark("Network is unreachable"),
+    mark("Host is down"),
+    mark("Name or service not known"),
+    mark("Temporary failure in name resolution"),
+    # of SQLite, inside one of the others
+    mark("database disk image is malformed"),
+    mark("file is not a database"),
+    mark("disk I/O error"),
+    # what fits more than it should goes last
+    mark("cannot connect to %(host)s port %(port)s"),
+    mark("%(given)s: expected %(expected)s"),
+)
+"""The first one that fits is taken."""
+
+KEYS = {
+    "reason": mark("reason"),
+    "software": mark("software"),
+    "clean_stop_before": mark("clean stop before"),
+    "source": mark("source"),
+    "bound_ms": mark("error bound (ms)"),
+    "away_ms": mark("away (ms)"),
+    "count": mark("count"),
+    "flags": mark("UPS flags"),
+    "too_large": mark("data too large"),
+}
+"""Fields of an event's data -> their names."""
+
+SOURCES = {"system": mark("system clock"), "gnss": mark("GNSS"), "hub": mark("hub")}
+"""What `source` and `reason` of events name by one word."""
+
+_PART = re.compile(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text and its language: `lang` is "en" when it is shown as it was written, else empty."""
+
+    text: str
+    lang: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One field of an event as shown."""
+
+    name: Said
+    value: Said
+
+
+def say_reason(language: Language, reason: str) -> Said:
+    """Return a reason in the page's language; an unknown one comes back as it is, marked as English."""
+    if language.code == "en":
+        return Said(reason)
+    found = match(reason)
+    if found is None:
+        return Said(reason, "en" if any(sign.isalpha() for sign in reason) and reason.isascii() else "")
+    message, parts = found
+    if "why" in parts:
+        parts["why"] = say_reason(language, parts["why"]).text
+    return Said(language.say(message) % parts if parts else language.say(message))
+
+
+def match(reason: str) -> tuple[str, dict[str, str]] | None:
+    """Return the pattern of `REASONS` that a text fits, with its parts; None when there is none."""
+    for message, pattern in _patterns():
+        fits = pattern.fullmatch(reason)
+        if fits:
+            return message, fits.groupdict()
+    return None
+
+
+def say_detail(language: Language, key: str, value: object) -> Detail:
+    """Return a field of an event's data in the page's language."""
+    known = KEYS.get(key)
+    plain = key.replace("_", " ")
+    name = Said(language.say(known)) if known else Said(plain, "" if language.code == "en" else "en")
+    return Detail(name, _value(language, key, value))
+
+
+def _value(language: Language, key: str, value: object) -> Said:
+    if value is None:
+        return Said("—")
+    if isinstance(value, bool):
+        return Said(language.say("yes" if value else "no"))
+    if key in ("source", "reason") and value in SOURCES:
+        return Said(language.say(SOURCES[str(value)]))
+    return say_reason(language, str(value)) if key == "reason" else Said(str(value))
+
+
+@cache
+def _patterns() -> Sequence[tuple[str, re.Pattern[str]]]:
+    return [(message, _pattern(message)) for message in REASONS]
+
+
+def _pattern(message: str) -> re.Pattern[str]:
+    literal = True
+    parts: list[str] = []
+    for piece in _PART.split(message):
+        parts.append(re.escape(piece) if literal else f"(?P<{piece}>.+?)")
+        literal = not literal
+    return re.compile("".join(parts), re.DOTALL)
