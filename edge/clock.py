@@ -77,8 +77,8 @@ Outcome = tuple[ClockFace, Sequence[ClockChange]]
 def resumed(rules: Rules, clock: Clock, at_ns: int) -> ClockFace:
     """Return the clock that an earlier run of the same boot had at a monotonic time.
 
-    A process that begins anew in a boot must not place its first readings by a worse clock than its last ones:
-    their order would not be kept.
+    A process that begins anew in a boot must not place its first readings by a worse clock than its last
+    ones: their order would not be kept.
     """
     if clock.offset_ticks is None or clock.bound_ms is None:
         return ClockFace(rules)

@@ -71,6 +71,12 @@ class Emitter(Protocol):
     def time(self, hint: TimeHint) -> None:
         """Pass on what a receiver knows about time."""
 
+    def remember(self, key: str, value: bytes) -> None:
+        """Keep a small value for the next run, durable with the readings emitted before it."""
+
+    def recall(self, key: str) -> bytes | None:
+        """Return what was kept, in this run or an earlier one; None when nothing was."""
+
 
 class Driver(Protocol):
     """One configured device (or one bus of devices)."""

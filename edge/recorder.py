@@ -124,6 +124,14 @@ class Recorder:
         """Pass on what a receiver knows about time."""
         self._timekeeper.hint(hint)
 
+    def remember(self, key: str, value: bytes) -> None:
+        """Keep a small value for the next run."""
+        self._journal.remember(key, value)
+
+    def recall(self, key: str) -> bytes | None:
+        """Return what was kept."""
+        return self._journal.recall(key)
+
     # --- what the gateway itself tells ---------------------------------------------------------------
 
     def tell(self, kind: str, data: Mapping[str, Scalar], *, subject: str = "") -> None:

@@ -79,7 +79,7 @@ class Supervisor:
             await self._sleep(self._backoff.wait_s(self._now()))
 
     async def _attempt(self) -> None:
-        watched = _Watched(self._recorder, self._answered)
+        watched = _Watched(self._driver.name, self._recorder, self._answered)
         try:
             await self._driver.run(watched)
         except DeviceUnavailable as error:
@@ -140,7 +140,8 @@ async def keep_running(
 class _Watched:
     """The recorder, as a driver sees it: the first thing read tells that the device is there."""
 
-    def __init__(self, recorder: Recorder, answered: Callable[[], None]) -> None:
+    def __init__(self, name: str, recorder: Recorder, answered: Callable[[], None]) -> None:
+        self._name = name
         self._answered: Callable[[], None] | None = answered
         self.event = recorder.event
         self.silent = recorder.silent
@@ -156,6 +157,14 @@ class _Watched:
         """Pass on one fix."""
         self._there()
         await self._recorder.position(position)
+
+    def remember(self, key: str, value: bytes) -> None:
+        """Keep a value under the driver's name."""
+        self._recorder.remember(f"{self._name}/{key}", value)
+
+    def recall(self, key: str) -> bytes | None:
+        """Return what this driver kept."""
+        return self._recorder.recall(f"{self._name}/{key}")
 
     def _there(self) -> None:
         if self._answered:

@@ -5,10 +5,11 @@ Its owner calls it from one thread at a time.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from edge.journal import rows
@@ -22,6 +23,7 @@ from edge.journal.state import State
 from wire.errors import FrameError
 from wire.messages import Layout
 
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 PACK_ROWS = 64
 """So many single groups are packed into one row while nobody takes them."""
 LOST_STRETCHES_MAX = 200
@@ -145,11 +147,17 @@ class JournalFile:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def append(
-        self, groups: Sequence[Group], *, seal: int, lost: Iterable[Lost | LostEvents] = ()
+        self,
+        groups: Sequence[Group],
+        *,
+        seal: int,
+        lost: Iterable[Lost | LostEvents] = (),
+        notes: Mapping[str, bytes] = NOTHING,
     ) -> list[Sealed]:
         """Journal groups; the first `seal` of them are sealed at once and returned."""
         sealed: list[Sealed] = []
         with self._transaction():
+            self.memory.keep(notes)
             for gone in lost:
                 if isinstance(gone, Lost):
                     self.memory.lose_span(gone)
@@ -252,11 +260,11 @@ class JournalFile:
                 if key not in _NOT_ADOPTED:
                     self.state.put(key, value)
 
-    def flush(self) -> None:
-        """Delete what is acknowledged."""
-        if self._acked:
+    def flush(self, notes: Mapping[str, bytes] = NOTHING) -> None:
+        """Delete what is acknowledged, and keep what drivers want kept."""
+        if self._acked or notes:
             with self._transaction():
-                pass
+                self.memory.keep(notes)
 
     def close(self, *, clean: bool) -> None:
         """Close; a clean stop is remembered, and so is that the log was folded in, clean or not."""

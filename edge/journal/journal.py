@@ -8,10 +8,10 @@ cancelled caller must not leave behind what was written and is not known.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -43,6 +43,8 @@ class Past:
     open_gaps: dict[str, OpenGap]
     layouts: dict[str, list[str]]
     clock: KnownClock | None = None
+    notes: Mapping[str, bytes] = field(default_factory=dict)
+    """What drivers had kept."""
     damage: str | None = None
     """Why the file before was set aside."""
     blocked: bool = False
@@ -74,6 +76,9 @@ class Journal:
         self._lock: FolderLock | None = None
         """Held from before the file is first opened until after it is closed."""
         self._acks: deque[BatchKey] = deque()
+        self._notes: dict[str, bytes] = {}
+        """What drivers want kept and is not durable yet."""
+        self._kept: dict[str, bytes] = {}
         self._scan: tuple[int, int] | None = None
         """From which row to which sealed batches are still to be handed out; None: from the first."""
         self._failing = False
@@ -123,6 +128,7 @@ class Journal:
                         await stop.wait()
                 continue
             past = replace(past, damage=reason, blocked=self._failing)
+            self._kept = {**past.notes, **self._kept}
             self._accepted()
             return past
         return None
@@ -152,8 +158,8 @@ class Journal:
             due = await self.intake.due(RETRY_S if self._held.groups else FLUSH_S)
             if due or self._held.groups:
                 await self.commit()
-            elif self._acks:
-                await self._call(lambda file: file.flush())
+            elif self._acks or self._notes:
+                await self._flush()
 
     async def commit(self) -> None:
         """Journal what is there; what the disk refuses stays in memory."""
@@ -163,9 +169,26 @@ class Journal:
     async def _commit(self) -> None:
         self._held.add(gather(self.intake.take(), self._boot, self._clock()))
         if not self._held.groups:
+            if self._notes:
+                await self._flush()
             return
         groups, lost, room = list(self._held.groups), self._held.lost(), self.room
-        await self._call(lambda file: file.append(groups, seal=room, lost=lost), then=self._journalled)
+        notes = dict(self._notes)
+
+        def journalled(sealed: Sequence[Sealed]) -> None:
+            self._noted(notes)
+            self._journalled(sealed)
+
+        await self._call(lambda file: file.append(groups, seal=room, lost=lost, notes=notes), then=journalled)
+
+    async def _flush(self) -> None:
+        notes = dict(self._notes)
+        await self._call(lambda file: file.flush(notes), then=lambda _: self._noted(notes))
+
+    def _noted(self, notes: Mapping[str, bytes]) -> None:
+        for key, value in notes.items():
+            if self._notes.get(key) == value:
+                del self._notes[key]
 
     def _journalled(self, sealed: Sequence[Sealed]) -> None:
         self._held.written()
@@ -206,6 +229,15 @@ class Journal:
     async def new_epoch(self, epochs: Sequence[bytes]) -> bool:
         """Begin a new epoch if the current one is named; return whether it was."""
         return await self._call(lambda file: file.new_epoch(epochs)) or False
+
+    def remember(self, key: str, value: bytes) -> None:
+        """Keep a small value; it becomes durable with the next commit, or within `FLUSH_S` without one."""
+        if self._kept.get(key) != value:
+            self._kept[key] = self._notes[key] = value
+
+    def recall(self, key: str) -> bytes | None:
+        """Return what was kept, in this run or an earlier one."""
+        return self._kept.get(key)
 
     def clock_owed(self) -> bool:
         """Whether a clock record has to follow for this boot."""
@@ -278,6 +310,7 @@ class Journal:
             self._close(clean=False)
         salvage(self._folder, self._given, reason)[0].close(clean=False)
         self.damages.append(reason)
+        self._notes = {**self._kept}  # the file that begins may know none of them
         return self._opened_again()
 
     def _opened_again(self) -> JournalFile:
@@ -297,4 +330,5 @@ def _past(file: JournalFile) -> Past:
         open_gaps=file.memory.open_gaps(),
         layouts={key: file.memory.points_of(key) for key in last},
         clock=file.memory.clock(),
+        notes=file.memory.notes(),
     )

@@ -3,7 +3,7 @@
 All of it lives in the `state` table and changes in the same transaction as the rows it tells about.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -16,6 +16,7 @@ from wire.status import ClockState, GapCause
 BOOTS_KEPT = 1000
 """So many boots keep their number; batches of older ones say that it is not known."""
 _LOST = "lost/"
+_NOTES = "note/"
 _EVENTS = "lost_events/"
 _BOOTS = "boot_number/"
 
@@ -138,6 +139,15 @@ class Memory:
             return None
         clock, tick = msgspec.msgpack.decode(value[16:], type=tuple[Clock, int])
         return KnownClock(value[:16], clock, tick)
+
+    def keep(self, notes: Mapping[str, bytes]) -> None:
+        """Keep what drivers want to know in the next run."""
+        for key, value in notes.items():
+            self._state.put(_NOTES + key, value)
+
+    def notes(self) -> dict[str, bytes]:
+        """Return what drivers had kept."""
+        return dict(self._state.items(_NOTES))
 
     def clock_owed(self, boot: bytes) -> bool:
         """Whether this boot journalled under an open clock and no clock record was journalled since."""

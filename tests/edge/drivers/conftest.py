@@ -22,6 +22,7 @@ class Collector:
         self.events: list[Event] = []
         self.silences: list[tuple[tuple[str, ...], GapCause, str]] = []
         self.times: list[TimeHint] = []
+        self.kept: dict[str, bytes] = {}
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -50,6 +51,12 @@ class Collector:
     def time(self, hint: TimeHint) -> None:
         self.times.append(hint)
         self._changed.set()
+
+    def remember(self, key: str, value: bytes) -> None:
+        self.kept[key] = value
+
+    def recall(self, key: str) -> bytes | None:
+        return self.kept.get(key)
 
     def of(self, layout: str) -> list[Poll]:
         """The polls of one layout."""

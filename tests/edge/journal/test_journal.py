@@ -89,6 +89,21 @@ def test_commit_that_was_cancelled_as_it_was_written_is_not_written_again(
     asyncio.run(story())
 
 
+def test_what_a_driver_keeps_is_there_in_the_next_run(bench: "Bench", journal: Journal) -> None:
+    async def story() -> None:
+        async with journal:
+            await journal.open([bench.layout])
+            journal.intake.add(bench.poll(1))
+            journal.remember("line/counter", b"7")
+            await journal.commit()
+            journal.remember("line/counter", b"8")
+            assert journal.recall("line/counter") == b"8"
+            await journal.commit()
+
+    asyncio.run(story())
+    assert bench.open().memory.notes() == {"line/counter": b"8"}
+
+
 def test_fresh_batch_of_a_cancelled_commit_is_ready(bench: "Bench", journal: Journal, gate: Gate) -> None:
     async def story() -> None:
         async with journal:
