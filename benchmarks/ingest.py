@@ -112,7 +112,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, choices=sorted(BATCHES), action="append", help="only this size")
     parser.add_argument("--scale", type=float, default=1.0, help="length of each run (default 1)")
     parser.add_argument(
-        "--fsync-delay-ms", type=float, default=0.0, help="added to every fsync of the database"
+        "--fsync-delay-ms",
+        type=float,
+        default=0.0,
+        help="added to every fsync of the database; needs a C compiler (gcc or cc)",
     )
     parser.add_argument("--profile", type=Path, help="write cProfile data of the hub here")
     parser.add_argument("--seed", type=int, default=1)
@@ -120,7 +123,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print; `args.start_server` and `args.start_broker` start private services."""
+    """Measure and print; `args.start_server` and `args.start_broker` start private services.
+
+    2 when there is no compiler for what a slow fsync needs.
+    """
+    if args.fsync_delay_ms and _compiler() is None:
+        needs = "expected a C compiler on PATH, gcc or cc (on Debian: apt-get install gcc libc6-dev)"
+        print(f"heng bench: --fsync-delay-ms: {args.fsync_delay_ms:g}: {needs}", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="heng-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -194,15 +204,18 @@ def _created(admin_dsn: str, name: str) -> Iterator[str]:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def _compiler() -> str | None:
+    return shutil.which("gcc") or shutil.which("cc")
+
+
 @contextmanager
 def _slow_fsync(folder: Path, delay_ms: float) -> Iterator[None]:
     """Let processes that are started inside the block have a slow fsync."""
     if not delay_ms:
         yield
         return
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        raise SystemExit("--fsync-delay-ms needs gcc")
+    compiler = _compiler()
+    assert compiler is not None, "checked before the run"
     library = folder / "slow_fsync.so"
     source = Path(__file__).with_name("slow_fsync.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)

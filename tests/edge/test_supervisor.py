@@ -1,15 +1,18 @@
 """The supervisor: backs off, tells silence, and survives a driver's bug."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Sequence
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.driver import DeviceUnavailable, Driver, Emitter, ProbeLine
 from edge.recorder import Recorder
-from edge.supervisor import Backoff, Supervisor
+from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor
 from wire.messages import Layout, PointDeclaration, Poll
 from wire.status import GapCause
 
@@ -123,3 +126,14 @@ def test_long_run_counts_as_success() -> None:
         backoff.wait_s(0)
     backoff.started(100.0)
     assert backoff.wait_s(200.0) == 1.0
+
+
+@given(st.floats(0, 10_000), st.lists(st.floats(0, 1), min_size=40, max_size=40))
+def test_device_that_is_back_waits_for_one_pause_at_most(outage_s: float, chances: list[float]) -> None:
+    """The bound of docs/reference/drivers/README.md, for a device that refuses at once while it is away."""
+    backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, random=itertools.cycle(chances).__next__)
+    now = 0.0
+    while now <= outage_s:
+        backoff.started(now)
+        now += backoff.wait_s(now)
+    assert now - outage_s <= min(60.0, 2 * outage_s + 1)
