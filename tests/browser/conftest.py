@@ -119,12 +119,12 @@ class Watched:
             self.hosts.add(parts.netloc)
 
     def open(self, path: str) -> Page:
-        """Go to a page and wait until it is live and its parts and charts are there."""
+        """Go to a page and wait until it is live and its parts and charts, as far as unfolded, are there."""
         self.page.goto(self.hub.address + path)
         self.page.wait_for_selector("#link-state[data-state=live]")
         for box in self.page.locator(".map-box[data-source]").all():
             box.locator("xpath=self::*[@data-ready]").wait_for(state="attached", timeout=30_000)
-        for figure in self.page.locator("figure[data-chart]").all():
+        for figure in self.page.locator("figure[data-chart]:visible").all():
             figure.scroll_into_view_if_needed()
             figure.locator("xpath=self::*[@data-drawn]").wait_for(state="attached")
         expect(self.page.locator(".loading")).to_have_count(0)

@@ -166,6 +166,8 @@ async def _site(connection: AsyncConnection, site: tuple, now: datetime) -> None
         await _readings(connection, point, one, last)
         if one.name.startswith("room-2") or kind == "mobile_lab":
             await _gap(connection, point, row_gateway[0], now)
+        if not online:
+            await _open_gap(connection, point, row_gateway[0], last)
     if kind != "laboratory":
         await _track(connection, row[0], row_gateway[0], name, last)
 
@@ -234,6 +236,14 @@ async def _gap(connection, point: int, gateway: int, now: datetime) -> None:
         "INSERT INTO gaps (organisation_id, point_id, gateway_id, key, cause, reason, from_at, to_at) "
         "VALUES (1, %s, %s, %s, 'power', 'supply of the cabinet lost', %s, %s)",
         (point, gateway, f"{point}/1", times["power_from"], times["power_to"]),
+    )
+
+
+async def _open_gap(connection, point: int, gateway: int, last: datetime) -> None:
+    await connection.execute(
+        "INSERT INTO gaps (organisation_id, point_id, gateway_id, key, cause, reason, from_at) "
+        "VALUES (1, %s, %s, %s, 'bus', 'no answer within 1 s', %s)",
+        (point, gateway, f"{point}/2", last),
     )
 
 

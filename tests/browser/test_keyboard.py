@@ -21,9 +21,9 @@ def test_site_is_reached_from_now_by_keyboard(browse) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert "Length laboratory" in page.evaluate(FOCUSED)
+    assert "Sampling van" in page.evaluate(FOCUSED)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/sites/lab-1")
+    page.wait_for_url("**/sites/van-1")
 
 
 def test_focus_is_visible(browse) -> None:
