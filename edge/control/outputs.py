@@ -1,0 +1,157 @@
+"""Sets outputs: checks range and rate, writes through the driver, and believes only what is read back.
+
+Drivers declare outputs and carry them out; nothing else of the gateway asks them to. It decides nothing about
+when an output has to move.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from wire.messages import Scalar
+
+LOG = logging.getLogger(__name__)
+READ_BACK_EVERY_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output as its driver declares it; a value is a count of `10**exponent` of its unit, of a switch 0 or 1."""
+
+    name: str
+    """Unique in the gateway, e.g. `room-1/air-conditioner/setpoint`."""
+    kind: Literal["switch", "setpoint"]
+    low: int
+    high: int
+    exponent: int = 0
+    quantity: str = ""
+    """Of a setpoint, as in `wire.quantities`."""
+    step_max: int | None = None
+    """By how much one write may move a setpoint; None: by any amount."""
+    apart_s: float = 0.0
+    """How long an output rests between two writes; what protects a compressor or a relay."""
+    read_back_s: float = 0.5
+    """How long the device may take to confirm; a value that is contradicted longer was not set."""
+
+
+class OutputError(Exception):
+    """An output was not set, or is not confirmed; the text is one short sentence for a person."""
+
+
+class OutputDriver(Protocol):
+    """What a driver with outputs offers beside `edge.driver.Driver`."""
+
+    @property
+    def name(self) -> str:
+        """The device's name in the settings."""
+
+    @property
+    def outputs(self) -> Sequence[Output]:
+        """Everything it can set."""
+
+    async def write(self, output: str, counts: int) -> None:
+        """Set one output; `OutputError` when the device does not take it."""
+
+    async def read_back(self, output: str) -> int | None:
+        """Return what the device says the output is; None when it cannot be read."""
+
+
+Tell = Callable[[str, Mapping[str, Scalar], str], None]
+"""Journal an event: kind, data, subject."""
+
+
+@dataclass(slots=True)
+class _Owned:
+    driver: OutputDriver
+    output: Output
+    busy: asyncio.Lock
+    written_at: float | None = None
+    counts: int | None = None
+    """The last value that was confirmed."""
+
+
+class Outputs:
+    """Every output of the gateway."""
+
+    def __init__(
+        self,
+        drivers: Iterable[OutputDriver],
+        *,
+        tell: Tell,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`now` is monotonic seconds; `ValueError` when two drivers declare one name."""
+        self._owned: dict[str, _Owned] = {}
+        self._tell = tell
+        self._now = now
+        self._sleep = sleep
+        for driver in drivers:
+            for output in driver.outputs:
+                if output.name in self._owned:
+                    other = self._owned[output.name].driver.name
+                    raise ValueError(f"output {output.name} of {driver.name}: {other} has one of that name")
+                self._owned[output.name] = _Owned(driver, output, asyncio.Lock())
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of all outputs."""
+        return list(self._owned)
+
+    def output(self, name: str) -> Output:
+        """Return an output's declaration; `OutputError` when there is none of that name."""
+        return self._find(name).output
+
+    async def set(self, name: str, counts: int, *, by: str) -> None:
+        """Set an output and wait until the device confirms it; `OutputError` tells why not.
+
+        `by` says who or what asked. Everything that was written is told as an event, confirmed or not; what
+        was refused before it was written is the caller's to tell.
+        """
+        owned = self._find(name)
+        async with owned.busy:
+            self._check(owned, counts)
+            owned.written_at = self._now()
+            try:
+                await owned.driver.write(name, counts)
+                await self._confirm(owned, counts)
+            except OutputError as error:
+                self._tell("output_failed", {"counts": counts, "by": by, "reason": str(error)}, name)
+                owned.counts = None
+                raise
+            owned.counts = counts
+            self._tell("output_set", {"counts": counts, "exponent": owned.output.exponent, "by": by}, name)
+
+    def _find(self, name: str) -> _Owned:
+        try:
+            return self._owned[name]
+        except KeyError:
+            raise OutputError(f"{name}: no output of that name; known are {', '.join(self._owned)}") from None
+
+    def _check(self, owned: _Owned, counts: int) -> None:
+        output = owned.output
+        if not output.low <= counts <= output.high:
+            raise OutputError(f"{output.name}: {counts}: expected {output.low} to {output.high}")
+        moved = 0 if owned.counts is None else abs(counts - owned.counts)
+        if output.step_max is not None and moved > output.step_max:
+            raise OutputError(
+                f"{output.name}: {counts} is {moved} from {owned.counts}: expected at most {output.step_max}"
+            )
+        rested = None if owned.written_at is None else self._now() - owned.written_at
+        if rested is not None and rested < output.apart_s:
+            raise OutputError(
+                f"{output.name}: written {rested:.1f} s ago: expected {output.apart_s:g} s of rest"
+            )
+
+    async def _confirm(self, owned: _Owned, counts: int) -> None:
+        end = self._now() + owned.output.read_back_s
+        while (said := await owned.driver.read_back(owned.output.name)) != counts:
+            if self._now() >= end:
+                told = "says nothing" if said is None else f"says {said}"
+                raise OutputError(
+                    f"{owned.output.name}: {counts} was written, the device {told} after "
+                    f"{owned.output.read_back_s:g} s"
+                )
+            await self._sleep(READ_BACK_EVERY_S)

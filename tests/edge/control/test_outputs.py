@@ -1,0 +1,128 @@
+"""Outputs: only in range, only as often as they may be written, and set only when the device says so."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.control.outputs import Output, OutputError, Outputs
+from wire.messages import Scalar
+
+SETPOINT = Output("room/setpoint", "setpoint", 160, 300, exponent=-1, step_max=20, apart_s=10)
+RELAY = Output("room/relay", "switch", 0, 1)
+
+
+class Device:
+    """Implements `edge.control.outputs.OutputDriver`: does what it is told unless it is stuck."""
+
+    name = "line"
+
+    def __init__(self, *outputs: Output) -> None:
+        self.outputs = outputs
+        self.values: dict[str, int] = {}
+        self.written: list[tuple[str, int]] = []
+        self.stuck = False
+        self.deaf = False
+
+    async def write(self, output: str, counts: int) -> None:
+        if self.deaf:
+            raise OutputError(f"{output}: no answer")
+        self.written.append((output, counts))
+        if not self.stuck:
+            self.values[output] = counts
+
+    async def read_back(self, output: str) -> int | None:
+        return self.values.get(output)
+
+
+class Stand:
+    """Outputs of one device, a clock that sleeping moves on, and what was told."""
+
+    def __init__(self, *outputs: Output) -> None:
+        self.now = 100.0
+        self.device = Device(*outputs)
+        self.told: list[tuple[str, Mapping[str, Scalar], str]] = []
+        self.outputs = Outputs(
+            [self.device],
+            tell=lambda kind, data, subject: self.told.append((kind, data, subject)),
+            now=lambda: self.now,
+            sleep=self.sleep,
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    def set(self, name: str, counts: int) -> None:
+        asyncio.run(self._set(name, counts))
+
+    def _set(self, name: str, counts: int) -> Coroutine[Any, Any, None]:
+        return self.outputs.set(name, counts, by="test")
+
+
+@pytest.mark.requirement("G-6.9d")
+def test_output_that_the_device_confirms_is_told_as_set() -> None:
+    stand = Stand(RELAY)
+    stand.set("room/relay", 1)
+    assert stand.device.written == [("room/relay", 1)]
+    assert [(kind, subject) for kind, _, subject in stand.told] == [("output_set", "room/relay")]
+
+
+def test_output_that_the_device_contradicts_is_an_error_and_told() -> None:
+    stand = Stand(RELAY)
+    stand.device.stuck = True
+    with pytest.raises(OutputError, match=r"says nothing after 0\.5 s"):
+        stand.set("room/relay", 1)
+    assert [kind for kind, _, _ in stand.told] == ["output_failed"]
+    assert 0.5 <= stand.now - 100 <= 0.6
+
+
+def test_device_that_does_not_take_the_write_is_told() -> None:
+    stand = Stand(RELAY)
+    stand.device.deaf = True
+    with pytest.raises(OutputError, match="no answer"):
+        stand.set("room/relay", 1)
+    assert [kind for kind, _, _ in stand.told] == ["output_failed"]
+
+
+@given(st.integers(-(10**6), 10**6))
+def test_nothing_out_of_range_is_ever_written(counts: int) -> None:
+    stand = Stand(Output("x", "setpoint", 160, 300))
+    if 160 <= counts <= 300:
+        stand.set("x", counts)
+        assert stand.device.values == {"x": counts}
+    else:
+        with pytest.raises(OutputError, match="expected 160 to 300"):
+            stand.set("x", counts)
+        assert stand.device.written == []
+
+
+def test_output_rests_between_two_writes() -> None:
+    stand = Stand(SETPOINT)
+    stand.set("room/setpoint", 200)
+    with pytest.raises(OutputError, match="expected 10 s of rest"):
+        stand.set("room/setpoint", 210)
+    stand.now += 10
+    stand.set("room/setpoint", 210)
+    assert stand.device.written == [("room/setpoint", 200), ("room/setpoint", 210)]
+
+
+def test_setpoint_moves_by_no_more_than_a_step() -> None:
+    stand = Stand(SETPOINT)
+    stand.set("room/setpoint", 200)
+    stand.now += 10
+    with pytest.raises(OutputError, match="expected at most 20"):
+        stand.set("room/setpoint", 221)
+
+
+def test_unknown_output_is_named_with_those_that_are_there() -> None:
+    with pytest.raises(OutputError, match="known are room/relay"):
+        Stand(RELAY).set("room/lamp", 1)
+
+
+def test_two_drivers_cannot_have_one_output() -> None:
+    with pytest.raises(ValueError, match="room/relay"):
+        Outputs([Device(RELAY), Device(RELAY)], tell=lambda *_: None, now=lambda: 0.0)
