@@ -18,7 +18,7 @@ READ_BACK_EVERY_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output as its driver declares it; a value is a count of `10**exponent` of its unit, of a switch 0 or 1."""
+    """One output as its driver declares it; its value is a count of `10**exponent` of its unit (switch: 0 or 1)."""
 
     name: str
     """Unique in the gateway, e.g. `room-1/air-conditioner/setpoint`."""
