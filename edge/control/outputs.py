@@ -18,7 +18,10 @@ READ_BACK_EVERY_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output as its driver declares it; its value is a count of `10**exponent` of its unit (switch: 0 or 1)."""
+    """One output as its driver declares it; values are counts of `10**exponent` of its unit.
+
+    A switch has 0 and 1.
+    """
 
     name: str
     """Unique in the gateway, e.g. `room-1/air-conditioner/setpoint`."""
