@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from edge.driver import Driver, TimeHint
+from edge.driver import Driver, Given, TimeHint
 from edge.drivers.gnss.driver import GnssDriver
 from edge.drivers.ups.decode import read
 from edge.drivers.ups.driver import UpsDriver
@@ -78,7 +78,7 @@ async def replay_log(
     kept, clock = Kept(), Clock(begun_s)
     receiver = Receiver(played(recording, utc_s=clock), period_s=POLL_S / SPEED)
     async with gpsd_fed_by(receiver, folder=folder) as port:
-        driver = GnssDriver(GnssDevice(name="gnss", prefix="van", port=port), monotonic_ns=time.monotonic_ns)
+        driver = GnssDriver(GnssDevice(name="gnss", prefix="van", port=port), Given(time.monotonic_ns))
         await _run(driver, kept, lambda: done(kept) or clock.now_s > begun_s + rounds * length_s)
     return kept, begun_s, clock.now_s
 
@@ -91,7 +91,7 @@ async def replay_dump(dump: Path, folder: Path, fault: Fault = "") -> tuple[Reco
         ups.fault = fault
         driver = UpsDriver(
             UpsDevice(name="power", prefix="power", port=port, interval_ms=100),
-            monotonic_ns=time.monotonic_ns,
+            Given(time.monotonic_ns),
         )
         points = driver.layouts[0].points
         told = read(ups.variables(), UpsDevice(name="power").points)

@@ -15,7 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
+import simulators.scenarios
 from simulators.scenario import ScenarioError, load_scenario
+from wire.settings.check import check
+from wire.settings.gnss import GnssDevice
+from wire.settings.modbus import ModbusDevice
+from wire.settings.ups import UpsDevice
 
 
 def test_demo_has_a_laboratory_a_mobile_laboratory_and_a_vehicle() -> None:
@@ -45,12 +50,13 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def simulate(folder: Path) -> Iterator[Callable[[], "tuple[subprocess.Popen[bytes], dict[str, Any]]"]]:
+def simulate(folder: Path) -> Iterator[Callable[..., "tuple[subprocess.Popen[bytes], dict[str, Any]]"]]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+    def start(scenario: str = "demo") -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
         ports = folder / "ports.json"
-        words = ["simulate", "--ports-file", str(ports), "--folder", str(folder / "run"), "--log-readings"]
+        words = ["simulate", "--scenario", scenario, "--ports-file", str(ports)]
+        words += ["--folder", str(folder / "run"), "--log-readings"]
         process = subprocess.Popen([sys.executable, "-m", "cli.main", *words])
         started.append(process)
         deadline = time.monotonic() + 30
@@ -104,3 +110,38 @@ def test_unknown_scenario_ends_with_2() -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
     assert "nowhere" in done.stderr
+
+
+@pytest.mark.slow
+def test_recorded_scenario_gives_settings_that_a_gateway_takes(simulate: Any) -> None:
+    process, ports = simulate("recorded")
+    names = sorted(child.name() for child in psutil.Process(process.pid).children(recursive=True))
+    assert names == ["dummy-ups", "dummy-ups", "gpsd", "gpsd", "gpsd", "gpsd", "upsd", "upsd"]
+    gateways = ports["gateways"]
+    for gateway in gateways.values():
+        for table in gateway["device"]:
+            kind: Any = {"gnss": GnssDevice, "ups": UpsDevice, "modbus": ModbusDevice}[table["driver"]]
+            assert check(table, kind)[1] == []
+    assert gateways["car-1"]["device"][0]["period_ms"] == 500
+    control = ports["control"]
+    assert ask(control, {"device": "mobile-1/power", "fault": "battery"}) == {"ok": True}
+    assert ask(control, {"device": "car-1/gnss", "fault": "no_fix"}) == {"ok": True}
+    refused = ask(control, {"device": "mobile-2/power", "fault": "battery"})
+    assert refused["ok"] is False
+    assert refused["error"] == (
+        "fault battery: the recorded ups.status is 'OB DISCHRG'; expected OL without OB"
+    )
+
+
+def test_scenario_with_a_missing_log_ends_with_2_and_starts_nothing(tmp_path: Path) -> None:
+    text = (Path(simulators.scenarios.__file__).parent / "recorded.toml").read_text(encoding="utf-8")
+    file, ports = tmp_path / "own.toml", tmp_path / "ports.json"
+    file.write_text(text, encoding="utf-8")
+    words = [sys.executable, "-m", "cli.main", "simulate", "--scenario", str(file)]
+    words += ["--ports-file", str(ports), "--folder", str(tmp_path / "run")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    missing = tmp_path / "../../tests/data/gnss/bt451.log"
+    assert done.stderr == f"car-1/gnss: log: {missing} is no file; expected a log of NMEA 0183 sentences\n"
+    assert not ports.exists()
+    assert list((tmp_path / "run").iterdir()) == []

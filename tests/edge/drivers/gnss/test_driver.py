@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
 import tomllib
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.driver import Given
 from edge.drivers.gnss.driver import GnssDriver
 from simulators.devices.gnss import Fault, Receiver, gpsd_fed_by
 from simulators.devices.nmea import epoch, sky
@@ -43,7 +45,7 @@ def steady(_: Fault) -> bytes:
 async def real_gpsd(receiver: Receiver, folder: Path, **more: object) -> AsyncIterator[GnssDriver]:
     async with gpsd_fed_by(receiver, folder=folder) as port:
         fields: dict[str, Any] = {"name": "gnss", "prefix": "van", "port": port, "silence_s": 2, **more}
-        yield GnssDriver(GnssDevice(**fields), monotonic_ns=time.monotonic_ns)
+        yield GnssDriver(GnssDevice(**fields), Given(time.monotonic_ns))
 
 
 @pytest.mark.slow
@@ -122,11 +124,11 @@ def test_recorded_receivers_give_what_gpsd_py3_gives(
     log: str, collector: Any, run_until: Any, daemon_folder: Path
 ) -> None:
     """The same real gpsd is read by our reader and by gpsd-py3; where both measured, they agree."""
-    data = [one.moved(datetime.now(UTC)) for one in read_recording(LOGS / log).epochs]
-    fullest = max((text for text in data if b"RMC" in text and b",A," in text), key=len)
+    texts = {b"".join(one.lines): one for one in read_recording(LOGS / log).epochs}
+    fullest = texts[max((text for text in texts if re.search(rb"RMC,[^,]*,A,", text)), key=len)]
 
     async def scenario() -> None:
-        receiver = Receiver(lambda _: fullest, period_s=0.2)
+        receiver = Receiver(lambda _: fullest.moved(datetime.now(UTC)), period_s=0.2)
         async with real_gpsd(receiver, daemon_folder) as driver:
             await run_until(
                 driver,
@@ -168,7 +170,8 @@ async def fake_gpsd(*answers: bytes, close: bool = False) -> AsyncIterator[GnssD
     port = server.sockets[0].getsockname()[1]
     async with server:
         yield GnssDriver(
-            GnssDevice(name="gnss", port=port, silence_s=1, receiver="/dev/a"), monotonic_ns=time.monotonic_ns
+            GnssDevice(name="gnss", port=port, silence_s=1, receiver="/dev/a"),
+            Given(time.monotonic_ns),
         )
         await asyncio.sleep(0.02)
     assert asked[0] == b'?WATCH={"enable": true, "json": true, "device": "/dev/a"}\n'
@@ -224,7 +227,7 @@ def test_server_that_says_nothing_is_a_silent_receiver(collector: Any, run_until
 
 def test_nobody_listening_is_unavailable(collector: Any, run_until: Any) -> None:
     async def scenario() -> None:
-        driver = GnssDriver(GnssDevice(name="gnss", port=1), monotonic_ns=time.monotonic_ns)
+        driver = GnssDriver(GnssDevice(name="gnss", port=1), Given(time.monotonic_ns))
         error = await run_until(driver, collector, lambda: False)
         assert "cannot connect to gpsd at 127.0.0.1 port 1" in error.reason
         (line,) = await driver.probe()
@@ -267,7 +270,7 @@ def test_probe_of_a_silent_server_ends_by_itself() -> None:
 def test_sample_runs_as_it_stands() -> None:
     file = Path(__file__).parents[4] / "edge" / "drivers" / "gnss" / "sample.toml"
     (table,) = tomllib.loads(file.read_text(encoding="utf-8"))["device"]
-    driver = GnssDriver(msgspec.convert(table, GnssDevice), monotonic_ns=time.monotonic_ns)
+    driver = GnssDriver(msgspec.convert(table, GnssDevice), Given(time.monotonic_ns))
     assert len(driver.points) == 7
     assert driver.points[0].name == "vehicle/position"
 
