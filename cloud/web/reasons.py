@@ -59,6 +59,14 @@ REASONS = (
     mark("%(file)s has other tables than a journal"),
     mark("SQLite: text that is none"),
     mark("SQLite: %(why)s"),
+    # of an output
+    mark("%(name)s: no output of that name; known are %(names)s"),
+    mark("%(name)s: %(count)s: expected %(low)s to %(high)s"),
+    mark("%(name)s: %(count)s is %(moved)s from %(before)s: expected at most %(most)s"),
+    mark("%(name)s: written %(time)s s ago: expected %(rest)s s of rest"),
+    mark("%(name)s: %(count)s was written, the device %(told)s after %(time)s s"),
+    mark("says nothing"),
+    mark("says %(value)s"),
     # of the operating system, inside one of the others
     mark("Connection refused"),
     mark("Connection reset by peer"),
@@ -78,6 +86,8 @@ REASONS = (
     mark("%(given)s: expected %(expected)s"),
 )
 """The first one that fits is taken."""
+INSIDE = frozenset({"why", "told"})
+"""Parts that are such a text themselves."""
 
 KEYS = {
     "reason": mark("reason"),
@@ -88,6 +98,10 @@ KEYS = {
     "away_ms": mark("away (ms)"),
     "count": mark("count"),
     "flags": mark("UPS flags"),
+    "device": mark("device"),
+    "counts": mark("counts"),
+    "exponent": mark("exponent"),
+    "by": mark("set by"),
     "too_large": mark("data too large"),
 }
 """Fields of an event's data -> their names."""
@@ -122,8 +136,8 @@ def say_reason(language: Language, reason: str) -> Said:
     if found is None:
         return Said(reason, "en" if any(sign.isalpha() for sign in reason) and reason.isascii() else "")
     message, parts = found
-    if "why" in parts:
-        parts["why"] = say_reason(language, parts["why"]).text
+    for part in INSIDE & parts.keys():
+        parts[part] = say_reason(language, parts[part]).text
     return Said(language.say(message) % parts if parts else language.say(message))
 
 
@@ -139,9 +153,13 @@ def match(reason: str) -> tuple[str, dict[str, str]] | None:
 def say_detail(language: Language, key: str, value: object) -> Detail:
     """Return a field of an event's data in the page's language."""
     known = KEYS.get(key)
-    plain = key.replace("_", " ")
-    name = Said(language.say(known)) if known else Said(plain, "" if language.code == "en" else "en")
+    name = Said(language.say(known)) if known else unknown_name(language, key)
     return Detail(name, _value(language, key, value))
+
+
+def unknown_name(language: Language, name: str) -> Said:
+    """Return a name of the wire that has no word of its own: readable, and marked as English."""
+    return Said(name.replace("_", " "), "" if language.code == "en" else "en")
 
 
 def _value(language: Language, key: str, value: object) -> Said:

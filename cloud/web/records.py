@@ -7,7 +7,7 @@ from cloud.store.events_read import Event
 from cloud.store.gaps_read import Gap
 from cloud.web.figures import grouped, milliseconds
 from cloud.web.language import Language
-from cloud.web.reasons import Detail, Said, say_detail, say_reason
+from cloud.web.reasons import Detail, Said, say_detail, say_reason, unknown_name
 from cloud.web.words import CAUSE_WORDS, EVENTS
 
 
@@ -16,7 +16,7 @@ class EventRow:
     """One event."""
 
     at: int
-    kind: str
+    kind: Said
     subject: str
     details: list[Detail]
     gateway: str
@@ -38,7 +38,7 @@ def event_row(event: Event, language: Language) -> EventRow:
     known = EVENTS.get(event.kind)
     return EventRow(
         at=milliseconds(event.observed_at),
-        kind=language.say(known) if known else event.kind.replace("_", " "),
+        kind=Said(language.say(known)) if known else unknown_name(language, event.kind),
         subject=event.subject,
         details=[say_detail(language, key, value) for key, value in event.data.items()],
         gateway=event.gateway or "",

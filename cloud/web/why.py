@@ -54,7 +54,13 @@ async def read_whys(
     for one in [one for one in lacking if one.state == "absent" and one.point.id not in gaps][:ABSENT_MAX]:
         begins[one.point.id] = await absent_since(connection, one.point.id, now=now)
     return {
-        one.point.id: why(one, gaps.get(one.point.id), begins.get(one.point.id), gateways, language)
+        one.point.id: why(
+            one,
+            gaps.get(one.point.id),
+            absent_from=begins.get(one.point.id),
+            gateways=gateways,
+            language=language,
+        )
         for one in lacking
     }
 
@@ -62,6 +68,7 @@ async def read_whys(
 def why(
     latest: Latest,
     gap: Gap | None,
+    *,
     absent_from: datetime | None,
     gateways: Iterable[Gateway],
     language: Language,

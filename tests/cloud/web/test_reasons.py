@@ -21,7 +21,7 @@ ROOTS = {
     "GpsdError",
     "ReportError",
     "JournalDamagedError",
-    "JournalDamaged",
+    "OutputError",
 }
 """What is said when these are raised becomes a reason."""
 TELLING = {"Gap", "Stretch", "Tombstone", "as_text", "_unavailable", "_bury", "_rebuild", "silent"}

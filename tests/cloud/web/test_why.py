@@ -30,35 +30,47 @@ NOTHING = Said("")
 
 @pytest.mark.parametrize("latest", [SILENT, ABSENT, NEVER])
 def test_open_gap_tells_cause_reason_and_begin(latest: Latest) -> None:
-    assert why(latest, GAP, None, [LOST], EN) == Why(
+    assert why(latest, GAP, absent_from=None, gateways=[LOST], language=EN) == Why(
         "bus", Said("no answer within 1 s"), milliseconds(LOST_AT)
     )
-    assert why(latest, GAP, None, [LOST], ZH).reason == Said("1 秒内无应答")
+    assert why(latest, GAP, absent_from=None, gateways=[LOST], language=ZH).reason == Said("1 秒内无应答")
 
 
 def test_gap_without_a_begin_begins_at_the_last_reading() -> None:
-    assert why(SILENT, replace(GAP, from_at=None), None, [ONLINE], EN).since_ms == milliseconds(SEEN)
-    assert why(NEVER, replace(GAP, from_at=None), None, [ONLINE], EN).since_ms is None
+    assert why(
+        SILENT, replace(GAP, from_at=None), absent_from=None, gateways=[ONLINE], language=EN
+    ).since_ms == milliseconds(SEEN)
+    assert (
+        why(NEVER, replace(GAP, from_at=None), absent_from=None, gateways=[ONLINE], language=EN).since_ms
+        is None
+    )
 
 
 def test_gateway_that_is_not_heard_is_the_cause_since_then() -> None:
-    found = why(SILENT, None, None, [LOST], EN)
+    found = why(SILENT, None, absent_from=None, gateways=[LOST], language=EN)
     assert found == Why("gateway suspected offline", NOTHING, milliseconds(LOST_AT))
 
 
 def test_silence_of_a_site_without_gateway_is_put_down_to_that() -> None:
     other = replace(LOST, site_id=2)
-    assert why(SILENT, None, None, [other], EN).cause == "no gateway serves this site"
+    assert (
+        why(SILENT, None, absent_from=None, gateways=[other], language=EN).cause
+        == "no gateway serves this site"
+    )
 
 
 def test_silence_that_nothing_explains_says_so_and_since_when() -> None:
-    assert why(SILENT, None, None, [ONLINE], EN) == Why("no cause told yet", NOTHING, milliseconds(SEEN))
+    assert why(SILENT, None, absent_from=None, gateways=[ONLINE], language=EN) == Why(
+        "no cause told yet", NOTHING, milliseconds(SEEN)
+    )
 
 
 def test_absence_says_since_when_beside_its_status() -> None:
-    assert why(ABSENT, None, SEEN, [ONLINE], EN) == Why("", NOTHING, milliseconds(SEEN))
-    assert why(ABSENT, None, None, [ONLINE], EN).since_ms is None
+    assert why(ABSENT, None, absent_from=SEEN, gateways=[ONLINE], language=EN) == Why(
+        "", NOTHING, milliseconds(SEEN)
+    )
+    assert why(ABSENT, None, absent_from=None, gateways=[ONLINE], language=EN).since_ms is None
 
 
 def test_point_never_heard_needs_no_more_words() -> None:
-    assert why(NEVER, None, None, [ONLINE], EN) == Why("", NOTHING, None)
+    assert why(NEVER, None, absent_from=None, gateways=[ONLINE], language=EN) == Why("", NOTHING, None)
