@@ -4,8 +4,9 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 
-from edge.driver import Driver, MonotonicNs
+from edge.driver import Driver, Given
 from wire.messages import Layout, PointDeclaration
 from wire.settings.base import Fault, SettingsError
 from wire.settings.check import check
@@ -13,6 +14,14 @@ from wire.settings.gateway import Device, GatewaySettings
 from wire.settings.gnss import GnssDevice
 from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile
 from wire.settings.ups import UpsDevice
+
+_CLASSES: Mapping[type[Device], tuple[str, str]] = {
+    ModbusDevice: ("edge.drivers.modbus.driver", "ModbusDriver"),
+    GnssDevice: ("edge.drivers.gnss.driver", "GnssDriver"),
+    UpsDevice: ("edge.drivers.ups.driver", "UpsDriver"),
+}
+"""Settings -> module and class that drive such a device; called with the settings and `Given`."""
+_KINDS = {str(kind.__struct_config__.tag): kind for kind in _CLASSES}
 
 
 class AssemblyError(Exception):
@@ -24,13 +33,13 @@ class AssemblyError(Exception):
         self.faults = faults
 
 
-def build_drivers(settings: GatewaySettings, monotonic_ns: MonotonicNs) -> list[Driver]:
+def build_drivers(settings: GatewaySettings, given: Given) -> list[Driver]:
     """Return the drivers of all devices, or raise `AssemblyError` with every fault."""
     drivers: list[Driver] = []
     faults: list[Fault] = []
     for index, device in enumerate(settings.device):
         try:
-            drivers.append(build_driver(device, monotonic_ns))
+            drivers.append(build_driver(device, given))
         except SettingsError as error:
             faults += [replace(fault, path=f"device[{index}].{fault.path}") for fault in error.faults]
         except ValueError as error:
@@ -41,19 +50,11 @@ def build_drivers(settings: GatewaySettings, monotonic_ns: MonotonicNs) -> list[
     return drivers
 
 
-def build_driver(device: Device, monotonic_ns: MonotonicNs) -> Driver:
+def build_driver(device: Device, given: Given) -> Driver:
     """Return the driver of one device; `ValueError` when it cannot be made."""
-    if isinstance(device, ModbusDevice):
-        from edge.drivers.modbus.driver import ModbusDriver
-
-        return ModbusDriver(device, monotonic_ns=monotonic_ns)
-    if isinstance(device, GnssDevice):
-        from edge.drivers.gnss.driver import GnssDriver
-
-        return GnssDriver(device, monotonic_ns=monotonic_ns)
-    from edge.drivers.ups.driver import UpsDriver
-
-    return UpsDriver(device, monotonic_ns=monotonic_ns)
+    module, name = _CLASSES[type(device)]
+    made: Driver = getattr(import_module(module), name)(device, given)
+    return made
 
 
 def document_faults(data: object) -> list[Fault]:
@@ -69,7 +70,7 @@ def document_faults(data: object) -> list[Fault]:
         if device is None:
             continue
         try:
-            drivers.append(build_driver(device, time.monotonic_ns))
+            drivers.append(build_driver(device, Given(time.monotonic_ns)))
         except SettingsError as error:
             faults += [replace(fault, path=_path(index, units, fault.path)) for fault in error.faults]
         except ValueError as error:
@@ -79,13 +80,11 @@ def document_faults(data: object) -> list[Fault]:
 
 def _readable(table: object, index: int) -> tuple[Device | None, Sequence[int]]:
     """Return the device that a table describes, and where its units stand in it; None if none is left."""
-    driver = table.get("driver") if isinstance(table, Mapping) else None
-    if not isinstance(table, Mapping) or driver not in ("modbus", "gnss", "ups"):
+    kind = _KINDS.get(str(table.get("driver"))) if isinstance(table, Mapping) else None
+    if not isinstance(table, Mapping) or kind is None:
         return None, ()
-    if driver == "gnss":
-        return check(table, GnssDevice)[0], ()
-    if driver == "ups":
-        return check(table, UpsDevice)[0], ()
+    if kind is not ModbusDevice:
+        return check(table, kind)[0], ()
     whole, _ = check(table, ModbusDevice)
     if whole is not None:
         return whole, range(len(whole.unit))

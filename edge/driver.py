@@ -7,6 +7,7 @@ recorder makes them relative when it seals a batch.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll, Position, as_text
@@ -14,6 +15,15 @@ from wire.status import GapCause
 
 MonotonicNs = Callable[[], int]
 """The clock that drivers are given: nanoseconds since some point before this boot's first reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What every driver is given by the gateway beside its settings."""
+
+    monotonic_ns: MonotonicNs
+    folder: Path = Path()
+    """Where a driver may keep files, in a folder with the device's name."""
 
 
 def ticks(monotonic_ns: int) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 
 from edge.assembly import all_layouts, all_points, build_drivers
 from edge.clock import TICK_NS, Rules
-from edge.driver import Driver, ticks
+from edge.driver import Driver, Given, ticks
 from edge.journal.file import Surroundings
 from edge.journal.journal import Journal
 from edge.journal.room import Limits
@@ -28,7 +28,8 @@ from edge.journal.sealer import Sealer
 from edge.recorder import Recorder
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
 from edge.timekeeper import Timekeeper, kernel_time
-from edge.uplink import Given, Uplink
+from edge.uplink import Given as UplinkGiven
+from edge.uplink import Uplink
 from provisioning.identity import GatewayIdentity
 from wire.messages import Points
 from wire.settings.gateway import GatewaySettings
@@ -82,7 +83,7 @@ class Gateway:
         self._settings = settings
         self._identity = identity
         self._world = world
-        self._drivers = build_drivers(settings, world.monotonic_ns)
+        self._drivers = build_drivers(settings, Given(world.monotonic_ns, folder / settings.gateway.data))
         self._timekeeper = Timekeeper(
             Rules(settings.clock.drift_ppm, settings.clock.holdover_after_s),
             sources=settings.clock.sources,
@@ -173,7 +174,7 @@ class Gateway:
 
     def _uplink(self, journal: Journal, recorder: Recorder) -> Uplink:
         settings = self._settings.uplink
-        given = Given(
+        given = UplinkGiven(
             settings=settings,
             identity=self._identity,
             boot=self._world.boot,

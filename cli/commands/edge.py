@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.assembly import AssemblyError, build_drivers, document_faults
-from edge.driver import Driver, ProbeLine
+from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
 from edge.main import Gateway, end, real_world, serve
 from provisioning.errors import IdentityError
@@ -88,7 +88,7 @@ def _run(
 def _check(settings: GatewaySettings) -> int:
     """Probe every device once; 1 when one does not answer."""
     try:
-        drivers = build_drivers(settings, real_world().monotonic_ns)
+        drivers = build_drivers(settings, Given(real_world().monotonic_ns))
     except AssemblyError as error:
         return _refuse(Path("settings"), error.faults)
     lines = asyncio.run(_probe(drivers))

@@ -7,7 +7,7 @@ is missing and cannot time out.
 import asyncio
 from collections.abc import Sequence
 
-from edge.driver import DeviceUnavailable, Emitter, MonotonicNs, ProbeLine, TimeHint, ticks
+from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, TimeHint, ticks
 from edge.drivers.gnss.decode import (
     POINTS,
     SKY_AGE_MAX_NS,
@@ -33,9 +33,9 @@ FIXES_BEFORE_TIME = 3
 class GnssDriver:
     """One `[[device]]` with driver = "gnss". Implements `edge.driver.Driver`."""
 
-    def __init__(self, settings: GnssDevice, *, monotonic_ns: MonotonicNs) -> None:
+    def __init__(self, settings: GnssDevice, given: Given) -> None:
         self._settings = settings
-        self._monotonic_ns = monotonic_ns
+        self._monotonic_ns = given.monotonic_ns
         self._position_point = f"{settings.prefix}/position"
         self._measured = [_declare(settings, point) for point in settings.points]
         self._layout = (

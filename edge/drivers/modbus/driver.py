@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from edge.driver import DeviceUnavailable, Emitter, MonotonicNs, ProbeLine, ticks
+from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, NoAnswerError, RefusedError
 from edge.drivers.modbus.catalogue import profiles_of
 from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block
@@ -49,10 +49,10 @@ class _Unit:
 class ModbusDriver:
     """One `[[device]]` with driver = "modbus". Implements `edge.driver.Driver`."""
 
-    def __init__(self, settings: ModbusDevice, *, monotonic_ns: MonotonicNs) -> None:
+    def __init__(self, settings: ModbusDevice, given: Given) -> None:
         """Raises `ProfileError` when a unit asks for a profile or point that is not there."""
         self._settings = settings
-        self._monotonic_ns = monotonic_ns
+        self._monotonic_ns = given.monotonic_ns
         profiles = profiles_of(settings)
         self._answered: _Unit | None = None
         self._units = [_unit(settings, unit, profiles[unit.profile]) for unit in settings.unit]

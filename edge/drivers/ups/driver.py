@@ -7,7 +7,7 @@ NUT driver and a lost server all make the power unknown.
 import asyncio
 from collections.abc import Sequence
 
-from edge.driver import DeviceUnavailable, Emitter, MonotonicNs, ProbeLine, ticks
+from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.ups.client import NutClient, connect
 from edge.drivers.ups.decode import MEASURED, NutError, NutRefusedError, Power, Reading, nothing, read
 from wire.layouts import make_layout
@@ -22,9 +22,9 @@ NOTHING_KNOWN = {"DATA-STALE": Status.STALE, "DRIVER-NOT-CONNECTED": Status.UNKN
 class UpsDriver:
     """One `[[device]]` with driver = "ups". Implements `edge.driver.Driver`."""
 
-    def __init__(self, settings: UpsDevice, *, monotonic_ns: MonotonicNs) -> None:
+    def __init__(self, settings: UpsDevice, given: Given) -> None:
         self._settings = settings
-        self._monotonic_ns = monotonic_ns
+        self._monotonic_ns = given.monotonic_ns
         self._points = [_declare(settings, point) for point in settings.points]
         self._layout = make_layout([p.name for p in self._points], [p.exponent for p in self._points])
         self._told = False

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge.driver import Driver
+from edge.driver import Driver, Given
 from edge.drivers.gnss.driver import GnssDriver
 from edge.drivers.modbus.driver import ModbusDriver
 from edge.drivers.ups.driver import UpsDriver
@@ -84,7 +84,7 @@ def now() -> tuple[int, int]:
 
 
 def gnss(port: int) -> GnssDriver:
-    return GnssDriver(GnssDevice(name="gnss", port=port, silence_s=2), monotonic_ns=time.monotonic_ns)
+    return GnssDriver(GnssDevice(name="gnss", port=port, silence_s=2), Given(time.monotonic_ns))
 
 
 def test_modbus_device_that_was_away_is_read_within_one_pause(collector: Any) -> None:
@@ -92,7 +92,7 @@ def test_modbus_device_that_was_away_is_read_within_one_pause(collector: Any) ->
         port = free_port()
         unit = ModbusUnit(address=1, profile="xy-md02", prefix="a")
         settings = ModbusDevice(name="bus", host="127.0.0.1", port=port, unit=[unit])
-        driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+        driver = ModbusDriver(settings, Given(time.monotonic_ns))
         units = [Unit(1, "xy-md02", lambda _: 20.0)]
         return await recovery_s(
             driver, collector, lambda: modbus_server(units, now=now, port=port), cause=GapCause.BUS
@@ -111,7 +111,7 @@ def test_silent_unit_among_others_is_read_again_within_one_pause(collector: Any)
         ):
             units = [ModbusUnit(address=n, profile="xy-md02", prefix=f"unit-{n}") for n in (1, 2)]
             settings = ModbusDevice(name="bus", host="127.0.0.1", port=port, unit=units)
-            driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
             bad = driver.layouts[1].id
             running = asyncio.create_task(driver.run(collector))
             try:
@@ -134,7 +134,7 @@ def test_silent_unit_among_others_is_read_again_within_one_pause(collector: Any)
 def test_nut_server_that_was_away_is_read_within_one_pause(collector: Any, daemon_folder: Path) -> None:
     async def scenario() -> float:
         port = free_port()
-        driver = UpsDriver(UpsDevice(name="ups", port=port), monotonic_ns=time.monotonic_ns)
+        driver = UpsDriver(UpsDevice(name="ups", port=port), Given(time.monotonic_ns))
         ups = Ups(now_s=time.time)
         return await recovery_s(
             driver, collector, lambda: nut_server(ups, folder=daemon_folder, port=port), cause=GapCause.BUS

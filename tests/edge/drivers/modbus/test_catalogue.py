@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from edge.driver import Given
 from edge.drivers.modbus.catalogue import ProfileError, device_faults, shipped_profiles
 from edge.drivers.modbus.driver import ModbusDriver
 from wire.settings.check import check
@@ -72,13 +73,13 @@ def test_every_wrong_use_of_a_profile_is_named() -> None:
 
 def test_driver_refuses_a_profile_that_is_not_there(monotonic_ns: Callable[[], int]) -> None:
     with pytest.raises(ProfileError) as caught:
-        ModbusDriver(device(ModbusUnit(address=1, profile="nothing", prefix="a")), monotonic_ns=monotonic_ns)
+        ModbusDriver(device(ModbusUnit(address=1, profile="nothing", prefix="a")), Given(monotonic_ns))
     assert [fault.path for fault in caught.value.faults] == ["unit[0].profile"]
 
 
 def test_same_address_may_serve_two_prefixes(monotonic_ns: Callable[[], int]) -> None:
     units = [ModbusUnit(address=1, profile="r444a01", prefix=prefix) for prefix in ("a", "b")]
-    assert len(ModbusDriver(device(*units), monotonic_ns=monotonic_ns).points) == 4
+    assert len(ModbusDriver(device(*units), Given(monotonic_ns)).points) == 4
 
 
 def test_scale_written_as_a_number_is_the_same_decimal() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.driver import Given
 from edge.drivers.modbus.driver import MS, TICK_NS, ModbusDriver, first_round, next_round
 from simulators.devices.modbus import Fault, ModbusLine, Unit, modbus_server
 from simulators.scenario import profile_of
@@ -54,7 +55,7 @@ async def two_units(log: Path | None = None) -> AsyncIterator[tuple[ModbusLine, 
                 ModbusUnit(address=240, profile="vaisala-hmp", prefix="b"),
             ],
         )
-        yield line, ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+        yield line, ModbusDriver(settings, Given(time.monotonic_ns))
 
 
 @pytest.mark.requirement("G-6.11b")
@@ -122,7 +123,7 @@ def test_retries_of_a_silent_unit_cost_its_neighbour_no_round(
                     ModbusUnit(address=1, profile="xy-md02", prefix="a"),
                 ],
             )
-            driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
             bad, good = driver.layouts
             line.units[240].fault = "silence"
             seen: list[int] = []
@@ -164,7 +165,7 @@ def test_every_kind_of_environment_data_is_read(collector: Any, run_until: Any) 
                     ModbusUnit(address=2, profile="sim-environment", prefix="room"),
                 ],
             )
-            driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
             await run_until(driver, collector, lambda: len(collector.polls) >= 2)
             read = {
                 name: Decimal(count).scaleb(exponent)
@@ -309,7 +310,7 @@ def test_answer_that_does_not_fit_gives_no_reading(reply: bytes, collector: Any,
                 timeout_ms=100,
                 unit=[ModbusUnit(address=1, profile="xy-md02", prefix="a")],
             )
-            driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
             error = await run_until(driver, collector, lambda: False)
             assert error.cause is GapCause.BUS
             assert not collector.polls
@@ -332,7 +333,7 @@ def test_counter_of_reads_names_every_reading(collector: Any, run_until: Any, tm
                 profile=[msgspec.convert(profile_of("sim-environment"), Profile)],
                 unit=[ModbusUnit(address=2, profile="sim-environment", prefix="room")],
             )
-            driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
             assert driver.points[0].kind is PointKind.COUNTER
             assert driver.points[0].exponent == 0
             await run_until(driver, collector, lambda: len(collector.polls) >= 20)
@@ -369,7 +370,7 @@ def test_hundred_points_every_5_ms_are_20_000_readings_a_second(collector: Any, 
                 profile=[Profile(name="wide", value=values)],
                 unit=[ModbusUnit(address=1, profile="wide", prefix="a")],
             )
-            driver = ModbusDriver(settings, monotonic_ns=time.monotonic_ns)
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
             started = time.monotonic()
             used = time.process_time()
             await run_until(driver, collector, lambda: len(collector.polls) >= 400)
@@ -400,7 +401,7 @@ def test_probe_says_what_every_unit_answers() -> None:
 def test_sample_runs_as_it_stands() -> None:
     file = Path(__file__).parents[4] / "edge" / "drivers" / "modbus" / "sample.toml"
     (table,) = tomllib.loads(file.read_text(encoding="utf-8"))["device"]
-    driver = ModbusDriver(msgspec.convert(table, ModbusDevice), monotonic_ns=time.monotonic_ns)
+    driver = ModbusDriver(msgspec.convert(table, ModbusDevice), Given(time.monotonic_ns))
     assert [point.name for point in driver.points] == [
         "room-1/air/temperature",
         "room-1/air/relative_humidity",
@@ -414,7 +415,7 @@ def test_names_of_points_follow_prefix_and_profile(monotonic_ns: Callable[[], in
         host="127.0.0.1",
         unit=[ModbusUnit(address=1, profile="comet-t3311", prefix="cabin/air", points=["temperature"])],
     )
-    driver = ModbusDriver(settings, monotonic_ns=monotonic_ns)
+    driver = ModbusDriver(settings, Given(monotonic_ns))
     assert [point.name for point in driver.points] == ["cabin/air/temperature"]
     assert driver.points[0].period_ms == 1000
     assert driver.points[0].device == "bus"

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.driver import Given
 from edge.drivers.ups.decode import Power
 from edge.drivers.ups.driver import UpsDriver
 from simulators.devices.ups import Fault, Ups, nut_server
@@ -23,7 +24,7 @@ async def real_nut(folder: Path) -> AsyncIterator[tuple[Ups, UpsDriver]]:
     ups = Ups(now_s=time.time)
     async with nut_server(ups, folder=folder) as port:
         settings = UpsDevice(name="power", prefix="power", port=port, interval_ms=100)
-        yield ups, UpsDriver(settings, monotonic_ns=time.monotonic_ns)
+        yield ups, UpsDriver(settings, Given(time.monotonic_ns))
 
 
 def kinds(collector: Any) -> list[str]:
@@ -104,7 +105,7 @@ async def fake_nut(*answers: bytes, hang: bool = False) -> AsyncIterator[UpsDriv
     port = server.sockets[0].getsockname()[1]
     settings = UpsDevice(name="power", port=port, interval_ms=100, timeout_ms=200, points=["power", "load"])
     async with server:
-        yield UpsDriver(settings, monotonic_ns=time.monotonic_ns)
+        yield UpsDriver(settings, Given(time.monotonic_ns))
         await asyncio.sleep(0.02)
 
 
@@ -178,7 +179,7 @@ def test_first_look_on_battery_is_an_event(collector: Any, run_until: Any) -> No
 
 def test_nobody_listening_is_told_once(collector: Any, run_until: Any) -> None:
     async def scenario() -> None:
-        driver = UpsDriver(UpsDevice(name="ups", port=1), monotonic_ns=time.monotonic_ns)
+        driver = UpsDriver(UpsDevice(name="ups", port=1), Given(time.monotonic_ns))
         for _ in range(3):
             error = await run_until(driver, collector, lambda: False)
             assert "cannot connect to NUT at 127.0.0.1 port 1" in error.reason
@@ -204,5 +205,5 @@ def test_probe_says_model_power_and_flags() -> None:
 def test_sample_runs_as_it_stands() -> None:
     file = Path(__file__).parents[4] / "edge" / "drivers" / "ups" / "sample.toml"
     (table,) = tomllib.loads(file.read_text(encoding="utf-8"))["device"]
-    driver = UpsDriver(msgspec.convert(table, UpsDevice), monotonic_ns=time.monotonic_ns)
+    driver = UpsDriver(msgspec.convert(table, UpsDevice), Given(time.monotonic_ns))
     assert driver.points[0].states == {"1": "mains", "2": "battery"}
