@@ -48,7 +48,7 @@ async def insert_found(connection: Connection, rows: Sequence[ClockRow]) -> None
 async def found(
     connection: Connection, boots: Sequence[tuple[int, bytes]]
 ) -> dict[tuple[int, bytes], ClockRow]:
-    """Return the clock of each of these (gateway, boot) that has one; the best found one, before a bracket."""
+    """Return the clock of each (gateway, boot) that has one; the best found one, before a bracket."""
     cursor = await connection.execute(
         """
         SELECT DISTINCT ON (gateway_id, boot)

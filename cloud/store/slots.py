@@ -3,8 +3,8 @@
 A point with a period owes one reading every period. Between two stored readings `d` apart there are
 `round(d / period) - 1` due readings missing (halves rounded down), spread evenly, so that jitter below half
 a period and drift are no loss. Nor is what a correction of the gateway's clock adds between two readings: a
-tick, and another one every second. A missing reading is explained by a gap that covers its place, give or take
-half a period. Times are integers of milliseconds; nothing here knows the database.
+tick, and another one every second. A missing reading is explained by a gap that covers its place, give or
+take half a period. Times are integers of milliseconds; nothing here knows the database.
 """
 
 from collections import Counter
