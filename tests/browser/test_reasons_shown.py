@@ -101,3 +101,10 @@ def test_remark_and_state_are_said_in_words_and_by_shape(browse) -> None:
     )
     kinds = dict(shapes)
     assert len(set(kinds.values())) == len(kinds)
+
+
+def test_open_page_asks_the_hub_why_while_a_value_is_missing(browse) -> None:
+    page = browse().open("/sites/lab-1?lang=en")
+    why = _row(page, "Temperature").locator(".why")
+    why.evaluate("(one) => one.replaceChildren()")
+    expect(why).to_contain_text("since ")
