@@ -102,6 +102,8 @@ KEYS = {
     "counts": mark("counts"),
     "exponent": mark("exponent"),
     "by": mark("set by"),
+    "faults": mark("faults"),
+    "first": mark("first of them"),
     "too_large": mark("data too large"),
 }
 """Fields of an event's data -> their names."""

@@ -123,6 +123,8 @@ EVENTS = {
     "candidate_seen": mark("Device seen that is not configured"),
     "output_set": mark("Output set"),
     "output_failed": mark("Output not set"),
+    "settings_applied": mark("Settings applied"),
+    "settings_refused": mark("Settings refused"),
     "power_lost": mark("Power lost"),
     "power_restored": mark("Power restored"),
     "power_unknown": mark("Power unknown"),
