@@ -18,6 +18,7 @@ REASONS = (
     mark("the gateway was stopped or overloaded"),
     mark("gateway was not running"),
     mark("driver ended"),
+    mark("its settings changed"),
     # of a Modbus line
     mark("connection closed by the device"),
     mark("connection lost while waiting for an answer"),
@@ -102,6 +103,9 @@ KEYS = {
     "counts": mark("counts"),
     "exponent": mark("exponent"),
     "by": mark("set by"),
+    "added": mark("added"),
+    "changed": mark("changed"),
+    "removed": mark("removed"),
     "faults": mark("faults"),
     "first": mark("first of them"),
     "too_large": mark("data too large"),

@@ -88,12 +88,25 @@ def _expressions(tree: ast.Module, failures: set[str]) -> Iterator[ast.AST]:
                     yield value
 
 
+def _constants(tree: ast.Module) -> dict[str, ast.AST]:
+    """Return the values of a module's own names, for reasons that are written once and named."""
+    return {
+        _name(target): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    }
+
+
 def _said_by_the_edge() -> set[str]:
     failures = _failures()
-    found = {
-        text for tree in _trees() for place in _expressions(tree, failures) for text in _texts(place) if text
-    }
-    return found | {LATE}
+    found = {LATE}
+    for tree in _trees():
+        named = _constants(tree)
+        for place in _expressions(tree, failures):
+            meant = named.get(place.id, place) if isinstance(place, ast.Name) else place
+            found |= {text for text in _texts(meant) if text}
+    return found
 
 
 def _told_by_the_edge() -> Iterator[ast.Call]:
