@@ -18,20 +18,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge.assembly import all_layouts, all_points, build_drivers
 from edge.clock import TICK_NS, Rules
+from edge.crew import Crew
 from edge.driver import Driver, Given, ticks
 from edge.journal.file import Surroundings
 from edge.journal.journal import Journal
 from edge.journal.room import Limits
 from edge.journal.sealer import Sealer
 from edge.recorder import Recorder
+from edge.reload import Read, Reload
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
 from edge.timekeeper import Timekeeper, kernel_time
 from edge.uplink import Given as UplinkGiven
 from edge.uplink import Uplink
 from provisioning.identity import GatewayIdentity
-from wire.messages import Points
 from wire.settings.gateway import GatewaySettings
 
 LOG = logging.getLogger(__name__)
@@ -77,13 +77,21 @@ class Gateway:
     """All parts, wired."""
 
     def __init__(
-        self, settings: GatewaySettings, *, folder: Path, identity: GatewayIdentity, world: World
+        self,
+        settings: GatewaySettings,
+        *,
+        folder: Path,
+        identity: GatewayIdentity,
+        world: World,
+        read: Read | None = None,
     ) -> None:
-        """Raises `AssemblyError`. `folder` is where the settings file is."""
+        """Raises `AssemblyError`. `folder` is where the settings file is, `read` reads it again."""
         self._settings = settings
         self._identity = identity
         self._world = world
-        self._drivers = build_drivers(settings, Given(world.monotonic_ns, folder / settings.gateway.data))
+        self._crew = Crew(settings, Given(world.monotonic_ns, folder / settings.gateway.data))
+        self._read = read or (lambda: (settings, ()))
+        self._settings_changed = asyncio.Event()
         self._timekeeper = Timekeeper(
             Rules(settings.clock.drift_ppm, settings.clock.holdover_after_s),
             sources=settings.clock.sources,
@@ -91,9 +99,10 @@ class Gateway:
             system=kernel_time(world.monotonic_ns, world.real_ns),
         )
         self._data = folder / settings.gateway.data
-        self._points = Points(
-            gateway=settings.gateway.id, points=all_points(self._drivers), layouts=all_layouts(self._drivers)
-        )
+
+    def settings_changed(self) -> None:
+        """Have the settings read again and taken over."""
+        self._settings_changed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end with everything emitted journalled.
@@ -101,7 +110,7 @@ class Gateway:
         Raises `JournalInUseError` when another process has the data folder; nothing was started then.
         """
         async with self._journal() as journal:
-            past = await journal.open(self._points.layouts, stop)
+            past = await journal.open(self._crew.layouts, stop, points=self._crew.points)
             if past is None:
                 return
             if past.clock and past.clock.boot == self._world.boot:
@@ -113,29 +122,30 @@ class Gateway:
             recorder.resume(past)
             uplink = self._uplink(journal, recorder)
             async with asyncio.TaskGroup() as tasks:
-                drivers = [
-                    tasks.create_task(self._supervisor(driver, recorder).run(), name=driver.name)
-                    for driver in self._drivers
-                ]
+                reload = self._reload(journal, recorder, uplink)
+                self._crew.start(tasks, reload.supervise)
                 parts = [
                     tasks.create_task(self._keep("uplink", uplink.run, recorder)),
                     tasks.create_task(self._keep("journal", journal.run, recorder)),
                     tasks.create_task(self._keep("clock", self._timekeeper.run, recorder)),
                     tasks.create_task(self._keep("recorder", _every_second(recorder), recorder)),
                 ]
+                reloading = tasks.create_task(
+                    self._keep("settings", self._reloading(reload, tasks), recorder)
+                )
                 await stop.wait()
-                await self._stop(drivers, parts, journal=journal, recorder=recorder, uplink=uplink)
+                await _end([reloading])
+                await self._stop(parts, journal=journal, recorder=recorder, uplink=uplink)
 
     async def _stop(
         self,
-        drivers: Sequence[asyncio.Task[None]],
         parts: Sequence[asyncio.Task[None]],
         *,
         journal: Journal,
         recorder: Recorder,
         uplink: Uplink,
     ) -> None:
-        await _end(drivers)
+        await self._crew.stop()
         recorder.tell("gateway_stopped", {})
         recorder.tick()
         await journal.commit()
@@ -167,9 +177,9 @@ class Gateway:
             gateway=self._settings.gateway.id,
             boot=self._world.boot,
             now_tick=self._world.now_tick,
-            points=self._points.points,
-            layouts=self._points.layouts,
-            late={point.name: driver.late for driver in self._drivers for point in driver.points},
+            points=self._crew.points,
+            layouts=self._crew.layouts,
+            late=self._crew.late,
         )
 
     def _uplink(self, journal: Journal, recorder: Recorder) -> Uplink:
@@ -179,7 +189,6 @@ class Gateway:
             identity=self._identity,
             boot=self._world.boot,
             software=software(),
-            points=self._points,
             now=self._world.now,
             random_id=self._world.random_id,
             judge_dates=self._judge_dates,
@@ -191,6 +200,26 @@ class Gateway:
             timekeeper=self._timekeeper,
             backoff=self._backoff(settings.reconnect_s, settings.reconnect_max_s),
         )
+
+    def _reload(self, journal: Journal, recorder: Recorder, uplink: Uplink) -> Reload:
+        return Reload(
+            settings=self._settings,
+            crew=self._crew,
+            journal=journal,
+            recorder=recorder,
+            uplink=uplink,
+            now_tick=self._world.now_tick,
+            supervise=lambda driver: self._supervisor(driver, recorder).run(),
+        )
+
+    def _reloading(self, reload: Reload, tasks: asyncio.TaskGroup) -> Part:
+        async def run() -> None:
+            while True:
+                await self._settings_changed.wait()
+                self._settings_changed.clear()
+                await reload.apply(self._read, tasks)
+
+        return run
 
     def _judge_dates(self) -> bool:
         """Certificates are judged by the system's clock: only where it agrees with what is known of time."""
@@ -232,12 +261,13 @@ def software() -> str:
 
 
 async def serve(gateway: Gateway) -> None:
-    """Run a gateway until SIGTERM or SIGINT."""
+    """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its settings again."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(left_behind)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, gateway.settings_changed)
     await gateway.run(stop)
     LOG.info("gateway stopped")
 

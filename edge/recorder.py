@@ -74,15 +74,23 @@ class Recorder:
         self._gateway = gateway
         self._boot = boot
         self._now_tick = now_tick
-        self._points = {point.name: point for point in points}
-        self._columns = {layout.id: _columns(layout, self._points) for layout in layouts}
         self._silences: dict[str, Silence] = {}
-        self._shortest_ms = {key: self._shortest(columns.points) for key, columns in self._columns.items()}
-        self._shortest_ms |= {"@" + point.name: point.period_ms or _NEVER_MS for point in points}
-        self._late = late or {}
+        self._feed(points, layouts, late or {})
         self._stalls = Stalls()
         self._last: dict[str, int] = {}
         self._clock_told = False
+
+    def _feed(
+        self,
+        points: Sequence[PointDeclaration],
+        layouts: Sequence[Layout],
+        late: Mapping[str, GapCause],
+    ) -> None:
+        self._points = {point.name: point for point in points}
+        self._columns = {layout.id: _columns(layout, self._points) for layout in layouts}
+        self._shortest_ms = {key: self._shortest(columns.points) for key, columns in self._columns.items()}
+        self._shortest_ms |= {"@" + point.name: point.period_ms or _NEVER_MS for point in points}
+        self._late = late
 
     def _shortest(self, points: Iterable[str]) -> int:
         return min(self._points[point].period_ms or _NEVER_MS for point in points)
@@ -131,6 +139,19 @@ class Recorder:
     def recall(self, key: str) -> bytes | None:
         """Return what was kept."""
         return self._journal.recall(key)
+
+    def feed(
+        self,
+        points: Sequence[PointDeclaration],
+        layouts: Sequence[Layout],
+        late: Mapping[str, GapCause],
+    ) -> None:
+        """Go on with other points and layouts; what is no longer fed is no longer silent either."""
+        now = self._now_tick()
+        for name in self._silences.keys() - {point.name for point in points}:
+            self._close(self._silences.pop(name), now)
+        self._feed(points, layouts, late)
+        self._last = {key: tick for key, tick in self._last.items() if key in self._shortest_ms}
 
     # --- what the gateway itself tells ---------------------------------------------------------------
 

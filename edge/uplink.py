@@ -45,7 +45,6 @@ class Given:
     identity: GatewayIdentity
     boot: bytes
     software: str
-    points: Points
     now: Callable[[], float]
     """Monotonic seconds, of the clock that `monotonic_ns` is of."""
     random_id: Callable[[], bytes]
@@ -105,6 +104,7 @@ class Uplink:
             settings.window, resend_s=settings.resend_s, resend_max_s=settings.resend_max_s
         )
         self._gateway = given.identity.gateway
+        self._points_told = False
         self._batch_topic = build(self._gateway, Channel.UP_BATCH)
         self._ack_topic = build(self._gateway, Channel.DOWN_ACK)
         self._settled = asyncio.Event()
@@ -204,8 +204,18 @@ class Uplink:
         """Birth and points, retained and confirmed, before any batch."""
         topic, payload = self._status(session, online=True)
         await client.publish(topic, payload, qos=1, retain=True)
+        await self._declare(client)
+
+    def points_changed(self) -> None:
+        """Declare the points again, before anything else is sent."""
+        self._points_told = False
+        self._journal.wake.set()
+
+    async def _declare(self, client: aiomqtt.Client) -> None:
         topic = build(self._gateway, Channel.UP_POINTS)
-        body = encode_body(self._given.points)
+        self._points_told = True
+        declared = self._journal.declared()
+        body = encode_body(Points(self._gateway, declared.points, declared.layouts))
         await client.publish(
             topic, frame.encode(topic, body, self._given.identity.signer), qos=1, retain=True
         )
@@ -215,6 +225,8 @@ class Uplink:
     async def _send(self, client: aiomqtt.Client, line: _Line) -> None:
         while True:
             self._journal.wake.clear()
+            if not self._points_told:
+                await self._declare(client)
             self._journal.room = self._flights.fresh_room()
             now = self._given.now()
             while self._journal.ready:

@@ -72,7 +72,13 @@ def _run(
     logging.getLogger("edge.uplink.mqtt").setLevel(logging.CRITICAL)
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     try:
-        gateway = Gateway(settings, folder=folder, identity=identity, world=real_world())
+        gateway = Gateway(
+            settings,
+            folder=folder,
+            identity=identity,
+            world=real_world(),
+            read=lambda: read_settings(arguments.settings, more=document_faults),
+        )
     except AssemblyError as error:
         return _refuse(arguments.settings, error.faults)
     loop = asyncio.new_event_loop()

@@ -21,7 +21,7 @@ from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, connect, transactio
 from edge.journal.sealer import Head, Sealed, Sealer
 from edge.journal.state import State
 from wire.errors import FrameError
-from wire.messages import Layout
+from wire.messages import Layout, PointDeclaration
 
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 PACK_ROWS = 64
@@ -136,13 +136,13 @@ class JournalFile:
         with translated():
             return used_bytes(self._connection)
 
-    def start(self, boot: bytes, layouts: Sequence[Layout]) -> None:
-        """Begin a run: remember the boot and the layouts."""
+    def start(self, boot: bytes, layouts: Sequence[Layout], points: Sequence[PointDeclaration] = ()) -> None:
+        """Begin a run: remember the boot, and what is fed."""
         with self._transaction():
             self.state.put("boot", boot)
             self.state.put("running", RUNNING)
             self.memory.number_boot(boot)
-            self.memory.declare(layouts)
+            self.memory.declare(points, layouts)
         with translated():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -259,6 +259,11 @@ class JournalFile:
             for key, value in entries:
                 if key not in _NOT_ADOPTED:
                     self.state.put(key, value)
+
+    def declare(self, points: Sequence[PointDeclaration], layouts: Sequence[Layout]) -> None:
+        """Remember what is fed from now on."""
+        with self._transaction():
+            self.memory.declare(points, layouts)
 
     def flush(self, notes: Mapping[str, bytes] = NOTHING) -> None:
         """Delete what is acknowledged, and keep what drivers want kept."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, TypeVar
 
+from edge.journal.declared import Declared, declare
 from edge.journal.errors import JournalDamagedError, JournalError, JournalFullError
 from edge.journal.file import BatchKey, JournalFile, Surroundings
 from edge.journal.group import gather
@@ -24,7 +25,7 @@ from edge.journal.lock import FolderLock
 from edge.journal.memory import KnownClock, LastTick, OpenGap
 from edge.journal.salvage import begin_run, salvage
 from edge.journal.sealer import Sealed
-from wire.messages import Clock, Layout
+from wire.messages import Clock, Layout, PointDeclaration
 
 LOG = logging.getLogger(__name__)
 RETRY_S = 1.0
@@ -69,7 +70,8 @@ class Journal:
         self._given = given
         self._boot = boot
         self._clock = clock
-        self._layouts: Sequence[Layout] = ()
+        self._fed = Declared()
+        """What drivers feed now."""
         self._held = Held(memory_bytes_max)
         self._file: JournalFile | None = None
         """None while the disk does not let it be opened."""
@@ -111,12 +113,18 @@ class Journal:
                 self._lock.release()
                 self._lock = None
 
-    async def open(self, layouts: Sequence[Layout], stop: asyncio.Event | None = None) -> Past | None:
+    async def open(
+        self,
+        layouts: Sequence[Layout],
+        stop: asyncio.Event | None = None,
+        *,
+        points: Sequence[PointDeclaration] = (),
+    ) -> Past | None:
         """Open the file, or salvage it and begin a new one; wait while the disk lets neither happen.
 
         None when `stop` was set before the disk let it; `JournalInUseError` when another process has it.
         """
-        self._layouts = layouts
+        self._fed = Declared(list(points), list(layouts))
         stop = stop or asyncio.Event()
         while not stop.is_set():
             try:
@@ -143,7 +151,7 @@ class Journal:
 
     def _start(self, file: JournalFile) -> Past:
         past = _past(file)
-        file.start(self._boot, self._layouts)
+        file.start(self._boot, self._fed.layouts, self._fed.points)
         return past
 
     def _close(self, *, clean: bool) -> None:
@@ -151,6 +159,17 @@ class Journal:
         if file:
             self._take_acks(file)
             file.close(clean=clean)
+
+    async def declare(self, points: Sequence[PointDeclaration], layouts: Sequence[Layout]) -> Declared:
+        """Remember what is fed from now on; return all that has to be declared, durable or not yet."""
+        self._fed = Declared(list(points), list(layouts))
+        await self._call(lambda file: file.declare(self._fed.points, self._fed.layouts))
+        return self.declared()
+
+    def declared(self) -> Declared:
+        """Return what has to be declared: what is fed now, and what was before."""
+        file = self._file
+        return declare(self._fed.points, self._fed.layouts, before=file.memory.declared() if file else None)
 
     async def run(self) -> None:
         """Commit what is accepted, whenever it is due, until cancelled."""

@@ -3,18 +3,20 @@
 All of it lives in the `state` table and changes in the same transaction as the rows it tells about.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from edge.journal.declared import Declared, declare
 from edge.journal.group import Group, Span, last_tick, spans
 from edge.journal.state import State
-from wire.messages import Clock, Event, Gap, Layout
+from wire.messages import Clock, Event, Gap, Layout, PointDeclaration
 from wire.status import ClockState, GapCause
 
 BOOTS_KEPT = 1000
 """So many boots keep their number; batches of older ones say that it is not known."""
+_DECLARED = "declared"
 _LOST = "lost/"
 _NOTES = "note/"
 _EVENTS = "lost_events/"
@@ -170,10 +172,20 @@ class Memory:
         """Return the place of a boot among the boots of the journal, from 1; 0 when it is not known."""
         return int(self._state.get(_BOOTS + boot.hex()) or b"0")
 
-    def declare(self, layouts: Iterable[Layout]) -> None:
-        """Remember the points of layouts, so that a lost poll can be named by point."""
+    def declare(self, points: Sequence[PointDeclaration], layouts: Sequence[Layout]) -> None:
+        """Remember what is fed, with what was fed before, and the points of layouts.
+
+        So a lost poll can be named by point, and the hub can be told of all that a backlog may hold.
+        """
+        declared = declare(points, layouts, before=self.declared())
+        self._state.put(_DECLARED, msgspec.msgpack.encode(declared))
         for layout in layouts:
             self._state.put("layout/" + layout.id, msgspec.msgpack.encode(layout.points))
+
+    def declared(self) -> Declared:
+        """Return what has to be declared."""
+        value = self._state.get(_DECLARED)
+        return msgspec.msgpack.decode(value, type=Declared) if value else Declared()
 
     def points_of(self, key: str) -> list[str]:
         """Return the points of a layout id or `@point`; none when the layout was never declared."""

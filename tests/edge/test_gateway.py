@@ -47,8 +47,10 @@ class Site:
     def settings(self) -> Path:
         return self.folder / "gateway.toml"
 
-    def write_settings(self, ports: list[int], *, port: int | None = None, uplink: str = "") -> None:
-        text = settings_text(self.identity.gateway, port or self.broker.gateway_port, ports, load=LOAD)
+    def write_settings(
+        self, ports: list[int], *, port: int | None = None, uplink: str = "", load: Load = LOAD
+    ) -> None:
+        text = settings_text(self.identity.gateway, port or self.broker.gateway_port, ports, load=load)
         text = text.replace(
             "[uplink]\n", f"identity = '{self.identity.folder}'\n[uplink]\nresend_s = 1\n{uplink}\n"
         )
@@ -356,6 +358,51 @@ def test_unreachable_device_is_told_and_comes_back_by_itself(site: Site) -> None
         assert told_events.count("gateway_started") == 1
         log = (site.folder / "log").read_text()
         assert log.count("line-0: back") == 1
+
+    asyncio.run(story())
+
+
+def test_changed_settings_touch_only_the_devices_that_changed(site: Site) -> None:
+    def polls(acker: Acker, unit: str) -> list[int]:
+        topic = build(site.identity.gateway, Channel.UP_POINTS)
+        declared = [
+            decode_body(frame.decode(data).body, Points) for name, data in acker.others if name == topic
+        ]
+        layouts = [layout for points in declared for layout in points.layouts]
+        mine = {layout.id for layout in layouts if layout.points[0].startswith(unit)}
+        return sorted(
+            a.batch.base_tick + poll.tick
+            for a in once(acker.arrivals)
+            for poll in a.batch.polls
+            if poll.layout in mine
+        )
+
+    def events(acker: Acker) -> list[str]:
+        return [event.kind for a in once(acker.arrivals) for event in a.batch.events]
+
+    async def story() -> None:
+        load = Load(units=2, points=4, interval_ms=200, connections=2)
+        async with simulated(load) as ports, watched(site) as acker:
+            site.write_settings(ports, load=load)
+            whole = site.settings.read_text()
+            process = site.start()
+            await until(lambda: len(polls(acker, "line-1/")) > 5)
+            site.settings.write_text(whole.replace('name = "line-1"', 'name = "line-1"\ntimeout_ms = 777'))
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: "settings_applied" in events(acker))
+            before = len(polls(acker, "line-1/"))
+            await until(lambda: len(polls(acker, "line-1/")) > before + 5)
+            site.settings.write_text(whole + "\nnonsense = 1")
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: "settings_refused" in events(acker))
+            before = len(polls(acker, "line-1/"))
+            await until(lambda: len(polls(acker, "line-1/")) > before + 5)
+            site.stop(process)
+        untouched = polls(acker, "line-0/")
+        assert max(after - before for before, after in pairwise(untouched)) <= 60
+        told = {gap.point.split("/")[0] for gap in gaps(acker.arrivals) if gap.cause is GapCause.MAINTENANCE}
+        assert told == {"line-1"}
+        assert events(acker).count("settings_applied") == 1
 
     asyncio.run(story())
 

@@ -19,7 +19,6 @@ from edge.supervisor import Backoff
 from edge.timekeeper import Timekeeper
 from edge.uplink import FAREWELL_S, Given, Uplink
 from provisioning.identity import GatewayIdentity
-from wire.messages import Points
 from wire.settings.gateway import UplinkSection
 
 BOOT = b"B" * 16
@@ -121,7 +120,6 @@ def uplink_to(
             identity=identity,
             boot=BOOT,
             software="test",
-            points=Points(gateway=known.gateway, points=[], layouts=[]),
             now=time.monotonic,
             random_id=lambda: b"s" * 16,
             judge_dates=lambda: True,

@@ -1,0 +1,86 @@
+"""Takes changed settings over while the gateway runs: all of them, or none and the reasons.
+
+Only devices can change like this; where the other sections differ, nothing is taken over and a restart is
+asked for. It reads no file itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edge.assembly import AssemblyError
+from edge.crew import Change, Crew, Supervise
+from edge.driver import Driver
+from edge.journal.journal import Journal
+from edge.recorder import Recorder
+from edge.uplink import Uplink
+from wire.settings.base import Fault
+from wire.settings.gateway import GatewaySettings
+from wire.status import GapCause
+
+LOG = logging.getLogger(__name__)
+Read = Callable[[], tuple[GatewaySettings | None, Sequence[Fault]]]
+_REST = ("gateway", "uplink", "journal", "clock")
+_REASON = "its settings changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """What is needed to take settings over."""
+
+    settings: GatewaySettings
+    """Those that the gateway was started with."""
+    crew: Crew
+    journal: Journal
+    recorder: Recorder
+    uplink: Uplink
+    now_tick: Callable[[], int]
+    supervise: Supervise
+
+    async def apply(self, read: Read, tasks: asyncio.TaskGroup) -> None:
+        """Read the settings and take them over; what is wrong with them is logged and told as an event."""
+        settings, faults = read()
+        if settings is None or faults:
+            self._refuse(faults)
+            return
+        rest = [name for name in _REST if getattr(settings, name) != getattr(self.settings, name)]
+        if rest:
+            self._refuse(
+                [Fault(name, "changed", "a restart of the gateway to take it over") for name in rest]
+            )
+            return
+        try:
+            change, drivers = self.crew.prepare(settings)
+        except AssemblyError as error:
+            self._refuse(error.faults)
+            return
+        if change:
+            await self._take_over(settings, change, drivers=drivers, tasks=tasks)
+
+    async def _take_over(
+        self,
+        settings: GatewaySettings,
+        change: Change,
+        *,
+        drivers: Sequence[Driver],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        await self.crew.stop([*change.changed, *change.removed])
+        paused = self.crew.points_of(change.changed)
+        tick = self.now_tick()
+        await self.recorder.silent(paused, cause=GapCause.MAINTENANCE, reason=_REASON, tick=tick)
+        self.crew.replace(settings, drivers)
+        self.recorder.feed(self.crew.points, self.crew.layouts, self.crew.late)
+        await self.journal.declare(self.crew.points, self.crew.layouts)
+        self.uplink.points_changed()
+        self.crew.start(tasks, self.supervise)
+        told = {name: ", ".join(getattr(change, name)) for name in ("added", "changed", "removed")}
+        LOG.warning("settings: taken over: %s", told)
+        self.recorder.tell("settings_applied", told)
+
+    def _refuse(self, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            LOG.error("settings: refused: %s", fault)
+        first = str(faults[0]) if faults else ""
+        self.recorder.tell("settings_refused", {"faults": len(faults), "first": first[:200]})
