@@ -6,12 +6,12 @@ recorder makes them relative when it seals a batch.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll, Position, as_text
-from wire.status import GapCause
+from wire.messages import TICK_MS, Clock, Event, Layout, PointDeclaration, Poll, Position, as_text
+from wire.status import ClockState, GapCause
 
 MonotonicNs = Callable[[], int]
 """The clock that drivers are given: nanoseconds since some point before this boot's first reading."""
@@ -24,6 +24,8 @@ class Given:
     monotonic_ns: MonotonicNs
     folder: Path = Path()
     """Where a driver may keep files, in a folder with the device's name."""
+    clock: Callable[[], Clock] = field(default=lambda: Clock(ClockState.UNSYNCHRONISED))
+    """What the gateway knows about time now, for what a driver writes into files of its own."""
 
 
 def ticks(monotonic_ns: int) -> int:
