@@ -13,12 +13,14 @@ from wire.settings.check import check
 from wire.settings.gateway import Device, GatewaySettings
 from wire.settings.gnss import GnssDevice
 from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile
+from wire.settings.sysfs import SysfsDevice
 from wire.settings.ups import UpsDevice
 
 _CLASSES: Mapping[type[Device], tuple[str, str]] = {
     ModbusDevice: ("edge.drivers.modbus.driver", "ModbusDriver"),
     GnssDevice: ("edge.drivers.gnss.driver", "GnssDriver"),
     UpsDevice: ("edge.drivers.ups.driver", "UpsDriver"),
+    SysfsDevice: ("edge.drivers.sysfs.driver", "SysfsDriver"),
 }
 """Settings -> module and class that drive such a device; called with the settings and `Given`."""
 _KINDS = {str(kind.__struct_config__.tag): kind for kind in _CLASSES}

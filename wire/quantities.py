@@ -35,6 +35,7 @@ _ROWS = (
     ("illuminance", "lx", "lx", "0", "200000", "Illuminance", "照度", 0),
     ("sound_level", "dB[SPL]", "dB", "0", "160", "Sound level", "声级", 1),
     ("vibration", "mm/s", "mm/s", "0", "1000", "Vibration velocity", "振动速度", 3),
+    ("rotational_speed", "1/min", "r/min", "0", "1000000", "Rotational speed", "转速", 0),
     ("acceleration", "m/s2", "m/s²", "-200", "200", "Acceleration", "加速度", 3),
     ("air_speed", "m/s", "m/s", "0", "100", "Air speed", "风速", 2),
     ("co2", "[ppm]", "ppm", "0", "100000", "Carbon dioxide", "二氧化碳", 0),

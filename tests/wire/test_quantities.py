@@ -21,7 +21,7 @@ UCUM = {
         "L/min",
         "V/m",
     ),
-    *("V/m", "uT", "uSv/h", "V", "A", "Hz", "W", "kW.h", "s", "deg", "m", "{count}", "{state}", "1"),
+    *("1/min", "V/m", "uT", "uSv/h", "V", "A", "Hz", "W", "kW.h", "s", "deg", "m", "{count}", "{state}", "1"),
 }
 WANTED = {
     *("temperature", "relative_humidity", "pressure", "illuminance", "sound_level", "vibration", "air_speed"),

@@ -16,9 +16,10 @@ from wire.settings.base import Fault, Host, Port, Settings
 from wire.settings.check import check
 from wire.settings.gnss import GnssDevice
 from wire.settings.modbus import ModbusDevice
+from wire.settings.sysfs import SysfsDevice
 from wire.settings.ups import UpsDevice
 
-Device = ModbusDevice | GnssDevice | UpsDevice
+Device = ModbusDevice | GnssDevice | UpsDevice | SysfsDevice
 ClockSource = Literal["system", "gnss", "hub"]
 
 
