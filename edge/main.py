@@ -28,6 +28,7 @@ from edge.journal.sealer import Sealer
 from edge.recorder import Recorder
 from edge.reload import Read, Reload
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
+from edge.tap import Describe, Tap
 from edge.timekeeper import Timekeeper, kernel_time
 from edge.uplink import Given as UplinkGiven
 from edge.uplink import Uplink
@@ -89,7 +90,6 @@ class Gateway:
         self._settings = settings
         self._identity = identity
         self._world = world
-        self._crew = Crew(settings, Given(world.monotonic_ns, folder / settings.gateway.data))
         self._read = read or (lambda: (settings, ()))
         self._settings_changed = asyncio.Event()
         self._timekeeper = Timekeeper(
@@ -99,6 +99,7 @@ class Gateway:
             system=kernel_time(world.monotonic_ns, world.real_ns),
         )
         self._data = folder / settings.gateway.data
+        self._crew = Crew(settings, Given(world.monotonic_ns, self._data, self._timekeeper.reading))
 
     def settings_changed(self) -> None:
         """Have the settings read again and taken over."""
@@ -116,7 +117,11 @@ class Gateway:
             if past.clock and past.clock.boot == self._world.boot:
                 self._timekeeper.resume(past.clock.clock, past.clock.tick * TICK_NS)
             self._timekeeper.ask_system()
-            recorder = self._recorder(journal)
+            tap = Tap(
+                self._data,
+                Describe(lambda: self._crew.points, lambda: self._crew.layouts, self._timekeeper.reading),
+            )
+            recorder = self._recorder(journal, tap)
             clean = past.stopped_cleanly and past.boot is not None
             recorder.tell("gateway_started", {"software": software(), "clean_stop_before": clean})
             recorder.resume(past)
@@ -129,6 +134,7 @@ class Gateway:
                     tasks.create_task(self._keep("journal", journal.run, recorder)),
                     tasks.create_task(self._keep("clock", self._timekeeper.run, recorder)),
                     tasks.create_task(self._keep("recorder", _every_second(recorder), recorder)),
+                    tasks.create_task(self._keep("tail", tap.run, recorder)),
                 ]
                 reloading = tasks.create_task(
                     self._keep("settings", self._reloading(reload, tasks), recorder)
@@ -170,7 +176,7 @@ class Gateway:
             memory_bytes_max=settings.memory_bytes_max,
         )
 
-    def _recorder(self, journal: Journal) -> Recorder:
+    def _recorder(self, journal: Journal, tap: Tap) -> Recorder:
         return Recorder(
             journal,
             self._timekeeper,
@@ -180,6 +186,7 @@ class Gateway:
             points=self._crew.points,
             layouts=self._crew.layouts,
             late=self._crew.late,
+            look=tap,
         )
 
     def _uplink(self, journal: Journal, recorder: Recorder) -> Uplink:

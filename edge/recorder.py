@@ -64,11 +64,14 @@ class Recorder:
         points: Sequence[PointDeclaration],
         layouts: Sequence[Layout],
         late: Mapping[str, GapCause] | None = None,
+        look: Callable[[Poll | Position | Event | Gap], None] = lambda _: None,
     ) -> None:
         """`points` and `layouts` are all that the drivers may use.
 
-        `late` says what readings of a point that were left out are put down to when nobody tells more.
+        `late` says what readings of a point that were left out are put down to when nobody tells more. `look`
+        is shown everything that was accepted.
         """
+        self._look = look
         self._journal = journal
         self._timekeeper = timekeeper
         self._gateway = gateway
@@ -95,6 +98,10 @@ class Recorder:
     def _shortest(self, points: Iterable[str]) -> int:
         return min(self._points[point].period_ms or _NEVER_MS for point in points)
 
+    def _take(self, item: Poll | Position | Event | Gap) -> None:
+        self._journal.intake.add(item)
+        self._look(item)
+
     # --- what drivers call -----------------------------------------------------------------------
 
     async def poll(self, poll: Poll) -> None:
@@ -105,7 +112,7 @@ class Recorder:
         self._missed(poll.layout, columns.points, poll.tick)
         self._heard(columns.points, poll.tick)
         self._last[poll.layout] = poll.tick
-        self._journal.intake.add(_judged(poll, columns.bounds))
+        self._take(_judged(poll, columns.bounds))
 
     async def position(self, position: Position) -> None:
         """Accept one fix."""
@@ -114,12 +121,12 @@ class Recorder:
         self._missed("@" + position.point, (position.point,), position.tick)
         self._heard((position.point,), position.tick)
         self._last["@" + position.point] = position.tick
-        self._journal.intake.add(position)
+        self._take(position)
 
     async def event(self, event: Event) -> None:
         """Accept one event."""
         await self._journal.intake.space()
-        self._journal.intake.add(_storable(event))
+        self._take(_storable(event))
 
     async def silent(self, points: Sequence[str], *, cause: GapCause, reason: str, tick: int) -> None:
         """Say that these points give nothing since `tick`; repeated calls change nothing."""
@@ -158,7 +165,7 @@ class Recorder:
     def tell(self, kind: str, data: Mapping[str, Scalar], *, subject: str = "") -> None:
         """Journal an event of the gateway itself."""
         event = Event(kind, subject or self._gateway, self._now_tick(), dict(data))
-        self._journal.intake.add(_storable(event))
+        self._take(_storable(event))
 
     def resume(self, past: Past) -> None:
         """Take over the silence that the last run left: what was open, and the time nobody was there."""
@@ -216,7 +223,7 @@ class Recorder:
                 late = Stretch(last, tick, self._late.get(point, GapCause.BUS), LATE)
                 for part in blame(late, self._stalls.within(last, tick), period_ms):
                     gap = Gap(point, part.cause, part.start, part.end, part.reason)
-                    self._journal.intake.add(gap)
+                    self._take(gap)
 
     # --- silence -----------------------------------------------------------------------------------
 
@@ -233,7 +240,7 @@ class Recorder:
         excused_ms = silence.excused_ms
         if excused_ms and gap.from_tick is not None and not some_missing(gap.from_tick, tick, excused_ms):
             return
-        self._journal.intake.add(Gap(gap.point, gap.cause, gap.from_tick, tick, gap.reason))
+        self._take(Gap(gap.point, gap.cause, gap.from_tick, tick, gap.reason))
 
     def _silence(self, point: str, cause: GapCause, reason: str, *, tick: int) -> None:
         silence = self._silences.get(point)
@@ -246,7 +253,7 @@ class Recorder:
             start, cause, reason = self._silent_since(point, cause, reason, tick=tick)
         gap = Gap(point, cause, start, None, as_text(reason))
         self._silences[point] = Silence(gap, journalled=True)
-        self._journal.intake.add(gap)
+        self._take(gap)
 
     def _silent_since(
         self, point: str, cause: GapCause, reason: str, *, tick: int
@@ -263,7 +270,7 @@ class Recorder:
         if rest.cause is not cause:
             before.append(rest)
         for part in before:
-            self._journal.intake.add(Gap(point, part.cause, part.start, part.end, as_text(part.reason)))
+            self._take(Gap(point, part.cause, part.start, part.end, as_text(part.reason)))
         return start if rest.cause is cause and not before else before[-1].end, cause, reason
 
     def _last_tick(self, point: str, otherwise: int) -> int:
@@ -280,7 +287,7 @@ class Recorder:
             self.tell("journal_damaged", {"reason": reason})
             self._clock_told = False
             for point in self._points:
-                self._journal.intake.add(Gap(point, GapCause.STORAGE, None, tick, reason))
+                self._take(Gap(point, GapCause.STORAGE, None, tick, reason))
 
 
 def _storable(event: Event) -> Event:

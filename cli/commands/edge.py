@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cli.commands.edge_tail import tail
 from edge.assembly import AssemblyError, build_drivers, document_faults
 from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
@@ -20,18 +21,28 @@ from wire.settings.gateway import GatewaySettings, read_settings
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
-        "action", nargs="?", choices=["run", "check"], default="run", help="run (default) or check"
+        "action",
+        nargs="?",
+        choices=["run", "check", "tail"],
+        default="run",
+        help="run (default); check settings and try every device; tail: show what a running gateway reads",
     )
     parser.add_argument(
         "--settings", type=Path, required=True, metavar="FILE", help="the gateway's TOML file"
     )
     parser.add_argument("--verbose", action="store_true", help="log changes of state of every part")
+    parser.add_argument("--match", default="", metavar="TEXT", help="tail: only lines that hold this text")
+    parser.add_argument("--json", action="store_true", help="tail: one JSON object a line")
+    parser.add_argument("--count", type=int, metavar="N", help="tail: end after so many lines")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run or check; 2 when the settings are not right or another process has the data folder."""
     settings, faults = read_settings(arguments.settings, more=document_faults)
     folder = arguments.settings.resolve().parent
+    if settings is not None and arguments.action == "tail":
+        data = folder / settings.gateway.data
+        return tail(data, match=arguments.match, as_json=arguments.json, count=arguments.count)
     identity: GatewayIdentity | None = None
     if settings is not None:
         identity, more = _identity(settings, folder)

@@ -11,9 +11,11 @@ import msgspec
 from edge.journal.declared import Declared, declare
 from edge.journal.group import Group, Span, last_tick, spans
 from edge.journal.state import State
-from wire.messages import Clock, Event, Gap, Layout, PointDeclaration
+from wire.messages import TICKS_PER_S, Clock, Event, Gap, Layout, PointDeclaration
 from wire.status import ClockState, GapCause
 
+CLOCK_AGAIN_TICKS = 60 * TICKS_PER_S
+"""So old may the clock be that is kept; its bound grows by the drift from then on."""
 BOOTS_KEPT = 1000
 """So many boots keep their number; batches of older ones say that it is not known."""
 _DECLARED = "declared"
@@ -110,7 +112,7 @@ class Memory:
             self._state.put("clock_found", found.boot)
         if group.clock.state is ClockState.UNSYNCHRONISED:
             self._state.put("clock_open", group.boot)
-        elif (tick := last_tick(group)) is not None:
+        elif (tick := last_tick(group)) is not None and self._tells_more(group, tick):
             self._state.put("clock", group.boot + msgspec.msgpack.encode((group.clock, tick)))
 
     def _close(self, boot: bytes, gap: Gap) -> None:
@@ -133,6 +135,16 @@ class Memory:
         """Return the gaps that were journalled open and not closed, by point."""
         found = {key: self._open_gap(value) for key, value in self._state.items("gap/")}
         return {key: gap for key, gap in found.items() if gap}
+
+    def _tells_more(self, group: Group, tick: int) -> bool:
+        """Whether the clock of a group is worth being written: a card wears by what is."""
+        known, clock = self.clock(), group.clock
+        if known is None or (known.boot, known.clock.state) != (group.boot, clock.state):
+            return True
+        if (known.clock.offset_ticks, known.clock.source) != (clock.offset_ticks, clock.source):
+            return True
+        better = (clock.bound_ms or 0) < (known.clock.bound_ms or 0)
+        return better or tick - known.tick >= CLOCK_AGAIN_TICKS
 
     def clock(self) -> KnownClock | None:
         """Return the newest clock that had an offset."""
