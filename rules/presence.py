@@ -85,9 +85,10 @@ def passed(state: Presence, rules: PresenceRules, at: int) -> Step:
     """Return what is known when time has passed up to `at` and the tag was not heard since."""
     if state.heard is None:
         return state, ()
-    silent = state.heard + rules.leave
+    last = state.heard
+    silent = last + rules.leave
     if not state.inside:
-        return (Presence(heard=state.heard) if silent <= at else state), ()
+        return (Presence(heard=last) if silent <= at else state), ()
     changes: list[Change] = []
     far = silent if state.far_since is None else state.far_since + rules.leave
     end = min(silent, far)
@@ -100,8 +101,8 @@ def passed(state: Presence, rules: PresenceRules, at: int) -> Step:
             changes.append(Change(Kind.LEFT, end, state.far_since, state.level))
             state = Presence(heard=state.heard, level=state.level)
         else:
-            changes.append(Change(Kind.LEFT, end, state.heard, None))
-            state = Presence(heard=state.heard)
+            changes.append(Change(Kind.LEFT, end, last, None))
+            state = Presence(heard=last)
         state, _ = passed(state, rules, at)
     return state, tuple(changes)
 

@@ -1,0 +1,1 @@
+"""BLE sensors, tags and badges through BlueZ."""
