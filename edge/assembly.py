@@ -9,18 +9,25 @@ from importlib import import_module
 from edge.driver import Driver, Given
 from wire.messages import Layout, PointDeclaration
 from wire.settings.base import Fault, SettingsError
+from wire.settings.ble import BleDevice
 from wire.settings.check import check
 from wire.settings.gateway import Device, GatewaySettings
 from wire.settings.gnss import GnssDevice
-from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile
+from wire.settings.instrument import InstrumentDevice
+from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, ModbusUnit, Profile
+from wire.settings.osdp import OsdpDevice
 from wire.settings.sysfs import SysfsDevice
 from wire.settings.ups import UpsDevice
 
 _CLASSES: Mapping[type[Device], tuple[str, str]] = {
     ModbusDevice: ("edge.drivers.modbus.driver", "ModbusDriver"),
+    ModbusRtuDevice: ("edge.drivers.modbus.driver", "ModbusDriver"),
     GnssDevice: ("edge.drivers.gnss.driver", "GnssDriver"),
     UpsDevice: ("edge.drivers.ups.driver", "UpsDriver"),
+    InstrumentDevice: ("edge.drivers.instrument.driver", "InstrumentDriver"),
     SysfsDevice: ("edge.drivers.sysfs.driver", "SysfsDriver"),
+    OsdpDevice: ("edge.drivers.osdp.driver", "OsdpDriver"),
+    BleDevice: ("edge.drivers.ble.driver", "BleDriver"),
 }
 """Settings -> module and class that drive such a device; called with the settings and `Given`."""
 _KINDS = {str(kind.__struct_config__.tag): kind for kind in _CLASSES}
@@ -85,9 +92,10 @@ def _readable(table: object, index: int) -> tuple[Device | None, Sequence[int]]:
     kind = _KINDS.get(str(table.get("driver"))) if isinstance(table, Mapping) else None
     if not isinstance(table, Mapping) or kind is None:
         return None, ()
-    if kind is not ModbusDevice:
+    if kind not in (ModbusDevice, ModbusRtuDevice):
         return check(table, kind)[0], ()
-    whole, _ = check(table, ModbusDevice)
+    line: type[ModbusDevice | ModbusRtuDevice] = kind
+    whole, _ = check(table, line)
     if whole is not None:
         return whole, range(len(whole.unit))
     units, profiles = table.get("unit"), table.get("profile", [])

@@ -6,14 +6,25 @@ gateway's settings file.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from simulators.climate import Instrument, Room
 from simulators.devices import gnss, modbus, ups
+from simulators.devices.modbus_rtu import rtu_line
 from simulators.devices.ups_dump import RecordedUps
-from simulators.scenario import GatewayPart, GnssPart, ModbusPart, Scenario, Table, UpsPart, modbus_table
+from simulators.scenario import (
+    GatewayPart,
+    GnssPart,
+    ModbusPart,
+    Scenario,
+    Table,
+    UnitPart,
+    UpsPart,
+    modbus_table,
+)
 from simulators.sources import POLL_S, Recorded, driven, played
 from simulators.world import World
 
@@ -96,31 +107,47 @@ class _Starter:
     log_readings: bool
     stack: AsyncExitStack
     devices: dict[str, Device]
+    rooms: dict[str, Room] = field(default_factory=dict)
 
     async def start_modbus(self, gateway: GatewayPart, part: ModbusPart) -> Table:
         """Start a Modbus line and return its settings table."""
         key = f"{gateway.id}/{part.name}"
-        units = [
-            modbus.Unit(
-                unit.address, unit.model, self._truth(gateway, part, unit.room), name=f"{key}/{unit.address}"
-            )
-            for unit in part.units
-        ]
+        units = [self._unit(gateway, part, unit) for unit in part.units]
         log = self.folder / f"{gateway.id}-{part.name}.jsonl" if self.log_readings else None
+        if part.rtu:
+            path = self.folder / f"{gateway.id}-{part.name}.tty"
+            serial = await self.stack.enter_async_context(
+                rtu_line(units, now=self.clocks.now, path=path, log=log)
+            )
+            self.devices[key] = serial
+            return modbus_table(part, path)
         line, port = await self.stack.enter_async_context(
             modbus.modbus_server(units, now=self.clocks.now, log=log)
         )
         self.devices[key] = line
         return modbus_table(part, port)
 
-    def _truth(self, gateway: GatewayPart, part: ModbusPart, room: str) -> modbus.Truth:
+    def _unit(self, gateway: GatewayPart, part: ModbusPart, unit: UnitPart) -> modbus.Unit:
+        name = f"{gateway.id}/{part.name}/{unit.address}"
+        if any(value.truth == "energy" for value in modbus.models()[unit.model]):
+            instrument = Instrument(f"{self.world.seed}/{name}")
+            return modbus.Unit(
+                unit.address, unit.model, lambda what: instrument.value(what, self.clocks.utc_s()), name=name
+            )
+        room = self.rooms.setdefault(
+            unit.room, Room(self.world, unit.room, mains=lambda: self._mains(gateway, part))
+        )
+        return modbus.Unit(
+            unit.address,
+            unit.model,
+            lambda what: room.value(what, self.clocks.utc_s()),
+            name=name,
+            told=room.tell,
+        )
+
+    def _mains(self, gateway: GatewayPart, part: ModbusPart) -> bool:
         supply = self.devices.get(f"{gateway.id}/{part.mains}")
-
-        def truth(name: str) -> float:
-            mains = not (isinstance(supply, ups.Ups | RecordedUps) and supply.on_battery)
-            return self.world.air(room, self.clocks.utc_s(), mains=mains).value(name)
-
-        return truth
+        return not (isinstance(supply, ups.Ups | RecordedUps) and supply.on_battery)
 
     async def start_ups(self, gateway: GatewayPart, part: UpsPart) -> Table:
         """Start a UPS and return its settings table."""

@@ -33,11 +33,12 @@ class UnitPart(_Part, frozen=True, kw_only=True):
 
 
 class ModbusPart(_Part, frozen=True, kw_only=True):
-    """One Modbus connection. `mains` names the UPS whose mains feed the room, if one does."""
+    """One Modbus line: TCP, or RTU on a serial port. `mains` names the UPS that feeds the room, if any."""
 
     name: Name
     units: list[UnitPart]
     mains: str = ""
+    rtu: bool = False
 
 
 class UpsPart(_Part, frozen=True, kw_only=True):
@@ -115,31 +116,42 @@ def _anchored(gateway: GatewayPart, folder: Path) -> GatewayPart:
     )
 
 
-def modbus_table(part: ModbusPart, port: int) -> Table:
-    """Return the settings table of a Modbus line, with the profiles of the simulators' own models."""
+def modbus_table(part: ModbusPart, place: int | Path) -> Table:
+    """Return the settings table of a Modbus line, with the profiles of the simulators' own models.
+
+    `place` is the port of a TCP line or the path of a serial one. Everything that can be set is owned, and a
+    power meter tells the use of the instrument on it.
+    """
     own = sorted({unit.model for unit in part.units if unit.model.startswith("sim-")})
+    tcp = {"driver": "modbus", "name": part.name, "host": "127.0.0.1", "port": place}
+    rtu = {"driver": "modbus-rtu", "name": part.name, "path": str(place)}
     return {
-        "driver": "modbus",
-        "name": part.name,
-        "host": "127.0.0.1",
-        "port": port,
-        "unit": [
-            {"address": unit.address, "profile": unit.model, "prefix": unit.prefix} for unit in part.units
-        ],
+        **(rtu if part.rtu else tcp),
+        "unit": [_unit_table(unit) for unit in part.units],
         "profile": [profile_of(model) for model in own],
     }
+
+
+def _unit_table(unit: UnitPart) -> Table:
+    table: Table = {"address": unit.address, "profile": unit.model, "prefix": unit.prefix}
+    values = modbus.models()[unit.model]
+    if outputs := [{"output": value.truth} for value in values if value.write is not None]:
+        table["output"] = outputs
+    if any(value.truth == "energy" for value in values):
+        table["usage"] = {"on_w": "50", "off_w": "20"}
+    return table
 
 
 def profile_of(model: str) -> Table:
     """Return the device profile of a model of the simulators, in the format of the gateway's settings."""
     return {
         "name": model,
-        "title": "Multi-sensor of the simulators",
+        "title": "Made-up device of the simulators",
         "value": [
             {
                 "point": value.truth,
                 "quantity": value.quantity or value.truth,
-                "kind": "counter" if value.truth == modbus.COUNTER_TRUTH else "analog",
+                "kind": _kind(value),
                 "function": value.function,
                 "register": value.register,
                 "type": value.encoding,
@@ -149,4 +161,32 @@ def profile_of(model: str) -> Table:
             }
             for value in modbus.models()[model]
         ],
+        "output": [
+            _output(value, value.write) for value in modbus.models()[model] if value.write is not None
+        ],
     }
+
+
+def _kind(value: modbus.RegisterValue) -> str:
+    if value.truth == modbus.COUNTER_TRUTH:
+        return "counter"
+    return "state" if value.quantity == "state" else "analog"
+
+
+def _output(value: modbus.RegisterValue, limits: modbus.Writable) -> Table:
+    switch = limits.low is None
+    function = 5 if value.encoding == "bit" else 6 if value.size == 1 else 16
+    table: Table = {
+        "output": value.truth,
+        "kind": "switch" if switch else "setpoint",
+        "quantity": value.quantity or value.truth,
+        "function": function,
+        "register": value.register,
+        "apart_s": limits.apart_s,
+    }
+    if switch:
+        return table
+    table |= {"type": value.encoding, "word_order": value.words}
+    table |= {"low": str(limits.low), "high": str(limits.high), "step_max": str(limits.step_max)}
+    scaled = "step" if value.encoding == "float32" else "scale"
+    return {**table, scaled: str(value.scale)}

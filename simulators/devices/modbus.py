@@ -1,7 +1,7 @@
 """Modbus TCP units that encode the world: several behind one listener, with switches for faults.
 
-It answers functions 3 and 4 from its own table of models (`registers.toml`), written from the manuals and
-not from the gateway's profiles. Requests are answered one after another, as a serial line behind a
+It answers functions 1 to 6 and 16 from its own table of models (`registers.toml`), written from the manuals
+and not from the gateway's profiles. Requests are answered one after another, as a serial line behind a
 converter does. Source: Modbus Application Protocol V1.1b3; Modbus Messaging on TCP/IP V1.0b.
 """
 
@@ -24,25 +24,41 @@ COUNTER_TRUTH = "reads"
 COUNTER_REGISTER = 0xF000
 """Every unit shows its counter of reads here too (two registers, functions 3 and 4)."""
 REGISTERS_MAX = 125
-Fault = Literal["", "silence", "garbage", "slow", "exception", "wrong_count", "reset"]
+Fault = Literal[
+    "", "silence", "garbage", "slow", "exception", "wrong_count", "reset", "deaf",
+    "other_unit", "bad_crc", "noise",
+]  # fmt: skip
+"""`deaf` acknowledges writes and does nothing; the last three are of a serial line alone."""
 Truth = Callable[[str], float]
 """Name of a value -> what it truly is now, in the unit of its quantity."""
+Told = Callable[[str, float], None]
+"""Takes what a unit was told: name of a value, and its new value."""
 Now = Callable[[], tuple[int, int]]
 """(monotonic ns, UTC ms)"""
 
-_FORMATS = {"int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "float32": ">f"}
+_FORMATS = {"int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "float32": ">f", "bit": ">H"}
+
+
+class Writable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a value may be written to, as the manual says it; nothing of a switch."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+    step_max: Decimal | None = None
+    apart_s: float = 0.0
 
 
 class RegisterValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One value of a model, as its manual describes it."""
 
-    function: Literal[3, 4]
+    function: Literal[1, 2, 3, 4]
     register: int
-    encoding: Literal["int16", "uint16", "int32", "uint32", "float32"]
+    encoding: Literal["int16", "uint16", "int32", "uint32", "float32", "bit"]
     truth: str
     words: Literal["high_first", "low_first"] = "high_first"
     scale: Decimal = Decimal(1)
     quantity: str = ""
+    write: Writable | None = None
 
     @property
     def size(self) -> int:
@@ -76,6 +92,13 @@ def encode(value: RegisterValue, truth: float) -> list[int]:
     return words[::-1] if value.words == "low_first" else words
 
 
+def decode(value: RegisterValue, words: list[int]) -> float:
+    """Return what written registers tell a device of this model."""
+    words = words[::-1] if value.words == "low_first" else words
+    (raw,) = struct.unpack(_FORMATS[value.encoding], struct.pack(f">{len(words)}H", *words))
+    return float(raw) if value.encoding == "float32" else float(raw * value.scale)
+
+
 @dataclass(slots=True)
 class Unit:
     """One simulated device on the line. `fault` may be switched at any time."""
@@ -87,6 +110,8 @@ class Unit:
     fault: Fault = ""
     slow_s: float = 2.0
     reads: int = 0
+    told: Told | None = None
+    """Where writes go; a unit without refuses them."""
     values: list[RegisterValue] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -114,8 +139,26 @@ class Unit:
                     registers[register - start] = word
         return registers
 
+    def write(self, function: int, start: int, words: list[int]) -> int:
+        """Do what a write says and return 0, or the exception code that it is answered with."""
+        wanted = 1 if function == 5 else 3
+        found = [
+            value
+            for value in self.values
+            if value.function == wanted and value.register == start and value.size == len(words)
+        ]
+        if not found or found[0].write is None or self.told is None:
+            return 2
+        number, limits = decode(found[0], words), found[0].write
+        low, high = (0, 1) if limits.low is None or limits.high is None else (limits.low, limits.high)
+        if not low <= number <= high:
+            return 3
+        if self.fault != "deaf":
+            self.told(found[0].truth, number)
+        return 0
 
-class _ResetError(Exception):
+
+class ResetError(Exception):
     """Ends a connection without an answer."""
 
 
@@ -153,32 +196,35 @@ class ModbusLine:
                     return
                 request = await reader.readexactly(length - 1)
                 async with self._bus:
-                    answer = await self._answer(address, request)
+                    answer = await self.answer(address, request)
                     if answer is None:
                         continue
                     writer.write(struct.pack(">HHHB", transaction, 0, len(answer) + 1, address) + answer)
                     await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, _ResetError, asyncio.CancelledError):
+        except (asyncio.IncompleteReadError, ConnectionError, ResetError, asyncio.CancelledError):
             pass  # the task ends here, and StreamReaderProtocol wants no cancelled one
         finally:
             del self._writers[writer]
             writer.transport.abort()
 
-    async def _answer(self, address: int, request: bytes) -> bytes | None:
+    async def answer(self, address: int, request: bytes) -> bytes | None:
+        """Return what a unit answers (function first), None for nothing; `ResetError`."""
         unit = self.units.get(address)
         if unit is None or unit.fault == "silence":
             return None
         if unit.fault == "reset":
-            raise _ResetError
+            raise ResetError
         if unit.fault == "garbage":
             return b"\x03\xff" + b"\x5a" * 9
         function = request[0]
         if unit.fault == "exception":
             return bytes((function | 0x80, 4))
-        if function not in (3, 4):
+        if function not in (1, 2, 3, 4, 5, 6, 16):
             return bytes((function | 0x80, 1))
         if unit.fault == "slow":
             await asyncio.sleep(unit.slow_s)
+        if function in (5, 6, 16):
+            return _written(unit, function, request)
         return self._registers(unit, function, request)
 
     def _registers(self, unit: Unit, function: int, request: bytes) -> bytes:
@@ -193,6 +239,10 @@ class ModbusLine:
         self._note(unit, start, registers)
         if unit.fault == "wrong_count":
             registers = registers[:-1]
+        if function in (1, 2):
+            packed = sum(bit << place for place, bit in enumerate(registers))
+            size = (len(registers) + 7) // 8
+            return bytes((function, size)) + packed.to_bytes(size, "little")
         return struct.pack(f">BB{len(registers)}H", function, 2 * len(registers), *registers)
 
     def _note(self, unit: Unit, start: int, registers: list[int]) -> None:
@@ -209,6 +259,18 @@ class ModbusLine:
         }
         self._log.write(json.dumps(line, separators=(",", ":")) + "\n")
         self._log.flush()
+
+
+def _written(unit: Unit, function: int, request: bytes) -> bytes:
+    if len(request) < 5 or (function == 16 and len(request) != 6 + 2 * request[4]):
+        return bytes((function | 0x80, 3))
+    start, number = struct.unpack(">HH", request[1:5])
+    if function == 5:
+        words = [int(number == 0xFF00)]
+    else:
+        words = [number] if function == 6 else list(struct.unpack(f">{number}H", request[6:]))
+    code = unit.write(function, start, words)
+    return bytes((function | 0x80, code)) if code else request[:5]
 
 
 @asynccontextmanager

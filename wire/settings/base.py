@@ -15,6 +15,14 @@ DeviceName = Annotated[
         description="1 to 63 characters of a-z, 0-9, '_', '.', '-'",
     ),
 ]
+PointPart = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_./-]{0,62}$(?!\n)",
+        description="1 to 63 characters of a-z, 0-9, '_', '.', '/', '-'",
+    ),
+]
+"""Part of the name of a point or an output."""
 Host = Annotated[
     str,
     Meta(

@@ -13,13 +13,25 @@ from msgspec import Meta, field
 
 from wire.messages import GatewayId
 from wire.settings.base import Fault, Host, Port, Settings
+from wire.settings.ble import BleDevice
 from wire.settings.check import check
 from wire.settings.gnss import GnssDevice
-from wire.settings.modbus import ModbusDevice
+from wire.settings.instrument import InstrumentDevice
+from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
+from wire.settings.osdp import OsdpDevice
 from wire.settings.sysfs import SysfsDevice
 from wire.settings.ups import UpsDevice
 
-Device = ModbusDevice | GnssDevice | UpsDevice | SysfsDevice
+Device = (
+    ModbusDevice
+    | ModbusRtuDevice
+    | GnssDevice
+    | UpsDevice
+    | SysfsDevice
+    | OsdpDevice
+    | BleDevice
+    | InstrumentDevice
+)
 ClockSource = Literal["system", "gnss", "hub"]
 
 

@@ -7,7 +7,7 @@ from importlib import resources
 
 from wire.settings.base import Fault, SettingsError
 from wire.settings.check import check
-from wire.settings.modbus import ModbusDevice, Profile
+from wire.settings.modbus import ModbusLine, Profile
 
 
 class ProfileError(SettingsError):
@@ -28,12 +28,12 @@ def shipped_profiles() -> Mapping[str, Profile]:
     return found
 
 
-def device_faults(device: ModbusDevice) -> list[Fault]:
+def device_faults(device: ModbusLine) -> list[Fault]:
     """Return units that ask for profiles, points or names that are not there."""
     return list(device.use_faults(shipped_profiles()))
 
 
-def profiles_of(device: ModbusDevice) -> Mapping[str, Profile]:
+def profiles_of(device: ModbusLine) -> Mapping[str, Profile]:
     """Return every profile that the device may use; `ProfileError` when it asks for another."""
     faults = device_faults(device)
     if faults:

@@ -20,6 +20,10 @@ class RegisterCountError(Exception):
     """An answer carries another number of registers than was asked for."""
 
 
+class UnwritableError(Exception):
+    """A value that the registers of an output cannot express exactly; the text says what they can."""
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """How the registers of one value become a count: (raw * factor + addend) / divisor, half to even."""
@@ -167,6 +171,24 @@ def decode_block(
         counts[index] = count
         if status is not Status.GOOD:
             flags.append((index, int(status)))
+
+
+def encode_value(value: Value, count: int) -> tuple[int, ...]:
+    """Return the registers that say a count, first one first; they decode to it, or `UnwritableError`."""
+    scaled = count * value.divisor - value.addend
+    try:
+        if value.float_format:
+            data = struct.pack(value.float_format, scaled / value.factor)
+        else:
+            data = (scaled // value.factor).to_bytes(2 * value.registers, "big", signed=value.signed)
+    except OverflowError:
+        raise UnwritableError(f"{count}: more than {value.registers} register(s) hold") from None
+    words = struct.unpack(f">{value.registers}H", data)
+    words = words[::-1] if value.low_first else words
+    if decode_value(value, words)[0] != count:
+        step = Fraction(value.factor, value.divisor)
+        raise UnwritableError(f"{count}: the device cannot say it exactly, it has steps of {step}")
+    return words
 
 
 def refuse_block(block: Block, flags: list[tuple[int, int]]) -> None:

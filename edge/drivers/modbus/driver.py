@@ -1,4 +1,4 @@
-"""Polls the units of one Modbus connection and emits a poll per unit and round.
+"""Polls the units of one Modbus line, TCP or RTU, and emits a poll per unit and round; sets outputs between.
 
 The units that answer are read first. A unit that does not answer is silent and asked more and more rarely,
 behind the others and in what is left of their interval, so that it does not hold them up; the one that
@@ -12,14 +12,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from edge.control.outputs import Output, OutputError
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, NoAnswerError, RefusedError
 from edge.drivers.modbus.catalogue import profiles_of
 from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block
+from edge.drivers.modbus.frames import Question
+from edge.drivers.modbus.outputs import bind
+from edge.drivers.modbus.usage import UsageWatch
 from wire.layouts import make_layout
 from wire.messages import TICK_MS, Layout, PointDeclaration, Poll
 from wire.quantities import QUANTITIES
-from wire.settings.modbus import ModbusDevice, ModbusUnit, Profile, chosen_values
+from wire.settings.modbus import (
+    ModbusDevice,
+    ModbusRtuDevice,
+    ModbusUnit,
+    Profile,
+    chosen_outputs,
+    chosen_values,
+)
 from wire.status import GapCause
 
 LOG = logging.getLogger(__name__)
@@ -42,20 +53,39 @@ class _Unit:
     layout: Layout
     points: tuple[PointDeclaration, ...]
     blocks: tuple[Block, ...]
+    timeout_s: float
+    """How long one answer of it may take."""
+    gap_s: float
+    """How long it is left alone between its answer and the next question."""
+    usage: UsageWatch | None
     failures: int = 0
     due_ns: int = 0
+    free_ns: int = 0
+    """When it may be asked again."""
 
 
 class ModbusDriver:
-    """One `[[device]]` with driver = "modbus". Implements `edge.driver.Driver`."""
+    """One `[[device]]` with driver = "modbus" or "modbus-rtu".
 
-    def __init__(self, settings: ModbusDevice, given: Given) -> None:
+    Implements `edge.driver.Driver` and `edge.control.outputs.OutputDriver`.
+    """
+
+    def __init__(self, settings: ModbusDevice | ModbusRtuDevice, given: Given) -> None:
         """Raises `ProfileError` when a unit asks for a profile or point that is not there."""
         self._settings = settings
         self._monotonic_ns = given.monotonic_ns
         profiles = profiles_of(settings)
         self._answered: _Unit | None = None
         self._units = [_unit(settings, unit, profiles[unit.profile]) for unit in settings.unit]
+        self._outputs = {
+            f"{unit.prefix}/{own.output}": bind(
+                f"{unit.prefix}/{own.output}", place, profile=profile, own=own
+            )
+            for place, unit in enumerate(settings.unit)
+            for profile, own in chosen_outputs(unit, profiles[unit.profile])
+        }
+        self._bus = _bus(settings)
+        self._turn_to_ask = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -81,11 +111,11 @@ class ModbusDriver:
         """Poll every interval until cancelled; `DeviceUnavailable` when no unit can be reached."""
         interval_ns = self._settings.interval_ms * MS
         try:
-            async with self._bus() as bus:
+            async with self._bus:
                 due_ns, wait_ns = first_round(self._monotonic_ns())
                 await asyncio.sleep(wait_ns / 1e9)
                 while True:
-                    await self._round(bus, emit, until_ns=due_ns + interval_ns)
+                    await self._round(emit, until_ns=due_ns + interval_ns)
                     due_ns, wait_ns = next_round(due_ns, self._monotonic_ns(), interval_ns)
                     await asyncio.sleep(wait_ns / 1e9)
         except ConnectionLostError as error:
@@ -93,19 +123,56 @@ class ModbusDriver:
 
     async def probe(self) -> Sequence[ProbeLine]:
         """Connect and read every unit once."""
-        where = f"{self._settings.host} port {self._settings.port}"
+        where = self._bus.where
         try:
-            async with self._bus() as bus:
+            async with self._bus:
                 connected = ProbeLine(f"{self.name}: connect to {where}", ok=True, answer="connected")
-                return [connected, *[await self._probe_unit(bus, unit) for unit in self._units]]
+                return [connected, *[await self._probe_unit(unit) for unit in self._units]]
         except ConnectionLostError as error:
             return [ProbeLine(f"{self.name}: connect to {where}", ok=False, answer=str(error))]
 
-    def _bus(self) -> Bus:
-        settings = self._settings
-        return Bus(settings.host, settings.port, timeout_s=settings.timeout_ms / 1000)
+    # --- outputs: only `edge.control.outputs.Outputs` calls these --------------------------------------
 
-    async def _round(self, bus: Bus, emit: Emitter, *, until_ns: int) -> None:
+    @property
+    def outputs(self) -> Sequence[Output]:
+        """The outputs that the settings of the units name."""
+        return [output.declared for output in self._outputs.values()]
+
+    async def write(self, output: str, counts: int) -> None:
+        """Set one output between two reads; `OutputError` when the unit does not take it."""
+        bound = self._outputs[output]
+        unit = self._units[bound.unit]
+        try:
+            await self._ask(unit, bound.write_question(counts), unit.timeout_s)
+        except BusError as error:
+            raise OutputError(f"{output}: {error}") from None
+
+    async def read_back(self, output: str) -> int | None:
+        """Return what the unit says the output is; None when it says nothing."""
+        bound = self._outputs[output]
+        unit = self._units[bound.unit]
+        try:
+            return bound.count_of(await self._ask(unit, bound.read_question, unit.timeout_s))
+        except BusError as error:
+            LOG.info("%s: %s: %s", self.name, output, error)
+            return None
+
+    # --- polling -----------------------------------------------------------------------------------------
+
+    async def _ask(self, unit: _Unit, question: Question, timeout_s: float) -> list[int]:
+        """Ask when it is the turn of this question and the unit wants to be asked; or a `BusError`."""
+        async with self._turn_to_ask:
+            await asyncio.sleep(max(0, unit.free_ns - self._monotonic_ns()) / 1e9)
+            try:
+                return await self._bus.ask(unit.address, question, timeout_s=timeout_s)
+            finally:
+                unit.free_ns = self._monotonic_ns() + int(unit.gap_s * 1e9)
+
+    async def _reopen(self) -> None:
+        async with self._turn_to_ask:
+            await self._bus.reopen()
+
+    async def _round(self, emit: Emitter, *, until_ns: int) -> None:
         """Read every unit that is due; raise `ConnectionLostError` when the whole line is lost.
 
         `until_ns` is when the next round is due.
@@ -118,16 +185,18 @@ class ModbusDriver:
             if unit.failures and failed and timeout_s <= RETRY_LEAST_S:
                 continue  # its turn comes with the next round
             try:
-                poll = await self._read(bus, unit, timeout_s)
+                poll = await self._read(unit, timeout_s)
             except BusError as failure:
                 failed.append((unit, failure))
                 self._put_off(unit, failure)
                 if isinstance(failure, ConnectionLostError):
-                    await bus.reopen()
+                    await self._reopen()
             else:
                 self._answered = unit
                 self._back(unit)
                 await emit.poll(poll)
+                if unit.usage is not None:
+                    await unit.usage.seen(emit, poll.tick, poll.counts)
         if failed and self._line_is_lost():
             raise ConnectionLostError(str(failed[0][1]))
         for unit, error in failed:
@@ -141,7 +210,9 @@ class ModbusDriver:
 
     def _patience_s(self, unit: _Unit, until_ns: int) -> float:
         """Return how long an answer of the unit may take now."""
-        whole_s = self._settings.timeout_ms / 1000
+        whole_s = unit.timeout_s
+        if not self._bus.hurried:
+            return whole_s
         left_s = (until_ns - 2 * TICK_NS - self._monotonic_ns()) / 1e9 / len(unit.blocks)
         scarce = left_s < whole_s / 2
         if not unit.failures or (scarce and unit.failures % WHOLE_EVERY == 0):
@@ -164,41 +235,40 @@ class ModbusDriver:
             LOG.warning("%s: unit %d: %s", self.name, unit.address, failure)
         base_s = max(self._settings.interval_ms, self._settings.timeout_ms) / 1000
         doubled = 0 if unit is self._answered else min(unit.failures, 8)
-        wait_s = min(RETRY_MAX_S, base_s * 2**doubled)
+        wait_s = max(self._bus.rest_s(unit.address), min(RETRY_MAX_S, base_s * 2**doubled))
         unit.failures += 1
         unit.due_ns = self._monotonic_ns() + int(wait_s * 1e9)
 
-    async def _read(self, bus: Bus, unit: _Unit, timeout_s: float | None = None) -> Poll:
+    async def _read(self, unit: _Unit, timeout_s: float | None = None) -> Poll:
         """Return one poll, timed in the middle between first question and last answer."""
         counts: list[int | None] = [None] * len(unit.points)
         flags: list[tuple[int, int]] = []
         asked_ns = self._monotonic_ns()
         for block in unit.blocks:
             try:
-                registers = await bus.read(
-                    unit.address,
-                    block.function,
-                    start=block.start,
-                    count=block.count,
-                    timeout_s=timeout_s,
-                )
+                question = Question(block.function, block.start, block.count)
+                registers = await self._ask(unit, question, timeout_s or unit.timeout_s)
             except RefusedError:
                 refuse_block(block, flags)
             else:
                 decode_block(block, registers, counts=counts, flags=flags)
         answered_ns = self._monotonic_ns()
-        if answered_ns - asked_ns > len(unit.blocks) * self._settings.timeout_ms * MS:
+        if answered_ns - asked_ns > len(unit.blocks) * self._patience_ns(unit):
             raise NoAnswerError("the answer was read too late to say when it was measured")
         middle_ns = (asked_ns + answered_ns) // 2
         return Poll(layout=unit.layout.id, tick=ticks(middle_ns), counts=counts, flags=sorted(flags))
 
-    async def _probe_unit(self, bus: Bus, unit: _Unit) -> ProbeLine:
+    def _patience_ns(self, unit: _Unit) -> int:
+        """Return how long one block may take with everything that belongs to it."""
+        return int((unit.timeout_s + unit.gap_s + self._bus.overhead_s) * 1e9)
+
+    async def _probe_unit(self, unit: _Unit) -> ProbeLine:
         what = f"{self.name}: unit {unit.address}"
         try:
-            poll = await self._read(bus, unit)
+            poll = await self._read(unit)
         except BusError as error:
             if isinstance(error, ConnectionLostError):
-                await bus.reopen()
+                await self._reopen()
             return ProbeLine(what, ok=False, answer=str(error))
         said = [
             f"{point.name} = {'absent' if count is None else _with_unit(point, count)}"
@@ -238,7 +308,18 @@ def next_round(due_ns: int, now_ns: int, interval_ns: int) -> tuple[int, int]:
     return due_ns, max(apart_ns, -late_ns)
 
 
-def _unit(settings: ModbusDevice, unit: ModbusUnit, profile: Profile) -> _Unit:
+def _bus(settings: ModbusDevice | ModbusRtuDevice) -> Bus:
+    """Return the line, not yet open; each kind's library is imported only where it is used."""
+    if isinstance(settings, ModbusRtuDevice):
+        from edge.drivers.modbus.rtu import RtuBus
+
+        return RtuBus(settings)
+    from edge.drivers.modbus.tcp import TcpBus
+
+    return TcpBus(settings)
+
+
+def _unit(settings: ModbusDevice | ModbusRtuDevice, unit: ModbusUnit, profile: Profile) -> _Unit:
     values = chosen_values(unit, profile)
     points = tuple(
         PointDeclaration(
@@ -253,4 +334,15 @@ def _unit(settings: ModbusDevice, unit: ModbusUnit, profile: Profile) -> _Unit:
         for value in values
     )
     layout = make_layout([point.name for point in points], [point.exponent for point in points])
-    return _Unit(unit.address, layout, points, plan(values, profile.gap_registers))
+    usage = None
+    if unit.usage is not None:
+        usage = UsageWatch.of(unit.usage, device=settings.name, prefix=unit.prefix, points=points)
+    return _Unit(
+        unit.address,
+        layout,
+        points,
+        plan(values, profile.gap_registers),
+        timeout_s=(unit.timeout_ms or settings.timeout_ms) / 1000,
+        gap_s=(profile.gap_ms if unit.gap_ms is None else unit.gap_ms) / 1000,
+        usage=usage,
+    )

@@ -39,7 +39,9 @@ def test_shipped_profiles_name_their_source() -> None:
         ({"invalid": ["0x80000000"]}, "value[0].invalid[0]"),
         ({"kind": "counter", "scale": "0.1"}, "value[0].kind"),
         ({"kind": "state", "type": "float32", "step": 1}, "value[0].kind"),
-        ({"function": 1}, "value[0].function"),
+        ({"function": 5}, "value[0].function"),
+        ({"function": 1}, "value[0].type"),
+        ({"type": "bit"}, "value[0].type"),
         ({"type": "int24"}, "value[0].type"),
     ],
 )

@@ -154,7 +154,7 @@ def test_any_registers_give_the_exact_count_or_a_status(
         return
     ordered = words if order == "high_first" else words[::-1]
     layout = {"int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q", "uint64": ">Q"}
-    layout |= {"float32": ">f", "float64": ">d"}
+    layout |= {"float32": ">f", "float64": ">d", "bit": ">H"}
     raw = struct.unpack(layout[kind], struct.pack(f">{len(ordered)}H", *ordered))[0]
     exact = Fraction(raw) * Fraction(scale) + Fraction(offset)
     assert count == round(exact / Fraction(10) ** exponent_of(settings))
