@@ -1,0 +1,239 @@
+"""The readers of one RS-485 line: cards, PINs, tamper, power, and whether each reader is there.
+
+Decoding is in `decode`; the line belongs to the thread of `bus`, which lives as long as `run`. A card's
+number stays in this process: listeners get the credential itself, the journal its keyed hash.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from edge.credential import CredentialError, load_key
+from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine
+from edge.drivers.osdp import happenings as told
+from edge.drivers.osdp.bus import Bus
+from edge.drivers.osdp.decode import KeyUnfitError
+from edge.drivers.osdp.feedback import Feedback, show
+from edge.drivers.osdp.keys import ReaderKeys
+from edge.drivers.osdp.reader import Listener, Outgoing, Reader, Silence
+from edge.drivers.osdp.station import NotThereError, Station
+from wire.messages import Event, Layout, PointDeclaration, Poll
+from wire.settings.osdp import OsdpDevice
+from wire.status import GapCause
+
+LOG = logging.getLogger(__name__)
+WAITING_MAX = 500
+"""So much may wait for the journal before the readers are no longer asked."""
+PROBE_S = 5.0
+T = TypeVar("T")
+
+
+class FeedbackError(Exception):
+    """A reader could not be asked; the text is one short sentence for a person."""
+
+
+class OsdpDriver:
+    """One `[[device]]` with driver = "osdp". Implements `edge.driver.Driver`."""
+
+    def __init__(self, settings: OsdpDevice, given: Given) -> None:
+        self._settings = settings
+        self._given = given
+        self._folder = given.folder / settings.name
+        self._listeners: list[Listener] = []
+        self._readers = {
+            reader.name: Reader(reader, f"{settings.prefix}/{reader.name}", device=settings)
+            for reader in settings.reader
+        }
+        self._bus: Bus | None = None
+        self._stations: dict[str, Station] = {}
+
+    @property
+    def name(self) -> str:
+        """The device's name in the settings."""
+        return self._settings.name
+
+    @property
+    def points(self) -> Sequence[PointDeclaration]:
+        """Of each reader: link, sessions, tamper, power."""
+        return [point for reader in self._readers.values() for point in reader.points]
+
+    @property
+    def layouts(self) -> Sequence[Layout]:
+        """Of each reader: what the driver knows, and what the reader tells."""
+        return [layout for reader in self._readers.values() for layout in reader.layouts]
+
+    @property
+    def late(self) -> GapCause:
+        """The line, on which a reader answered late."""
+        return GapCause.BUS
+
+    # --- for the rooms that decide -----------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> None:
+        """Have every card and PIN given to `listener`, in the loop, at once and before it is journalled."""
+        self._listeners.append(listener)
+
+    async def show(self, reader: str, feedback: Feedback) -> list[str]:
+        """Show and sound something; returns which parts the reader has. `FeedbackError`."""
+        return await self._order(partial(show, self._station(reader), feedback))
+
+    async def open_install(self, reader: str) -> None:
+        """Let a reader be paired with a fresh key for the next 10 minutes; `FeedbackError`."""
+        await self._order(self._station(reader).open_install)
+
+    async def close_install(self, reader: str) -> None:
+        """End pairing before its time; `FeedbackError`."""
+        station = self._station(reader)
+        if station.installing:
+            await self._order(partial(station.close_install, paired=False, reason="closed by hand"))
+
+    def _station(self, reader: str) -> Station:
+        try:
+            return self._stations[reader]
+        except KeyError:
+            raise FeedbackError(f"reader {reader}: not one that runs on {self.name}") from None
+
+    async def _order(self, work: Callable[[], T]) -> T:
+        if self._bus is None:
+            raise FeedbackError(f"{self.name} is not running")
+        future: Future[T] = self._bus.order(work)
+        try:
+            while not future.done():
+                await asyncio.wait([asyncio.wrap_future(future)])
+            return future.result()
+        except (NotThereError, KeyUnfitError) as error:
+            raise FeedbackError(str(error)) from None
+        except CancelledError:
+            raise FeedbackError(f"{self.name} is not running any more") from None
+
+    # --- the gateway's ---------------------------------------------------------------------------
+
+    async def run(self, emit: Emitter) -> None:
+        """Keep the readers' sessions until cancelled; a lost line is opened again every 2 s from within.
+
+        `DeviceUnavailable` only when the key of credentials cannot be used.
+        """
+        try:
+            key = await asyncio.to_thread(load_key, self._given.folder)
+        except CredentialError as error:
+            raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
+        for reader in self._readers.values():
+            reader.begin(key)
+        queue: asyncio.Queue[Outgoing] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        happened = partial(self._happened, queue)
+
+        def tell(happening: told.Happening) -> None:
+            loop.call_soon_threadsafe(happened, happening)
+
+        bus = self._make_bus(tell, behind=lambda: queue.qsize() > WAITING_MAX)
+        with ThreadPoolExecutor(1, thread_name_prefix=self.name) as pool:
+            running = loop.run_in_executor(pool, bus.run)
+            running.add_done_callback(lambda _: queue.put_nowait(None))
+            self._bus = bus
+            try:
+                await self._serve(queue, bus, emit)
+                await running
+            finally:
+                self._bus, self._stations = None, {}
+                bus.stop()
+                await asyncio.wait([running])
+                bus.close()
+
+    def _make_bus(self, tell: Callable[[told.Happening], None], *, behind: Callable[[], bool]) -> Bus:
+        settings, now_ns = self._settings, self._given.monotonic_ns
+        self._stations = {
+            reader.name: Station(
+                reader.name,
+                reader.address,
+                keys=ReaderKeys(self._folder, reader.name),
+                tell=tell,
+                now_ns=now_ns,
+                offline_s=settings.offline_s,
+            )
+            for reader in settings.reader
+        }
+        stations = list(self._stations.values())
+        return Bus(settings.path, settings.baud, stations, tell=tell, now_ns=now_ns, behind=behind)
+
+    def _happened(self, queue: asyncio.Queue[Outgoing], happening: told.Happening) -> None:
+        """Take what the thread tells: listeners first, then the journal's queue."""
+        if isinstance(happening, told.LineOpened):
+            LOG.info("%s: the serial line is open", self.name)
+        elif isinstance(happening, told.LineLost):
+            LOG.warning("%s: %s", self.name, happening.reason)
+        elif isinstance(happening, told.ForeignCommand):
+            data = {"address": happening.address}
+            tick = happening.at_ns // 10_000_000
+            queue.put_nowait(Event("bus_foreign_command", self._settings.prefix, tick, dict(data)))
+        else:
+            for outgoing in self._readers[happening.reader].took(happening, self._listeners):
+                queue.put_nowait(outgoing)
+
+    async def _serve(self, queue: asyncio.Queue[Outgoing], bus: Bus, emit: Emitter) -> None:
+        """Journal what the readers tell, and look after times; returns when the thread has ended."""
+        interval_ns = self._settings.interval_ms * 1_000_000
+        due_ns = self._given.monotonic_ns()
+        while True:
+            now_ns = self._given.monotonic_ns()
+            if now_ns >= due_ns:
+                due_ns = max(due_ns + interval_ns, now_ns)
+                for station in self._stations.values():
+                    bus.order(station.ask_status)
+                for reader in self._readers.values():
+                    queue.put_nowait(reader.link(now_ns))
+            for reader in self._readers.values():
+                for event in reader.expire(now_ns):
+                    queue.put_nowait(event)
+            wakes = [due_ns, *(reader.due_ns for reader in self._readers.values() if reader.due_ns)]
+            try:
+                async with asyncio.timeout(max(0.0, (min(wakes) - now_ns) / 1e9)):
+                    outgoing = await queue.get()
+            except TimeoutError:
+                continue
+            if outgoing is None:
+                return
+            await _emit(outgoing, emit)
+
+    async def probe(self) -> Sequence[ProbeLine]:
+        """Try for some seconds to have a session with every reader."""
+        seen: dict[str, told.Happening] = {}
+
+        def tell(happening: told.Happening) -> None:
+            if isinstance(happening, told.LineLost | told.Online | told.KeyRefused | told.Offline):
+                seen[happening.reader] = happening
+
+        bus = self._make_bus(tell, behind=lambda: False)
+        with ThreadPoolExecutor(1, thread_name_prefix=self.name) as pool:
+            running = asyncio.get_running_loop().run_in_executor(pool, bus.run)
+            try:
+                for _ in range(int(PROBE_S / 0.05)):
+                    if "" in seen or all(reader in seen for reader in self._readers):
+                        break
+                    await asyncio.wait([running], timeout=0.05)
+            finally:
+                self._stations = {}
+                bus.stop()
+                await asyncio.wait([running])
+                bus.close()
+        line = seen.get("")
+        return [self._probe_line(name, line or seen.get(name)) for name in self._readers]
+
+    def _probe_line(self, reader: str, seen: told.Happening | None) -> ProbeLine:
+        what = f"{self.name}: reader {reader} on {self._settings.path}"
+        if isinstance(seen, told.Online):
+            return ProbeLine(what, ok=True, answer=f"secure session; {seen.identity}")
+        reason = getattr(seen, "reason", f"no secure session within {PROBE_S:g} s")
+        return ProbeLine(what, ok=False, answer=reason)
+
+
+async def _emit(outgoing: Event | Poll | Silence, emit: Emitter) -> None:
+    if isinstance(outgoing, Event):
+        await emit.event(outgoing)
+    elif isinstance(outgoing, Poll):
+        await emit.poll(outgoing)
+    else:
+        await emit.silent(outgoing.points, cause=GapCause.BUS, reason=outgoing.reason, tick=outgoing.tick)
