@@ -1,0 +1,1 @@
+"""The `instrument` driver: SCPI instruments over the network."""
