@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if settings is None or identity is None or faults:
         return _refuse(arguments.settings, faults)
     return (
-        _check(settings)
+        _check(settings, folder / settings.gateway.data)
         if arguments.action == "check"
         else _run(settings, folder, identity, arguments=arguments)
     )
@@ -102,10 +102,10 @@ def _run(
     return 0
 
 
-def _check(settings: GatewaySettings) -> int:
-    """Probe every device once; 1 when one does not answer."""
+def _check(settings: GatewaySettings, data: Path) -> int:
+    """Probe every device once; 1 when one does not answer. `data` is where drivers have their files."""
     try:
-        drivers = build_drivers(settings, Given(real_world().monotonic_ns))
+        drivers = build_drivers(settings, Given(real_world().monotonic_ns, data))
     except AssemblyError as error:
         return _refuse(Path("settings"), error.faults)
     lines = asyncio.run(_probe(drivers))
