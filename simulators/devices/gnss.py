@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from simulators.devices.nmea import mon_rf, sentence
 from simulators.processes import daemon, find_program, free_port, wait_for_port
 
-Fault = Literal["", "silence", "no_fix", "garbage"]
+Fault = Literal["", "silence", "no_fix", "garbage", "antenna_open", "jammed"]
 Epoch = Callable[[Fault], bytes]
 """What the receiver writes this second."""
 
@@ -25,6 +26,8 @@ class Receiver:
     epoch: Epoch
     period_s: float = 1.0
     fault: Fault = ""
+    tells_antenna: bool = False
+    """Whether it says the state of its antenna after each epoch."""
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,12 +46,21 @@ class Receiver:
         """Write until cancelled."""
         while True:
             if self.fault != "silence":
-                data = self.epoch(self.fault)
+                data = self.epoch(self.fault) + self._own()
                 if self.fault == "garbage":
                     data = bytes(byte ^ 0x15 if byte > 0x20 else byte for byte in data)
                 for writer in self._writers:
                     writer.write(data)
             await asyncio.sleep(self.period_s)
+
+    def _own(self) -> bytes:
+        """What the receiver says of itself; a jammed one says it in a binary packet, as u-blox does."""
+        if self.fault == "jammed":
+            return mon_rf(antenna=2, jamming=212, state=3)
+        if not self.tells_antenna:
+            return b""
+        word = "OPEN" if self.fault == "antenna_open" else "OK"
+        return sentence(f"GNTXT,01,01,02,ANTSTATUS={word}")
 
     def close(self) -> None:
         """Drop whoever is connected."""

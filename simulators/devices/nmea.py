@@ -34,6 +34,22 @@ def sentence(body: str) -> bytes:
     return f"${body}*{checksum:02X}\r\n".encode("ascii")
 
 
+def ubx(kind: bytes, payload: bytes) -> bytes:
+    """Return a packet of u-blox's binary protocol."""
+    body = kind + len(payload).to_bytes(2, "little") + payload
+    first = second = 0
+    for byte in body:
+        first = (first + byte) & 0xFF
+        second = (second + first) & 0xFF
+    return b"\xb5\x62" + body + bytes((first, second))
+
+
+def mon_rf(*, antenna: int, jamming: int, state: int) -> bytes:
+    """Return UBX-MON-RF with one radio block: antenna status, CW indicator 0 to 255, jamming state."""
+    block = bytes([0, state, antenna, 1]) + bytes(8) + bytes([80, 0, 0x10, 0x10, jamming]) + bytes(7)
+    return ubx(b"\x0a\x38", bytes([0, 1, 0, 0]) + block)
+
+
 def sky(key: str, time_s: float) -> list[Satellite]:
     """Return the satellites in view of a key (it holds the seed); they move within minutes."""
     satellites: list[Satellite] = []

@@ -11,6 +11,8 @@ from decimal import Decimal
 import msgspec
 
 from edge.drivers.exact import count_of
+from edge.drivers.gnss.own import NOTHING, Antenna, Jamming, Own
+from rules.motion import Motion, metres_between
 from wire.messages import Position
 from wire.settings.gnss import GnssPoint
 from wire.status import Status
@@ -21,7 +23,10 @@ CONSTELLATIONS: dict[str, int] = {
     "satellites_galileo": 2,
     "satellites_beidou": 3,
     "satellites_glonass": 6,
+    "satellites_qzss": 5,
 }
+CONSTELLATION_BITS = (0, 2, 3, 6, 5, 1, 7)
+"""gnssid of bit i of the point `constellations`: GPS, Galileo, BeiDou, GLONASS, QZSS, SBAS, NavIC."""
 SKY_AGE_MAX_NS = 5_000_000_000
 
 
@@ -44,6 +49,10 @@ class Tpv(msgspec.Struct, frozen=True, tag_field="class", tag="TPV"):
     eph: Decimal | None = None
     epv: Decimal | None = None
     eps: Decimal | None = None
+    ept: Decimal | None = None
+    leap_seconds: int | None = msgspec.field(default=None, name="leapseconds")
+    jam: int | None = None
+    """0 to 255, of gpsd 3.25 and newer."""
 
 
 class Satellite(msgspec.Struct, frozen=True):
@@ -173,6 +182,21 @@ def satellites_used(sky: Sky | None, constellation: int | None = None) -> int | 
     return used if used is None or 0 <= used <= 1000 else None
 
 
+def constellations_used(sky: Sky | None) -> int | None:
+    """Return which constellations are used, as bits; None if not told."""
+    if sky is None or sky.satellites is None or any(sat.gnssid is None for sat in sky.satellites):
+        return None
+    used = {sat.gnssid for sat in sky.satellites if sat.used}
+    return sum(1 << bit for bit, gnssid in enumerate(CONSTELLATION_BITS) if gnssid in used)
+
+
+def _hold(motion: Motion | None) -> dict[str, int | None]:
+    if motion is None:
+        return {"hold": None, "hold_north": None, "hold_east": None}
+    north, east = metres_between(motion.place, motion.last)
+    return {"hold": int(motion.held), "hold_north": round(north * 1000), "hold_east": round(east * 1000)}
+
+
 @dataclass(frozen=True, slots=True)
 class PointKindOf:
     """How a point of the driver is declared."""
@@ -192,11 +216,33 @@ POINTS: dict[GnssPoint, PointKindOf] = {
     "satellites_glonass": PointKindOf("satellites", 0),
     "mode": PointKindOf("state", 0, (("0", "unknown"), ("1", "no_fix"), ("2", "fix_2d"), ("3", "fix_3d"))),
     "error": PointKindOf("position_error", -3),
+    "satellites_qzss": PointKindOf("satellites", 0),
+    "constellations": PointKindOf("state", 0),
+    "error_vertical": PointKindOf("position_error", -3),
+    "error_time": PointKindOf("duration", -6),
+    "antenna": PointKindOf("state", 0, tuple((str(int(a)), a.name.lower()) for a in Antenna)),
+    "jamming": PointKindOf("dimensionless", 0),
+    "jamming_state": PointKindOf("state", 0, tuple((str(int(j)), j.name.lower()) for j in Jamming)),
+    "hold": PointKindOf("state", 0, (("0", "moving"), ("1", "held"))),
+    "hold_north": PointKindOf("distance", -3),
+    "hold_east": PointKindOf("distance", -3),
+    "odometer": PointKindOf("distance", -3),
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What is known beside a fix: of the receiver itself, and of the vehicle's motion."""
+
+    own: Own = NOTHING
+    error_time_us: int | None = None
+    motion: Motion | None = None
+    """None without a place in this fix."""
+    odometer_mm: int | None = None
+
+
 def counts_of(
-    position: Position, sky: Sky | None, points: list[GnssPoint]
+    position: Position, sky: Sky | None, points: list[GnssPoint], extra: Extra = Extra()
 ) -> tuple[list[int | None], list[tuple[int, int]]]:
     """Return counts and flags of the chosen points: absent is NOT_MEASURED."""
     known: dict[str, int | None] = {
@@ -205,6 +251,14 @@ def counts_of(
         "satellites": position.satellites_used,
         "mode": position.mode,
         "error": position.error_horizontal_mm,
+        "constellations": constellations_used(sky),
+        "error_vertical": position.error_vertical_mm,
+        "error_time": extra.error_time_us,
+        "antenna": extra.own.antenna,
+        "jamming": extra.own.jamming,
+        "jamming_state": extra.own.jamming_state,
+        "odometer": extra.odometer_mm,
+        **_hold(extra.motion),
     }
     known |= {name: satellites_used(sky, gnssid) for name, gnssid in CONSTELLATIONS.items()}
     counts = [known[point] for point in points]

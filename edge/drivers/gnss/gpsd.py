@@ -36,8 +36,13 @@ class GpsdLines:
 
 
 @asynccontextmanager
-async def watch(host: str, port: int, *, receiver: str | None, timeout_s: float) -> AsyncIterator[GpsdLines]:
-    """Connect, ask for JSON reports (of one receiver, or of all) and give the lines; `GpsdError`."""
+async def watch(
+    host: str, port: int, *, receiver: str | None, timeout_s: float, raw: bool = False
+) -> AsyncIterator[GpsdLines]:
+    """Connect, ask for JSON reports (of one receiver, or of all) and give the lines; `GpsdError`.
+
+    `raw` asks for the receiver's own messages between them: sentences, and packets as hexadecimal.
+    """
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(host, port, limit=LINE_BYTES_MAX)
@@ -49,6 +54,8 @@ async def watch(host: str, port: int, *, receiver: str | None, timeout_s: float)
         wish: dict[str, object] = {"enable": True, "json": True}
         if receiver is not None:
             wish["device"] = receiver
+        if raw:
+            wish["raw"] = 1
         writer.write(b"?WATCH=" + json.dumps(wish).encode() + b"\n")
         yield GpsdLines(reader)
     finally:

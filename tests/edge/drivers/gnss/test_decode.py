@@ -9,19 +9,24 @@ from hypothesis import strategies as st
 
 from edge.drivers.gnss.decode import (
     Devices,
+    Extra,
     Failure,
     ReportError,
     Satellite,
     Sky,
     Tpv,
     Version,
+    constellations_used,
     counts_of,
     parse,
     position_of,
     satellites_used,
     time_ms_of,
 )
+from edge.drivers.gnss.own import Antenna, Jamming, Own
+from rules.motion import Motion, Place
 from wire.messages import Position
+from wire.settings.gnss import GnssPoint
 from wire.status import Status
 
 FULL = (
@@ -176,3 +181,26 @@ def test_every_billionth_of_a_degree_survives(count: int) -> None:
     text = str(Decimal(count).scaleb(-9))
     line = f'{{"class":"TPV","mode":3,"lat":{text},"lon":0}}'
     assert fix(line.encode()).latitude_e9 == count
+
+
+@pytest.mark.requirement("G-3.11")
+def test_constellations_in_use_are_bits() -> None:
+    used = [Satellite(used=True, gnssid=0), Satellite(used=True, gnssid=3), Satellite(used=False, gnssid=2)]
+    assert constellations_used(Sky(satellites=used)) == 0b101
+    assert constellations_used(Sky(satellites=[])) == 0
+    assert constellations_used(Sky(satellites=[*used, Satellite(used=True)])) is None
+    assert constellations_used(Sky(u_sat=4)) is None
+    assert constellations_used(None) is None
+
+
+def test_what_is_known_beside_a_fix_becomes_points() -> None:
+    anchor, last = Place(0, 10**9, 2 * 10**9), Place(1, 10**9 + 100, 2 * 10**9 - 200)
+    motion = Motion(held=True, anchor=anchor, last=last)
+    extra = Extra(Own(Antenna.SHORT, 200, Jamming.WARNING), 5000, motion, 77)
+    names: list[GnssPoint] = ["antenna", "jamming", "jamming_state", "error_time", "hold", "hold_north",
+                              "hold_east", "odometer", "constellations"]  # fmt: skip
+    counts, flags = counts_of(fix(FULL), None, names, extra)
+    assert counts == [3, 200, 2, 5000, 1, 11, -22, 77, None]
+    assert flags == [(8, int(Status.NOT_MEASURED))]
+    moving = Extra(motion=Motion(held=False, anchor=anchor, last=last))
+    assert counts_of(fix(FULL), None, ["hold", "hold_north", "hold_east"], moving)[0] == [0, 0, 0]
