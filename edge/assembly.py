@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 
+from edge.control.outputs import OutputDriver
 from edge.driver import Driver, Given
 from wire.messages import Layout, PointDeclaration
 from wire.settings.base import Fault, SettingsError
@@ -53,7 +54,7 @@ def build_drivers(settings: GatewaySettings, given: Given) -> list[Driver]:
             faults += [replace(fault, path=f"device[{index}].{fault.path}") for fault in error.faults]
         except ValueError as error:
             faults.append(Fault(f"device[{index}]", device.name, str(error)))
-    faults += _points_twice(drivers)
+    faults += [*_points_twice(drivers), *_outputs_twice(drivers)]
     if faults:
         raise AssemblyError(faults)
     return drivers
@@ -84,7 +85,7 @@ def document_faults(data: object) -> list[Fault]:
             faults += [replace(fault, path=_path(index, units, fault.path)) for fault in error.faults]
         except ValueError as error:
             faults.append(Fault(f"device[{index}]", device.name, str(error)))
-    return faults + _points_twice(drivers)
+    return [*faults, *_points_twice(drivers), *_outputs_twice(drivers)]
 
 
 def _readable(table: object, index: int) -> tuple[Device | None, Sequence[int]]:
@@ -131,6 +132,20 @@ def _points_twice(drivers: Iterable[Driver]) -> list[Fault]:
                     Fault(f"device {driver.name}", point.name, f"a point that {other} does not feed")
                 )
             owners[point.name] = driver.name
+    return faults
+
+
+def _outputs_twice(drivers: Iterable[Driver]) -> list[Fault]:
+    owners: dict[str, str] = {}
+    faults: list[Fault] = []
+    for driver in drivers:
+        for output in driver.outputs if isinstance(driver, OutputDriver) else ():
+            if output.name in owners:
+                other = owners[output.name]
+                faults.append(
+                    Fault(f"device {driver.name}", output.name, f"an output that {other} does not have")
+                )
+            owners[output.name] = driver.name
     return faults
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.clock import TICK_NS, Rules
+from edge.control.outputs import Outputs
 from edge.crew import Crew
 from edge.driver import Driver, Given, ticks
 from edge.journal.file import Surroundings
@@ -127,7 +128,7 @@ class Gateway:
             recorder.resume(past)
             uplink = self._uplink(journal, recorder)
             async with asyncio.TaskGroup() as tasks:
-                reload = self._reload(journal, recorder, uplink)
+                reload = self._reload(journal, recorder, uplink, outputs=self._outputs(recorder))
                 self._crew.start(tasks, reload.supervise)
                 parts = [
                     tasks.create_task(self._keep("uplink", uplink.run, recorder)),
@@ -208,13 +209,21 @@ class Gateway:
             backoff=self._backoff(settings.reconnect_s, settings.reconnect_max_s),
         )
 
-    def _reload(self, journal: Journal, recorder: Recorder, uplink: Uplink) -> Reload:
+    def _outputs(self, recorder: Recorder) -> Outputs:
+        return Outputs(
+            self._crew.drivers,
+            tell=lambda kind, data, subject: recorder.tell(kind, data, subject=subject),
+            now=self._world.now,
+        )
+
+    def _reload(self, journal: Journal, recorder: Recorder, uplink: Uplink, *, outputs: Outputs) -> Reload:
         return Reload(
             settings=self._settings,
             crew=self._crew,
             journal=journal,
             recorder=recorder,
             uplink=uplink,
+            outputs=outputs,
             now_tick=self._world.now_tick,
             supervise=lambda driver: self._supervisor(driver, recorder).run(),
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge.assembly import AssemblyError
+from edge.control.outputs import Outputs
 from edge.crew import Change, Crew, Supervise
 from edge.driver import Driver
 from edge.journal.journal import Journal
@@ -35,6 +36,7 @@ class Reload:
     journal: Journal
     recorder: Recorder
     uplink: Uplink
+    outputs: Outputs
     now_tick: Callable[[], int]
     supervise: Supervise
 
@@ -71,6 +73,7 @@ class Reload:
         tick = self.now_tick()
         await self.recorder.silent(paused, cause=GapCause.MAINTENANCE, reason=_REASON, tick=tick)
         self.crew.replace(settings, drivers)
+        self.outputs.own(self.crew.drivers)
         self.recorder.feed(self.crew.points, self.crew.layouts, self.crew.late)
         await self.journal.declare(self.crew.points, self.crew.layouts)
         self.uplink.points_changed()

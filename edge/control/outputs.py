@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from wire.messages import Scalar
 
@@ -43,6 +43,7 @@ class OutputError(Exception):
     """An output was not set, or is not confirmed; the text is one short sentence for a person."""
 
 
+@runtime_checkable
 class OutputDriver(Protocol):
     """What a driver with outputs offers beside `edge.driver.Driver`."""
 
@@ -80,7 +81,7 @@ class Outputs:
 
     def __init__(
         self,
-        drivers: Iterable[OutputDriver],
+        drivers: Iterable[object],
         *,
         tell: Tell,
         now: Callable[[], float],
@@ -91,12 +92,31 @@ class Outputs:
         self._tell = tell
         self._now = now
         self._sleep = sleep
+        self.own(drivers)
+
+    def own(self, drivers: Iterable[object]) -> None:
+        """Own the outputs of these drivers from now on; those without outputs are passed over.
+
+        An output that was there before keeps its rest. `ValueError` when two drivers declare one name.
+        """
+        owned: dict[str, _Owned] = {}
         for driver in drivers:
+            if not isinstance(driver, OutputDriver):
+                continue
             for output in driver.outputs:
-                if output.name in self._owned:
-                    other = self._owned[output.name].driver.name
+                if output.name in owned:
+                    other = owned[output.name].driver.name
                     raise ValueError(f"output {output.name} of {driver.name}: {other} has one of that name")
-                self._owned[output.name] = _Owned(driver, output, asyncio.Lock())
+                owned[output.name] = self._continued(driver, output)
+        self._owned = owned
+
+    def _continued(self, driver: OutputDriver, output: Output) -> _Owned:
+        before = self._owned.get(output.name)
+        if before is None:
+            return _Owned(driver, output, asyncio.Lock())
+        if before.driver is driver:
+            return before
+        return _Owned(driver, output, asyncio.Lock(), written_at=before.written_at)
 
     @property
     def names(self) -> Sequence[str]:
@@ -116,15 +136,21 @@ class Outputs:
         owned = self._find(name)
         async with owned.busy:
             self._check(owned, counts)
+            await self._know(owned)
+            self._check_step(owned, counts)
             owned.written_at = self._now()
+            reason = "interrupted"
+            owned.counts = None
             try:
                 await owned.driver.write(name, counts)
                 await self._confirm(owned, counts)
+                owned.counts = counts
             except OutputError as error:
-                self._tell("output_failed", {"counts": counts, "by": by, "reason": str(error)}, name)
-                owned.counts = None
+                reason = str(error)
                 raise
-            owned.counts = counts
+            finally:
+                if owned.counts is None:
+                    self._tell("output_failed", {"counts": counts, "by": by, "reason": reason}, name)
             self._tell("output_set", {"counts": counts, "exponent": owned.output.exponent, "by": by}, name)
 
     def _find(self, name: str) -> _Owned:
@@ -137,15 +163,31 @@ class Outputs:
         output = owned.output
         if not output.low <= counts <= output.high:
             raise OutputError(f"{output.name}: {counts}: expected {output.low} to {output.high}")
-        moved = 0 if owned.counts is None else abs(counts - owned.counts)
-        if output.step_max is not None and moved > output.step_max:
-            raise OutputError(
-                f"{output.name}: {counts} is {moved} from {owned.counts}: expected at most {output.step_max}"
-            )
         rested = None if owned.written_at is None else self._now() - owned.written_at
         if rested is not None and rested < output.apart_s:
             raise OutputError(
                 f"{output.name}: written {rested:.1f} s ago: expected {output.apart_s:g} s of rest"
+            )
+
+    async def _know(self, owned: _Owned) -> None:
+        """Read a setpoint back whose value is not known, where that decides how far it may move."""
+        output = owned.output
+        if owned.counts is None and output.step_max is not None:
+            owned.counts = await owned.driver.read_back(output.name)
+            if owned.counts is None:
+                raise OutputError(
+                    f"{output.name}: the device does not say where it stands, and it may move by "
+                    f"at most {output.step_max}"
+                )
+
+    def _check_step(self, owned: _Owned, counts: int) -> None:
+        output = owned.output
+        if output.step_max is None or owned.counts is None:
+            return
+        moved = abs(counts - owned.counts)
+        if moved > output.step_max:
+            raise OutputError(
+                f"{output.name}: {counts} is {moved} from {owned.counts}: expected at most {output.step_max}"
             )
 
     async def _confirm(self, owned: _Owned, counts: int) -> None:

@@ -26,11 +26,14 @@ class Device:
         self.written: list[tuple[str, int]] = []
         self.stuck = False
         self.deaf = False
+        self.hangs: asyncio.Event | None = None
 
     async def write(self, output: str, counts: int) -> None:
         if self.deaf:
             raise OutputError(f"{output}: no answer")
         self.written.append((output, counts))
+        if self.hangs:
+            await self.hangs.wait()
         if not self.stuck:
             self.values[output] = counts
 
@@ -102,6 +105,7 @@ def test_nothing_out_of_range_is_ever_written(counts: int) -> None:
 
 def test_output_rests_between_two_writes() -> None:
     stand = Stand(SETPOINT)
+    stand.device.values["room/setpoint"] = 190
     stand.set("room/setpoint", 200)
     with pytest.raises(OutputError, match="expected 10 s of rest"):
         stand.set("room/setpoint", 210)
@@ -112,10 +116,42 @@ def test_output_rests_between_two_writes() -> None:
 
 def test_setpoint_moves_by_no_more_than_a_step() -> None:
     stand = Stand(SETPOINT)
+    stand.device.values["room/setpoint"] = 190
     stand.set("room/setpoint", 200)
     stand.now += 10
     with pytest.raises(OutputError, match="expected at most 20"):
         stand.set("room/setpoint", 221)
+
+
+def test_setpoint_that_nobody_knows_does_not_move() -> None:
+    stand = Stand(SETPOINT)
+    with pytest.raises(OutputError, match="does not say where it stands"):
+        stand.set("room/setpoint", 200)
+    stand.device.values["room/setpoint"] = 290
+    with pytest.raises(OutputError, match="200 is 90 from 290"):
+        stand.set("room/setpoint", 200)
+    assert stand.device.written == []
+
+
+def test_write_that_was_interrupted_is_told_and_its_value_not_believed() -> None:
+    stand = Stand(SETPOINT)
+    stand.device.values["room/setpoint"] = 200
+
+    async def story() -> None:
+        stand.device.hangs = asyncio.Event()
+        setting = asyncio.ensure_future(stand.outputs.set("room/setpoint", 210, by="test"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        setting.cancel()
+        await asyncio.gather(setting, return_exceptions=True)
+        stand.device.hangs = None
+
+    asyncio.run(story())
+    assert [(kind, data["reason"]) for kind, data, _ in stand.told] == [("output_failed", "interrupted")]
+    stand.device.values["room/setpoint"] = 230
+    stand.now += 10
+    with pytest.raises(OutputError, match="205 is 25 from 230"):
+        stand.set("room/setpoint", 205)
 
 
 def test_unknown_output_is_named_with_those_that_are_there() -> None:
@@ -126,3 +162,28 @@ def test_unknown_output_is_named_with_those_that_are_there() -> None:
 def test_two_drivers_cannot_have_one_output() -> None:
     with pytest.raises(ValueError, match="room/relay"):
         Outputs([Device(RELAY), Device(RELAY)], tell=lambda *_: None, now=lambda: 0.0)
+
+
+def test_output_of_a_driver_with_new_settings_still_rests() -> None:
+    stand = Stand(SETPOINT)
+    stand.device.values["room/setpoint"] = 190
+    stand.set("room/setpoint", 200)
+    again = Device(SETPOINT, RELAY)
+    again.values["room/setpoint"] = 200
+    stand.outputs.own([again, object()])
+    assert list(stand.outputs.names) == ["room/setpoint", "room/relay"]
+    with pytest.raises(OutputError, match="expected 10 s of rest"):
+        stand.set("room/setpoint", 210)
+    stand.now += 10
+    stand.set("room/setpoint", 210)
+    assert again.written == [("room/setpoint", 210)]
+
+
+def test_driver_that_is_not_touched_keeps_what_is_known_of_its_outputs() -> None:
+    stand = Stand(SETPOINT)
+    stand.device.values["room/setpoint"] = 190
+    stand.set("room/setpoint", 200)
+    stand.outputs.own([stand.device])
+    stand.now += 10
+    with pytest.raises(OutputError, match="221 is 21 from 200"):
+        stand.set("room/setpoint", 221)
