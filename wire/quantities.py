@@ -59,7 +59,6 @@ _ROWS = (
     ("course", "deg", "°", "0", "360", "Course over ground", "航向", 0),
     ("position", "deg", "°", "-180", "180", "Position", "位置", 6),
     ("distance", "m", "m", "-10000000000", "10000000000", "Distance", "距离", 1),
-    ("distance", "m", "m", "-10000000000", "10000000000", "Distance", "距离", 1),
     ("position_error", "m", "m", "0", "100000", "Position error", "定位误差", 1),
     ("satellites", "{count}", "", "0", "200", "Satellites used", "卫星数", 0),
     ("duration", "s", "s", "0", "10000000000", "Duration", "时长", 1),
