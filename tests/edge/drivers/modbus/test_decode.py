@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from edge.drivers.modbus.catalogue import shipped_profiles
 from edge.drivers.modbus.decode import (
     RegisterCountError,
+    UnwritableError,
     compile_value,
     decode_block,
     decode_value,
+    encode_value,
     exponent_of,
     plan,
     refuse_block,
@@ -50,6 +52,14 @@ MANUALS = [
     ("comet-t3311", "temperature", 3, 0x0030, [0x00E1], "22.5"),
     ("comet-t3311", "relative_humidity", 3, 0x0031, [0x01C8], "45.6"),
     ("comet-t3311", "dew_point", 3, 0x0032, [0xFFC4], "-6.0"),
+    ("pzem-004t", "voltage", 4, 0x0000, [0x0898], "220.0"),
+    ("pzem-004t", "current", 4, 0x0001, [0x03E8, 0x0000], "1.000"),
+    ("pzem-004t", "power", 4, 0x0003, [0x0898, 0x0001], "6773.6"),
+    ("pzem-004t", "energy", 4, 0x0005, [0x86A0, 0x0001], "100.000"),
+    ("pzem-004t", "frequency", 4, 0x0007, [0x01F4], "50.0"),
+    ("pzem-004t", "power_factor", 4, 0x0008, [0x0064], "1.00"),
+    ("eastron-sdm230", "voltage", 4, 0x0000, [0x4366, 0x3334], "230.2"),
+    ("eastron-sdm230", "energy", 4, 0x0156, [0x3F80, 0x0000], "1"),
 ]
 
 
@@ -214,3 +224,41 @@ def test_refused_block_is_a_device_error() -> None:
     flags: list[tuple[int, int]] = []
     refuse_block(block, flags)
     assert flags == [(0, Status.DEVICE_ERROR), (1, Status.DEVICE_ERROR)]
+
+
+@given(
+    st.sampled_from(["int16", "uint16", "int32", "uint32", "float32"]),
+    st.sampled_from(["high_first", "low_first"]),
+    st.sampled_from(["1", "0.1", "0.5", "0.25", "10"]),
+    st.integers(-(10**12), 10**12),
+)
+def test_what_is_written_reads_back_as_the_same_count(
+    kind: ValueType, order: str, scale: str, count: int
+) -> None:
+    compiled = compile_value(value(kind, word_order=order, scale=Decimal(scale)))
+    try:
+        words = encode_value(compiled, count)
+    except UnwritableError as error:
+        assert str(error).startswith(f"{count}: ")
+        return
+    assert len(words) == REGISTERS[kind]
+    assert decode_value(compiled, words)[0] == count
+
+
+def test_setpoint_is_written_as_the_device_counts() -> None:
+    tenths = compile_value(value("int16", quantity="temperature", scale=Decimal("0.1")))
+    assert encode_value(tenths, -550) == (0xFFC9,)
+    with pytest.raises(UnwritableError, match="has steps of 10"):
+        encode_value(tenths, 555)
+    with pytest.raises(UnwritableError, match="more than 1 register"):
+        encode_value(tenths, 400_000)
+    low_first = compile_value(value("float32", word_order="low_first", step=Decimal("0.1")))
+    assert encode_value(low_first, 2150) == (0x0000, 0x41AC)
+    with pytest.raises(UnwritableError, match="more than 2 register"):
+        encode_value(low_first, 10**60)
+
+
+def test_bit_is_a_state() -> None:
+    coil = compile_value(value("bit", function=1, quantity="state", kind=PointKind.STATE))
+    assert decode_value(coil, [1]) == (1, Status.GOOD)
+    assert plan([value("bit", function=1), value("bit", function=1, register=1, point="w")], 0)[0].count == 2

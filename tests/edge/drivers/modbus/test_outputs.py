@@ -1,4 +1,4 @@
-"""Outputs of Modbus units over TCP and over a serial line: written, read back, and acting on a simulated room."""
+"""Outputs of Modbus units, over TCP and on a serial line: written, read back, acting on a simulated room."""
 
 import asyncio
 import time
