@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cli.commands.edge_set import set_output
 from cli.commands.edge_tail import tail
 from edge.assembly import AssemblyError, build_drivers, document_faults
 from edge.driver import Driver, Given, ProbeLine
@@ -23,14 +24,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=["run", "check", "tail"],
+        choices=["run", "check", "tail", "set"],
         default="run",
-        help="run (default); check settings and try every device; tail: show what a running gateway reads",
+        help="run (default); check settings and try every device; tail: show what a running gateway reads; "
+        "set: set one output while no gateway runs, or list the outputs",
     )
     parser.add_argument(
         "--settings", type=Path, required=True, metavar="FILE", help="the gateway's TOML file"
     )
     parser.add_argument("--verbose", action="store_true", help="log changes of state of every part")
+    parser.add_argument("--output", metavar="NAME", help="set: which output; all are listed without")
+    parser.add_argument("--value", metavar="NUMBER", help="set: 0 or 1 of a switch, else a setpoint")
     parser.add_argument("--match", default="", metavar="TEXT", help="tail: only lines that hold this text")
     parser.add_argument("--json", action="store_true", help="tail: one JSON object a line")
     parser.add_argument("--count", type=int, metavar="N", help="tail: end after so many lines")
@@ -43,6 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     if settings is not None and arguments.action == "tail":
         data = folder / settings.gateway.data
         return tail(data, match=arguments.match, as_json=arguments.json, count=arguments.count)
+    if settings is not None and arguments.action == "set" and not faults:
+        data = folder / settings.gateway.data
+        return set_output(settings, data, name=arguments.output, value=arguments.value)
     identity: GatewayIdentity | None = None
     if settings is not None:
         identity, more = _identity(settings, folder)

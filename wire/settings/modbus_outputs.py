@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from wire.quantities import QUANTITIES
-from wire.settings.base import Fault, PointPart, Settings
+from wire.settings.base import Fault, Settings
+from wire.settings.base import PointPart as PointPart
 
 RegisterAddress = Annotated[int, Meta(ge=0, le=65535)]
 """Zero-based address as sent on the wire."""

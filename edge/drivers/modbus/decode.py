@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from edge.drivers.exact import INT64_MAX, INT64_MIN, count_range, exponent_for, half_even
@@ -141,6 +142,11 @@ def decode_value(value: Value, words: Sequence[int]) -> tuple[int | None, Status
         if value.divisor != 1:
             count = half_even(count, value.divisor)
     return _judged(value, count)
+
+
+def with_unit(count: int, exponent: int, quantity: str) -> str:
+    """Return a count as a person reads it: exact, with the unit of its quantity."""
+    return f"{Decimal(count).scaleb(exponent):f} {QUANTITIES[quantity].unit}".rstrip()
 
 
 def _joined(words: Sequence[int]) -> int:

@@ -10,19 +10,17 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from edge.control.outputs import Output, OutputError
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, NoAnswerError, RefusedError
 from edge.drivers.modbus.catalogue import profiles_of
-from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block
+from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block, with_unit
 from edge.drivers.modbus.frames import Question
 from edge.drivers.modbus.outputs import bind
 from edge.drivers.modbus.usage import UsageWatch
 from wire.layouts import make_layout
 from wire.messages import TICK_MS, Layout, PointDeclaration, Poll
-from wire.quantities import QUANTITIES
 from wire.settings.modbus import (
     ModbusDevice,
     ModbusRtuDevice,
@@ -270,17 +268,13 @@ class ModbusDriver:
             if isinstance(error, ConnectionLostError):
                 await self._reopen()
             return ProbeLine(what, ok=False, answer=str(error))
-        said = [
-            f"{point.name} = {'absent' if count is None else _with_unit(point, count)}"
-            for point, count in zip(unit.points, poll.counts, strict=True)
-        ]
+        said = [_said(point, count) for point, count in zip(unit.points, poll.counts, strict=True)]
         return ProbeLine(what, ok=any(count is not None for count in poll.counts), answer=", ".join(said))
 
 
-def _with_unit(point: PointDeclaration, count: int) -> str:
-    """Return a count as a person reads it: exact, with the unit of its quantity."""
-    number = f"{Decimal(count).scaleb(point.exponent):f}"
-    return f"{number} {QUANTITIES[point.quantity].unit}".rstrip()
+def _said(point: PointDeclaration, count: int | None) -> str:
+    value = "absent" if count is None else with_unit(count, point.exponent, point.quantity)
+    return f"{point.name} = {value}"
 
 
 def first_round(now_ns: int) -> tuple[int, int]:

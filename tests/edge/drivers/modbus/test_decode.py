@@ -238,8 +238,7 @@ def test_what_is_written_reads_back_as_the_same_count(
     compiled = compile_value(value(kind, word_order=order, scale=Decimal(scale)))
     try:
         words = encode_value(compiled, count)
-    except UnwritableError as error:
-        assert str(error).startswith(f"{count}: ")
+    except UnwritableError:
         return
     assert len(words) == REGISTERS[kind]
     assert decode_value(compiled, words)[0] == count
