@@ -102,6 +102,17 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
 
     names_once: ClassVar = {"device": ("name", "a name that no other device has")}
 
+    def faults(self) -> Iterable[Fault]:
+        """A serial port that two devices want: a line has one owner."""
+        owners: dict[str, str] = {}
+        for index, device in enumerate(self.device):
+            path = getattr(device, "path", None)
+            if not isinstance(path, str):
+                continue
+            if path in owners:
+                yield Fault(f"device[{index}].path", path, f"a port that {owners[path]} does not own")
+            owners.setdefault(path, device.name)
+
 
 def read_settings(
     file: Path, *, more: Callable[[object], Iterable[Fault]] = lambda _: ()

@@ -23,12 +23,13 @@ from edge.recorder import Recorder
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor
 from simulators.devices.gnss import Receiver, gpsd_fed_by
 from simulators.devices.modbus import Unit, modbus_server
+from simulators.devices.modbus_rtu import rtu_line
 from simulators.devices.nmea import epoch, sky
 from simulators.devices.ups import Ups, nut_server
 from simulators.drives import Fix
 from simulators.processes import daemon, find_program, free_port, wait_for_port
 from wire.settings.gnss import GnssDevice
-from wire.settings.modbus import ModbusDevice, ModbusUnit
+from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, ModbusUnit
 from wire.settings.ups import UpsDevice
 from wire.status import GapCause
 
@@ -96,6 +97,20 @@ def test_modbus_device_that_was_away_is_read_within_one_pause(collector: Any) ->
         units = [Unit(1, "xy-md02", lambda _: 20.0)]
         return await recovery_s(
             driver, collector, lambda: modbus_server(units, now=now, port=port), cause=GapCause.BUS
+        )
+
+    assert asyncio.run(scenario()) < PAUSE_S + OWN_S
+
+
+def test_serial_adapter_that_was_pulled_out_is_read_within_one_pause(collector: Any, tmp_path: Path) -> None:
+    async def scenario() -> float:
+        path = tmp_path / "tty"
+        unit = ModbusUnit(address=1, profile="xy-md02", prefix="a")
+        settings = ModbusRtuDevice(name="bus", path=str(path), unit=[unit])
+        driver = ModbusDriver(settings, Given(time.monotonic_ns))
+        units = [Unit(1, "xy-md02", lambda _: 20.0)]
+        return await recovery_s(
+            driver, collector, lambda: rtu_line(units, now=now, path=path), cause=GapCause.BUS
         )
 
     assert asyncio.run(scenario()) < PAUSE_S + OWN_S

@@ -19,6 +19,7 @@ from edge.drivers.modbus.decode import (
     exponent_of,
     plan,
     refuse_block,
+    with_unit,
 )
 from wire.settings.modbus import REGISTERS, ProfileValue, ValueType
 from wire.status import PointKind, Status
@@ -261,3 +262,8 @@ def test_bit_is_a_state() -> None:
     coil = compile_value(value("bit", function=1, quantity="state", kind=PointKind.STATE))
     assert decode_value(coil, [1]) == (1, Status.GOOD)
     assert plan([value("bit", function=1), value("bit", function=1, register=1, point="w")], 0)[0].count == 2
+
+
+def test_count_is_shown_exactly_with_its_unit() -> None:
+    assert with_unit(-550, -2, "temperature") == "-5.50 °C"
+    assert with_unit(3, 0, "count") == "3"
