@@ -14,10 +14,12 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from edge.assembly import AssemblyError
 from edge.clock import TICK_NS, Rules
 from edge.control.outputs import Outputs
 from edge.crew import Crew
@@ -28,8 +30,9 @@ from edge.journal.room import Limits
 from edge.journal.sealer import Sealer
 from edge.recorder import Recorder
 from edge.reload import Read, Reload
+from edge.shutdown import Means, Shutdown, run_command
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
-from edge.tap import Describe, Tap
+from edge.tap import Describe, Seen, Tap
 from edge.timekeeper import Timekeeper, kernel_time
 from edge.uplink import Given as UplinkGiven
 from edge.uplink import Uplink
@@ -101,10 +104,19 @@ class Gateway:
         )
         self._data = folder / settings.gateway.data
         self._crew = Crew(settings, Given(world.monotonic_ns, self._data, self._timekeeper.reading))
+        self._shutdown = settings.shutdown and Shutdown(settings.shutdown, lambda: self._crew.layouts)
+        if self._shutdown and (faults := self._shutdown.faults()):
+            raise AssemblyError(faults)
 
     def settings_changed(self) -> None:
         """Have the settings read again and taken over."""
         self._settings_changed.set()
+
+    @property
+    def last_command(self) -> Sequence[str]:
+        """What is to be run after the gateway stopped for a shutdown; nothing after any other stop."""
+        asked = self._settings.shutdown
+        return asked.command if asked and self._shutdown and self._shutdown.agreed else ()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end with everything emitted journalled.
@@ -140,6 +152,9 @@ class Gateway:
                 reloading = tasks.create_task(
                     self._keep("settings", self._reloading(reload, tasks), recorder)
                 )
+                if self._shutdown:
+                    watch = partial(self._shutdown.run, self._means(journal, recorder, uplink, stop=stop))
+                    parts.append(tasks.create_task(self._keep("shutdown", watch, recorder)))
                 await stop.wait()
                 await _end([reloading])
                 await self._stop(parts, journal=journal, recorder=recorder, uplink=uplink)
@@ -177,6 +192,25 @@ class Gateway:
             memory_bytes_max=settings.memory_bytes_max,
         )
 
+    def _means(self, journal: Journal, recorder: Recorder, uplink: Uplink, *, stop: asyncio.Event) -> Means:
+        async def flush(seconds: float) -> None:
+            recorder.tick()
+            await journal.commit()
+            await uplink.drained(seconds)
+
+        return Means(tell=recorder.tell, flush=flush, stop=stop.set, now_s=self._world.now)
+
+    def _look(self, tap: Tap) -> Callable[[Seen], None]:
+        shutdown = self._shutdown
+        if not shutdown:
+            return tap
+
+        def look(item: Seen) -> None:
+            tap(item)
+            shutdown.look(item, self._world.now())
+
+        return look
+
     def _recorder(self, journal: Journal, tap: Tap) -> Recorder:
         return Recorder(
             journal,
@@ -187,7 +221,7 @@ class Gateway:
             points=self._crew.points,
             layouts=self._crew.layouts,
             late=self._crew.late,
-            look=tap,
+            look=self._look(tap),
         )
 
     def _uplink(self, journal: Journal, recorder: Recorder) -> Uplink:
@@ -286,6 +320,9 @@ async def serve(gateway: Gateway) -> None:
     loop.add_signal_handler(signal.SIGHUP, gateway.settings_changed)
     await gateway.run(stop)
     LOG.info("gateway stopped")
+    if gateway.last_command:
+        code = await run_command(gateway.last_command)
+        LOG.log(logging.ERROR if code else logging.INFO, "shutdown: the command ended with %s", code)
 
 
 def left_behind(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from wire.settings.gnss import GnssDevice
 from wire.settings.instrument import InstrumentDevice
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
 from wire.settings.osdp import OsdpDevice
+from wire.settings.shutdown import ShutdownSection
 from wire.settings.sysfs import SysfsDevice
 from wire.settings.ups import UpsDevice
 
@@ -98,6 +99,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     uplink: UplinkSection
     journal: JournalSection = JournalSection()
     clock: ClockSection = ClockSection()
+    shutdown: ShutdownSection | None = None
     device: Annotated[list[Device], Meta(min_length=1, max_length=64)]
 
     names_once: ClassVar = {"device": ("name", "a name that no other device has")}

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from wire.settings.base import DeviceName, Fault, Settings
-from wire.settings.modbus import PointPart
+from wire.settings.base import DeviceName, Fault, PointPart, Settings
 
 SysfsModel = Literal[
     "bme280",

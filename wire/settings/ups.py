@@ -5,8 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, field
 
-from wire.settings.base import DeviceName, Fault, Host, Port, Settings
-from wire.settings.modbus import PointPart
+from wire.settings.base import DeviceName, Fault, Host, PointPart, Port, Settings
 
 UpsPoint = Literal[
     "power",
