@@ -163,6 +163,7 @@ class ModbusLine(Settings, frozen=True, kw_only=True):
                 yield Fault(f"profile[{index}].name", profile.name, "a name that no profile of Heng has")
         profiles = {**shipped, **{profile.name: profile for profile in self.profile}}
         taken: set[str] = set()
+        owned: set[str] = set()
         for index, unit in enumerate(self.unit):
             found = profiles.get(unit.profile)
             if found is None:
@@ -172,9 +173,11 @@ class ModbusLine(Settings, frozen=True, kw_only=True):
             yield from _output_faults(unit, found, f"unit[{index}]")
             yield from _usage_faults(unit, found, f"unit[{index}]")
             names = {f"{unit.prefix}/{value.point}" for value in chosen_values(unit, found)}
-            if names & taken:
+            outputs = {f"{unit.prefix}/{own.output}" for own in unit.output}
+            if names & taken or outputs & owned:
                 yield Fault(f"unit[{index}].prefix", unit.prefix, "a prefix under which its names are free")
             taken |= names
+            owned |= outputs
 
 
 class ModbusDevice(ModbusLine, frozen=True, kw_only=True, tag_field="driver", tag="modbus"):

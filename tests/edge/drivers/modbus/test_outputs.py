@@ -263,6 +263,20 @@ def test_limits_of_a_unit_are_never_wider_than_the_profiles(own: dict[str, Any],
     assert [fault.path for fault in device_faults(settings)] == [path]
 
 
+def test_two_units_cannot_have_one_output() -> None:
+    values = [
+        {"point": point, "quantity": "temperature", "register": place} for place, point in enumerate("ab")
+    ]
+    made = msgspec.convert({**profile(), "value": values}, Profile)
+    own = [UnitOutput(output="setpoint")]
+    units = [
+        ModbusUnit(address=number, profile="ac", prefix="ac", points=[point], output=own)
+        for number, point in enumerate("ab", 1)
+    ]
+    settings = ModbusDevice(name="bus", host="localhost", unit=units, profile=[made])
+    assert [fault.path for fault in device_faults(settings)] == ["unit[1].prefix"]
+
+
 def test_limits_of_a_unit_narrow_those_of_the_profile() -> None:
     made = msgspec.convert(profile(step_max="2", apart_s=10, scale="0.1"), Profile)
     own = UnitOutput(output="setpoint", low=Decimal(18), high=Decimal(26), step_max=Decimal(1), apart_s=60.0)
