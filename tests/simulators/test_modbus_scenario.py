@@ -1,4 +1,4 @@
-"""A scenario with a serial line, devices that act on their room and a meter: its settings are those of a gateway."""
+"""A scenario with a serial line, an air conditioner and a meter: its settings are those of a gateway."""
 
 import asyncio
 import time

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -361,6 +362,16 @@ def test_probe_says_what_every_unit_answers(tmp_path: Path) -> None:
             assert re.search(r"b/temperature = -?\d+\.\d+ °C", good.answer), good.answer
 
     asyncio.run(scenario())
+
+
+def test_sample_of_a_serial_line_is_right() -> None:
+    file = Path(__file__).parents[4] / "edge" / "drivers" / "modbus" / "sample-rtu.toml"
+    (table,) = tomllib.loads(file.read_text(encoding="utf-8"))["device"]
+    settings, faults = check(table, ModbusRtuDevice)
+    assert settings is not None, faults
+    driver = ModbusDriver(settings, Given(time.monotonic_ns))
+    assert [output.name for output in driver.outputs] == ["room-1/ac/power", "room-1/ac/setpoint"]
+    assert "room-1/balance-supply/energy" in [point.name for point in driver.points]
 
 
 WRONG: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
