@@ -129,6 +129,18 @@ EVENTS = {
     "power_restored": mark("Power restored"),
     "power_unknown": mark("Power unknown"),
     "battery_low": mark("Battery low"),
+    "radio_step": mark("Step to recover a radio"),
+    "radio_failed": mark("Radio failed"),
+    "radio_recovered": mark("Radio recovered"),
+    "sensor_refused": mark("Sensor not believed"),
+    "sensor_restarted": mark("Sensor restarted"),
+    "counter_learned": mark("Counter of a sensor learned"),
+    "counter_reset": mark("Counter of a sensor reset"),
+    "button_used": mark("Button used"),
+    "dimmer_used": mark("Dimmer used"),
+    "zone_entered": mark("Entered the zone"),
+    "zone_dwelled": mark("Stayed in the zone"),
+    "zone_left": mark("Left the zone"),
 }
 STATE_WORDS = {
     "on": mark("on"),

@@ -132,7 +132,7 @@ class BlueZ:
         for adapter in self._air.adapters.values():
             adapter.scanning = False
             adapter.devices.clear()
-            if on:
+            if not on:
                 adapter.done("power")
         if on:
             await self._bus.request_name("org.bluez")
@@ -244,6 +244,8 @@ class BlueZ:
             raise _Refused("NotReady")
         if adapter.fault == "in_progress":
             raise _Refused("InProgress")
+        if adapter.fault == "stuck_stop":
+            return  # bluetoothd believes that the kernel scans already
         adapter.scanning = True
         adapter.devices.clear()
 
@@ -308,14 +310,14 @@ def make_sysfs(folder: Path, names: list[str]) -> Path:
 
 async def follow_usb(air: Air, top: Path) -> None:
     """Take adapters away and bring them back as their file `authorized` says, until cancelled."""
-    files = {
-        name: (top / "class" / "bluetooth" / name / "device").resolve().parent / "authorized"
-        for name in air.adapters
-    }
+    links = {name: top / "class" / "bluetooth" / name / "device" for name in air.adapters}
+    files = {name: link.resolve().parent / "authorized" for name, link in links.items() if link.exists()}
     while True:
         for name, file in files.items():
             wanted = file.read_text(encoding="ascii").strip() != "0"
-            adapter = air.adapters[name]
+            adapter = air.adapters.get(name)
+            if adapter is None:
+                continue
             if wanted and not adapter.present:
                 adapter.done("usb")
             adapter.present = wanted

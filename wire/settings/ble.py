@@ -111,14 +111,13 @@ class BleTag(Settings, frozen=True, kw_only=True):
     instance: Annotated[str, Meta(pattern=r"^[0-9a-f]{12}$(?!\n)")] | None = None
     """Of an Eddystone-UID beacon, in hex."""
 
-    @property
     def identity(self) -> tuple[object, ...]:
-        """What its advertisements say."""
+        """Return what its advertisements say."""
         return (self.uuid, self.major, self.minor, self.namespace, self.instance)
 
     def faults(self) -> Iterator[Fault]:
         """An identity that is neither of an iBeacon nor of an Eddystone-UID beacon."""
-        parts = tuple(part is not None for part in self.identity)
+        parts = tuple(part is not None for part in self.identity())
         if parts not in ((True, True, True, False, False), (False, False, False, True, True)):
             yield Fault("uuid", self.uuid, "uuid, major and minor, or namespace and instance")
 
@@ -181,7 +180,7 @@ class BleDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="bl
         for index, adapter in enumerate(self.adapters):
             if adapter in self.adapters[:index]:
                 yield Fault(f"adapters[{index}]", adapter, "each adapter once")
-        identities = [tag.identity for tag in self.tag]
+        identities = [tag.identity() for tag in self.tag]
         for index, identity in enumerate(identities):
             if identity in identities[:index]:
                 yield Fault(f"tag[{index}]", self.tag[index].name, "an identity that no other tag has")

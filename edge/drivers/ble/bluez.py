@@ -5,7 +5,7 @@ Scanning itself is bleak's (`radio`); this is what bleak does not offer. It deci
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,15 @@ from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import AuthError, DBusError
 
-_ADAPTER = "org.bluez.Adapter1"
+_ADAPTER, _DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
+_DATA = frozenset({"ManufacturerData", "ServiceData"})
 _RULES = (
     "type='signal',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',arg0='org.bluez.Adapter1'",
+    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',arg0='org.bluez.Device1'",
 )
+_NO_SERVICE = "org.freedesktop.DBus.Error.ServiceUnknown"
 BUS_FAULTS = (DBusError, AuthError, OSError, EOFError, TimeoutError)
 """What a lost or refusing D-Bus raises, in dbus-fast and through bleak."""
 
@@ -45,9 +48,12 @@ class Adapter:
 class Bluez:
     """A connection to the system's D-Bus; made by `bluez`."""
 
-    def __init__(self, bus: MessageBus, changed: Callable[[], None], *, timeout_s: float) -> None:
+    def __init__(
+        self, bus: MessageBus, changed: Callable[[], None], data: Callable[[], None], *, timeout_s: float
+    ) -> None:
         self._bus = bus
         self._changed = changed
+        self._data = data
         self._timeout_s = timeout_s
         self.lost = ""
         """Why a scan that runs now hears nothing any more; empty while nothing speaks against it."""
@@ -73,12 +79,21 @@ class Bluez:
         elif message.member == "InterfacesRemoved" and _ADAPTER in message.body[1]:
             if self._used and message.body[0] == self._used.path:
                 self._note(f"adapter {self._used.name} is gone")
-        elif message.member == "InterfacesAdded" and _ADAPTER in message.body[1]:
-            self._changed()
+        elif message.member == "InterfacesAdded":
+            self._added(message.body[1])
+        elif message.member == "PropertiesChanged" and message.body[0] == _DEVICE:
+            if _DATA & message.body[1].keys():
+                self._data()
         elif message.member == "PropertiesChanged" and message.body[0] == _ADAPTER:
             powered = message.body[1].get("Powered")
             if powered and not powered.value and self._used and message.path == self._used.path:
                 self._note(f"adapter {self._used.name} was switched off")
+
+    def _added(self, interfaces: Mapping[str, Mapping[str, Variant]]) -> None:
+        if _ADAPTER in interfaces:
+            self._changed()
+        if _DATA & interfaces.get(_DEVICE, {}).keys():
+            self._data()
 
     def _note(self, why: str) -> None:
         self.lost = why
@@ -94,7 +109,9 @@ class Bluez:
         except BUS_FAULTS as error:
             raise RadioError(f"D-Bus: {error}") from None
         if answer.message_type is MessageType.ERROR:
-            raise RadioError(f"{message.member}: {short(str(answer.error_name))}")
+            if answer.error_name == _NO_SERVICE:
+                raise RadioError("the Bluetooth service is not there")
+            raise RadioError(f"BlueZ says {short(str(answer.error_name))} to {message.member}")
         return answer
 
     async def adapters(self) -> list[Adapter]:
@@ -137,8 +154,14 @@ def short(name: str) -> str:
 
 
 @asynccontextmanager
-async def bluez(changed: Callable[[], None], *, timeout_s: float) -> AsyncIterator[Bluez]:
-    """Connect to the system's D-Bus while the context is open; `changed` is called at every change."""
+async def bluez(
+    changed: Callable[[], None], data: Callable[[], None] = lambda: None, *, timeout_s: float
+) -> AsyncIterator[Bluez]:
+    """Connect to the system's D-Bus while the context is open; `RadioError`.
+
+    `changed` is called when adapters or the service change; `data` when an advertisement brought data: bleak
+    gives a device's old data again when only its signal level was new.
+    """
     bus = MessageBus(bus_type=BusType.SYSTEM)
     try:
         try:
@@ -146,7 +169,7 @@ async def bluez(changed: Callable[[], None], *, timeout_s: float) -> AsyncIterat
                 await bus.connect()
         except BUS_FAULTS as error:
             raise RadioError(f"cannot connect to D-Bus: {error}") from None
-        one = Bluez(bus, changed, timeout_s=timeout_s)
+        one = Bluez(bus, changed, data, timeout_s=timeout_s)
         bus.add_message_handler(one.hear)
         for rule in _RULES:
             await one.call(

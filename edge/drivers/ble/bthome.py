@@ -127,7 +127,8 @@ class BtHomeSensor(Sensor):
                 await stream.emit(counts, at_ns, emit)
         for press in packet.presses if presses else ():
             if press.action != "none":
-                await self._tell(f"{press.name}_used", _press_data(press), at_ns=at_ns, emit=emit)
+                kind = "button_used" if press.name == "button" else "dimmer_used"
+                await self._tell(kind, _press_data(press), at_ns=at_ns, emit=emit)
 
 
 def _count(field: Field) -> int:

@@ -25,7 +25,6 @@ from wire.settings.ble import BleDevice, BleSensor
 from wire.status import GapCause
 
 LOOK_S = 0.25
-PROBE_S = 30.0
 SYSFS = Path("/sys")
 
 
@@ -53,6 +52,7 @@ class BleDriver:
             for sensor in settings.sensor
         }
         self._tags = Tags(settings)
+        self._candidates = Candidates(device=settings.name, now_tick=lambda: ticks(given.monotonic_ns()))
 
     @property
     def name(self) -> str:
@@ -94,20 +94,19 @@ class BleDriver:
         )
 
     async def _consume(self, radio: Radio, emit: Emitter) -> None:
-        candidates = Candidates(emit, device=self.name, now_tick=lambda: ticks(self._monotonic_ns()))
         look_ns = 0
         while True:
             for item in await radio.next(LOOK_S):
                 if isinstance(item, Deaf):
                     await self._tags.deaf(item.from_ns, item.to_ns, emit)
                 else:
-                    await self._heard(item, candidates, emit)
+                    await self._heard(item, emit)
             now_ns = self._monotonic_ns()
             if now_ns >= look_ns:
                 look_ns = now_ns + int(LOOK_S * 1e9)
                 await self._look(radio, now_ns, emit)
 
-    async def _heard(self, heard: Heard, candidates: Candidates, emit: Emitter) -> None:
+    async def _heard(self, heard: Heard, emit: Emitter) -> None:
         sensor = self._sensors.get(heard.address)
         if sensor is not None:
             await sensor.heard(heard, emit)
@@ -115,11 +114,11 @@ class BleDriver:
         if beacon is not None and beacon in self._tags:
             await self._tags.heard(beacon, heard.at_ns, heard.rssi, emit=emit)
         elif sensor is None and self._settings.candidates:
-            await tell_stranger(heard, candidates)
+            await tell_stranger(heard, self._candidates, emit)
 
     async def _look(self, radio: Radio, now_ns: int, emit: Emitter) -> None:
         for sensor in self._sensors.values():
-            await sensor.look(now_ns, radio.trouble, emit)
+            await sensor.look(now_ns, radio, emit)
         if radio.trouble:
             await self._tags.silent(now_ns, radio.trouble, emit)
         else:
@@ -127,6 +126,7 @@ class BleDriver:
 
     async def probe(self) -> Sequence[ProbeLine]:
         """Listen for every sensor and tag for half a minute at most; tell who was heard and how strongly."""
+        listen_s = self._timings.probe_s
         missing: dict[object, str] = {address: f"sensor {address}" for address in self._sensors}
         missing |= {beacon_of(tag): f"tag {tag.name}" for tag in self._settings.tag}
         found: list[ProbeLine] = []
@@ -138,8 +138,8 @@ class BleDriver:
                     found.append(ProbeLine(f"{self.name}: {what}", ok=True, answer=f"{heard.rssi} dBm"))
             return not missing
 
-        error, anybody = await self._radio().probe(PROBE_S, want)
-        answer = error or ("hears" if anybody else f"heard nobody for {PROBE_S:.0f} s")
+        error, anybody = await self._radio().probe(listen_s, want)
+        answer = error or ("hears" if anybody else f"heard nobody for {listen_s:.0f} s")
         lost = [
             ProbeLine(f"{self.name}: {what}", ok=False, answer="was not heard") for what in missing.values()
         ]

@@ -32,6 +32,10 @@ class Timings:
     """Between two steps."""
     longest_pause_s: float = 8.0
     """Between two climbs, when all steps have failed."""
+    alarm_s: float = 30.0
+    """An alarm is due when every step was tried and so much time has passed."""
+    probe_s: float = 30.0
+    """So long does a probe listen for those who were not heard."""
 
 
 class Ladder:
@@ -95,5 +99,5 @@ class Quiet:
         """Return how long nothing may be heard now."""
         if not recovering:
             return self._patience_s
-        usual_s = self._patience_s / 2 if self._gap_s is None else 3 * self._gap_s
+        usual_s = 0.4 * self._patience_s if self._gap_s is None else 3 * self._gap_s
         return max(self._settle_s, min(self._patience_s, usual_s))

@@ -68,6 +68,9 @@ class Radio:
         self._adapter: Adapter | None = None
         self._avoid = ""
         self._deaf_from_ns: int | None = monotonic_ns()
+        self._data_ns: int | None = None
+        self._bleak_ns: int | None = None
+        self._alarmed = False
         self.heard_ns = monotonic_ns()
         """When anybody was heard last (at the beginning: when the radio was made)."""
         self.trouble = ""
@@ -94,7 +97,7 @@ class Radio:
 
     def _start(self) -> None:
         self.heard_ns = self._monotonic_ns()
-        self._deaf_from_ns, self.trouble = self.heard_ns, ""
+        self._deaf_from_ns, self.trouble, self._alarmed = self.heard_ns, "", False
         self._ladder.down()
         self._quiet.broken()
 
@@ -103,7 +106,7 @@ class Radio:
     async def _listen(self, emit: Emitter) -> str:
         """Listen until something is wrong; return what."""
         try:
-            async with bluez(self._stir.set, timeout_s=self._timings.call_s) as service:
+            async with bluez(self._stir.set, self._data_came, timeout_s=self._timings.call_s) as service:
                 adapter = self._choose(await service.adapters())
                 self._adapter = adapter
                 if not adapter.powered:
@@ -124,6 +127,7 @@ class Radio:
 
     @asynccontextmanager
     async def _scan(self, adapter: Adapter) -> AsyncIterator[None]:
+        self._data_ns = self._bleak_ns = None
         scanner = BleakScanner(
             self._hear, bluez={"adapter": adapter.name, "filters": {"DuplicateData": True}}
         )
@@ -162,13 +166,8 @@ class Radio:
         """Take one advertisement from bleak; without data it is none of a sensor, a tag or a phone."""
         if advert.rssi == _NOT_HEARD or not (advert.manufacturer_data or advert.service_data):
             return
-        now_ns = self._monotonic_ns()
-        if self._deaf_from_ns is not None:
-            self._queue.append(Deaf(self._deaf_from_ns, now_ns))
-            self._deaf_from_ns = None
-            self._stir.set()
-        self._quiet.heard(now_ns)
-        self.heard_ns = now_ns
+        now_ns = self._bleak_ns = self._monotonic_ns()
+        self._alive()
         properties = advert.platform_data[1]
         heard = Heard(
             address=device.address.upper(),
@@ -180,6 +179,23 @@ class Radio:
         )
         self._queue.append(heard)
         self._filled.set()
+
+    def _data_came(self) -> None:
+        """Take note that an advertisement brought data."""
+        self._data_ns = self._monotonic_ns()
+        if self._deaf_from_ns is None:
+            self._quiet.heard(self._data_ns)
+        self._alive()
+
+    def _alive(self) -> None:
+        """The radio hears when BlueZ got data in this scan, and bleak passes them on."""
+        if self._data_ns is None or self._bleak_ns is None:
+            return
+        self.heard_ns = min(self._data_ns, self._bleak_ns)
+        if self._deaf_from_ns is not None:
+            self._queue.append(Deaf(self._deaf_from_ns, self.heard_ns))
+            self._deaf_from_ns = None
+            self._stir.set()
 
     # --- the ladder ------------------------------------------------------------------------------------
 
@@ -196,8 +212,10 @@ class Radio:
             outcome = await self._take(step)
             if not self._ladder.climbs:
                 await self._tell("radio_step", {**data, "step": step.value, "outcome": outcome}, emit)
-        elif self._ladder.climbs == 1:
-            await self._tell("radio_failed", {**data, "away_ms": self._away_ms()}, emit)
+        away_ms = (self._monotonic_ns() - self._deaf_from_ns) // 1_000_000
+        if self._ladder.climbs and not self._alarmed and away_ms >= self._timings.alarm_s * 1000:
+            self._alarmed = True
+            await self._tell("radio_failed", {**data, "away_ms": away_ms}, emit)
         await asyncio.sleep(self._ladder.pause_s())
 
     async def _take(self, step: Step) -> str:
@@ -269,12 +287,9 @@ class Radio:
             "step": step.value if step else "",
             "reason": self.trouble,
         }
-        self.trouble = ""
+        self.trouble, self._alarmed = "", False
         self._ladder.down()
         await self._tell("radio_recovered", data, emit)
-
-    def _away_ms(self) -> int:
-        return (self._monotonic_ns() - self.heard_ns) // 1_000_000
 
     async def _tell(self, kind: str, data: dict[str, Scalar], emit: Emitter) -> None:
         await emit.event(Event(kind, self._settings.name, ticks(self._monotonic_ns()), data))
@@ -288,7 +303,7 @@ class Radio:
         """
         self._start()
         try:
-            async with bluez(self._stir.set, timeout_s=self._timings.call_s) as service:
+            async with bluez(self._stir.set, self._data_came, timeout_s=self._timings.call_s) as service:
                 adapter = self._choose(await service.adapters())
                 async with self._scan(adapter), asyncio.timeout(listen_s):
                     while True:

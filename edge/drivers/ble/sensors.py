@@ -5,6 +5,7 @@ Each format derives from `Sensor` and says which advertisements bring a new meas
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 from edge.driver import Emitter, ticks
 from edge.drivers.ble.decode import Heard
@@ -18,6 +19,15 @@ TOLD_AGAIN_NS = 600 * 10**9
 MS = 1_000_000
 
 
+class RadioState(Protocol):
+    """What a sensor has to know of the radio."""
+
+    trouble: str
+    """Why nobody is heard; empty while all is well."""
+    heard_ns: int
+    """When anybody was heard last."""
+
+
 class Stream:
     """Points that are read together: when they are due, and whether they are silent."""
 
@@ -27,7 +37,7 @@ class Stream:
         self.names = [point.name for point in points]
         self.layout: Layout = make_layout(self.names, [point.exponent for point in points])
         self._due_ms = due_ms
-        self._due_ns = 0
+        self._due_ns: int | None = None
         self._read_ns = 0
         self._tick = -1
         self.silent = False
@@ -36,11 +46,11 @@ class Stream:
 
     def begin(self, now_ns: int) -> None:
         """A run begins."""
-        self._due_ns, self._read_ns, self.silent, self.before = 0, now_ns, False, None
+        self._due_ns, self._read_ns, self.silent, self.before = None, now_ns, False, None
 
     def is_due(self, now_ns: int) -> bool:
         """Whether a new measurement is taken now."""
-        return now_ns >= self._due_ns
+        return self._due_ns is None or now_ns >= self._due_ns
 
     async def emit(self, counts: Sequence[int | None], at_ns: int, emit: Emitter) -> None:
         """Emit a reading; None becomes absent, with the device's invalid pattern as the reason."""
@@ -50,8 +60,9 @@ class Stream:
         self._tick, self._read_ns, self.silent, self.before = tick, at_ns, False, counts
         if self._due_ms is not None:
             period_ns = self._due_ms * MS
-            late = at_ns - self._due_ns >= period_ns
-            self._due_ns = at_ns + period_ns if late else self._due_ns + period_ns
+            due_ns = self._due_ns
+            on_time = due_ns is not None and at_ns - due_ns < period_ns
+            self._due_ns = period_ns + (due_ns if due_ns is not None and on_time else at_ns)
         flags = [(place, int(Status.INVALID)) for place, count in enumerate(counts) if count is None]
         await emit.poll(Poll(self.layout.id, tick, list(counts), flags))
 
@@ -95,19 +106,21 @@ class Sensor(ABC):
         self._heard_ns = heard.at_ns
         await self._take(heard, emit)
 
-    async def look(self, now_ns: int, trouble: str, emit: Emitter) -> None:
-        """Say which points are silent; `trouble` is what is wrong with the radio."""
+    async def look(self, now_ns: int, radio: RadioState, emit: Emitter) -> None:
+        """Say which points are silent."""
         for stream in self.streams:
             limit_s = stream.overdue_s(now_ns)
             if limit_s is None:
                 continue
             stream.silent = True
-            cause, reason = self._why(now_ns, limit_s, trouble)
+            cause, reason = self._why(now_ns, limit_s, radio)
             await emit.silent(stream.names, cause=cause, reason=reason, tick=ticks(now_ns))
 
-    def _why(self, now_ns: int, limit_s: float, trouble: str) -> tuple[GapCause, str]:
-        if trouble:
-            return GapCause.RADIO, trouble
+    def _why(self, now_ns: int, limit_s: float, radio: RadioState) -> tuple[GapCause, str]:
+        if radio.trouble:
+            return GapCause.RADIO, radio.trouble
+        if now_ns - radio.heard_ns > limit_s * 1e9:
+            return GapCause.RADIO, f"nothing was heard for {limit_s:.1f} s"
         if self._heard_ns is None or now_ns - self._heard_ns > limit_s * 1e9:
             return GapCause.RADIO, f"the sensor was not heard for {limit_s:.1f} s"
         if self._refused:

@@ -5,6 +5,7 @@ never the member. A random address is told whole only when it is the fixed one o
 """
 
 from edge.candidates import Candidates
+from edge.driver import Emitter
 from edge.drivers.ble.decode import (
     BTHOME_UUID,
     RUUVI_COMPANY,
@@ -18,18 +19,18 @@ from wire.messages import Scalar
 _STATIC = 0xC0
 
 
-async def tell_stranger(heard: Heard, candidates: Candidates) -> None:
+async def tell_stranger(heard: Heard, candidates: Candidates, emit: Emitter) -> None:
     """Tell a candidate, if this is one."""
     beacon = read_beacon(heard)
     data: dict[str, Scalar] = {"rssi": heard.rssi}
     if beacon is not None:
-        await candidates.seen(f"{beacon.format} {beacon.family}", {"format": beacon.format, **data})
+        await candidates.seen(emit, f"{beacon.format} {beacon.family}", {"format": beacon.format, **data})
         return
     format_ = _sensor_format(heard)
     if format_ is not None:
         fixed = not heard.random or is_static(heard.address)
         address = heard.address if fixed else shortened(heard.address)
-        await candidates.seen(address, {"format": format_, **data})
+        await candidates.seen(emit, address, {"format": format_, **data})
 
 
 def _sensor_format(heard: Heard) -> str | None:

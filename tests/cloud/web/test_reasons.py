@@ -22,6 +22,7 @@ ROOTS = {
     "ReportError",
     "JournalDamagedError",
     "OutputError",
+    "RadioError",
 }
 """What is said when these are raised becomes a reason."""
 TELLING = {"Gap", "Stretch", "Tombstone", "as_text", "_unavailable", "_bury", "_rebuild", "silent"}

@@ -1,0 +1,232 @@
+"""The driver with real bleak, a real dbus-daemon and the BlueZ of the simulators."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from edge.drivers.ble.ladder import Ladder, Quiet, Step, Timings
+from simulators.devices import adverts
+from simulators.devices.bluez import Adapter, Transmitter
+from wire.settings.base import SettingsError
+from wire.settings.ble import BlePresence, BleSensor, BleTag
+from wire.status import GapCause
+
+MAC, BTHOME_MAC = "CB:B8:33:4C:88:4F", "54:48:E6:8F:80:A5"
+UUID = "f7826da6-4fa2-4e98-8024-bc5b71e0893e"
+KEY = bytes(range(16))
+IMPATIENT = Timings(
+    call_s=0.5, settle_s=0.3, power_off_s=0.05, usb_off_s=0.1, pause_s=0.05, longest_pause_s=0.5, alarm_s=0.5
+)
+
+
+def kinds(collector: Any) -> list[str]:
+    return [event.kind for event in collector.events]
+
+
+@pytest.mark.requirement("G-3.6")
+def test_one_scan_serves_sensors_tags_and_candidates(collector: Any, run_until: Any, lab: Any) -> None:
+    counter = 0
+
+    def sealed() -> adverts.Advert:
+        nonlocal counter
+        counter += 1
+        objects = bytes.fromhex("016402ca09")
+        return adverts.sealed_bthome(objects, key=KEY, counter=counter, mac=BTHOME_MAC)
+
+    async def scenario() -> None:
+        async with lab() as here:
+            folder = here.folder / "ble"
+            folder.mkdir()
+            (folder / "room.key").write_text(KEY.hex(), encoding="ascii")
+            badge = adverts.ibeacon(UUID, 1, 2)
+            here.air.transmitters += [
+                Transmitter(BTHOME_MAC, sealed, 0.1),
+                Transmitter("C0:00:00:00:00:01", lambda: badge, 0.1, rssi=-55, random=True),
+                Transmitter("C0:00:00:00:00:02", lambda: adverts.ruuvi(1, mac=MAC), 0.1, random=True),
+                Transmitter("5E:00:00:00:00:03", adverts.phone, 0.1, random=True),
+            ]
+            sensors = [
+                BleSensor(prefix="room", address=MAC, format="ruuvi", period_ms=200, points=["temperature"]),
+                BleSensor(
+                    prefix="door",
+                    address=BTHOME_MAC,
+                    format="bthome",
+                    period_ms=200,
+                    points=["battery", "temperature"],
+                    key_file="room.key",
+                ),
+            ]
+            driver = here.driver(
+                sensor=sensors,
+                tag=[BleTag(name="badge-12", kind="badge", uuid=UUID, major=1, minor=2)],
+                presence=BlePresence(enter_s=0.5, leave_s=1, period_ms=1000),
+            )
+            layouts = [layout.id for layout in driver.layouts]
+            assert len(layouts) == 4
+            wanted = {"candidate_seen", "counter_learned", "zone_entered"}
+            await run_until(
+                driver,
+                collector,
+                lambda: (
+                    wanted <= set(kinds(collector)) and all(len(collector.of(one)) > 2 for one in layouts)
+                ),
+            )
+            temperature, battery = collector.of(layouts[0]), collector.of(layouts[1])
+            assert {poll.counts[0] for poll in temperature} == {21_005}
+            assert {poll.counts[0] for poll in battery} == {100}
+            assert set(kinds(collector)) == wanted
+            seen = [event.subject for event in collector.events if event.kind == "candidate_seen"]
+            assert seen == ["C0:00:00:00:00:02"]
+            assert here.air.calls.count("hci0 StartDiscovery") == 1
+
+    asyncio.run(scenario())
+
+
+def test_cancelled_driver_stops_its_scan(collector: Any, run_until: Any, lab: Any) -> None:
+    async def scenario() -> None:
+        async with lab() as here:
+            await run_until(here.driver(), collector, lambda: collector.polls)
+            assert not here.air.adapters["hci0"].scanning
+            assert here.air.calls[-2:] == ["hci0 StopDiscovery", "hci0 SetDiscoveryFilter"]
+            before = {task.get_name() for task in asyncio.all_tasks()}
+            await run_until(here.driver(), collector, lambda: len(collector.polls) > 3)
+            assert len(asyncio.all_tasks()) == len(before)
+
+    asyncio.run(scenario())
+
+
+def test_silent_sensor_and_silent_radio_have_different_reasons(
+    collector: Any, run_until: Any, lab: Any
+) -> None:
+    async def scenario() -> None:
+        async with lab() as here:
+            here.air.transmitters.append(Transmitter("5E:00:00:00:00:03", adverts.phone, 0.1, random=True))
+            driver = here.driver()
+            await run_until(driver, collector, lambda: collector.polls)
+            del here.air.transmitters[0]
+            await run_until(driver, collector, lambda: collector.silences)
+            reason = "the sensor was not heard for 0.6 s"
+            assert collector.silences == [(("room/temperature", "room/sequence"), GapCause.RADIO, reason)]
+            here.air.adapters["hci0"].fault = "in_progress"
+            await run_until(driver, collector, lambda: len(collector.silences) > 1)
+            assert collector.silences[1][1:] == (
+                GapCause.RADIO,
+                "adapter hci0: BlueZ says InProgress",
+            )
+
+    asyncio.run(scenario())
+
+
+def test_radio_that_stays_dead_raises_one_alarm(collector: Any, run_until: Any, lab: Any) -> None:
+    async def scenario() -> None:
+        async with lab() as here:
+            here.air.adapters["hci0"].fault = "gone"
+            driver = here.driver(timings=IMPATIENT)
+            await run_until(driver, collector, lambda: "radio_failed" in kinds(collector))
+            steps = [event.data["step"] for event in collector.events if event.kind == "radio_step"]
+            assert steps == [step.value for step in Step]
+            assert collector.events[-1].data["reason"] == "there is no Bluetooth adapter"
+            collector.events.clear()
+            running = asyncio.create_task(driver.run(collector))
+            await asyncio.sleep(4)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            assert kinds(collector) == ["radio_step"] * 4 + ["radio_failed"]
+
+    asyncio.run(scenario())
+
+
+def test_adapter_is_chosen_by_name_or_address(collector: Any, run_until: Any, lab: Any) -> None:
+    async def scenario() -> None:
+        async with lab(adapters=3) as here:
+            for wanted, name in ((["hci2", "hci1"], "hci2"), (["00:1A:7D:DA:71:01"], "hci1"), ([], "hci0")):
+                here.air.calls.clear()
+                collector.polls.clear()
+                await run_until(here.driver(adapters=wanted), collector, lambda: collector.polls)
+                assert f"{name} StartDiscovery" in here.air.calls
+
+    asyncio.run(scenario())
+
+
+def test_probe_says_who_is_heard(lab: Any) -> None:
+    async def scenario() -> None:
+        async with lab() as here:
+            other = BleSensor(prefix="x", address=BTHOME_MAC, format="bthome", points=["battery"])
+            own = BleSensor(prefix="room", address=MAC, format="ruuvi")
+            lines = await here.driver(sensor=[own, other]).probe()
+            assert [(line.what, line.ok, line.answer) for line in lines] == [
+                ("ble: radio", True, "hears"),
+                (f"ble: sensor {MAC}", True, "-60 dBm"),
+                (f"ble: sensor {BTHOME_MAC}", False, "was not heard"),
+            ]
+            here.air.adapters["hci0"].fault = "gone"
+            await asyncio.sleep(0.1)
+            (radio, sensor) = await here.driver().probe()
+            assert (radio.ok, radio.answer) == (False, "there is no Bluetooth adapter")
+            assert not sensor.ok
+
+    asyncio.run(scenario())
+
+
+def test_machine_without_a_bus_is_told(collector: Any, run_until: Any, lab: Any) -> None:
+    async def scenario() -> None:
+        async with lab() as here:
+            driver = here.driver(timings=IMPATIENT)
+        await run_until(driver, collector, lambda: "radio_failed" in kinds(collector))
+        assert str(collector.events[-1].data["reason"]).startswith("cannot connect to D-Bus: ")
+
+    asyncio.run(scenario())
+
+
+def test_points_that_bthome_does_not_have_are_named(lab: Any) -> None:
+    async def scenario() -> None:
+        async with lab() as here:
+            sensor = BleSensor(prefix="x", address=BTHOME_MAC, format="bthome", points=["battery", "mass"])
+            with pytest.raises(SettingsError, match=r"sensor\[0\].points\[1\]: 'mass': expected one of"):
+                here.driver(sensor=[sensor])
+
+    asyncio.run(scenario())
+
+
+# --- the ladder, without a radio ------------------------------------------------------------------------
+
+
+def test_ladder_tries_every_step_and_then_pauses_longer() -> None:
+    ladder = Ladder(Timings(pause_s=0.5, longest_pause_s=8))
+    assert [ladder.up() for _ in range(5)] == [*Step, None]
+    pauses = []
+    for _ in range(6):
+        pauses.append(ladder.pause_s())
+        while ladder.up() is not None:
+            assert ladder.pause_s() == 0.5
+    assert pauses == [1, 2, 4, 8, 8, 8]
+    ladder.down()
+    assert (ladder.climbs, ladder.last, ladder.pause_s()) == (0, None, 0.5)
+
+
+def test_silence_that_is_normal_here_is_learned() -> None:
+    quiet = Quiet(patience_s=180, settle_s=4)
+    assert (quiet.allowed_s(recovering=False), quiet.allowed_s(recovering=True)) == (180, 72)
+    for second in range(0, 300, 20):
+        quiet.heard(second * 10**9)
+    assert quiet.allowed_s(recovering=True) == 60
+    quiet.broken()
+    quiet.heard(10**13)
+    for step in range(1, 400):
+        quiet.heard(10**13 + step * 10**8)
+    assert quiet.allowed_s(recovering=True) == 4
+
+
+def test_adapter_on_no_usb_cannot_be_re_enumerated(collector: Any, run_until: Any, lab: Any) -> None:
+    async def scenario() -> None:
+        async with lab() as here:
+            here.air.adapters = {"hci7": Adapter("00:1A:7D:DA:71:77", fault="deaf")}
+            driver = here.driver(adapters=["hci7"], timings=IMPATIENT)
+            await run_until(driver, collector, lambda: "radio_failed" in kinds(collector))
+            told = {event.data.get("step"): event.data.get("outcome") for event in collector.events}
+            assert told["reenumeration"] == "the adapter is on no USB"
+            assert told["second_adapter"] == "there is no other adapter"
+            assert told["power_cycle"] == "done"
+
+    asyncio.run(scenario())
