@@ -14,10 +14,13 @@ from wire.settings.ble import BleDevice
 from wire.settings.check import check
 from wire.settings.gateway import Device, GatewaySettings
 from wire.settings.gnss import GnssDevice
+from wire.settings.gpio import GpioDevice, WiegandDevice
 from wire.settings.instrument import InstrumentDevice
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, ModbusUnit, Profile
 from wire.settings.osdp import OsdpDevice
+from wire.settings.senml import SenmlDevice
 from wire.settings.sysfs import SysfsDevice
+from wire.settings.terminal import TerminalDevice
 from wire.settings.ups import UpsDevice
 
 _CLASSES: Mapping[type[Device], tuple[str, str]] = {
@@ -29,6 +32,10 @@ _CLASSES: Mapping[type[Device], tuple[str, str]] = {
     SysfsDevice: ("edge.drivers.sysfs.driver", "SysfsDriver"),
     OsdpDevice: ("edge.drivers.osdp.driver", "OsdpDriver"),
     BleDevice: ("edge.drivers.ble.driver", "BleDriver"),
+    GpioDevice: ("edge.drivers.gpio.driver", "GpioDriver"),
+    WiegandDevice: ("edge.drivers.wiegand.driver", "WiegandDriver"),
+    TerminalDevice: ("edge.drivers.terminal.driver", "TerminalDriver"),
+    SenmlDevice: ("edge.drivers.senml.driver", "SenmlDriver"),
 }
 """Settings -> module and class that drive such a device; called with the settings and `Given`."""
 _KINDS = {str(kind.__struct_config__.tag): kind for kind in _CLASSES}

@@ -6,7 +6,7 @@ nothing about rights. Card formats: HID, "Understanding Card Data Formats" (H103
 
 import hmac
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -35,8 +35,9 @@ class Credential:
 
     @property
     def masked(self) -> str:
-        """What may be shown: the end of the number."""
-        return "…" + (self.number[-_SHOWN:] if len(self.number) >= _SHOWN_FROM else "")
+        """What may be shown: the end of the number, and nothing of a PIN."""
+        shown = self.kind != "pin" and len(self.number) >= _SHOWN_FROM
+        return "…" + (self.number[-_SHOWN:] if shown else "")
 
     def token(self, key: bytes) -> str:
         """Return the keyed hash (HMAC-SHA256, first 16 bytes, hexadecimal) by which it is known elsewhere."""
@@ -46,6 +47,21 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"Credential({self.kind} {self.format} {self.masked})"
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A credential at a reader, for rooms of this process; shows no number in its repr."""
+
+    reader: str
+    """As in events: the subject of the reader."""
+    credential: Credential
+    at_ns: int
+    """Monotonic."""
+
+
+Listener = Callable[[Presented], None]
+"""Called in the loop, one after the other; must not block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,11 @@ def frame_of(card_format: CardFormat, number: int, facility: int = 0) -> int:
         if not parity.holds(value, bits):
             value |= 1 << (bits - 1 - place)
     return value
+
+
+def key_id(key: bytes) -> str:
+    """Return by what a key is known beside its tokens; it tells nothing of the key."""
+    return hmac.digest(key, b"credential key id", "sha256").hex()[:16]
 
 
 def load_key(folder: Path) -> bytes:

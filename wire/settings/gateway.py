@@ -16,11 +16,14 @@ from wire.settings.base import Fault, Host, Port, Settings
 from wire.settings.ble import BleDevice
 from wire.settings.check import check
 from wire.settings.gnss import GnssDevice
+from wire.settings.gpio import GpioDevice, WiegandDevice, pins_shared
 from wire.settings.instrument import InstrumentDevice
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
 from wire.settings.osdp import OsdpDevice
+from wire.settings.senml import SenmlDevice
 from wire.settings.shutdown import ShutdownSection
 from wire.settings.sysfs import SysfsDevice
+from wire.settings.terminal import TerminalDevice
 from wire.settings.ups import UpsDevice
 
 Device = (
@@ -32,6 +35,10 @@ Device = (
     | OsdpDevice
     | BleDevice
     | InstrumentDevice
+    | GpioDevice
+    | WiegandDevice
+    | TerminalDevice
+    | SenmlDevice
 )
 ClockSource = Literal["system", "gnss", "hub"]
 
@@ -105,7 +112,8 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     names_once: ClassVar = {"device": ("name", "a name that no other device has")}
 
     def faults(self) -> Iterable[Fault]:
-        """A serial port that two devices want: a line has one owner."""
+        """A serial port or a pin that two devices want: each has one owner."""
+        yield from pins_shared(self.device)
         owners: dict[str, str] = {}
         for index, device in enumerate(self.device):
             path = getattr(device, "path", None)

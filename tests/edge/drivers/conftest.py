@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from edge.driver import DeviceUnavailable, Driver, TimeHint
+from simulators.rpi_gpio import environment
 from wire.messages import Event, Poll, Position
 from wire.status import GapCause
 
@@ -125,3 +126,14 @@ def daemon_folder() -> Iterator[Path]:
     """A folder with a short path (sockets lie in it) that is closed to others."""
     with TemporaryDirectory(prefix="heng-test-") as name:
         yield Path(name)
+
+
+@pytest.fixture
+def pins_folder(daemon_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a simulated board keeps its pins; `RPi.GPIO` is that board's in this test."""
+    for name, value in environment(daemon_folder).items():
+        if name == "PYTHONPATH":
+            monkeypatch.syspath_prepend(value)
+        else:
+            monkeypatch.setenv(name, value)
+    return daemon_folder

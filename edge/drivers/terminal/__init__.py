@@ -1,0 +1,1 @@
+"""Access terminals (face, fingerprint, QR code) that post their events over HTTP."""

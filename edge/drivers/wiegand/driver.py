@@ -1,0 +1,218 @@
+"""Listens to the two wires of a card reader and tells cards and PINs, numbers left out.
+
+Wiegand goes one way and in clear: nothing can be asked of the reader, and it cannot be seen whether it is
+the one that was fitted. What frames are is in `decode`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from edge.credential import Credential, CredentialError, Listener, Presented, key_id, load_key
+from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.drivers.gpio.pins import Edges, Pins, open_pins
+from edge.drivers.osdp.pins import Dropped, PinPad
+from edge.drivers.wiegand.decode import Frame, Key, Line, Noise, pulse, read, silent
+from wire.layouts import make_layout
+from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
+from wire.settings.gpio import WiegandDevice
+from wire.status import GapCause, PointKind
+
+_POINTS = ("line", "frames", "unreadable")
+_STATES = {"0": "low", "1": "idle"}
+CHECK_NS = 1_000_000_000
+"""How often the wires are looked at: both are high while nothing is sent."""
+
+
+class WiegandDriver:
+    """One `[[device]]` with driver = "wiegand". Implements `edge.driver.Driver`."""
+
+    def __init__(self, settings: WiegandDevice, given: Given) -> None:
+        self._settings = settings
+        self._given = given
+        self._points = [_declare(settings, point) for point in _POINTS]
+        self._layout = make_layout([point.name for point in self._points], [0] * len(_POINTS))
+        self._listeners: list[Listener] = []
+
+    @property
+    def name(self) -> str:
+        """The device's name in the settings."""
+        return self._settings.name
+
+    @property
+    def points(self) -> Sequence[PointDeclaration]:
+        """Whether the wires are idle, and how many frames came."""
+        return self._points
+
+    @property
+    def layouts(self) -> Sequence[Layout]:
+        """One layout of all points."""
+        return [self._layout]
+
+    @property
+    def late(self) -> GapCause:
+        """The gateway, which looks at its own pins."""
+        return GapCause.GATEWAY
+
+    def listen(self, listener: Listener) -> None:
+        """Have every card and PIN given to `listener`, in the loop, before it is journalled."""
+        self._listeners.append(listener)
+
+    async def run(self, emit: Emitter) -> None:
+        """Listen until cancelled; `DeviceUnavailable` when pins or the credentials' key cannot be had."""
+        settings = self._settings
+        try:
+            key = await asyncio.to_thread(load_key, self._given.folder)
+        except CredentialError as error:
+            raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
+        pins = open_pins()
+        # A pulse is over long before anybody could look: that it fell is all there is to know.
+        edges = Edges(self._given.monotonic_ns, lambda _: 0)
+        wires = (settings.d0_pin, settings.d1_pin)
+        try:
+            for pin in wires:
+                pins.be_input(pin, settings.pull)
+            with pins.watched(wires, edges, falling=True):
+                await _Run(self, pins, edges, emit=emit, key=key).listen()
+        finally:
+            for pin in wires:
+                pins.release(pin)
+
+    async def probe(self) -> Sequence[ProbeLine]:
+        """Look at the wires once."""
+        settings = self._settings
+        what = f"{self.name}: Wiegand on pins {settings.d0_pin} and {settings.d1_pin}"
+        try:
+            pins = open_pins()
+            levels = []
+            for pin in (settings.d0_pin, settings.d1_pin):
+                pins.be_input(pin, settings.pull)
+                levels.append(pins.read(pin))
+                pins.release(pin)
+        except DeviceUnavailable as error:
+            return [ProbeLine(what, ok=False, answer=error.reason)]
+        idle = levels == [1, 1]
+        answer = "idle" if idle else "a wire is low: no power at the reader, or the wires are swapped or cut"
+        return [ProbeLine(what, ok=idle, answer=answer)]
+
+    # --- what a run needs ------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> WiegandDevice:
+        """Its settings."""
+        return self._settings
+
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds."""
+        return self._given.monotonic_ns()
+
+    def poll(self, counts: list[int | None], tick: int) -> Poll:
+        """Return a poll of the points."""
+        return Poll(layout=self._layout.id, tick=tick, counts=counts)
+
+    def present(self, credential: Credential, at_ns: int) -> None:
+        """Give a credential to the listeners."""
+        for listener in self._listeners:
+            listener(Presented(self._settings.prefix, credential, at_ns))
+
+
+class _Run:
+    """One run of the driver."""
+
+    def __init__(self, driver: WiegandDriver, pins: Pins, edges: Edges, *, emit: Emitter, key: bytes) -> None:
+        self._driver = driver
+        self._settings = driver.settings
+        self._pins = pins
+        self._edges = edges
+        self._emit = emit
+        self._key = key
+        self._line = Line()
+        self._pad = PinPad(driver.settings.pin_timeout_s)
+        self._silence_ns = driver.settings.silence_ms * 1_000_000
+        self._frames = self._unreadable = 0
+        self._idle = True
+
+    async def listen(self) -> None:
+        driver = self._driver
+        check_ns = tell_ns = driver.now_ns()
+        while True:
+            now_ns = driver.now_ns()
+            await self._take()
+            self._line, frame = silent(self._line, now_ns=now_ns, silence_ns=self._silence_ns)
+            await self._frame(frame)
+            dropped = self._pad.expire(now_ns)
+            if dropped is not None:
+                await self._event("pin_dropped", now_ns, {"reason": dropped.value})
+            if now_ns >= check_ns and self._line.bits == 0:
+                await self._check(now_ns)
+                check_ns = now_ns + CHECK_NS
+            if now_ns >= tell_ns:
+                counts: list[int | None] = [int(self._idle), self._frames, self._unreadable]
+                await self._emit.poll(driver.poll(counts, ticks(now_ns)))
+                tell_ns = now_ns + self._settings.interval_ms * 1_000_000
+            await self._edges.wait((self._due_ns(check_ns, tell_ns) - driver.now_ns()) / 1e9)
+
+    def _due_ns(self, check_ns: int, tell_ns: int) -> int:
+        dues = [tell_ns]
+        dues.append(check_ns if self._line.bits == 0 else self._line.last_ns + self._silence_ns)
+        if self._pad.due_ns is not None:
+            dues.append(self._pad.due_ns)
+        return min(dues)
+
+    async def _take(self) -> None:
+        taken, lost = self._edges.take()
+        for edge in taken:
+            bit = int(edge.pin == self._settings.d1_pin)
+            self._line, frame = pulse(self._line, bit, at_ns=edge.at_ns, silence_ns=self._silence_ns)
+            await self._frame(frame)
+        if lost:
+            await self._event("edges_lost", self._driver.now_ns(), {"edges": lost})
+
+    async def _check(self, now_ns: int) -> None:
+        """Both wires are high while nothing is sent; one that is low tells of a reader without power."""
+        idle = all(self._pins.read(pin) for pin in (self._settings.d0_pin, self._settings.d1_pin))
+        if idle != self._idle:
+            self._idle = idle
+            await self._event("reader_line_idle" if idle else "reader_line_low", now_ns, {})
+
+    async def _frame(self, frame: Frame | None) -> None:
+        if frame is None:
+            return
+        self._frames += 1
+        at_ns = frame.last_ns
+        found = read(frame, self._settings.formats, keypad=self._settings.keypad)
+        if isinstance(found, Noise):
+            self._unreadable += 1
+            await self._event("card_unreadable", at_ns, {"bits": frame.bits, "reason": found.reason})
+        elif isinstance(found, Key):
+            await self._press(found, at_ns)
+        else:
+            self._driver.present(found, at_ns)
+            shown: dict[str, Scalar] = {"format": found.format, "bits": frame.bits, "masked": found.masked}
+            await self._event("card_read", at_ns, shown | self._token(found))
+
+    async def _press(self, key: Key, at_ns: int) -> None:
+        for done in self._pad.press(key.key, at_ns):
+            if isinstance(done, Dropped):
+                await self._event("pin_dropped", at_ns, {"reason": done.value})
+                continue
+            pin = Credential("pin", "keypad", done)
+            self._driver.present(pin, at_ns)
+            await self._event("pin_entered", at_ns, self._token(pin))
+
+    def _token(self, credential: Credential) -> dict[str, Scalar]:
+        return {"token": credential.token(self._key), "key_id": key_id(self._key)}
+
+    async def _event(self, kind: str, at_ns: int, data: dict[str, Scalar]) -> None:
+        await self._emit.event(Event(kind, self._settings.prefix, ticks(at_ns), data))
+
+
+def _declare(settings: WiegandDevice, point: str) -> PointDeclaration:
+    line = point == "line"
+    return PointDeclaration(
+        name=f"{settings.prefix}/{point}",
+        quantity="state" if line else "count",
+        kind=PointKind.STATE if line else PointKind.COUNTER,
+        period_ms=settings.interval_ms,
+        device=settings.name,
+        states=_STATES if line else {},
+    )
