@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from edge.journal.declared import Declared
 from edge.journal.file import BatchKey, JournalFile, Surroundings
 from edge.journal.group import Group, gather, pack
 from edge.journal.room import Limits
@@ -69,7 +70,7 @@ def opened(folder: Path, *, bytes_max: int = 10**12) -> JournalFile:
         Limits(bytes_max, 1e9),
     )
     journal, _ = open_journal(folder, given)
-    journal.start(BOOT, [LAYOUT, WIDE])
+    journal.start(BOOT, Declared(layouts=[LAYOUT, WIDE]))
     return journal
 
 

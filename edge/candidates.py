@@ -20,15 +20,14 @@ HOUR_TICKS = 3600 * TICKS_PER_S
 class Candidates:
     """What one driver has seen and does not know."""
 
-    def __init__(self, emit: Emitter, *, device: str, now_tick: Callable[[], int]) -> None:
-        """`device` is the driver's name in the settings."""
-        self._emit = emit
+    def __init__(self, *, device: str, now_tick: Callable[[], int]) -> None:
+        """`device` is the driver's name in the settings. Made once for a driver, not anew in each run."""
         self._device = device
         self._now_tick = now_tick
         self._told: OrderedDict[str, int] = OrderedDict()
         self._hour: tuple[int, int] = (0, 0)
 
-    async def seen(self, address: str, data: Mapping[str, Scalar]) -> None:
+    async def seen(self, emit: Emitter, address: str, data: Mapping[str, Scalar]) -> None:
         """Tell an event `candidate_seen` about what answers at an address, unless it was told lately."""
         now = self._now_tick()
         told = self._told.get(address)
@@ -41,7 +40,7 @@ class Candidates:
         while len(self._told) > KEPT_MAX:
             self._told.popitem(last=False)
         event = Event("candidate_seen", address, now, {"device": self._device, **data})
-        await self._emit.event(event)
+        await emit.event(event)
 
     def _room(self, now: int) -> bool:
         hour, count = self._hour

@@ -10,6 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from edge.driver import TimeHint
 from edge.journal.journal import Journal, Past
+from edge.journal.memory import OpenGap
 from edge.lateness import Stalls, Stretch, blame, some_missing
 from edge.timekeeper import Timekeeper
 from wire.messages import (
@@ -30,6 +31,7 @@ from wire.status import ClockState, GapCause, Status
 LOG = logging.getLogger(__name__)
 _NEVER_MS = 2**40
 LATE = "the next reading came late"
+GONE = "no longer in the settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +155,7 @@ class Recorder:
         layouts: Sequence[Layout],
         late: Mapping[str, GapCause],
     ) -> None:
-        """Go on with other points and layouts; what is no longer fed is no longer silent either."""
-        now = self._now_tick()
-        for name in self._silences.keys() - {point.name for point in points}:
-            self._close(self._silences.pop(name), now)
+        """Go on with other points and layouts; what is no longer fed stays as silent as it was told to be."""
         self._feed(points, layouts, late)
         self._last = {key: tick for key, tick in self._last.items() if key in self._shortest_ms}
 
@@ -189,6 +188,17 @@ class Recorder:
                 )
                 excused = point.period_ms if past.stopped_cleanly and same_boot else None
                 self._silences[point.name] = Silence(gap, journalled=False, excused_ms=excused)
+        for name in [*past.gone, *(past.open_gaps.keys() - self._points.keys() - set(past.gone))]:
+            self._resume_gone(name, past.open_gaps.get(name), last.get(name))
+
+    def _resume_gone(self, name: str, earlier: OpenGap | None, last: int | None) -> None:
+        """Tell once that a point is no longer fed; should it be fed again, its next reading ends the gap."""
+        if earlier and earlier.boot == self._boot:
+            self._silences[name] = Silence(earlier.gap, journalled=True)
+        elif earlier is None:
+            gap = Gap(name, GapCause.MAINTENANCE, last, None, GONE)
+            self._silences[name] = Silence(gap, journalled=True)
+            self._take(gap)
 
     def tick(self) -> None:
         """Look after what nobody emits: changes of the clock, the clock record; call once a second.
@@ -200,7 +210,8 @@ class Recorder:
         for change in self._timekeeper.take_changes():
             self.tell(change.kind, change.data)
         clock = self._timekeeper.reading()
-        if clock.state is ClockState.SYNCHRONISED and self._journal.clock_owed() and not self._clock_told:
+        known = clock.state is not ClockState.UNSYNCHRONISED
+        if known and self._journal.clock_owed() and not self._clock_told:
             self._tell_clock(clock)
 
     def _tell_clock(self, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from edge.control.outputs import Outputs
 from edge.crew import Change, Crew, Supervise
 from edge.driver import Driver
 from edge.journal.journal import Journal
-from edge.recorder import Recorder
+from edge.recorder import GONE, Recorder
 from edge.uplink import Uplink
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings
@@ -23,7 +23,7 @@ from wire.status import GapCause
 LOG = logging.getLogger(__name__)
 Read = Callable[[], tuple[GatewaySettings | None, Sequence[Fault]]]
 _REST = ("gateway", "uplink", "journal", "clock", "shutdown")
-_REASON = "its settings changed"
+_CHANGED = "its settings changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +69,18 @@ class Reload:
         tasks: asyncio.TaskGroup,
     ) -> None:
         await self.crew.stop([*change.changed, *change.removed])
-        paused = self.crew.points_of(change.changed)
         tick = self.now_tick()
-        await self.recorder.silent(paused, cause=GapCause.MAINTENANCE, reason=_REASON, tick=tick)
+        for names, reason in ((change.changed, _CHANGED), (change.removed, GONE)):
+            points = self.crew.points_of(names)
+            await self.recorder.silent(points, cause=GapCause.MAINTENANCE, reason=reason, tick=tick)
         self.crew.replace(settings, drivers)
-        self.outputs.own(self.crew.drivers)
-        self.recorder.feed(self.crew.points, self.crew.layouts, self.crew.late)
-        await self.journal.declare(self.crew.points, self.crew.layouts)
-        self.uplink.points_changed()
-        self.crew.start(tasks, self.supervise)
+        try:
+            self.outputs.own(self.crew.drivers)
+            self.recorder.feed(self.crew.points, self.crew.layouts, self.crew.late)
+            await self.journal.declare(self.crew.points, self.crew.layouts)
+        finally:
+            self.uplink.points_changed()
+            self.crew.start(tasks, self.supervise)
         told = {name: ", ".join(getattr(change, name)) for name in ("added", "changed", "removed")}
         LOG.warning("settings: taken over: %s", told)
         self.recorder.tell("settings_applied", told)

@@ -6,6 +6,7 @@ It shows; it is no part of the evidence. Whoever reads too slowly misses lines a
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -122,8 +123,7 @@ class Tap:
         """Serve until cancelled; where no socket can be made, nobody can look, and that is all."""
         try:
             self._file.unlink(missing_ok=True)
-            server = await asyncio.start_unix_server(self._serve, self._file)
-            self._file.chmod(0o600)
+            server = await asyncio.start_unix_server(self._serve, sock=self._place())
         except OSError as error:
             LOG.warning("tail: %s: %s", self._file, error)
             await asyncio.get_running_loop().create_future()
@@ -135,6 +135,16 @@ class Tap:
             for writer in self._missed:
                 writer.transport.abort()
             self._file.unlink(missing_ok=True)
+
+    def _place(self) -> socket.socket:
+        place = socket.socket(socket.AF_UNIX)
+        try:
+            place.bind(str(self._file))
+            self._file.chmod(0o600)  # before anybody can connect
+        except OSError:
+            place.close()
+            raise
+        return place
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._missed[writer] = 0

@@ -61,8 +61,12 @@ class Timekeeper:
         return (self._monotonic_ns() + self._face.target_ns) // 1_000_000_000
 
     def resume(self, clock: Clock, at_ns: int) -> None:
-        """Go on with the clock that an earlier run of this boot had; call before the first hint."""
-        self._take((resumed(self._rules, clock, at_ns), ()))
+        """Go on with the clock of an earlier run of this boot, if its source is still believed.
+
+        Call it before the first hint.
+        """
+        if clock.source in self._sources:
+            self._take((resumed(self._rules, clock, at_ns), ()))
 
     def hint(self, hint: TimeHint) -> None:
         """Take a hint of a source; those that are not believed are ignored."""

@@ -26,7 +26,7 @@ from provisioning.identity import GatewayIdentity
 from wire import frame
 from wire.codec import decode_body, encode_body
 from wire.errors import FrameError, MessageError, SignatureError, WireError
-from wire.messages import Ack, GatewayStatus, Points
+from wire.messages import TICK_MS, Ack, GatewayStatus, Points
 from wire.settings.gateway import UplinkSection
 from wire.topics import Channel, build
 
@@ -215,10 +215,23 @@ class Uplink:
         topic = build(self._gateway, Channel.UP_POINTS)
         self._points_told = True
         declared = self._journal.declared()
-        body = encode_body(Points(self._gateway, declared.points, declared.layouts))
+        points = Points(
+            self._gateway,
+            declared.points,
+            [*declared.layouts, *declared.earlier],
+            retired=declared.retired,
+            since_ms=self._utc_ms(declared.since),
+        )
+        body = encode_body(points)
         await client.publish(
             topic, frame.encode(topic, body, self._given.identity.signer), qos=1, retain=True
         )
+
+    def _utc_ms(self, since: tuple[bytes, int] | None) -> int | None:
+        offset = self._timekeeper.reading().offset_ticks
+        if since is None or offset is None or since[0] != self._given.boot:
+            return None
+        return (since[1] + offset) * TICK_MS
 
     # --- sending -------------------------------------------------------------------------------------
 

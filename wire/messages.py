@@ -193,6 +193,11 @@ class Points(Message, frozen=True):
     gateway: GatewayId
     points: list[PointDeclaration]
     layouts: list[Layout]
+    """Those in use, and those that a backlog may still hold."""
+    retired: list[PointDeclaration] = []
+    """Points that are no longer fed and that a backlog may still hold; they say nothing about what is due."""
+    since_ms: Annotated[int, Meta(ge=0, le=2**42)] | None = None
+    """UTC from which `points` are due as they say, when they changed and the time was known."""
 
 
 # --- up/status --------------------------------------------------------------------------------------

@@ -74,6 +74,7 @@ class Built:
                 numbering=f"{unit}/{load.NUMBERING}",
                 points=POINTS,
                 windows=gateway.windows,
+                goes_on=True,
                 given_out=partial(gateway.devices.given_out, unit),
                 values=partial(gateway.devices.values, unit),
             )
@@ -89,6 +90,7 @@ class Built:
                     numbering=point,
                     points=1,
                     windows=(),
+                    goes_on=False,
                     given_out=partial(dict, given),
                 )
             )

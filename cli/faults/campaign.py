@@ -19,7 +19,7 @@ from cli.faults.accounting import Verdict
 from cli.faults.faults import PLAYS
 from cli.faults.mqtt import BrokerRefusedError
 from cli.faults.script import Fault, Step
-from cli.faults.stage import NotDeliveredError, Stage
+from cli.faults.stage import NotPlayedError, Stage
 
 DRAIN_S = 120.0
 """How long the system gets to deliver everything after the last fault."""
@@ -41,12 +41,13 @@ class Outcome:
     """Processes that ended though nobody killed them; they were started again."""
     drain_s: float = 0.0
     not_done: list[str] = field(default_factory=list)
-    """Faults that were left out, and why."""
+    """Faults that were left out or did not end well, and why."""
 
     @property
     def good(self) -> bool:
-        """Whether every fault was played, readings were given out and all of them are accounted for."""
-        return self.verdict.clean and not self.not_done and self.verdict.given_out > 0
+        """Whether every fault was played, nothing else failed, and all that was given out is found."""
+        as_played = not self.not_done and not self.ended_by_themselves
+        return self.verdict.clean and as_played and self.verdict.given_out > 0
 
 
 async def play(stage: Stage, steps: Sequence[Step], *, audit: Audit, tell: Tell) -> Outcome:
@@ -58,12 +59,13 @@ async def play(stage: Stage, steps: Sequence[Step], *, audit: Audit, tell: Tell)
         for number, step in enumerate(steps, 1):
             try:
                 done = await PLAYS[step.fault](stage, step, Random(step.seed))  # noqa: S311 - a script, no secret
-            except NotDeliveredError as error:
+            except NotPlayedError as error:
                 done = f"not done: {error}"
                 outcome.not_done.append(f"{step.fault.value}: {error}")
+            else:
+                outcome.faults[step.fault.value] += 1
+                outcome.kills += len(step.targets) if step.fault is Fault.KILL else 0
             tell(f"[{number:3}/{len(steps)}] {step.fault.value.replace('_', ' ')}: {done}")
-            outcome.faults[step.fault.value] += 1
-            outcome.kills += len(step.targets) if step.fault is Fault.KILL else 0
             await asyncio.sleep(step.pause_s)
         outcome.verdict, outcome.drain_s = await _drain(stage, audit, tell)
         keeper.set()

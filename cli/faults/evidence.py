@@ -34,6 +34,8 @@ class Unit:
     """The channel that counts its answers."""
     points: int
     windows: Sequence[Window]
+    goes_on: bool
+    """Whether it is read until the end, so that what is missing after its last reading counts."""
     given_out: Callable[[], Mapping[int, float]]
     """Number -> when it left the device (UTC, seconds)."""
     values: Callable[[], Mapping[int, Sequence[object]]] = dict
@@ -76,14 +78,15 @@ async def _account_silence(
     point = await get_point(connection, ids[0]) if ids else None
     if point is None:
         return
+    if not unit.goes_on and (given := unit.given_out()):
+        until = min(until, max(given.values()))
     to_at = datetime.fromtimestamp(until, UTC)
     found = await read_completeness(connection, point, _EVER[0], to_at, now=datetime.now(UTC))
-    verdict.unexplained += (found.unexplained - found.awaited) * unit.points
-    holes = found.holes[:-1] if found.awaited else found.holes
+    verdict.unexplained += found.unexplained * unit.points
     verdict.findings.extend(
         f"{unit.gateway} {unit.prefix}: {hole.missing} due readings between {hole.from_at:%H:%M:%S.%f} and "
         f"{hole.to_at:%H:%M:%S.%f} are neither stored nor in a gap"
-        for hole in holes
+        for hole in found.holes
     )
 
 

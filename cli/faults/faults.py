@@ -10,14 +10,17 @@ import time
 from collections.abc import Awaitable, Callable
 from random import Random
 
+from cli.embedded import processes
 from cli.faults import attacks, journal_damage
 from cli.faults.load import TIMEOUT_MS, UNITS
 from cli.faults.script import Fault, Step
-from cli.faults.stage import BUS, COMMIT_S, GATEWAY, MARGIN_S, STORAGE, GatewayStand, Stage
+from cli.faults.stage import BUS, COMMIT_S, GATEWAY, MARGIN_S, STORAGE, GatewayStand, NotPlayedError, Stage
 
 Play = Callable[[Stage, Step, Random], Awaitable[str]]
 
 _BACKLOG_S = 2.0
+_GOES_ON_S = 60.0
+"""A unit that was silent is asked again within half of this."""
 
 
 async def _kill(stage: Stage, step: Step, random: Random) -> str:
@@ -65,12 +68,29 @@ async def _silence_unit(stage: Stage, step: Step, random: Random) -> str:
     gateway = _victim(stage, step)
     unit = random.choice(UNITS)
     silent_s = step.outage_s + TIMEOUT_MS / 1000
+    (neighbour,) = {*UNITS} - {unit}
     gateway.devices.silence(unit, silent=True)
     try:
-        await asyncio.sleep(silent_s)
+        await asyncio.sleep(TIMEOUT_MS / 1000)
+        answered = len(gateway.devices.given_out(neighbour))
+        await asyncio.sleep(step.outage_s)
+        if not await _goes_on(gateway, neighbour, answered):
+            raise NotPlayedError(f"{gateway.name}: {neighbour} was not asked while {unit} was silent")
     finally:
         gateway.devices.silence(unit, silent=False)
+    answered = len(gateway.devices.given_out(unit))
+    if not await _goes_on(gateway, unit, answered):
+        raise NotPlayedError(f"{gateway.name}: {unit} was not asked again after its silence")
     return f"{gateway.name}: {unit} answered nothing for {silent_s:.1f} s"
+
+
+async def _goes_on(gateway: GatewayStand, unit: str, answered: int) -> bool:
+    """Whether a device soon gives out more than it had."""
+    return await processes.until(lambda: _more_than(answered, gateway, unit), timeout_s=_GOES_ON_S)
+
+
+async def _more_than(answered: int, gateway: GatewayStand, unit: str) -> bool:
+    return len(gateway.devices.given_out(unit)) > answered
 
 
 async def _start_without_broker(stage: Stage, step: Step, _: Random) -> str:

@@ -29,8 +29,8 @@ MARGIN_S = 0.6
 """Between the act and its effect: an answer that is on its way."""
 
 
-class NotDeliveredError(Exception):
-    """A gateway does not deliver although nothing hinders it."""
+class NotPlayedError(Exception):
+    """A fault was left out or did not end well: a gateway does not do what nothing hinders it from."""
 
 
 class Killable(Protocol):
@@ -149,11 +149,11 @@ class Stage:
     async def until_delivered(self, gateway: str, within_s: float = 60) -> None:
         """Let a gateway deliver what it has, so that what it holds later is known to be younger.
 
-        Raises `NotDeliveredError`: everything runs and its link is open, so that it should have.
+        Raises `NotPlayedError`: everything runs and its link is open, so that it should have.
         """
         now = time.time()
         while time.time() < now + within_s:
             if await self.delivered(gateway, now):
                 return
             await asyncio.sleep(_ASK_AGAIN_S)
-        raise NotDeliveredError(f"{gateway} has not delivered in {within_s:.0f} s what its devices gave out")
+        raise NotPlayedError(f"{gateway} has not delivered in {within_s:.0f} s what its devices gave out")

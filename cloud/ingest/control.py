@@ -52,7 +52,7 @@ async def _declare(connection: Connection, item: Opened, message: Points, *, kno
     bad = next((layout.id for layout in message.layouts if not is_consistent(layout)), None)
     if bad is not None:
         raise RefusedError(f"layout {bad} is not named by its content", stage="declare")
-    names = [point.name for point in message.points]
+    names = [point.name for point in [*message.points, *message.retired]]
     if len(set(names)) != len(names):
         raise RefusedError("a point is declared twice", stage="declare")
     gateway = known.gateways[item.topic.gateway]
@@ -61,5 +61,6 @@ async def _declare(connection: Connection, item: Opened, message: Points, *, kno
             return False
         await directory.change(connection)
         await declare.add_layouts(connection, gateway, message.layouts)
-        await declare.add_points(connection, gateway, message.points)
+        await declare.add_retired(connection, gateway, message.retired)
+        await declare.add_points(connection, gateway, message.points, since_ms=message.since_ms)
     return True

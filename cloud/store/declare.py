@@ -6,6 +6,7 @@ reading; coarser counts are converted exactly when they are stored.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -79,17 +80,49 @@ async def _check_room(
         raise DeclarationError(f"gateway {gateway.name}: more than {most} {what}")
 
 
-async def add_points(connection: Connection, gateway: GatewayRow, points: Sequence[PointDeclaration]) -> None:
+async def add_retired(
+    connection: Connection, gateway: GatewayRow, points: Sequence[PointDeclaration]
+) -> None:
+    """Make what a backlog may still hold known, where it never was; what is known stays as it is.
+
+    A point that is something else by now is left out: its readings wait in quarantine.
+    """
+    cursor = await connection.execute(
+        "SELECT DISTINCT channel FROM channel_bindings WHERE gateway_id = %s", (gateway.id,)
+    )
+    known = {channel for (channel,) in await cursor.fetchall()}
+    unknown = {point.name: point for point in points if point.name not in known}
+    taken = await connection.execute(
+        """
+        SELECT DISTINCT p.name FROM points p JOIN gateway_bindings g USING (site_id)
+         WHERE g.gateway_id = %s AND p.name = ANY(%s)
+        """,
+        (gateway.id, list(unknown)),
+    )
+    for (name,) in await taken.fetchall():
+        del unknown[name]
+    if unknown:
+        await add_points(connection, gateway, list(unknown.values()))
+
+
+async def add_points(
+    connection: Connection,
+    gateway: GatewayRow,
+    points: Sequence[PointDeclaration],
+    *,
+    since_ms: int | None = None,
+) -> None:
     """Create points, channels and versions in every site that the gateway serves or served.
 
-    Announce the change to the directory first. `DeclarationError` when a point is something else already, or
-    when the gateway would have more than `CHANNELS_MAX`.
+    A changed period holds from `since_ms` (UTC); without it, from just after the newest reading. Announce the
+    change to the directory first. `DeclarationError` when a point is something else already, or when the
+    gateway would have more than `CHANNELS_MAX`.
     """
     cursor = await connection.execute(
         "SELECT DISTINCT site_id FROM gateway_bindings WHERE gateway_id = %s ORDER BY 1", (gateway.id,)
     )
     for (site_id,) in await cursor.fetchall():
-        await _add_to_site(connection, gateway, points, site_id)
+        await _add_to_site(connection, gateway, points, site_id=site_id, since_ms=since_ms)
     counted = await connection.execute(
         "SELECT count(DISTINCT channel) FROM channel_bindings WHERE gateway_id = %s", (gateway.id,)
     )
@@ -97,7 +130,12 @@ async def add_points(connection: Connection, gateway: GatewayRow, points: Sequen
 
 
 async def _add_to_site(
-    connection: Connection, gateway: GatewayRow, points: Sequence[PointDeclaration], site_id: int
+    connection: Connection,
+    gateway: GatewayRow,
+    points: Sequence[PointDeclaration],
+    *,
+    site_id: int,
+    since_ms: int | None,
 ) -> None:
     async with connection.cursor() as cursor:
         await cursor.executemany(
@@ -120,7 +158,7 @@ async def _add_to_site(
     _check_same(points, rows)
     numbers = {name: number for name, (number, _, _) in rows.items()}
     await _bind_channels(connection, gateway, numbers, site_id)
-    await _add_versions(connection, gateway, points, numbers)
+    await _add_versions(connection, gateway, points, numbers=numbers, since_ms=since_ms)
 
 
 def _check_same(points: Sequence[PointDeclaration], rows: dict[str, tuple[int, str, str]]) -> None:
@@ -154,7 +192,9 @@ async def _add_versions(
     connection: Connection,
     gateway: GatewayRow,
     points: Sequence[PointDeclaration],
+    *,
     numbers: dict[str, int],
+    since_ms: int | None,
 ) -> None:
     cursor = await connection.execute(
         """
@@ -176,25 +216,43 @@ async def _add_versions(
     for point in points:
         version = current.get(numbers[point.name])
         if version is not None:
-            await _supersede(connection, version, numbers[point.name], point)
+            await _supersede(connection, version, numbers[point.name], point=point, since_ms=since_ms)
+
+
+_END_AT_NEWEST = """
+UPDATE point_versions v
+   SET valid = tstzrange(lower(v.valid), greatest(l.observed_at + interval '10 ms', lower(v.valid)))
+  FROM latest l
+ WHERE v.id = %(id)s AND l.point_id = v.point_id
+   AND greatest(l.observed_at + interval '10 ms', lower(v.valid)) IS DISTINCT FROM lower(v.valid)
+RETURNING v.organisation_id, upper(v.valid)
+"""
+
+# Readings of the old period may still be on their way: the time of the change decides, not what is stored.
+_END_AT_CHANGE = """
+UPDATE point_versions v
+   SET valid = tstzrange(lower(v.valid), least(%(since)s, now()))
+ WHERE v.id = %(id)s AND (lower_inf(v.valid) OR lower(v.valid) < least(%(since)s, now()))
+RETURNING v.organisation_id, upper(v.valid)
+"""
 
 
 async def _supersede(
-    connection: Connection, version: _Version, point_id: int, point: PointDeclaration
+    connection: Connection,
+    version: _Version,
+    point_id: int,
+    *,
+    point: PointDeclaration,
+    since_ms: int | None,
 ) -> None:
     exponent = min(version.exponent, point.exponent)
     if (exponent, point.period_ms) == (version.exponent, version.period_ms):
         return
+    # Finer counts must never meet a coarser version, however a clock errs: they split at the newest reading.
+    at_change = since_ms is not None and exponent == version.exponent
+    since = datetime.fromtimestamp((since_ms or 0) / 1000, UTC)
     cursor = await connection.execute(
-        """
-        UPDATE point_versions v
-           SET valid = tstzrange(lower(v.valid), greatest(l.observed_at + interval '10 ms', lower(v.valid)))
-          FROM latest l
-         WHERE v.id = %s AND l.point_id = v.point_id
-           AND greatest(l.observed_at + interval '10 ms', lower(v.valid)) IS DISTINCT FROM lower(v.valid)
-        RETURNING v.organisation_id, upper(v.valid)
-        """,
-        (version.id,),
+        _END_AT_CHANGE if at_change else _END_AT_NEWEST, {"id": version.id, "since": since}
     )
     split = await cursor.fetchone()
     if split is None:

@@ -4,6 +4,7 @@ A gap without a start begins at the last reading stored before it; one without a
 reading stored after it, or to now. Late readings move these ends, so they are found at query time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -52,6 +53,18 @@ ORDER BY g.id
 LIMIT %(limit)s
 """
 
+# No reading came after the newest one's start if none came after an older one's: one a point is enough.
+_NEWEST_OPEN = """
+SELECT DISTINCT ON (g.point_id)
+       g.id, g.point_id, p.name AS point, p.site_id, s.name AS site, g.cause, g.reason,
+       g.from_at, %(now)s AS to_at, true AS open, g.stored_at
+FROM gaps g
+JOIN points p ON p.id = g.point_id
+JOIN sites s ON s.id = p.site_id
+WHERE g.point_id = ANY(%(point_ids)s) AND g.to_at IS NULL
+ORDER BY g.point_id, coalesce(g.from_at, g.stored_at) DESC, g.id DESC
+"""
+
 
 async def list_gaps(
     connection: Connection,
@@ -80,6 +93,15 @@ async def list_gaps(
         if len(rows) < limit or len(found) >= limit:
             return found[:limit]
         values["after"] = rows[-1].id
+
+
+async def newest_open(connection: Connection, point_ids: Sequence[int], *, now: datetime) -> dict[int, Gap]:
+    """Return the newest gap that still lasts, of each of these points that has one."""
+    async with connection.cursor(row_factory=class_row(Gap)) as cursor:
+        await cursor.execute(_NEWEST_OPEN, {"point_ids": list(point_ids), "now": now})
+        rows = await cursor.fetchall()
+    resolved = [await _resolve(connection, gap, now) for gap in rows]
+    return {gap.point_id: gap for gap in resolved if gap.open}
 
 
 async def _resolve(connection: Connection, gap: Gap, now: datetime) -> Gap:

@@ -109,7 +109,7 @@ def _add_whys(router: APIRouter, web: Web) -> None:
             gateways = await list_gateways(connection, site_id=site_id)
             latest = await list_latest(connection, now=web.now(), site_id=site_id, limit=POINTS_MAX)
             known = await read_whys(
-                connection, latest, gateways, now=web.now(), language=language_of(request), site_id=site_id
+                connection, latest, gateways, now=web.now(), language=language_of(request)
             )
         zones = {one.id: zone_of(one.time_zone) for one in sites}
         rows = [

@@ -99,8 +99,8 @@ def _moment(field: str, text: str | None, zone: ZoneInfo) -> datetime:
             raise ValueError
     except (ValueError, OverflowError):
         raise BadRangeError(field, text or "", LOCAL_TIME) from None
-    return moment
+    return moment.astimezone(zone)
 
 
 def _local(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(timespec="minutes")
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds" if moment.second else "minutes")

@@ -59,9 +59,7 @@ class SitePages:
             gateways = await list_gateways(connection, site_id=site.id)
             latest = await list_latest(connection, now=web.now(), site_id=site.id)
             positions = await list_latest_positions(connection, now=web.now(), site_id=site.id)
-            whys = await read_whys(
-                connection, latest, gateways, now=web.now(), language=language, site_id=site.id
-            )
+            whys = await read_whys(connection, latest, gateways, now=web.now(), language=language)
         periods = {one.point.id: one.point.period_ms for one in latest}
         measured = [one for one in latest if one.point.quantity != "position"]
         view = site_view(

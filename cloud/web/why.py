@@ -4,12 +4,12 @@ The newest open gap says it best; without one, a gateway that is not heard, then
 reads through `cloud.store` and writes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cloud.store.connection import Connection
-from cloud.store.gaps_read import Gap, list_gaps
+from cloud.store.gaps_read import Gap, newest_open
 from cloud.store.latest import Latest
 from cloud.store.readings import read_series
 from cloud.store.sites import Gateway
@@ -43,13 +43,12 @@ async def read_whys(
     *,
     now: datetime,
     language: Language,
-    site_id: int | None = None,
 ) -> dict[int, Why]:
     """Return point id -> why, of the points among `latest` that are silent, absent or were never heard."""
     lacking = [one for one in latest if one.state != "live"]
     if not lacking:
         return {}
-    gaps = await _open_gaps(connection, now, site_id)
+    gaps = await newest_open(connection, [one.point.id for one in lacking], now=now)
     begins = {}
     for one in [one for one in lacking if one.state == "absent" and one.point.id not in gaps][:ABSENT_MAX]:
         begins[one.point.id] = await absent_since(connection, one.point.id, now=now)
@@ -107,22 +106,6 @@ async def absent_since(connection: Connection, point_id: int, *, now: datetime) 
             return first or reading.observed_at
         first = reading.observed_at
     return first or good[-1].to_at
-
-
-async def _open_gaps(connection: Connection, now: datetime, site_id: int | None) -> Mapping[int, Gap]:
-    """Return the newest gap that still lasts, by point."""
-    soon = now + timedelta(seconds=1)
-    found: dict[int, Gap] = {}
-    rows = await list_gaps(connection, now - timedelta(seconds=1), soon, now=now, site_id=site_id)
-    for gap in (row for row in rows if row.open):
-        known = found.get(gap.point_id)
-        if known is None or _begin(gap) >= _begin(known):
-            found[gap.point_id] = gap
-    return found
-
-
-def _begin(gap: Gap) -> datetime:
-    return gap.from_at or gap.stored_at
 
 
 def _latest_change(gateways: Iterable[Gateway]) -> datetime | None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from edge.journal import rows
+from edge.journal.declared import Declared
 from edge.journal.errors import JournalError
 from edge.journal.group import WEIGHT_MAX, Group, last_tick, merge, mergeable, split
 from edge.journal.memory import Hole, Lost, LostEvents, Memory
@@ -21,7 +22,6 @@ from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, connect, transactio
 from edge.journal.sealer import Head, Sealed, Sealer
 from edge.journal.state import State
 from wire.errors import FrameError
-from wire.messages import Layout, PointDeclaration
 
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 PACK_ROWS = 64
@@ -136,13 +136,13 @@ class JournalFile:
         with translated():
             return used_bytes(self._connection)
 
-    def start(self, boot: bytes, layouts: Sequence[Layout], points: Sequence[PointDeclaration] = ()) -> None:
+    def start(self, boot: bytes, fed: Declared) -> None:
         """Begin a run: remember the boot, and what is fed."""
         with self._transaction():
             self.state.put("boot", boot)
             self.state.put("running", RUNNING)
             self.memory.number_boot(boot)
-            self.memory.declare(points, layouts)
+            self.memory.declare(fed, backlog=self.has_backlog)
         with translated():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -260,10 +260,15 @@ class JournalFile:
                 if key not in _NOT_ADOPTED:
                     self.state.put(key, value)
 
-    def declare(self, points: Sequence[PointDeclaration], layouts: Sequence[Layout]) -> None:
+    def declare(self, fed: Declared) -> None:
         """Remember what is fed from now on."""
         with self._transaction():
-            self.memory.declare(points, layouts)
+            self.memory.declare(fed, backlog=self.has_backlog)
+
+    @property
+    def has_backlog(self) -> bool:
+        """Whether anything is there that the hub has not acknowledged."""
+        return bool(self.sealed) or self.has_pending
 
     def flush(self, notes: Mapping[str, bytes] = NOTHING) -> None:
         """Delete what is acknowledged, and keep what drivers want kept."""

@@ -25,7 +25,7 @@ from edge.journal.lock import FolderLock
 from edge.journal.memory import KnownClock, LastTick, OpenGap
 from edge.journal.salvage import begin_run, salvage
 from edge.journal.sealer import Sealed
-from wire.messages import Clock, Layout, PointDeclaration
+from wire.messages import TICKS_PER_S, Clock, Layout, PointDeclaration
 
 LOG = logging.getLogger(__name__)
 RETRY_S = 1.0
@@ -44,6 +44,8 @@ class Past:
     open_gaps: dict[str, OpenGap]
     layouts: dict[str, list[str]]
     clock: KnownClock | None = None
+    gone: Sequence[str] = ()
+    """Points that the last run fed and this one does not."""
     notes: Mapping[str, bytes] = field(default_factory=dict)
     """What drivers had kept."""
     damage: str | None = None
@@ -72,6 +74,9 @@ class Journal:
         self._clock = clock
         self._fed = Declared()
         """What drivers feed now."""
+        self._undeclared = False
+        """Whether the disk has yet to take what they feed."""
+        self._now = now
         self._held = Held(memory_bytes_max)
         self._file: JournalFile | None = None
         """None while the disk does not let it be opened."""
@@ -124,7 +129,7 @@ class Journal:
 
         None when `stop` was set before the disk let it; `JournalInUseError` when another process has it.
         """
-        self._fed = Declared(list(points), list(layouts))
+        self._fed = self._feeding(points, layouts)
         stop = stop or asyncio.Event()
         while not stop.is_set():
             try:
@@ -150,8 +155,10 @@ class Journal:
         return past, salvaged.reason if salvaged else None
 
     def _start(self, file: JournalFile) -> Past:
-        past = _past(file)
-        file.start(self._boot, self._fed.layouts, self._fed.points)
+        fed = {point.name for point in self._fed.points}
+        gone = [point.name for point in file.memory.declared().points if point.name not in fed]
+        past = replace(_past(file), gone=gone)
+        file.start(self._boot, self._fed)
         return past
 
     def _close(self, *, clean: bool) -> None:
@@ -160,25 +167,37 @@ class Journal:
             self._take_acks(file)
             file.close(clean=clean)
 
-    async def declare(self, points: Sequence[PointDeclaration], layouts: Sequence[Layout]) -> Declared:
-        """Remember what is fed from now on; return all that has to be declared, durable or not yet."""
-        self._fed = Declared(list(points), list(layouts))
-        await self._call(lambda file: file.declare(self._fed.points, self._fed.layouts))
-        return self.declared()
+    async def declare(self, points: Sequence[PointDeclaration], layouts: Sequence[Layout]) -> None:
+        """Remember what is fed from now on; what the disk refuses is tried again before anything else."""
+        self._fed = self._feeding(points, layouts)
+        self._undeclared = True
+        await self._declare()
+
+    async def _declare(self) -> None:
+        def done(_: None) -> None:
+            self._undeclared = False
+
+        await self._call(lambda file: file.declare(self._fed), then=done)
+
+    def _feeding(self, points: Sequence[PointDeclaration], layouts: Sequence[Layout]) -> Declared:
+        since = (self._boot, int(self._now() * TICKS_PER_S))
+        return Declared(list(points), list(layouts), since)
 
     def declared(self) -> Declared:
-        """Return what has to be declared: what is fed now, and what was before."""
+        """Return what has to be declared: what is fed now, and what a backlog may still hold."""
         file = self._file
-        return declare(self._fed.points, self._fed.layouts, before=file.memory.declared() if file else None)
+        if file is None:
+            return self._fed
+        return declare(self._fed, file.memory.declared(), backlog=file.has_backlog)
 
     async def run(self) -> None:
         """Commit what is accepted, whenever it is due, until cancelled."""
         while True:
             due = await self.intake.due(RETRY_S if self._held.groups else FLUSH_S)
-            if due or self._held.groups:
+            if due or self._held.groups or self._notes:
                 await self.commit()
-            elif self._acks or self._notes:
-                await self._flush()
+            elif self._acks:
+                await self._call(lambda file: file.flush())
 
     async def commit(self) -> None:
         """Journal what is there; what the disk refuses stays in memory."""
@@ -186,10 +205,13 @@ class Journal:
             await self._commit()
 
     async def _commit(self) -> None:
+        if self._undeclared:
+            await self._declare()
         self._held.add(gather(self.intake.take(), self._boot, self._clock()))
         if not self._held.groups:
             if self._notes:
-                await self._flush()
+                notes = dict(self._notes)
+                await self._call(lambda file: file.flush(notes), then=lambda _: self._noted(notes))
             return
         groups, lost, room = list(self._held.groups), self._held.lost(), self.room
         notes = dict(self._notes)
@@ -199,10 +221,6 @@ class Journal:
             self._journalled(sealed)
 
         await self._call(lambda file: file.append(groups, seal=room, lost=lost, notes=notes), then=journalled)
-
-    async def _flush(self) -> None:
-        notes = dict(self._notes)
-        await self._call(lambda file: file.flush(notes), then=lambda _: self._noted(notes))
 
     def _noted(self, notes: Mapping[str, bytes]) -> None:
         for key, value in notes.items():

@@ -3,7 +3,7 @@
 All of it lives in the `state` table and changes in the same transaction as the rows it tells about.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -11,11 +11,13 @@ import msgspec
 from edge.journal.declared import Declared, declare
 from edge.journal.group import Group, Span, last_tick, spans
 from edge.journal.state import State
-from wire.messages import TICKS_PER_S, Clock, Event, Gap, Layout, PointDeclaration
+from wire.messages import TICKS_PER_S, Clock, Event, Gap
 from wire.status import ClockState, GapCause
 
 CLOCK_AGAIN_TICKS = 60 * TICKS_PER_S
 """So old may the clock be that is kept; its bound grows by the drift from then on."""
+CLOCK_WIDER_MS = 10
+"""More than drift widens a bound by in that time; what is wider is a doubt that a restart must not forget."""
 BOOTS_KEPT = 1000
 """So many boots keep their number; batches of older ones say that it is not known."""
 _DECLARED = "declared"
@@ -143,8 +145,8 @@ class Memory:
             return True
         if (known.clock.offset_ticks, known.clock.source) != (clock.offset_ticks, clock.source):
             return True
-        better = (clock.bound_ms or 0) < (known.clock.bound_ms or 0)
-        return better or tick - known.tick >= CLOCK_AGAIN_TICKS
+        wider_ms = (clock.bound_ms or 0) - (known.clock.bound_ms or 0)
+        return not 0 <= wider_ms <= CLOCK_WIDER_MS or tick - known.tick >= CLOCK_AGAIN_TICKS
 
     def clock(self) -> KnownClock | None:
         """Return the newest clock that had an offset."""
@@ -184,14 +186,14 @@ class Memory:
         """Return the place of a boot among the boots of the journal, from 1; 0 when it is not known."""
         return int(self._state.get(_BOOTS + boot.hex()) or b"0")
 
-    def declare(self, points: Sequence[PointDeclaration], layouts: Sequence[Layout]) -> None:
+    def declare(self, fed: Declared, *, backlog: bool) -> None:
         """Remember what is fed, with what was fed before, and the points of layouts.
 
         So a lost poll can be named by point, and the hub can be told of all that a backlog may hold.
         """
-        declared = declare(points, layouts, before=self.declared())
+        declared = declare(fed, self.declared(), backlog=backlog)
         self._state.put(_DECLARED, msgspec.msgpack.encode(declared))
-        for layout in layouts:
+        for layout in fed.layouts:
             self._state.put("layout/" + layout.id, msgspec.msgpack.encode(layout.points))
 
     def declared(self) -> Declared:

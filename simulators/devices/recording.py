@@ -79,7 +79,9 @@ class Recording:
 
         Rounds follow each other since 1970: the same instants give the same epochs.
         """
-        for loop_us in range(since_us - since_us % self.length_us, until_us + 1, self.length_us):
+        # A round that begins late in a second reaches into the next one.
+        begin_us = since_us - since_us % self.length_us - self.length_us
+        for loop_us in range(begin_us, until_us + 1, self.length_us):
             first = bisect_right(self.epochs, since_us - loop_us, key=lambda epoch: epoch.at_us)
             for epoch in self.epochs[first:]:
                 if loop_us + epoch.at_us > until_us:

@@ -24,10 +24,10 @@ def seen(times: list[tuple[int, str]]) -> list[Event]:
 
     async def story() -> None:
         nonlocal now
-        candidates = Candidates(events, device="ble", now_tick=lambda: now)  # type: ignore[arg-type]
+        candidates = Candidates(device="ble", now_tick=lambda: now)
         for tick, address in times:
             now = tick
-            await candidates.seen(address, {"rssi": -60})
+            await candidates.seen(events, address, {"rssi": -60})  # type: ignore[arg-type]
 
     asyncio.run(story())
     return events.all

@@ -1,7 +1,6 @@
 """What is in the database is what is accounted for: rows, gaps and holes in the ledger."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 
 import psycopg
@@ -43,17 +42,20 @@ def stored(fresh_postgres_dsn: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def judge(connection: psycopg.Connection, given: Mapping[int, float] = GIVEN) -> Verdict:
+def judge(
+    connection: psycopg.Connection, given: Mapping[int, float] = GIVEN, *, goes_on: bool = False
+) -> Verdict:
     unit = Unit(
         gateway="g",
         prefix="u",
         numbering="u/answers",
         points=2,
         windows=[Window("kill", NOW, NOW + 10, frozenset({"gateway"}))],
+        goes_on=goes_on,
         given_out=lambda: given,
     )
     dsn = f"{connection.info.dsn} password={connection.info.password}"
-    return asyncio.run(audit(dsn, [unit], time.time()))
+    return asyncio.run(audit(dsn, [unit], NOW + 60))
 
 
 def test_all_rows_once_is_clean(stored: psycopg.Connection) -> None:
@@ -120,3 +122,9 @@ def test_silence_of_a_device_in_a_gap_is_clean(stored: psycopg.Connection) -> No
         " VALUES (1, 1, 1, 'k', 'sensor', to_timestamp(1789000002), to_timestamp(1789000004))"
     )
     assert judge(stored, given).clean
+
+
+def test_device_that_is_never_read_again_is_unexplained(stored: psycopg.Connection) -> None:
+    verdict = judge(stored, goes_on=True)
+    assert verdict.unexplained == 2 * 54
+    assert not verdict.clean

@@ -77,6 +77,12 @@ def test_log_keeps_its_pace_and_parts_of_seconds() -> None:
     assert [(moment - NOON) / timedelta(milliseconds=1) for moment in first] == [20, 520, 1020, 3520, 4020]
 
 
+def test_round_that_begins_late_in_a_second_keeps_its_end() -> None:
+    recording = log_of(*(rmc(f"1200{9 + tenth // 10:02d}.{tenth % 10}0") for tenth in range(9, 109)))
+    played = list(recording.between(NOON_US, NOON_US + 3 * recording.length_us))
+    assert len(played) == 3 * len(recording.epochs)
+
+
 def test_midnight_is_a_step_like_any_other() -> None:
     assert steps(log_of(rmc("235958"), rmc("235959"), rmc("000000"))) == [1, 1]
 

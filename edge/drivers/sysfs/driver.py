@@ -50,6 +50,7 @@ class SysfsDriver:
             # The thermometers of a 1-wire bus wait for each other in the kernel anyway.
             key = "w1" if sensor.settings.kind == "w1" else f"{sensor.settings.kind}-{index}"
             self._owners.setdefault(key, (Owner(f"{settings.name}-{key}"), []))[1].append(sensor)
+        self._candidates = Candidates(device=settings.name, now_tick=lambda: ticks(given.monotonic_ns()))
         self._search = Owner(f"{settings.name}-search")
 
     @property
@@ -140,7 +141,6 @@ class SysfsDriver:
     # --- what is there and not configured ------------------------------------------------------------
 
     async def _look_around(self, emit: Emitter) -> None:
-        candidates = Candidates(emit, device=self.name, now_tick=lambda: ticks(self._monotonic_ns()))
         while True:
             try:
                 found = await self._search.call(self._strangers, self._settings.timeout_ms / 1000)
@@ -148,7 +148,7 @@ class SysfsDriver:
                 found = []
             for place in found:
                 address = as_text("/".join((place.kind, *place.hardware)))
-                await candidates.seen(address, {"kind": place.kind, "chip": place.chip[:64]})
+                await self._candidates.seen(emit, address, {"kind": place.kind, "chip": place.chip[:64]})
             await asyncio.sleep(SEARCH_EVERY_S)
 
     def _strangers(self) -> list[Place]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.journal.declared import Declared
 from edge.journal.file import BatchKey, JournalFile, Surroundings
 from edge.journal.group import Group, gather
 from edge.journal.room import Limits
@@ -49,7 +50,7 @@ class Bench:
     def open_any(self) -> tuple[JournalFile, Salvaged | None]:
         """Open, salvaging when needed, and start."""
         journal, salvaged, _ = begin_run(
-            self.folder, self.given(), lambda file: file.start(self.boot, [self.layout])
+            self.folder, self.given(), lambda file: file.start(self.boot, Declared(layouts=[self.layout]))
         )
         return journal, salvaged
 

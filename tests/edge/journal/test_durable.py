@@ -11,6 +11,7 @@ import pytest
 PROGRAM = """
     import os, sys
     from pathlib import Path
+    from edge.journal.declared import Declared
     from edge.journal.file import Surroundings
     from edge.journal.group import gather
     from edge.journal.room import Limits
@@ -26,7 +27,7 @@ PROGRAM = """
         Sealer("lab-1", Ed25519Signer.generate()), lambda: os.urandom(16), lambda: None, Limits(10**9, 1e9)
     )
     journal, _ = open_journal(Path(sys.argv[1]), given)
-    journal.start(b"B" * 16, [layout])
+    journal.start(b"B" * 16, Declared(layouts=[layout]))
     for tick in range(5):
         os.write(2, b"append\\n")
         groups = gather([Poll(layout.id, tick, [tick])], b"B" * 16, Clock(ClockState.UNSYNCHRONISED))
