@@ -17,10 +17,12 @@ from typing import Literal, Protocol
 from simulators.processes import daemon, find_program, free_port, stop, wait_for_port
 
 NUT_FOLDERS = ("/lib/nut", "/usr/lib/nut", "/usr/libexec/nut", "/usr/lib/ups/driver", "/sbin")
-Fault = Literal["", "battery", "low", "conflict", "stale", "driver_lost"]
+Fault = Literal["", "battery", "low", "conflict", "stale", "driver_lost", "reenumerated"]
+"""`reenumerated`: the mains go and the UPS leaves its USB in the same moment, and is back on battery."""
 RUNTIME_FULL_S = 2400
 EMPTY_AFTER_S = 900
 FOLLOW_S = 0.5
+REENUMERATES_S = 3.0
 EMPTY = '""'
 
 
@@ -50,7 +52,7 @@ class Ups:
     @property
     def on_battery(self) -> bool:
         """Whether the mains are gone."""
-        return self.fault in ("battery", "low")
+        return self.fault in ("battery", "low", "reenumerated")
 
     def variables(self) -> dict[str, str]:
         """Return what the UPS says now, as NUT variables."""
@@ -105,6 +107,8 @@ class UpsControl:
         self._folder = folder
         self._command = command
         self._environment = environment
+        self._away: Fault = ""
+        """The fault for which the driver was away already."""
 
     def write(self) -> None:
         """Write the dump in one step, so that the driver never reads half of it."""
@@ -118,17 +122,25 @@ class UpsControl:
             if self.ups.fault == "driver_lost":
                 await asyncio.sleep(FOLLOW_S)
                 continue
+            if self._leaves():
+                self._away = self.ups.fault
+                self.write()
+                await asyncio.sleep(REENUMERATES_S)
             async with daemon(
                 self._command, log=self._folder / "driver.log", environment=self._environment
             ) as process:
                 await self._follow(process)
 
+    def _leaves(self) -> bool:
+        return self.ups.fault == "reenumerated" != self._away
+
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         stopped = False
         while process.returncode is None:
-            if self.ups.fault == "driver_lost":
+            if self.ups.fault == "driver_lost" or self._leaves():
                 await stop(process)
                 return
+            self._away = self.ups.fault
             if (self.ups.fault == "stale") != stopped:
                 stopped = not stopped
                 process.send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)

@@ -30,7 +30,7 @@ class RecordedUps:
     @property
     def on_battery(self) -> bool:
         """Whether the mains are gone."""
-        return self.fault in ("battery", "low") or "OB" in self._words
+        return self.fault in ("battery", "low", "reenumerated") or "OB" in self._words
 
     @property
     def _words(self) -> list[str]:
@@ -38,13 +38,20 @@ class RecordedUps:
 
     def check(self, fault: Fault) -> None:
         """`ValueError` for a fault that takes the mains from a UPS that was not recorded on mains."""
-        if fault in ("battery", "low", "conflict") and ("OL" not in self._words or "OB" in self._words):
+        if fault in ("battery", "low", "conflict", "reenumerated") and (
+            "OL" not in self._words or "OB" in self._words
+        ):
             status = self.recorded.get("ups.status", "")
             raise ValueError(f"fault {fault}: the recorded ups.status is {status!r}; expected OL without OB")
 
     def variables(self) -> dict[str, str]:
         """Return what the UPS says now, as NUT variables."""
-        lost = {"battery": "OB DISCHRG", "low": "OB DISCHRG LB", "conflict": "OL DISCHRG OB"}.get(self.fault)
+        lost = {
+            "battery": "OB DISCHRG",
+            "reenumerated": "OB DISCHRG",
+            "low": "OB DISCHRG LB",
+            "conflict": "OL DISCHRG OB",
+        }.get(self.fault)
         if lost is None:
             return self.recorded
         others = [word for word in self._words if word not in _POWER_WORDS]

@@ -31,6 +31,9 @@ class UpsDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="up
     ups: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")] = "ups"
     """Its name in `ups.conf`."""
     interval_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 1000
+    """How often everything is read and its points are fed."""
+    watch_ms: Annotated[int, Meta(ge=50, le=1000)] = 500
+    """How often its status is looked at in between: what changed is read and told at once."""
     timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 3000
     points: Annotated[list[UpsPoint], Meta(min_length=1)] = field(
         default_factory=lambda: list(get_args(UpsPoint))

@@ -1,4 +1,4 @@
-"""One connection to a NUT server: lists the variables of a UPS, with bounds on lines, count and time.
+"""One connection to a NUT server: asks for variables of a UPS, with bounds on lines, count and time.
 
 It interprets nothing; `decode` does. It never reconnects and never asks twice.
 """
@@ -44,6 +44,22 @@ class NutClient:
             raise NutConnectionError(f"no answer within {self._timeout_s:g} s") from None
         except (asyncio.IncompleteReadError, OSError):
             raise NutConnectionError("the NUT server closed the connection") from None
+
+    async def variable(self, ups: str, name: str) -> str:
+        """Return one variable of a UPS; raises `NutError` or one of its kinds."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self._writer.write(f"GET VAR {ups} {name}\n".encode("ascii"))
+                line = await self._line()
+        except TimeoutError:
+            raise NutConnectionError(f"no answer within {self._timeout_s:g} s") from None
+        except (asyncio.IncompleteReadError, OSError):
+            raise NutConnectionError("the NUT server closed the connection") from None
+        check_answer(line if line.startswith("ERR ") else "VAR", "VAR")
+        found, value = parse_variable(line, ups)
+        if found != name:
+            raise NutProtocolError(f"{line[:80]!r}: expected variable {name}")
+        return value
 
     async def _line(self) -> str:
         try:

@@ -166,8 +166,18 @@ class Reading:
     statuses: list[tuple[int, int]]
 
 
+def is_lost(variables: Mapping[str, str]) -> bool:
+    """Whether NUT's driver has lost the UPS and looks for it; what it says is from before (NUT 2.8.1 on).
+
+    A UPS on USB that enumerates anew as the power goes is lost exactly then.
+    """
+    return variables.get("driver.state", "").lower().startswith("reconnect")
+
+
 def read(variables: Mapping[str, str], points: Sequence[UpsPoint]) -> Reading:
     """Return power, words and the chosen points' counts from the variables of one UPS."""
+    if is_lost(variables):
+        return nothing(points, Status.STALE)
     flags = flags_of(variables.get("ups.status", ""))
     power = power_of(flags)
     counts: list[int | None] = []

@@ -1,4 +1,4 @@
-"""Reads one UPS every interval and says at once when the power goes, comes or can no longer be known.
+"""Reads one UPS every interval, and at once when its status changes: power lost, back, or no longer known.
 
 Decoding is in `decode`, the connection in `client`. The last value is never repeated: a stale UPS, a dead
 NUT driver and a lost server all make the power unknown.
@@ -9,7 +9,16 @@ from collections.abc import Sequence
 
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.ups.client import NutClient, connect
-from edge.drivers.ups.decode import MEASURED, NutError, NutRefusedError, Power, Reading, nothing, read
+from edge.drivers.ups.decode import (
+    MEASURED,
+    NutError,
+    NutRefusedError,
+    Power,
+    Reading,
+    is_lost,
+    nothing,
+    read,
+)
 from wire.layouts import make_layout
 from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
 from wire.settings.ups import UpsDevice, UpsPoint
@@ -17,6 +26,8 @@ from wire.status import GapCause, PointKind, Status
 
 NOTHING_KNOWN = {"DATA-STALE": Status.STALE, "DRIVER-NOT-CONNECTED": Status.UNKNOWN}
 """Refusals that say something about the UPS; any other is a fault of the set-up."""
+NO_STATUS = "VAR-NOT-SUPPORTED"
+"""What NUT answers for a status that is not there."""
 
 
 class UpsDriver:
@@ -30,6 +41,7 @@ class UpsDriver:
         self._told = False
         self._power: Power | None = None
         self._flags: frozenset[str] = frozenset()
+        self._status = ""
 
     @property
     def name(self) -> str:
@@ -66,6 +78,7 @@ class UpsDriver:
         interval_ns = self._settings.interval_ms * 1_000_000
         due_ns = self._monotonic_ns()
         while True:
+            due_ns = min(due_ns, self._monotonic_ns())
             reading, reason = await self._look(client)
             await self._notice(reading, emit, reason=reason)
             tick = ticks(self._monotonic_ns())
@@ -73,7 +86,22 @@ class UpsDriver:
                 Poll(layout=self._layout.id, tick=tick, counts=reading.counts, flags=reading.statuses)
             )
             due_ns = max(due_ns + interval_ns, self._monotonic_ns())
-            await asyncio.sleep((due_ns - self._monotonic_ns()) / 1e9)
+            await self._rest(client, due_ns)
+
+    async def _rest(self, client: NutClient, due_ns: int) -> None:
+        """Wait until the next reading is due, or until the status is another one."""
+        watch_ns = self._settings.watch_ms * 1_000_000
+        while (left_ns := due_ns - self._monotonic_ns()) > watch_ns:
+            await asyncio.sleep(watch_ns / 1e9)
+            if await self._status_now(client) != self._status:
+                return
+        await asyncio.sleep(max(0, left_ns) / 1e9)
+
+    async def _status_now(self, client: NutClient) -> str:
+        try:
+            return await client.variable(self._settings.ups, "ups.status")
+        except NutRefusedError as error:
+            return error.code
 
     async def _look(self, client: NutClient) -> tuple[Reading, str]:
         try:
@@ -81,8 +109,11 @@ class UpsDriver:
         except NutRefusedError as error:
             if error.code not in NOTHING_KNOWN:
                 raise
+            self._status = error.code
             return nothing(self._settings.points, NOTHING_KNOWN[error.code]), str(error)
-        return read(variables, self._settings.points), ""
+        self._status = variables.get("ups.status", NO_STATUS)
+        lost = "the driver of NUT has lost the UPS and looks for it" if is_lost(variables) else ""
+        return read(variables, self._settings.points), lost
 
     async def _notice(self, reading: Reading, emit: Emitter, *, reason: str) -> None:
         """Emit events for what changed since the reading before."""

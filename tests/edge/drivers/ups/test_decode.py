@@ -171,3 +171,9 @@ def test_any_values_keep_the_contract(variables: dict[str, str]) -> None:
     for index, count in enumerate(reading.counts):
         assert (count is None) == (index in absent)
         assert count is None or -(2**63) <= count < 2**63
+
+
+def test_ups_that_nut_looks_for_says_nothing() -> None:
+    said = {"ups.status": "OL", "battery.charge": "100", "driver.state": "reconnect.updateinfo"}
+    assert read(said, ["power", "battery_charge"]) == nothing(["power", "battery_charge"], Status.STALE)
+    assert read({**said, "driver.state": "quiet"}, ["power"]).power is Power.MAINS

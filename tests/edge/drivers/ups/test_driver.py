@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge.driver import Given
+from edge.driver import DeviceUnavailable, Given
 from edge.drivers.ups.decode import Power
 from edge.drivers.ups.driver import UpsDriver
 from simulators.devices.ups import Fault, Ups, nut_server
@@ -207,3 +207,118 @@ def test_sample_runs_as_it_stands() -> None:
     (table,) = tomllib.loads(file.read_text(encoding="utf-8"))["device"]
     driver = UpsDriver(msgspec.convert(table, UpsDevice), Given(time.monotonic_ns))
     assert driver.points[0].states == {"1": "mains", "2": "battery"}
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("G-6.9c3")
+def test_ups_that_enumerates_anew_as_the_power_goes_never_reads_fine(
+    collector: Any, insist: Any, daemon_folder: Path
+) -> None:
+    """From mains, contact is lost with the power, and comes back on battery: unknown between, never mains."""
+
+    async def scenario() -> None:
+        async with real_nut(daemon_folder) as (ups, driver):
+            await insist(driver, collector, lambda: collector.polls and collector.polls[-1].counts[0] == 1)
+            ups.fault = "reenumerated"
+            await insist(driver, collector, lambda: collector.polls[-1].counts[0] == Power.BATTERY)
+            assert kinds(collector) == ["power_unknown", "power_lost"]
+            told = [poll.counts[0] for poll in collector.polls]
+            assert set(told[told.index(None) :]) == {None, Power.BATTERY}
+            ups.fault = ""
+            await insist(driver, collector, lambda: collector.polls[-1].counts[0] == Power.MAINS)
+            assert kinds(collector)[-1] == "power_restored"
+
+    asyncio.run(scenario())
+
+
+@asynccontextmanager
+async def status_server(status: dict[str, str], asked: list[str], **more: Any) -> AsyncIterator[UpsDriver]:
+    """A NUT that says `status["now"]`, or ERR with `status["error"]`, and counts what it is asked."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while question := (await reader.readline()).decode():
+            asked.append(question.split()[0])
+            if "error" in status:
+                writer.write(f"ERR {status['error']}\n".encode())
+            elif question.startswith("LIST"):
+                writer.write(listing(status["now"]))
+            else:
+                writer.write(f'VAR ups {status.get("name", "ups.status")} "{status["now"]}"\n'.encode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    table: dict[str, Any] = {"points": ["power"], "interval_ms": 60_000, "watch_ms": 50, **more}
+    async with server:
+        yield UpsDriver(UpsDevice(name="power", port=port, **table), Given(time.monotonic_ns))
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.requirement("G-6.9c3")
+def test_power_lost_between_two_readings_is_told_at_once(collector: Any, run_until: Any) -> None:
+    async def scenario() -> None:
+        status, asked = {"now": "OL"}, list[str]()
+        async with status_server(status, asked) as driver:
+            running = asyncio.ensure_future(driver.run(collector))
+            await collector.until(lambda: collector.polls)
+            status["now"] = "OB DISCHRG"
+            await asyncio.wait_for(collector.until(lambda: kinds(collector) == ["power_lost"]), 2)
+            status["now"] = "OL CHRG"
+            await asyncio.wait_for(collector.until(lambda: kinds(collector)[-1] == "power_restored"), 2)
+            status["error"] = "DATA-STALE"
+            await asyncio.wait_for(collector.until(lambda: kinds(collector)[-1] == "power_unknown"), 2)
+            await collector.until(lambda: len(collector.polls) == 4)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert asked.count("LIST") == 4
+        assert [poll.counts for poll in collector.polls] == [[1], [2], [1], [None]]
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_looked_at_between_readings_that_come_often(collector: Any, run_until: Any) -> None:
+    async def scenario() -> None:
+        asked: list[str] = []
+        async with status_server({"now": "OL"}, asked, interval_ms=100, watch_ms=100) as driver:
+            await run_until(driver, collector, lambda: len(collector.polls) == 4)
+        assert set(asked) == {"LIST"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"name": "ups.load"}, "expected variable ups.status"),
+        ({"error": "UNKNOWN-UPS"}, "NUT answers UNKNOWN-UPS"),
+    ],
+)
+def test_bad_answer_between_readings_makes_the_power_unknown(
+    change: dict[str, str], reason: str, collector: Any, run_until: Any
+) -> None:
+    async def scenario() -> None:
+        status = {"now": "OL"}
+        async with status_server(status, []) as driver:
+            running = asyncio.ensure_future(driver.run(collector))
+            await collector.until(lambda: collector.polls)
+            status |= change
+            (error,) = await asyncio.gather(running, return_exceptions=True)
+            assert isinstance(error, DeviceUnavailable)
+            assert reason in error.reason
+            assert kinds(collector) == ["power_unknown"]
+
+    asyncio.run(scenario())
+
+
+def test_driver_of_nut_that_looks_for_its_ups_makes_the_power_unknown(collector: Any, run_until: Any) -> None:
+    seeking = listing("OL").replace(b"END", b'VAR ups driver.state "reconnect.trying"\nEND')
+
+    async def scenario() -> None:
+        async with fake_nut(listing("OL"), seeking, listing("OB"), hang=True) as driver:
+            await run_until(driver, collector, lambda: len(collector.polls) == 3)
+        assert [poll.counts for poll in collector.polls] == [[1, 20_000], [None, None], [2, 20_000]]
+        assert kinds(collector) == ["power_unknown", "power_lost"]
+        assert collector.polls[1].flags == [(0, int(Status.STALE)), (1, int(Status.STALE))]
+        assert "looks for it" in collector.events[0].data["reason"]
+
+    asyncio.run(scenario())
