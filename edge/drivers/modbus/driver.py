@@ -158,13 +158,22 @@ class ModbusDriver:
     # --- polling -----------------------------------------------------------------------------------------
 
     async def _ask(self, unit: _Unit, question: Question, timeout_s: float) -> list[int]:
-        """Ask when it is the turn of this question and the unit wants to be asked; or a `BusError`."""
+        """Ask when nobody else does; or a `BusError`."""
         async with self._turn_to_ask:
-            await asyncio.sleep(max(0, unit.free_ns - self._monotonic_ns()) / 1e9)
-            try:
-                return await self._bus.ask(unit.address, question, timeout_s=timeout_s)
-            finally:
-                unit.free_ns = self._monotonic_ns() + int(unit.gap_s * 1e9)
+            return await self._ask_now(unit, question, timeout_s)
+
+    async def _ask_now(self, unit: _Unit, question: Question, timeout_s: float) -> list[int]:
+        """Ask when the unit wants to be asked; the caller has the turn."""
+        await self._left_alone(unit)
+        try:
+            return await self._bus.ask(unit.address, question, timeout_s=timeout_s)
+        finally:
+            unit.free_ns = self._monotonic_ns() + int(unit.gap_s * 1e9)
+
+    async def _left_alone(self, unit: _Unit) -> None:
+        wait_ns = unit.free_ns - self._monotonic_ns()
+        if wait_ns > 0:
+            await asyncio.sleep(wait_ns / 1e9)
 
     async def _reopen(self) -> None:
         async with self._turn_to_ask:
@@ -241,16 +250,18 @@ class ModbusDriver:
         """Return one poll, timed in the middle between first question and last answer."""
         counts: list[int | None] = [None] * len(unit.points)
         flags: list[tuple[int, int]] = []
-        asked_ns = self._monotonic_ns()
-        for block in unit.blocks:
-            try:
-                question = Question(block.function, block.start, block.count)
-                registers = await self._ask(unit, question, timeout_s or unit.timeout_s)
-            except RefusedError:
-                refuse_block(block, flags)
-            else:
-                decode_block(block, registers, counts=counts, flags=flags)
-        answered_ns = self._monotonic_ns()
+        async with self._turn_to_ask:  # a write waits, so that one poll is of one moment
+            await self._left_alone(unit)
+            asked_ns = self._monotonic_ns()
+            for block in unit.blocks:
+                try:
+                    question = Question(block.function, block.start, block.count)
+                    registers = await self._ask_now(unit, question, timeout_s or unit.timeout_s)
+                except RefusedError:
+                    refuse_block(block, flags)
+                else:
+                    decode_block(block, registers, counts=counts, flags=flags)
+            answered_ns = self._monotonic_ns()
         if answered_ns - asked_ns > len(unit.blocks) * self._patience_ns(unit):
             raise NoAnswerError("the answer was read too late to say when it was measured")
         middle_ns = (asked_ns + answered_ns) // 2

@@ -45,7 +45,7 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(kind: str, collector: Any, folder: Path) -> AsyncIterator[Stand]:
+async def stand(kind: str, collector: Any, folder: Path, *, timeout_ms: int = 200) -> AsyncIterator[Stand]:
     """The driver runs while the context is open; it has read every unit once."""
     clock = [NOON]
     room = Room(World(3), "room")
@@ -57,7 +57,7 @@ async def stand(kind: str, collector: Any, folder: Path) -> AsyncIterator[Stand]
     common: dict[str, Any] = {
         "name": "bus",
         "interval_ms": 50,
-        "timeout_ms": 200,
+        "timeout_ms": timeout_ms,
         "profile": [msgspec.convert(profile_of(model), Profile) for model in MODELS],
         "unit": [
             ModbusUnit(
@@ -175,6 +175,24 @@ def test_polls_go_on_while_outputs_are_set(collector: Any, tmp_path: Path) -> No
             seen = len(collector.polls)
             await collector.until(lambda: len(collector.polls) >= seen + 6)
             assert not collector.silences
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_write_to_a_silent_unit_makes_no_other_unit_silent(collector: Any, tmp_path: Path) -> None:
+    """A poll that waits for its turn was not asked yet: the wait is no lateness of its answer."""
+
+    async def scenario() -> None:
+        async with stand("tcp", collector, tmp_path, timeout_ms=120) as here:
+            here.line.units[1].fault = "silence"
+            quiet, good = here.driver.layouts
+            for _ in range(4):
+                with pytest.raises(OutputError):
+                    await here.outputs.set("ac/ac_on", 1, by="test")
+                await asyncio.sleep(1)
+            assert len(collector.of(good.id)) > 10
+            assert {points for points, _, _ in collector.silences} <= {tuple(quiet.points)}
 
     asyncio.run(scenario())
 
