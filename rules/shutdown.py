@@ -111,7 +111,7 @@ def _at_most(value: float | None, limit: float | None) -> bool:
 
 def _low_words(seen: Seen, limits: Limits) -> str:
     if _at_most(seen.charge_pct, limits.charge_min_pct):
-        return f"battery at {seen.charge_pct:g} %"
+        return f"battery charge {seen.charge_pct:g} percent"
     if _at_most(seen.runtime_s, limits.runtime_min_s):
         return f"battery for {seen.runtime_s:g} s"
     return "battery low"

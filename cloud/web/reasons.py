@@ -98,6 +98,26 @@ REASONS = (
     mark("the connection to D-Bus was lost"),
     mark("D-Bus: %(why)s"),
     mark("USB: %(why)s"),
+    # of the kernel's sensors
+    mark("no folder %(name)s"),
+    mark("no %(kind)s sensor %(name)s"),
+    mark("%(count)s %(kind)s sensors %(name)s (%(names)s): expected one"),
+    mark("%(name)s is not at %(place)s any more"),
+    mark("%(name)s went away while it was read"),
+    mark("a read took longer than %(time)s s"),
+    mark("the read before this one has not returned yet"),
+    mark("scale %(given)s: expected %(expected)s"),
+    # of power and time
+    mark("the driver of NUT has lost the UPS and looks for it"),
+    mark("battery charge %(count)s percent"),
+    mark("battery for %(time)s s"),
+    mark("battery low"),
+    mark("power unknown, last known: the battery carried"),
+    mark("power unknown, last known: mains"),
+    mark("ignition off"),
+    mark("a date that cannot be, as after a rollover of weeks"),
+    mark("leap seconds %(given)s: expected %(expected)s or more"),
+    mark("a step of %(time)s ms between two fixes"),
     # of the operating system, inside one of the others
     mark("Connection refused"),
     mark("Connection reset by peer"),
@@ -156,6 +176,10 @@ KEYS = {
     "after_ms": mark("after (ms)"),
     "rssi": mark("signal level (dBm)"),
     "format": mark("format"),
+    "antenna": mark("antenna"),
+    "jamming": mark("jamming"),
+    "in_s": mark("in (s)"),
+    "chip": mark("chip"),
 }
 """Fields of an event's data -> their names."""
 

@@ -141,6 +141,13 @@ EVENTS = {
     "zone_entered": mark("Entered the zone"),
     "zone_dwelled": mark("Stayed in the zone"),
     "zone_left": mark("Left the zone"),
+    "sensor_implausible": mark("Sensor says what it cannot"),
+    "antenna_changed": mark("Antenna changed"),
+    "jamming_changed": mark("Jamming changed"),
+    "gnss_time_doubted": mark("Time of a receiver not believed"),
+    "shutdown_planned": mark("Shutdown planned"),
+    "shutdown_started": mark("Shutdown started"),
+    "shutdown_cancelled": mark("Shutdown cancelled"),
 }
 STATE_WORDS = {
     "on": mark("on"),

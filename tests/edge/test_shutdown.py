@@ -84,7 +84,7 @@ def test_low_battery_is_told_flushed_and_stopped_after_its_delay() -> None:
             site.ups(2, 20.0)
             await site.pass_time(9)
             assert site.did == ["shutdown_planned"]
-            assert site.data[0] == {"reason": "battery at 20 %", "in_s": 1}
+            assert site.data[0] == {"reason": "battery charge 20 percent", "in_s": 1}
             await site.pass_time(1)
             assert site.did == ["shutdown_planned", "shutdown_started", "flush 7", "stop"]
             assert site.shutdown.agreed

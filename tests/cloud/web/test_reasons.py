@@ -23,6 +23,8 @@ ROOTS = {
     "JournalDamagedError",
     "OutputError",
     "RadioError",
+    "GoneError",
+    "StuckError",
 }
 """What is said when these are raised becomes a reason."""
 TELLING = {"Gap", "Stretch", "Tombstone", "as_text", "_unavailable", "_bury", "_rebuild", "silent"}
