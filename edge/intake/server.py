@@ -18,6 +18,8 @@ from wire.status import GapCause
 
 WAITING_MAX = 64
 HEADER_BYTES_MAX = 16 * 1024
+LINGER_S = 1.0
+LINGER_READS = 64
 _READ_BYTES = 16 * 1024
 
 
@@ -84,6 +86,7 @@ async def serving(settings: HttpIntake) -> AsyncIterator[Server]:
         connections.add(task)
         try:
             await _Connection(settings, server, reader, writer=writer, peer=peer).serve()
+            await _leave(reader, writer)
         except (OSError, TimeoutError, h11.ProtocolError, asyncio.CancelledError):
             pass  # the task ends here, and StreamReaderProtocol wants no cancelled one
         finally:
@@ -192,6 +195,15 @@ class _Connection:
         self._writer.write(self._http.send(h11.EndOfMessage()) or b"")
         async with asyncio.timeout(self._settings.timeout_s):
             await self._writer.drain()
+
+
+async def _leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let the peer read its answer: closing while it still writes would take that from it."""
+    writer.write_eof()
+    async with asyncio.timeout(LINGER_S):
+        for _ in range(LINGER_READS):
+            if not await reader.read(_READ_BYTES):
+                return
 
 
 class _TooLarge:

@@ -14,6 +14,7 @@ from edge.credential import (
     CredentialError,
     card_of,
     frame_of,
+    key_id,
     load_key,
 )
 
@@ -127,6 +128,12 @@ def test_key_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
     assert len(key) == 32
     assert load_key(tmp_path) == key
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o077 == 0
+
+
+def test_key_is_known_by_what_tells_nothing_of_it() -> None:
+    assert len(key_id(KEY)) == 16
+    assert key_id(KEY) != key_id(bytes(32))
+    assert key_id(KEY) not in KEY.hex()
 
 
 def test_unfit_key_is_refused(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_edge_with_an_earlier_time_than_the_last_is_taken_at_that() -> None:
 
 def test_due_is_when_there_is_something_to_say() -> None:
     assert due_ns(Contact(0), RULES) is None
+    assert Contact(0).settled
     contact, _ = edge(Contact(0), RULES, at_ns=0, level=1)
     assert due_ns(contact, RULES) == 30 * MS
     for step in range(1, 19):
