@@ -151,6 +151,8 @@ class ModbusLine(Settings, frozen=True, kw_only=True):
     interval_ms: Annotated[int, Meta(ge=5, le=86_400_000)] = 1000
     timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 1000
     """How long one answer may take."""
+    candidates_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    """Every so many seconds one address that is not configured is asked; 0 asks none."""
     unit: Annotated[list[ModbusUnit], Meta(min_length=1, max_length=255)]
     profile: list[Profile] = field(default_factory=list)
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.candidates import Candidates
 from edge.control.outputs import Output, OutputError
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, NoAnswerError, RefusedError
@@ -18,6 +19,7 @@ from edge.drivers.modbus.catalogue import profiles_of
 from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block, with_unit
 from edge.drivers.modbus.frames import Question
 from edge.drivers.modbus.outputs import bind
+from edge.drivers.modbus.strangers import ROOM_S, Strangers
 from edge.drivers.modbus.usage import UsageWatch
 from wire.layouts import make_layout
 from wire.messages import TICK_MS, Layout, PointDeclaration, Poll
@@ -83,6 +85,12 @@ class ModbusDriver:
             for profile, own in chosen_outputs(unit, profiles[unit.profile])
         }
         self._bus = _bus(settings)
+        self._strangers = Strangers(
+            [unit.address for unit in settings.unit],
+            every_s=settings.candidates_s,
+            device=settings.name,
+            candidates=Candidates(device=settings.name, now_tick=lambda: ticks(given.monotonic_ns())),
+        )
         self._turn_to_ask = asyncio.Lock()
 
     @property
@@ -210,6 +218,15 @@ class ModbusDriver:
             cause = GapCause.BUS if isinstance(error, ConnectionLostError) else GapCause.SENSOR
             tick = ticks(self._monotonic_ns())
             await emit.silent(unit.layout.points, cause=cause, reason=str(error), tick=tick)
+        await self._look_around(emit, until_ns)
+
+    async def _look_around(self, emit: Emitter, until_ns: int) -> None:
+        """Ask one address that is not configured, if that is wanted and costs no reading."""
+        now_ns = self._monotonic_ns()
+        if not self._strangers.due(now_ns) or until_ns - now_ns < ROOM_S * 1e9:
+            return
+        async with self._turn_to_ask:
+            await self._strangers.look(emit, self._bus.ask, now_ns)
 
     def _turn(self, unit: _Unit) -> tuple[bool, bool, int]:
         """Who answers goes first, then who did last, then who waits longest."""

@@ -12,9 +12,8 @@ from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, RefusedE
 from edge.drivers.modbus.catalogue import shipped_profiles
 from edge.drivers.modbus.decode import decode_block, exponent_of, plan, with_unit
 from edge.drivers.modbus.frames import Question
+from edge.drivers.modbus.strangers import HARMLESS
 from wire.settings.modbus import Profile
-
-HARMLESS = Question(3, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)

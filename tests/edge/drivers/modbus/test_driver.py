@@ -467,3 +467,31 @@ def test_rounds_begin_a_third_into_a_tick(now_ns: int) -> None:
     assert due_ns % TICK_NS == TICK_NS // 3
     assert 0 < wait_ns <= 2 * TICK_NS
     assert due_ns == now_ns + wait_ns
+
+
+@pytest.mark.slow
+def test_unit_that_is_not_configured_is_told_as_a_candidate(collector: Any, run_until: Any) -> None:
+    async def scenario() -> None:
+        async with modbus_server([unit(5, "xy-md02"), unit(2, "xy-md02")], now=now) as (_, port):
+            own = ModbusUnit(address=5, profile="xy-md02", prefix="a")
+            settings = ModbusDevice(
+                name="bus", host="127.0.0.1", port=port, interval_ms=1000, candidates_s=1, unit=[own]
+            )
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
+            await run_until(driver, collector, lambda: collector.events)
+            assert not collector.silences
+
+    asyncio.run(scenario())
+    (event,) = collector.events
+    assert (event.kind, event.subject) == ("candidate_seen", "bus/2")
+    assert event.data == {"device": "bus", "kind": "modbus_unit", "address": 2}
+
+
+def test_address_that_is_not_configured_is_not_asked_unasked(collector: Any, run_until: Any) -> None:
+    async def scenario() -> None:
+        async with two_units() as (line, driver):
+            line.units[2] = unit(2, "xy-md02")
+            await run_until(driver, collector, lambda: len(collector.polls) >= 20)
+            assert not collector.events
+
+    asyncio.run(scenario())

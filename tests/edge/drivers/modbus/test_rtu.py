@@ -130,6 +130,22 @@ def test_noise_before_an_answer_is_no_harm(collector: Any, run_until: Any, tmp_p
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
+def test_unit_that_is_not_configured_is_told_as_a_candidate(
+    collector: Any, run_until: Any, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        units = [Unit(1, "xy-md02", truth), Unit(3, "vaisala-hmp", truth)]
+        async with rtu_line(units, now=now, path=tmp_path / "tty") as line:
+            settings = settings_of(line.path, A, interval_ms=500, candidates_s=1)
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
+            await run_until(driver, collector, lambda: collector.events)
+            assert not collector.silences
+
+    asyncio.run(scenario())
+    assert [(event.kind, event.subject) for event in collector.events] == [("candidate_seen", "bus/3")]
+
+
 def test_unit_that_refuses_is_a_device_error(collector: Any, run_until: Any, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with two_units(tmp_path) as (line, driver):
