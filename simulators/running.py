@@ -14,12 +14,14 @@ import msgspec
 from simulators.climate import Instrument, Room
 from simulators.devices import gnss, modbus, ups
 from simulators.devices.modbus_rtu import rtu_line
+from simulators.devices.sysfs import Tree, board, sysfs_tree
 from simulators.devices.ups_dump import RecordedUps
 from simulators.scenario import (
     GatewayPart,
     GnssPart,
     ModbusPart,
     Scenario,
+    SysfsPart,
     Table,
     UnitPart,
     UpsPart,
@@ -28,7 +30,7 @@ from simulators.scenario import (
 from simulators.sources import POLL_S, Recorded, driven, played
 from simulators.world import World
 
-Device = modbus.ModbusLine | gnss.Receiver | ups.Ups | RecordedUps
+Device = modbus.ModbusLine | gnss.Receiver | ups.Ups | RecordedUps | Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Running:
                 one.fault = msgspec.convert(fault, modbus.Fault)
         elif isinstance(found, gnss.Receiver):
             found.fault = msgspec.convert(fault, gnss.Fault)
+        elif isinstance(found, Tree):
+            found.switch(fault, unit)
         else:
             wanted: ups.Fault = msgspec.convert(fault, ups.Fault)
             if isinstance(found, RecordedUps):
@@ -86,6 +90,7 @@ async def running(
             devices = [await starter.start_ups(gateway, part) for part in gateway.ups]
             devices += [await starter.start_modbus(gateway, part) for part in gateway.modbus]
             devices += [await starter.start_gnss(gateway, part) for part in gateway.gnss]
+            devices += [await starter.start_sysfs(gateway, part) for part in gateway.sysfs]
             state.gateways[gateway.id] = {
                 "kind": gateway.kind,
                 "title": gateway.title,
@@ -148,6 +153,24 @@ class _Starter:
     def _mains(self, gateway: GatewayPart, part: ModbusPart) -> bool:
         supply = self.devices.get(f"{gateway.id}/{part.mains}")
         return not (isinstance(supply, ups.Ups | RecordedUps) and supply.on_battery)
+
+    async def start_sysfs(self, gateway: GatewayPart, part: SysfsPart) -> Table:
+        """Start the sensors of a board and return their settings table."""
+
+        def truth(name: str) -> Callable[[], float]:
+            return lambda: self.world.air(part.room, self.clocks.utc_s()).value(name)
+
+        sensors, tables = board(truth("temperature"), truth("relative_humidity"))
+        root = self.folder / f"{gateway.id}-{part.name}"
+        tree = await self.stack.enter_async_context(sysfs_tree(root, sensors))
+        self.devices[f"{gateway.id}/{part.name}"] = tree
+        return {
+            "driver": "sysfs",
+            "name": part.name,
+            "root": str(root),
+            "interval_ms": 1000,
+            "sensor": [{**table, "prefix": part.name} for table in tables],
+        }
 
     async def start_ups(self, gateway: GatewayPart, part: UpsPart) -> Table:
         """Start a UPS and return its settings table."""

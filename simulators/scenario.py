@@ -69,6 +69,13 @@ class GnssPart(_Part, frozen=True, kw_only=True):
             raise ValueError(f"gnss {self.name}: {names} beside log; expected log alone, or a drive")
 
 
+class SysfsPart(_Part, frozen=True, kw_only=True):
+    """The board of a gateway in a room: a climate sensor, a thermometer on a wire, the processor's own."""
+
+    name: Name
+    room: Name
+
+
 class GatewayPart(_Part, frozen=True, kw_only=True):
     """One gateway, the kind of its site and the devices around it."""
 
@@ -80,6 +87,7 @@ class GatewayPart(_Part, frozen=True, kw_only=True):
     modbus: list[ModbusPart] = field(default_factory=list)
     ups: list[UpsPart] = field(default_factory=list)
     gnss: list[GnssPart] = field(default_factory=list)
+    sysfs: list[SysfsPart] = field(default_factory=list)
 
 
 class Scenario(_Part, frozen=True, kw_only=True):

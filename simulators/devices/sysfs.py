@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 Fault = Literal["", "error", "gone", "garbage", "silence", "slow", "moved", "wrong_scale", "power_on", "crc"]
 FAILS = Path("/proc/self/mem")
 """Its first byte cannot be read: EIO."""
@@ -146,6 +148,15 @@ class Tree:
             elif sensor.fault == "slow":
                 answer(file, text)
 
+    def switch(self, fault: str, sensor: int | None) -> None:
+        """Switch a fault of one sensor, from 1 on, or of all; `ValueError` for one that there is not."""
+        wanted = msgspec.convert(fault, Fault)
+        if sensor is not None and not 1 <= sensor <= len(self.sensors):
+            raise ValueError(f"sensor {sensor}: expected 1 to {len(self.sensors)}")
+        for one in self.sensors if sensor is None else [self.sensors[sensor - 1]]:
+            one.fault = wanted
+        self.update()
+
     def close(self) -> None:
         """Let everyone go who reads a pipe."""
         release(self._pipes)
@@ -190,3 +201,31 @@ async def sysfs_tree(root: Path, sensors: Sequence[Sensor]) -> AsyncIterator[Tre
         finally:
             following.cancel()
             tree.close()
+
+
+def board(temperature: Truth, humidity: Truth) -> tuple[list[Sensor], list[dict[str, object]]]:
+    """Return the sensors of a usual board in a room, and the `[[device.sensor]]` tables that read them.
+
+    They are a climate sensor on I2C, a thermometer on the 1-wire bus and the processor's own.
+    """
+    wire = "28-0000055f3a1b"
+    sensors = [
+        Sensor(
+            "iio",
+            "bme280",
+            "platform/soc/i2c-1/1-0076",
+            {"in_temp_input": temperature, "in_humidityrelative_input": humidity},
+        ),
+        Sensor("w1", wire, f"w1_bus_master1/{wire}", {"w1_slave": temperature}),
+        Sensor("hwmon", "cpu_thermal", "virtual/thermal/thermal_zone0", {"temp1_input": lambda: 48.3}),
+    ]
+    climate = [
+        {"channel": "in_temp", "point": "temperature"},
+        {"channel": "in_humidityrelative", "point": "relative_humidity"},
+    ]
+    tables: list[dict[str, object]] = [
+        {"kind": "iio", "chip": "bme280", "at": "i2c-1/1-0076", "model": "bme280", "value": climate},
+        {"kind": "w1", "at": wire, "model": "ds18b20", "value": [{"channel": "w1_slave", "point": "wire"}]},
+        {"kind": "hwmon", "chip": "cpu_thermal", "value": [{"channel": "temp1", "point": "processor"}]},
+    ]
+    return sensors, tables
