@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+import msgspec
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
@@ -28,6 +29,7 @@ Fault = Literal[
     "hang",
     "stuck_stop",
     "empty",
+    "garbage",
     "deaf",
     "gone",
     "no_power",
@@ -96,6 +98,11 @@ class Air:
     seed: int = 1
     calls: list[str] = field(default_factory=list)
     """What programs asked of the adapters."""
+
+    def switch(self, fault: str) -> None:
+        """Switch a fault of every adapter on, or off with the empty word; `ValueError` for another word."""
+        for adapter in self.adapters.values():
+            adapter.fault = msgspec.convert(fault, Fault)
 
 
 class _Refused(Exception):
@@ -190,6 +197,8 @@ class BlueZ:
             return
         path = f"/org/bluez/{name}/dev_{one.address.replace(':', '_')}"
         values = {"RSSI": Variant("n", one.rssi)}
+        if adapter.fault == "garbage":
+            advert = self._garbled(advert)
         if adapter.fault != "empty":
             values |= _data_values(advert)
         if one.address in adapter.devices:
@@ -203,6 +212,13 @@ class BlueZ:
             "Adapter": Variant("o", f"/org/bluez/{name}"),
         }
         self._signal("/", "InterfacesAdded", [path, {DEVICE: values}])
+
+    def _garbled(self, advert: Advert) -> Advert:
+        """Return as many bytes of anything, under the same keys."""
+        return Advert(
+            {key: self._random.randbytes(len(data)) for key, data in advert.manufacturer.items()},
+            {key: self._random.randbytes(len(data)) for key, data in advert.service.items()},
+        )
 
     # --- what programs ask ------------------------------------------------------------------------
 
