@@ -304,7 +304,7 @@ def test_owner_starts_nothing_while_its_thread_is_stuck() -> None:
         ({**BOARD, "chip": None}, "sensor[0].at: None: expected at, chip or both"),
         ({**WIRE, "at": "28-55"}, "sensor[0].at: '28-55': expected a 1-wire id"),
         ({**AIR, "value": [{"channel": "temp1", "point": "t"}]}, "expected a channel of iio"),
-        ({**BOARD, "value": [*BOARD["value"], *BOARD["value"]]}, "expected each point once")
+        ({**BOARD, "value": [*BOARD["value"], *BOARD["value"]]}, "expected each point once"),
     ],
 )
 def test_settings_that_find_no_sensor_surely_are_refused(sensor: dict[str, Any], fault: str) -> None:
