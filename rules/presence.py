@@ -60,12 +60,12 @@ class Presence:
 Step = tuple[Presence, tuple[Change, ...]]
 
 
-def heard(state: Presence, rules: PresenceRules, at: int, rssi: float) -> Step:
+def heard(state: Presence, rules: PresenceRules, *, at: int, rssi: float) -> Step:
     """Return what is known after an advertisement, and what changed; one from the past changes nothing."""
     if state.heard is not None and at < state.heard:
         return state, ()
     state, changes = passed(state, rules, at)
-    level = _smoothed(state, rules, at, rssi)
+    level = _smoothed(state, rules, at=at, rssi=rssi)
     state = replace(state, heard=at, level=level)
     if state.inside:
         far = (state.far_since if state.far_since is not None else at) if level < rules.leave_dbm else None
@@ -120,7 +120,7 @@ def deaf(state: Presence, rules: PresenceRules, *, start: int, end: int) -> Step
     return state, changes
 
 
-def _smoothed(state: Presence, rules: PresenceRules, at: int, rssi: float) -> float:
+def _smoothed(state: Presence, rules: PresenceRules, *, at: int, rssi: float) -> float:
     if state.level is None or state.heard is None:
         return rssi
     return state.level + (rssi - state.level) * -math.expm1((state.heard - at) / rules.smoothing)

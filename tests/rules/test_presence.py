@@ -20,7 +20,7 @@ def play(samples: Samples, looks: list[int] | None = None) -> tuple[Presence, li
     state, found = Presence(), []
     steps = [(at, 0, rssi) for at, rssi in samples] + [(at, 1, 0) for at in looks or []]
     for at, look, rssi in sorted(steps, key=lambda step: step[:2]):
-        state, changes = passed(state, RULES, at) if look else heard(state, RULES, at, rssi)
+        state, changes = passed(state, RULES, at) if look else heard(state, RULES, at=at, rssi=rssi)
         found += changes
     return state, found
 
@@ -78,7 +78,7 @@ def test_what_the_radio_did_not_hear_is_no_departure() -> None:
     state, _ = play(steady(0, 1000, -60))
     state, changes = deaf(state, RULES, start=900, end=50_000)
     assert (state.inside, changes) == (True, ())
-    state, changes = heard(state, RULES, 51_000, -60)
+    state, changes = heard(state, RULES, at=51_000, rssi=-60)
     assert (state.inside, changes) == (True, ())
     state, changes = passed(state, RULES, 60_000)
     assert [(change.kind, change.at) for change in changes] == [(Kind.LEFT, 53_000)]
@@ -93,7 +93,7 @@ def test_deafness_begins_after_what_was_decided_before() -> None:
 
 def test_advertisement_from_the_past_changes_nothing() -> None:
     state, _ = play(steady(0, 1000, -60))
-    assert heard(state, RULES, 100, -110) == (state, ())
+    assert heard(state, RULES, at=100, rssi=-110) == (state, ())
 
 
 @given(SAMPLES, st.lists(st.integers(0, 200_000), max_size=30))

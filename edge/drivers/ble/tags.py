@@ -66,7 +66,7 @@ class Tags:
         """Take an advertisement of a tag of the settings."""
         tag = self._tags[beacon]
         before = tag.state.inside
-        tag.state, changes = heard(tag.state, self._rules, ticks(at_ns), rssi)
+        tag.state, changes = heard(tag.state, self._rules, at=ticks(at_ns), rssi=rssi)
         await self._tell(tag, changes, emit)
         if tag.state.inside != before:
             await self._poll(ticks(at_ns), emit)
