@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from simulators.climate import Instrument, Room
-from simulators.devices import gnss, modbus, ups
+from simulators.devices import gnss, modbus, osdp, ups
 from simulators.devices.modbus_rtu import rtu_line
 from simulators.devices.sysfs import Tree, board, sysfs_tree
 from simulators.devices.ups_dump import RecordedUps
@@ -20,6 +20,7 @@ from simulators.scenario import (
     GatewayPart,
     GnssPart,
     ModbusPart,
+    OsdpPart,
     Scenario,
     SysfsPart,
     Table,
@@ -30,7 +31,7 @@ from simulators.scenario import (
 from simulators.sources import POLL_S, Recorded, driven, played
 from simulators.world import World
 
-Device = modbus.ModbusLine | gnss.Receiver | ups.Ups | RecordedUps | Tree
+Device = modbus.ModbusLine | gnss.Receiver | ups.Ups | RecordedUps | Tree | osdp.ReaderLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Running:
                 one.fault = msgspec.convert(fault, modbus.Fault)
         elif isinstance(found, gnss.Receiver):
             found.fault = msgspec.convert(fault, gnss.Fault)
+        elif isinstance(found, osdp.ReaderLine):
+            found.switch(fault, unit)
         elif isinstance(found, Tree):
             found.switch(fault, unit)
         else:
@@ -91,6 +94,7 @@ async def running(
             devices += [await starter.start_modbus(gateway, part) for part in gateway.modbus]
             devices += [await starter.start_gnss(gateway, part) for part in gateway.gnss]
             devices += [await starter.start_sysfs(gateway, part) for part in gateway.sysfs]
+            devices += [await starter.start_osdp(gateway, part) for part in gateway.osdp]
             state.gateways[gateway.id] = {
                 "kind": gateway.kind,
                 "title": gateway.title,
@@ -208,3 +212,29 @@ class _Starter:
         if recording is not None:
             table["period_ms"] = max(50, recording.period_us // 1000)
         return table
+
+    async def start_osdp(self, gateway: GatewayPart, part: OsdpPart) -> Table:
+        """Start a line of card readers and return its settings table; their keys go to files beside it.
+
+        The gateway finds the keys once they are copied to `<data>/<name>/`, with mode 0600.
+        """
+        key, folder = f"{gateway.id}/{part.name}", self.folder / f"{gateway.id}-{part.name}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        readers = [
+            osdp.Reader(place, osdp.write_key(folder / f"{name}.key", f"{self.world.seed}/{key}/{name}"))
+            for place, name in enumerate(part.readers, start=1)
+        ]
+        line = await self.stack.enter_async_context(
+            osdp.reader_line(folder / "line", readers, seed=self.world.seed, visits=part.visits)
+        )
+        self.devices[key] = line
+        return {
+            "driver": "osdp",
+            "name": part.name,
+            "prefix": part.name,
+            "path": str(folder / "line"),
+            "reader": [
+                {"name": name, "address": reader.address}
+                for name, reader in zip(part.readers, readers, strict=True)
+            ],
+        }

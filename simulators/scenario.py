@@ -76,6 +76,15 @@ class SysfsPart(_Part, frozen=True, kw_only=True):
     room: Name
 
 
+class OsdpPart(_Part, frozen=True, kw_only=True):
+    """One line of card readers, at addresses 1, 2, … in this order."""
+
+    name: Name
+    readers: Annotated[list[Name], Meta(min_length=1, max_length=8)]
+    visits: bool = True
+    """Whether people show cards."""
+
+
 class GatewayPart(_Part, frozen=True, kw_only=True):
     """One gateway, the kind of its site and the devices around it."""
 
@@ -87,6 +96,7 @@ class GatewayPart(_Part, frozen=True, kw_only=True):
     modbus: list[ModbusPart] = field(default_factory=list)
     ups: list[UpsPart] = field(default_factory=list)
     gnss: list[GnssPart] = field(default_factory=list)
+    osdp: list[OsdpPart] = field(default_factory=list)
     sysfs: list[SysfsPart] = field(default_factory=list)
 
 

@@ -6,6 +6,7 @@ are the caller's, so the same seed shows the same cards. Source: IEC 60839-11-5.
 """
 
 import asyncio
+import hashlib
 import os
 import random
 import tty
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import osdp_sys
 
 Fault = Literal["", "silence", "slow", "garbage", "wrong_key", "clear", "tamper", "power"]
@@ -132,7 +134,14 @@ class Reader:
         if command["command"] == osdp_sys.CMD_KEYSET and isinstance(key := command["data"], bytes):
             self.key = key
         if command["command"] == osdp_sys.CMD_STATUS:
-            return 0, command | {"report": self._status()}
+            # The binding has no way to give a report, only the C structures lie over one another: behind the
+            # vendor code of a maker's command, its data are the count and the bytes of a status report.
+            report = (2).to_bytes(4, "little") + self._status()
+            return 0, {
+                "command": osdp_sys.CMD_MFG,
+                "vendor_code": osdp_sys.STATUS_REPORT_LOCAL,
+                "data": report,
+            }
         return 0, None
 
     def hear(self, data: bytes) -> None:
@@ -190,6 +199,13 @@ class ReaderLine:
             self._unplug()
         elif before == "gone" != fault:
             self._plug()
+
+    def switch(self, fault: str, address: int | None) -> None:
+        """Switch a fault of one reader, or of the line; `KeyError` or `ValueError` name what cannot be."""
+        if address is None:
+            self.fault = msgspec.convert(fault, LineFault)
+        else:
+            self.readers[address].fault = msgspec.convert(fault, Fault)
 
     def answer(self, reader: Reader, data: bytes) -> None:
         """Put a reader's reply on the line."""
@@ -282,13 +298,41 @@ def _crc16(data: bytes) -> int:
 
 
 @asynccontextmanager
-async def reader_line(path: Path, readers: Iterable[Reader], *, seed: int = 0) -> AsyncIterator[ReaderLine]:
-    """Run the readers of a line while the context is open."""
+async def reader_line(
+    path: Path, readers: Iterable[Reader], *, seed: int = 0, visits: bool = False
+) -> AsyncIterator[ReaderLine]:
+    """Run the readers of a line while the context is open; with `visits` people show cards."""
     line = ReaderLine(path, readers, seed=seed)
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(line.run())
+        running = [tasks.create_task(line.run())]
         await asyncio.sleep(0)
+        if visits:
+            running.append(tasks.create_task(_visit(line, random.Random(f"{seed}/visits"))))
         try:
             yield line
         finally:
-            running.cancel()
+            for one in running:
+                one.cancel()
+
+
+async def _visit(line: ReaderLine, chance: random.Random) -> None:
+    """Show one of a few cards (26 bits) every now and then, the same ones for the same seed."""
+    cards = [wiegand_26(chance.randrange(256), chance.randrange(65536)) for _ in range(8)]
+    while True:
+        await asyncio.sleep(chance.uniform(5, 40))
+        line.readers[chance.choice(sorted(line.readers))].present(chance.choice(cards), 26)
+
+
+def wiegand_26(facility: int, number: int) -> int:
+    """Return a card of HID's H10301: even parity over the first 12 bits, odd over the last."""
+    body = facility << 16 | number
+    even, odd = (body >> 12).bit_count() & 1, (body & 0xFFF).bit_count() + 1 & 1
+    return even << 25 | body << 1 | odd
+
+
+def write_key(file: Path, seed: str) -> bytes:
+    """Write and return a reader's key that only depends on `seed`."""
+    key = hashlib.sha256(seed.encode()).digest()[:16]
+    file.touch(mode=0o600)
+    file.write_text(key.hex() + "\n", encoding="ascii")
+    return key

@@ -11,14 +11,14 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from edge.credential import CredentialError, load_key
+from edge.credential import CredentialError, Listener, Presented, load_key
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine
 from edge.drivers.osdp import happenings as told
 from edge.drivers.osdp.bus import Bus
 from edge.drivers.osdp.decode import KeyUnfitError
 from edge.drivers.osdp.feedback import Feedback, show
 from edge.drivers.osdp.keys import ReaderKeys
-from edge.drivers.osdp.reader import Listener, Outgoing, Reader, Silence
+from edge.drivers.osdp.reader import Outgoing, Reader, Silence
 from edge.drivers.osdp.station import NotThereError, Station
 from wire.messages import Event, Layout, PointDeclaration, Poll
 from wire.settings.osdp import OsdpDevice
@@ -73,7 +73,7 @@ class OsdpDriver:
     # --- for the rooms that decide -----------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """Have every card and PIN given to `listener`, in the loop, at once and before it is journalled."""
+        """Have every card and PIN given to `listener`, in the loop and before the journal has it."""
         self._listeners.append(listener)
 
     async def show(self, reader: str, feedback: Feedback) -> list[str]:
@@ -160,7 +160,7 @@ class OsdpDriver:
         return Bus(settings.path, settings.baud, stations, tell=tell, now_ns=now_ns, behind=behind)
 
     def _happened(self, queue: asyncio.Queue[Outgoing], happening: told.Happening) -> None:
-        """Take what the thread tells: listeners first, then the journal's queue."""
+        """Take what the thread tells: into the journal's queue, and then to listeners."""
         if isinstance(happening, told.LineOpened):
             LOG.info("%s: the serial line is open", self.name)
         elif isinstance(happening, told.LineLost):
@@ -170,8 +170,15 @@ class OsdpDriver:
             tick = happening.at_ns // 10_000_000
             queue.put_nowait(Event("bus_foreign_command", self._settings.prefix, tick, dict(data)))
         else:
-            for outgoing in self._readers[happening.reader].took(happening, self._listeners):
-                queue.put_nowait(outgoing)
+            presented = []
+            for one in self._readers[happening.reader].took(happening):
+                if isinstance(one, Presented):
+                    presented.append(one)
+                else:
+                    queue.put_nowait(one)
+            for listener in self._listeners:
+                for one in presented:
+                    listener(one)
 
     async def _serve(self, queue: asyncio.Queue[Outgoing], bus: Bus, emit: Emitter) -> None:
         """Journal what the readers tell, and look after times; returns when the thread has ended."""

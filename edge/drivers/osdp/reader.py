@@ -3,11 +3,10 @@
 No number of a card and no pressed key leaves it except to listeners, who live in this process.
 """
 
-import hmac
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edge.credential import Credential
+from edge.credential import Credential, Presented, key_id
 from edge.driver import ticks
 from edge.drivers.osdp import happenings as told
 from edge.drivers.osdp.decode import OsdpError, card_from, keys_from, local_status
@@ -23,21 +22,6 @@ _STATES = {
     "tamper": {"0": "closed", "1": "open"},
     "power": {"0": "good", "1": "failing"},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Presented:
-    """A card or a PIN at a reader, for rooms of this process; shows no number in its repr."""
-
-    reader: str
-    """As in events: `<prefix>/<name>`."""
-    credential: Credential
-    at_ns: int
-    """Monotonic."""
-
-
-Listener = Callable[[Presented], None]
-"""Called in the loop, one after the other; must not block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +56,7 @@ class Reader:
     def begin(self, key: bytes) -> None:
         """Forget what was; `key` is the key of credentials."""
         self._key = key
-        self._key_id = hmac.digest(key, b"credential key id", "sha256").hex()[:16]
+        self._key_id = key_id(key)
         self._pins = PinPad(self._settings.pin_timeout_s)
         self._secure = False
         self._sessions = 0
@@ -92,12 +76,12 @@ class Reader:
         """Return a poll of what the driver knows."""
         return Poll(self._link.id, ticks(now_ns), [int(self._secure), self._sessions])
 
-    def took(self, happening: told.Happening, listeners: Sequence[Listener]) -> Iterator[Outgoing]:
-        """Give credentials to the listeners and yield what is to be journalled."""
+    def took(self, happening: told.Happening) -> Iterator[Outgoing | Presented]:
+        """Yield what is to be journalled, and what is for rooms of this process alone."""
         if isinstance(happening, told.CardSeen):
-            yield self._card(happening, listeners)
+            yield from self._card(happening)
         elif isinstance(happening, told.KeysPressed):
-            yield from self._keys(happening, listeners)
+            yield from self._keys(happening)
         elif isinstance(happening, told.StatusSeen | told.StatusUnknown):
             yield from self._told(happening)
         elif isinstance(happening, told.Online | told.Lost | told.Offline):
@@ -105,18 +89,19 @@ class Reader:
         else:
             yield self._notice(happening)
 
-    def _card(self, seen: told.CardSeen, listeners: Sequence[Listener]) -> Event:
+    def _card(self, seen: told.CardSeen) -> Iterator[Event | Presented]:
         settings = self._settings
         try:
             card = card_from(seen.data, seen.bits, settings.formats, reversed_uid=settings.uid_reversed)
         except OsdpError as error:
             data: dict[str, Scalar] = {"bits": seen.bits, "reason": str(error)}
-            return self._event("card_unreadable", seen.at_ns, data)
-        self._present(card, seen.at_ns, listeners)
+            yield self._event("card_unreadable", seen.at_ns, data)
+            return
+        yield Presented(self._subject, card, seen.at_ns)
         shown: dict[str, Scalar] = {"format": card.format, "bits": seen.bits, "masked": card.masked}
-        return self._event("card_read", seen.at_ns, shown | self._token(card))
+        yield self._event("card_read", seen.at_ns, shown | self._token(card))
 
-    def _keys(self, pressed: told.KeysPressed, listeners: Sequence[Listener]) -> Iterator[Event]:
+    def _keys(self, pressed: told.KeysPressed) -> Iterator[Event | Presented]:
         try:
             keys = keys_from(pressed.data)
         except OsdpError as error:
@@ -127,12 +112,8 @@ class Reader:
                 yield self._event("pin_dropped", pressed.at_ns, {"reason": done.value})
                 continue
             pin = Credential("pin", "keypad", done)
-            self._present(pin, pressed.at_ns, listeners)
+            yield Presented(self._subject, pin, pressed.at_ns)
             yield self._event("pin_entered", pressed.at_ns, self._token(pin))
-
-    def _present(self, credential: Credential, at_ns: int, listeners: Sequence[Listener]) -> None:
-        for listener in listeners:
-            listener(Presented(self._subject, credential, at_ns))
 
     def _token(self, credential: Credential) -> dict[str, Scalar]:
         return {"token": credential.token(self._key), "key_id": self._key_id}

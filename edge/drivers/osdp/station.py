@@ -36,7 +36,7 @@ INSTALL_S = 600
 """So long a reader may be paired; nothing makes it longer."""
 MISSED_MAX = 3
 """So many commands in a row without an answer mean that the reader is not there."""
-PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0)
+PAUSES_S = (0.0, 0.5, 1.0, 2.0, 3.0)
 """Before a context is renewed, the more often it was in vain."""
 LOST_LONG_S, SLOT_S, SLOT_LONG_S = 10.0, 1.0, 3.0
 """A reader that does not answer is asked every `SLOT_S`, and after `LOST_LONG_S` every `SLOT_LONG_S`."""
@@ -132,13 +132,15 @@ class Station:
         kind, args = event.get("event"), dict(event)
         event.clear()
         now = self._now_ns()
+        if self._active and not self.installing and not self.secure and kind != osdp_sys.EVENT_NOTIFICATION:
+            self._up()  # it was lost to us and has just proven that its session goes on
         if kind == osdp_sys.EVENT_NOTIFICATION:
             if args["type"] == osdp_sys.EVENT_NOTIFICATION_PD_STATUS:
                 self._went_off = not args["arg0"]
             elif args["type"] == osdp_sys.EVENT_NOTIFICATION_SC_STATUS and args["arg0"] and not args["arg1"]:
                 self._sessions += 1
-        elif not self.secure:
-            pass  # what comes before the session is seen as whole is nobody's
+        elif not self._active or self.installing:
+            pass  # what comes before the session is whole is nobody's
         elif kind == osdp_sys.EVENT_CARDREAD and args["format"] != osdp_sys.CARD_FMT_ASCII:
             card = told.CardSeen(reader=self.name, at_ns=now, bits=args["length"], data=args["data"])
             self._tell(card)
