@@ -1,6 +1,7 @@
 """The driver on a serial line: simulated units behind a pseudo-terminal, and all that a line does wrong."""
 
 import asyncio
+import random
 import re
 import time
 import tomllib
@@ -20,8 +21,8 @@ from simulators.devices.modbus import Fault, Unit
 from simulators.devices.modbus_rtu import RtuLine, rtu_line
 from simulators.world import World
 from wire.settings.check import check
-from wire.settings.modbus import ModbusRtuDevice, ModbusUnit
-from wire.status import GapCause, Status
+from wire.settings.modbus import ModbusRtuDevice, ModbusUnit, Profile, ProfileValue
+from wire.status import GapCause, PointKind, Status
 
 WORLD = World(7)
 NOON = 1_789_000_000.0
@@ -175,6 +176,40 @@ def test_late_answer_is_never_taken_for_that_of_the_next_question(tmp_path: Path
             assert values == [0, round(truth("temperature") * 10)]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_no_value_is_ever_of_another_register_however_late_answers_come(
+    collector: Any, insist: Any, tmp_path: Path
+) -> None:
+    """Two reads of one shape, answered after 0 to 180 ms by chance, given up after 60 ms, late for 200 ms."""
+    chance = random.Random(11)
+    values = [
+        ProfileValue(point=name, quantity="count", kind=PointKind.COUNTER, register=register, type="uint16")
+        for name, register in (("sound_level", 6), ("co2", 9))
+    ]
+
+    async def scenario() -> None:
+        unit = Unit(1, "sim-environment", lambda name: {"sound_level": 10.0, "co2": 2000.0}.get(name, 1.0))
+        async with rtu_line([unit], now=now, path=tmp_path / "tty") as line:
+            own = ModbusUnit(address=1, profile="pair", prefix="a")
+            pair = Profile(name="pair", value=values)
+            settings = settings_of(line.path, own, timeout_ms=60, late_ms=200, profile=[pair])
+            driver = ModbusDriver(settings, Given(time.monotonic_ns))
+
+            async def vary() -> None:
+                unit.fault = "slow"
+                while True:
+                    unit.slow_s = chance.choice((0.0, 0.0, 0.0, 0.01, 0.03, 0.09, 0.18))
+                    await asyncio.sleep(0.015)
+
+            varying = asyncio.ensure_future(vary())
+            await insist(driver, collector, lambda: len(collector.polls) >= 40, timeout_s=60)
+            varying.cancel()
+            assert line.requests > 2 * len(collector.polls) + 5, "some were answered too late"
+
+    asyncio.run(scenario())
+    assert {tuple(poll.counts) for poll in collector.polls} == {(100, 2000)}
 
 
 def test_unit_still_rests_after_the_port_was_opened_again(tmp_path: Path) -> None:
