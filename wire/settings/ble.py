@@ -1,6 +1,6 @@
 """Settings of the `ble` driver: radio, sensors, tags and badges. It reads no file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
@@ -192,3 +192,18 @@ class BleDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="bl
                     f"sensor[{index}].prefix", sensor.prefix, "a prefix under which its names are free"
                 )
             taken |= names
+
+
+def adapters_shared(devices: Sequence[object]) -> Iterator[Fault]:
+    """Yield devices that want an adapter of an earlier one; a device that names none wants them all."""
+    earlier: list[BleDevice] = []
+    for index, device in enumerate(devices):
+        if not isinstance(device, BleDevice):
+            continue
+        for other in earlier:
+            if not device.adapters or not other.adapters or set(device.adapters) & set(other.adapters):
+                expected = (
+                    f"adapters of its own; {other.name} listens with {', '.join(other.adapters) or 'all'}"
+                )
+                yield Fault(f"device[{index}].adapters", device.adapters, expected)
+        earlier.append(device)

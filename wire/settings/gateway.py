@@ -13,7 +13,7 @@ from msgspec import Meta, field
 
 from wire.messages import GatewayId
 from wire.settings.base import Fault, Host, Port, Settings
-from wire.settings.ble import BleDevice
+from wire.settings.ble import BleDevice, adapters_shared
 from wire.settings.check import check
 from wire.settings.gnss import GnssDevice
 from wire.settings.gpio import GpioDevice, WiegandDevice, pins_shared
@@ -112,8 +112,9 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     names_once: ClassVar = {"device": ("name", "a name that no other device has")}
 
     def faults(self) -> Iterable[Fault]:
-        """A serial port or a pin that two devices want: each has one owner."""
+        """A serial port, a pin or a Bluetooth adapter that two devices want: each has one owner."""
         yield from pins_shared(self.device)
+        yield from adapters_shared(self.device)
         owners: dict[str, str] = {}
         for index, device in enumerate(self.device):
             path = getattr(device, "path", None)

@@ -1,15 +1,22 @@
 """The driver with real bleak, a real dbus-daemon and the BlueZ of the simulators."""
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge.driver import Given
+from edge.drivers.ble.driver import BleDriver
 from edge.drivers.ble.ladder import Ladder, Quiet, Step, Timings
 from simulators.devices import adverts
 from simulators.devices.bluez import Adapter, Transmitter
+from simulators.running import Clocks, running
+from simulators.scenario import load_scenario
 from wire.settings.base import SettingsError
-from wire.settings.ble import BlePresence, BleSensor, BleTag
+from wire.settings.ble import BleDevice, BlePresence, BleSensor, BleTag
+from wire.settings.check import check
 from wire.status import GapCause
 
 MAC, BTHOME_MAC = "CB:B8:33:4C:88:4F", "54:48:E6:8F:80:A5"
@@ -228,5 +235,76 @@ def test_adapter_on_no_usb_cannot_be_re_enumerated(collector: Any, run_until: An
             assert told["reenumeration"] == "the adapter is on no USB"
             assert told["second_adapter"] == "there is no other adapter"
             assert told["power_cycle"] == "done"
+
+    asyncio.run(scenario())
+
+
+# --- with a scenario, and what a bad radio brings --------------------------------------------------------
+
+SCENARIO = """
+title = "One radio"
+[[gateway]]
+id = "lab-1"
+kind = "laboratory"
+title = "Laboratory"
+latitude = 28.19
+longitude = 112.97
+[[gateway.ble]]
+name = "ble"
+rooms = ["room-1", "room-2"]
+tags = ["balance-7"]
+"""
+
+
+def test_scenario_gives_rooms_and_tags(
+    collector: Any, run_until: Any, daemon_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = daemon_folder / "scenario.toml"
+    file.write_text(SCENARIO, encoding="utf-8")
+    clocks = Clocks(time.monotonic_ns, time.time)
+
+    async def scenario() -> None:
+        made = running(load_scenario(str(file)), seed=3, folder=daemon_folder, clocks=clocks)
+        async with made as state:
+            offered: Any = state.gateways["lab-1"]
+            for name, value in offered["environment"].items():
+                monkeypatch.setenv(name, value)
+            (table,) = offered["device"]
+            assert table.pop("driver") == "ble"
+            settings, faults = check(table, BleDevice)
+            assert faults == []
+            assert settings is not None
+            driver = BleDriver(settings, Given(time.monotonic_ns))
+            layouts = [layout.id for layout in driver.layouts]
+            await run_until(driver, collector, lambda: all(map(collector.of, layouts)))
+            celsius, percent, pascal, _, _ = collector.of(layouts[0])[0].counts
+            assert 15_000 < celsius < 27_000
+            assert 200_000 < percent < 800_000
+            assert 85_000 < pascal < 110_000
+            with pytest.raises(ValueError, match="smoke"):
+                state.switch("lab-1/ble", "smoke")
+            state.switch("lab-1/ble", "deaf")
+
+    asyncio.run(scenario())
+
+
+def test_garbage_brings_no_reading_and_no_end(collector: Any, insist: Any, lab: Any) -> None:
+    async def scenario() -> None:
+        async with lab() as here:
+            bthome = adverts.bthome(bytes.fromhex("02ca09"))
+            here.air.transmitters.append(Transmitter(BTHOME_MAC, lambda: bthome, 0.02))
+            here.air.adapters["hci0"].fault = "garbage"
+            door = BleSensor(
+                prefix="door", address=BTHOME_MAC, format="bthome", points=["temperature"], period_ms=100
+            )
+            tag = BleSensor(prefix="room", address=MAC, format="ruuvi", period_ms=100, points=["sequence"])
+            driver = here.driver(sensor=[tag, door])
+            (ruuvi, plain) = [layout.id for layout in driver.layouts]
+            await insist(driver, collector, lambda: len(collector.events) > 1)
+            assert set(kinds(collector)) == {"sensor_refused"}
+            assert {event.data["refusal"] for event in collector.events} <= {"format", "no_key"}
+            assert collector.of(ruuvi) == []
+            here.air.adapters["hci0"].fault = ""
+            await insist(driver, collector, lambda: collector.of(ruuvi) and collector.of(plain))
 
     asyncio.run(scenario())

@@ -10,7 +10,7 @@ import pytest
 from edge.driver import Given
 from edge.drivers.ble import decode
 from edge.drivers.ble.driver import BleDriver
-from wire.settings.ble import RUUVI_POINTS, BleDevice
+from wire.settings.ble import RUUVI_POINTS, BleDevice, adapters_shared
 from wire.settings.check import check
 
 SAMPLE = Path(__file__).parents[4] / "edge" / "drivers" / "ble" / "sample.toml"
@@ -91,3 +91,19 @@ def test_patience_with_the_radio_follows_from_the_sensors(more: dict[str, Any], 
     assert faults == []
     assert settings is not None
     assert settings.patience_s == patience_s
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (["hci0"], ["hci1"], []),
+        (["hci0"], ["hci1", "hci0"], ["adapters of its own; one listens with hci0"]),
+        (["hci0"], [], ["adapters of its own; one listens with hci0"]),
+        ([], ["hci0"], ["adapters of its own; one listens with all"]),
+    ],
+)
+def test_adapter_belongs_to_one_device(one: list[str], other: list[str], said: list[str]) -> None:
+    devices = [BleDevice(name="one", adapters=one), object(), BleDevice(name="other", adapters=other)]
+    found = list(adapters_shared(devices))
+    assert [fault.expectation for fault in found] == said
+    assert all(fault.path == "device[2].adapters" for fault in found)
