@@ -116,7 +116,7 @@ class Shutdown:
         settings = self._settings
         if settings.ups is not None and event.subject == f"{settings.ups}/power":
             if event.kind in _POWER_EVENTS:
-                self._seen = hear_power(self._seen, _POWER_EVENTS[event.kind], now_s, self._limits)
+                self._seen = hear_power(self._seen, _POWER_EVENTS[event.kind], now_s, limits=self._limits)
         elif event.subject == settings.ignition and event.kind in _IGNITION_EVENTS:
             self._seen = hear_ignition(self._seen, _IGNITION_EVENTS[event.kind], now_s)
 
@@ -124,7 +124,7 @@ class Shutdown:
         settings = self._settings
         if settings.ups is not None and point == f"{settings.ups}/power":
             power = _POWER_COUNTS.get(count, "unknown") if count is not None else "unknown"
-            self._seen = hear_power(self._seen, power, now_s, self._limits)
+            self._seen = hear_power(self._seen, power, now_s, limits=self._limits)
         elif point == settings.ignition:
             ignition = _IGNITION_COUNTS.get(count, "unknown") if count is not None else "unknown"
             self._seen = hear_ignition(self._seen, ignition, now_s)

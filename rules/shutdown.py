@@ -56,7 +56,7 @@ class Verdict:
         return self.due_s is not None and now_s >= self.due_s
 
 
-def hear_power(seen: Seen, power: Power, now_s: float, limits: Limits) -> Seen:
+def hear_power(seen: Seen, power: Power, now_s: float, *, limits: Limits) -> Seen:
     """Take where the power comes from."""
     if power != seen.power:
         on_battery = seen.was_on_battery if power == "unknown" else power == "battery"

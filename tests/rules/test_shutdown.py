@@ -26,7 +26,7 @@ def after(*steps: Step, limits: Limits = LIMITS) -> Seen:
     seen = Seen()
     for at_s, what in steps:
         if what in ("mains", "battery", "unknown"):
-            seen = hear_power(seen, what, at_s, limits)
+            seen = hear_power(seen, what, at_s, limits=limits)
         elif isinstance(what, tuple):
             seen = hear_battery(seen, at_s, limits, low=what[0], charge_pct=what[1], runtime_s=what[2])
         else:

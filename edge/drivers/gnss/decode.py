@@ -242,7 +242,7 @@ class Extra:
 
 
 def counts_of(
-    position: Position, sky: Sky | None, points: list[GnssPoint], extra: Extra = Extra()
+    position: Position, sky: Sky | None, points: list[GnssPoint], *, extra: Extra = Extra()
 ) -> tuple[list[int | None], list[tuple[int, int]]]:
     """Return counts and flags of the chosen points: absent is NOT_MEASURED."""
     known: dict[str, int | None] = {

@@ -131,7 +131,7 @@ class GnssDriver:
                 self._receiver.heard_sky(report, now_ns)
             elif isinstance(report, Tpv) and self._is_ours(report.device):
                 heard_ns = now_ns
-                await self._fix(report, now_ns, emit, reporter)
+                await self._fix(report, now_ns, emit, reporter=reporter)
 
     def _is_ours(self, device: str) -> bool:
         return self._settings.receiver is None or device == self._settings.receiver
@@ -143,16 +143,16 @@ class GnssDriver:
         except OwnError:
             return
         for kind, data in self._receiver.heard_own(own, now_ns) if own else ():
-            await self._tell(kind, data, now_ns, emit)
+            await self._tell(kind, data, now_ns, emit=emit)
 
-    async def _tell(self, kind: str, data: dict[str, Scalar], now_ns: int, emit: Emitter) -> None:
+    async def _tell(self, kind: str, data: dict[str, Scalar], now_ns: int, *, emit: Emitter) -> None:
         await emit.event(Event(kind, self._position_point, ticks(now_ns), data))
 
-    async def _fix(self, tpv: Tpv, now_ns: int, emit: Emitter, reporter: Reporter) -> None:
+    async def _fix(self, tpv: Tpv, now_ns: int, emit: Emitter, *, reporter: Reporter) -> None:
         self._receiver.heard_fix(tpv, now_ns)
         sky, tick = self._receiver.sky(now_ns), ticks(now_ns)
         position = position_of(tpv, sky, point=self._position_point, tick=tick)
-        await self._tell_time(tpv, position, now_ns, emit)
+        await self._tell_time(tpv, position, now_ns, emit=emit)
         placed = self._followed(position, now_ns, emit)
         motion = self._motion if placed else None
         if motion is not None and motion.held and "hold" in self._settings.points:
@@ -164,7 +164,7 @@ class GnssDriver:
             own = self._receiver.own(now_ns)
             odometer = self._motion.odometer_mm if self._motion else None
             extra = Extra(own, _scaled(tpv.ept, -6), motion, odometer)
-            counts, flags = counts_of(position, sky, self._settings.points, extra)
+            counts, flags = counts_of(position, sky, self._settings.points, extra=extra)
             poll = Poll(layout=self._layout.id, tick=tick, counts=counts, flags=flags)
             states = (own.antenna, own.jamming_state, motion.held if motion else None)
         await reporter.report(Report(position, poll, (position.mode, *states)), now_ns / 1e9)
@@ -188,7 +188,7 @@ class GnssDriver:
             emit.remember(ODOMETER, str(self._motion.odometer_mm).encode())
         return True
 
-    async def _tell_time(self, tpv: Tpv, position: Position, now_ns: int, emit: Emitter) -> None:
+    async def _tell_time(self, tpv: Tpv, position: Position, now_ns: int, *, emit: Emitter) -> None:
         """Pass the time on once it is trusted; say once why it is not, when the time itself is the reason."""
         report = TimeReport(
             now_ns, position.gnss_time_ms, position.mode, tpv.leap_seconds, _scaled(tpv.ept, -6)
@@ -196,7 +196,7 @@ class GnssDriver:
         self._trust = judge(self._trust, report, late_ms=self._settings.time_bound_ms)
         if self._trust.doubt and not self._doubted:
             self._doubted = True
-            await self._tell("gnss_time_doubted", {"reason": self._trust.doubt}, now_ns, emit)
+            await self._tell("gnss_time_doubted", {"reason": self._trust.doubt}, now_ns, emit=emit)
         if self._trust.bound_ms is not None and self._settings.time_source:
             self._doubted = False
             emit.time(TimeHint("gnss", now_ns, self._trust.last_ms * 1_000_000, self._trust.bound_ms))

@@ -51,7 +51,7 @@ def judge(trust: Trust, report: TimeReport, *, late_ms: int) -> Trust:
         return Trust(trust.fixes, trust.last_ms, trust.last_ns)
     if report.mode != 3 or time_ms is None:
         return Trust(0, time_ms or 0, report.monotonic_ns)
-    doubt = _doubt(trust, report, time_ms, late_ms)
+    doubt = _doubt(trust, report, time_ms, late_ms=late_ms)
     if doubt:
         return Trust(0, time_ms, report.monotonic_ns, doubt=doubt)
     if time_ms < trust.last_ms:
@@ -63,7 +63,7 @@ def judge(trust: Trust, report: TimeReport, *, late_ms: int) -> Trust:
     return Trust(fixes, time_ms, report.monotonic_ns, bound_ms if enough else None)
 
 
-def _doubt(trust: Trust, report: TimeReport, time_ms: int, late_ms: int) -> str:
+def _doubt(trust: Trust, report: TimeReport, time_ms: int, *, late_ms: int) -> str:
     if not FLOOR_MS <= time_ms < CEILING_MS:
         return "a date that cannot be, as after a rollover of weeks"
     if report.leap_seconds is not None and report.leap_seconds < LEAP_SECONDS_MIN:

@@ -122,16 +122,16 @@ def read(
     try:
         number, scale = _number(kind, channel, said)
         value = _EXACT.multiply(number, what.unit)
-        _not_power_on(channel, value, what, before)
+        _not_power_on(channel, value, what=what, before=before)
     except SysfsError as error:
         return Value(None, error.status, str(error))
     count = count_of(value, what.exponent)
     if count is None:
         return Value(None, Status.INVALID, f"{value}: too large")
-    return _judged(count, value, scale, limits)
+    return _judged(count, value, scale=scale, limits=limits)
 
 
-def _judged(count: int, value: Decimal, scale: Decimal | None, limits: Range | None) -> Value:
+def _judged(count: int, value: Decimal, *, scale: Decimal | None, limits: Range | None) -> Value:
     if limits and scale is not None and not limits.scale_known(scale):
         known = " or ".join(map(str, limits.scales))
         return Value(count, Status.IMPLAUSIBLE, f"scale {scale}: expected {known}")
@@ -238,7 +238,7 @@ def _from_pad(pad: bytes) -> Decimal:
     raise SysfsError(f"w1_slave: {pad.hex(' ')}: the bytes of no known thermometer")
 
 
-def _not_power_on(channel: str, value: Decimal, what: Channel, before: Value | None) -> None:
+def _not_power_on(channel: str, value: Decimal, *, what: Channel, before: Value | None) -> None:
     """Refuse exactly 85 °C that nothing led up to; the file `temperature` has no bytes to tell it by."""
     if channel != "temperature" or value != 85:
         return

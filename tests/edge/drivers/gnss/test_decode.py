@@ -199,8 +199,8 @@ def test_what_is_known_beside_a_fix_becomes_points() -> None:
     extra = Extra(Own(Antenna.SHORT, 200, Jamming.WARNING), 5000, motion, 77)
     names: list[GnssPoint] = ["antenna", "jamming", "jamming_state", "error_time", "hold", "hold_north",
                               "hold_east", "odometer", "constellations"]  # fmt: skip
-    counts, flags = counts_of(fix(FULL), None, names, extra)
+    counts, flags = counts_of(fix(FULL), None, names, extra=extra)
     assert counts == [3, 200, 2, 5000, 1, 11, -22, 77, None]
     assert flags == [(8, int(Status.NOT_MEASURED))]
     moving = Extra(motion=Motion(held=False, anchor=anchor, last=last))
-    assert counts_of(fix(FULL), None, ["hold", "hold_north", "hold_east"], moving)[0] == [0, 0, 0]
+    assert counts_of(fix(FULL), None, ["hold", "hold_north", "hold_east"], extra=moving)[0] == [0, 0, 0]

@@ -65,8 +65,8 @@ async def receiver(
         writer.transport.abort()
 
     class Slow(GnssDriver):
-        async def _fix(self, *words: Any) -> None:
-            await super()._fix(*words)
+        async def _fix(self, *words: Any, **more: Any) -> None:
+            await super()._fix(*words, **more)
             taken.put_nowait(None)
 
         async def _own(self, *words: Any) -> None:
