@@ -12,11 +12,13 @@ from pathlib import Path
 import msgspec
 
 from simulators.climate import Instrument, Room
-from simulators.devices import gnss, modbus, osdp, ups
+from simulators.devices import bluez, gnss, modbus, osdp, ups
+from simulators.devices.bluetooth import BUS, bluetooth
 from simulators.devices.modbus_rtu import rtu_line
 from simulators.devices.sysfs import Tree, board, sysfs_tree
 from simulators.devices.ups_dump import RecordedUps
 from simulators.scenario import (
+    BlePart,
     GatewayPart,
     GnssPart,
     ModbusPart,
@@ -31,7 +33,7 @@ from simulators.scenario import (
 from simulators.sources import POLL_S, Recorded, driven, played
 from simulators.world import World
 
-Device = modbus.ModbusLine | gnss.Receiver | ups.Ups | RecordedUps | Tree | osdp.ReaderLine
+Device = modbus.ModbusLine | gnss.Receiver | ups.Ups | RecordedUps | Tree | osdp.ReaderLine | bluez.Air
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,10 @@ class Running:
                 one.fault = msgspec.convert(fault, modbus.Fault)
         elif isinstance(found, gnss.Receiver):
             found.fault = msgspec.convert(fault, gnss.Fault)
-        elif isinstance(found, osdp.ReaderLine):
+        elif isinstance(found, Tree | osdp.ReaderLine):
             found.switch(fault, unit)
-        elif isinstance(found, Tree):
-            found.switch(fault, unit)
+        elif isinstance(found, bluez.Air):
+            found.switch(fault)
         else:
             wanted: ups.Fault = msgspec.convert(fault, ups.Fault)
             if isinstance(found, RecordedUps):
@@ -95,12 +97,14 @@ async def running(
             devices += [await starter.start_gnss(gateway, part) for part in gateway.gnss]
             devices += [await starter.start_sysfs(gateway, part) for part in gateway.sysfs]
             devices += [await starter.start_osdp(gateway, part) for part in gateway.osdp]
+            devices += [await starter.start_ble(gateway, part) for part in gateway.ble]
             state.gateways[gateway.id] = {
                 "kind": gateway.kind,
                 "title": gateway.title,
                 "latitude": gateway.latitude,
                 "longitude": gateway.longitude,
                 "device": devices,
+                "environment": starter.environments.get(gateway.id, {}),
             }
         yield state
 
@@ -117,6 +121,8 @@ class _Starter:
     stack: AsyncExitStack
     devices: dict[str, Device]
     rooms: dict[str, Room] = field(default_factory=dict)
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What the process of a gateway needs in its environment."""
 
     async def start_modbus(self, gateway: GatewayPart, part: ModbusPart) -> Table:
         """Start a Modbus line and return its settings table."""
@@ -238,3 +244,14 @@ class _Starter:
                 for name, reader in zip(part.readers, readers, strict=True)
             ],
         }
+
+    async def start_ble(self, gateway: GatewayPart, part: BlePart) -> Table:
+        """Start a Bluetooth radio on a D-Bus of its own and return its settings table."""
+        key, folder = f"{gateway.id}/{part.name}", self.folder / f"{gateway.id}-{part.name}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        address, air, table = await self.stack.enter_async_context(
+            bluetooth(part, folder, world=self.world, utc_s=self.clocks.utc_s)
+        )
+        self.environments[gateway.id] = {BUS: address}
+        self.devices[key] = air
+        return table

@@ -69,13 +69,6 @@ class GnssPart(_Part, frozen=True, kw_only=True):
             raise ValueError(f"gnss {self.name}: {names} beside log; expected log alone, or a drive")
 
 
-class SysfsPart(_Part, frozen=True, kw_only=True):
-    """The board of a gateway in a room: a climate sensor, a thermometer on a wire, the processor's own."""
-
-    name: Name
-    room: Name
-
-
 class OsdpPart(_Part, frozen=True, kw_only=True):
     """One line of card readers, at addresses 1, 2, … in this order."""
 
@@ -83,6 +76,21 @@ class OsdpPart(_Part, frozen=True, kw_only=True):
     readers: Annotated[list[Name], Meta(min_length=1, max_length=8)]
     visits: bool = True
     """Whether people show cards."""
+
+
+class BlePart(_Part, frozen=True, kw_only=True):
+    """One Bluetooth radio: a RuuviTag in each of the rooms, and asset tags that come and go."""
+
+    name: Name
+    rooms: Annotated[list[Name], Meta(max_length=50)]
+    tags: Annotated[list[Name], Meta(max_length=50)] = field(default_factory=list)
+
+
+class SysfsPart(_Part, frozen=True, kw_only=True):
+    """The board of a gateway in a room: a climate sensor, a thermometer on a wire, the processor's own."""
+
+    name: Name
+    room: Name
 
 
 class GatewayPart(_Part, frozen=True, kw_only=True):
@@ -96,8 +104,9 @@ class GatewayPart(_Part, frozen=True, kw_only=True):
     modbus: list[ModbusPart] = field(default_factory=list)
     ups: list[UpsPart] = field(default_factory=list)
     gnss: list[GnssPart] = field(default_factory=list)
-    osdp: list[OsdpPart] = field(default_factory=list)
     sysfs: list[SysfsPart] = field(default_factory=list)
+    osdp: list[OsdpPart] = field(default_factory=list)
+    ble: list[BlePart] = field(default_factory=list)
 
 
 class Scenario(_Part, frozen=True, kw_only=True):

@@ -279,7 +279,12 @@ async def _start_gateway(
             name, offered["device"], data=home / "data", identity=home / "identity", uplink_port=port
         )
     )
-    service = Service(name, ("edge", "--settings", file), log=folder / "logs" / f"{name}.log")
+    service = Service(
+        name,
+        ("edge", "--settings", file),
+        log=folder / "logs" / f"{name}.log",
+        environment=offered["environment"],
+    )
     stack.push_async_callback(service.stop)
     await service.start()
     return service
