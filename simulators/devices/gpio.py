@@ -5,6 +5,7 @@ their levels whoever ends.
 """
 
 import asyncio
+import os
 import random
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -98,16 +99,19 @@ class Board:
             self.pins.free(pin)
 
     def _edge(self, pin: int, level: int) -> None:
-        for listener in self.folder.glob("edges-*.sock"):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
-                own.settimeout(0)
-                with suppress(OSError):  # nobody reads there any more, or not fast enough: it is lost
-                    own.sendto(bytes((pin, level)), str(listener))
+        for listener in self.folder.glob("edges-*"):
+            with suppress(OSError):  # nobody reads there any more, or not fast enough: it is lost
+                pipe = os.open(listener, os.O_WRONLY | os.O_NONBLOCK)
+                try:
+                    os.write(pipe, bytes((pin, level)))
+                finally:
+                    os.close(pipe)
 
-    def heard(self, pin: int, later: Callable[[float, Callable[[], None]], object]) -> None:
-        """Follow a pin that the gateway changed."""
-        if self.pins.direction(pin) == pinfile.OUT:
-            self.changes.append((pin, self.pins.level(pin)))
+    def heard(self, said: bytes, later: Callable[[float, Callable[[], None]], object]) -> None:
+        """Follow a pin that the gateway changed: its number, direction and level."""
+        pin, direction, level = said
+        if direction == pinfile.OUT:
+            self.changes.append((pin, level))
         for relay in self.relays:
             if relay.pin == pin:
                 later(relay.delay_s, partial(self._pull, relay))
@@ -133,7 +137,7 @@ async def running_board(folder: Path, relays: list[Relay] | None = None) -> Asyn
         def hear() -> None:
             with suppress(BlockingIOError):
                 while data := hearing.recv(16):
-                    board.heard(data[0], loop.call_later)
+                    board.heard(data, loop.call_later)
 
         loop.add_reader(hearing, hear)
         try:

@@ -31,33 +31,33 @@ class _Thread:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.watched: dict[int, tuple[int, Callback | None]] = {}
-        self._socket: socket.socket | None = None
+        self._pipe: int | None = None
         self._thread: threading.Thread | None = None
-        self._name = folder / f"edges-{os.getpid()}-{id(self):x}.sock"
+        self._name = folder / f"edges-{os.getpid()}-{id(self):x}"
 
     def add(self, pin: int, edge: int, callback: Callback | None) -> None:
         self.watched[pin] = (edge, callback)
-        if self._socket is None:
+        if self._pipe is None:
             self._name.unlink(missing_ok=True)
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.bind(str(self._name))
-            self._thread = threading.Thread(target=self._listen, args=(self._socket,), daemon=True)
+            os.mkfifo(self._name)
+            # Open to write too, so that it has no end whoever opens and closes the other side.
+            self._pipe = os.open(self._name, os.O_RDWR)
+            self._thread = threading.Thread(target=self._listen, args=(self._pipe,), daemon=True)
             self._thread.start()
 
     def remove(self, pin: int) -> None:
         self.watched.pop(pin, None)
-        if self.watched or self._socket is None:
+        if self.watched or self._pipe is None:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
-            own.sendto(b"", str(self._name))
+        os.write(self._pipe, pinfile.END)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
-        self._socket.close()
-        self._socket = self._thread = None
+        os.close(self._pipe)
+        self._pipe = self._thread = None
         self._name.unlink(missing_ok=True)
 
-    def _listen(self, listening: socket.socket) -> None:
-        while data := listening.recv(16):
+    def _listen(self, pipe: int) -> None:
+        while (data := os.read(pipe, len(pinfile.END))) != pinfile.END:
             pin, level = data[0], data[1]
             edge, callback = self.watched.get(pin, (0, None))
             if callback is not None and level in _EDGES[edge]:
@@ -166,10 +166,12 @@ def _board(channel: int) -> pinfile.PinFile:
 
 
 def _tell(channel: int) -> None:
-    """Let the board know that a pin is another one now; a board that nobody plays needs no word."""
+    """Let the board know what a pin is now; a board that nobody plays needs no word."""
+    assert _State.pins is not None
+    said = bytes((channel, _State.pins.direction(channel), _State.pins.level(channel)))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
         own.settimeout(0)
         try:
-            own.sendto(bytes((channel,)), str(_State.folder / pinfile.BOARD_SOCKET))
+            own.sendto(said, str(_State.folder / pinfile.BOARD_SOCKET))
         except OSError:
             return

@@ -15,6 +15,8 @@ NOTHING = 2
 """Outside: nothing drives the pin, so that the pull decides."""
 PULL_NONE, PULL_UP, PULL_DOWN = 0, 1, 2
 FINE, GONE, DEAF = 0, 1, 2
+END = b"\xff\xff"
+"""What no edge is: an edge is the bytes of a pin and a level, in a named pipe of each library."""
 _HEADER = 16
 _SIZE = _HEADER + 4 * PINS
 _DIRECTION, _OUTPUT, _OUTSIDE, _PULL = range(4)
