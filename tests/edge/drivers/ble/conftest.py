@@ -36,7 +36,7 @@ FAST = Timings(
     probe_s=1.0,
     alarm_s=6.0,
 )
-"""A fifth of the real ones, or less."""
+"""A fourth of the shipped ones, or less."""
 
 
 @dataclass

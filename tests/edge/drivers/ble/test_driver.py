@@ -9,7 +9,7 @@ import pytest
 
 from edge.driver import Given
 from edge.drivers.ble.driver import BleDriver
-from edge.drivers.ble.ladder import Ladder, Quiet, Step, Timings
+from edge.drivers.ble.ladder import Step, Timings
 from simulators.devices import adverts
 from simulators.devices.bluez import Adapter, Transmitter
 from simulators.running import Clocks, running
@@ -18,6 +18,8 @@ from wire.settings.base import SettingsError
 from wire.settings.ble import BleDevice, BlePresence, BleSensor, BleTag
 from wire.settings.check import check
 from wire.status import GapCause
+
+pytestmark = pytest.mark.slow
 
 MAC, BTHOME_MAC = "CB:B8:33:4C:88:4F", "54:48:E6:8F:80:A5"
 UUID = "f7826da6-4fa2-4e98-8024-bc5b71e0893e"
@@ -194,35 +196,6 @@ def test_points_that_bthome_does_not_have_are_named(lab: Any) -> None:
                 here.driver(sensor=[sensor])
 
     asyncio.run(scenario())
-
-
-# --- the ladder, without a radio ------------------------------------------------------------------------
-
-
-def test_ladder_tries_every_step_and_then_pauses_longer() -> None:
-    ladder = Ladder(Timings(pause_s=0.5, longest_pause_s=8))
-    assert [ladder.up() for _ in range(5)] == [*Step, None]
-    pauses = []
-    for _ in range(6):
-        pauses.append(ladder.pause_s())
-        while ladder.up() is not None:
-            assert ladder.pause_s() == 0.5
-    assert pauses == [1, 2, 4, 8, 8, 8]
-    ladder.down()
-    assert (ladder.climbs, ladder.last, ladder.pause_s()) == (0, None, 0.5)
-
-
-def test_silence_that_is_normal_here_is_learned() -> None:
-    quiet = Quiet(patience_s=180, settle_s=4)
-    assert (quiet.allowed_s(recovering=False), quiet.allowed_s(recovering=True)) == (180, 72)
-    for second in range(0, 300, 20):
-        quiet.heard(second * 10**9)
-    assert quiet.allowed_s(recovering=True) == 60
-    quiet.broken()
-    quiet.heard(10**13)
-    for step in range(1, 400):
-        quiet.heard(10**13 + step * 10**8)
-    assert quiet.allowed_s(recovering=True) == 4
 
 
 def test_adapter_on_no_usb_cannot_be_re_enumerated(collector: Any, run_until: Any, lab: Any) -> None:

@@ -1,7 +1,7 @@
 """Every modelled failure of Bluetooth is recovered from within 30 s, by the gateway alone.
 
-Times are a fifth of the shipped ones, and so is the bound; that the shipped ones fit into 30 s is a sum. The
-time runs from the failure, or from when what was gone is back.
+Times are a fourth of the shipped ones or less, and the bound is a fourth; that the shipped ones fit into 30 s
+is a sum. The time runs from the failure, or from when what was gone is back.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from simulators.devices.bluez import Adapter, Cure, Fault
 from wire.status import GapCause
 
 BOUND_S = 30.0
-SCALE = 5
+SCALE = 4
 AWAY_S = 2.0
 Do = Callable[[Any], Awaitable[None]]
 
