@@ -17,6 +17,7 @@ from wire.settings.gnss import GnssDevice
 from wire.settings.gpio import GpioDevice, WiegandDevice
 from wire.settings.instrument import InstrumentDevice
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, ModbusUnit, Profile
+from wire.settings.network import NetworkDevice
 from wire.settings.osdp import OsdpDevice
 from wire.settings.senml import SenmlDevice
 from wire.settings.sysfs import SysfsDevice
@@ -29,6 +30,7 @@ _CLASSES: Mapping[type[Device], tuple[str, str]] = {
     GnssDevice: ("edge.drivers.gnss.driver", "GnssDriver"),
     UpsDevice: ("edge.drivers.ups.driver", "UpsDriver"),
     InstrumentDevice: ("edge.drivers.instrument.driver", "InstrumentDriver"),
+    NetworkDevice: ("edge.drivers.network.driver", "NetworkDriver"),
     SysfsDevice: ("edge.drivers.sysfs.driver", "SysfsDriver"),
     OsdpDevice: ("edge.drivers.osdp.driver", "OsdpDriver"),
     BleDevice: ("edge.drivers.ble.driver", "BleDriver"),

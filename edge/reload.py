@@ -81,7 +81,8 @@ class Reload:
         finally:
             self.uplink.points_changed()
             self.crew.start(tasks, self.supervise)
-        told = {name: ", ".join(getattr(change, name)) for name in ("added", "changed", "removed")}
+        changes = {"added": change.added, "changed": change.changed, "removed": change.removed}
+        told = {word: ", ".join(names) for word, names in changes.items() if names}
         LOG.warning("settings: taken over: %s", told)
         self.recorder.tell("settings_applied", told)
 

@@ -51,6 +51,7 @@ _ROWS = (
     ("frequency", "Hz", "Hz", "0", "1000000000", "Frequency", "频率", 2),
     ("power", "W", "W", "-10000000", "10000000", "Power", "功率", 1),
     ("energy", "kW.h", "kWh", "0", "1000000000", "Energy", "电能", 2),
+    ("data_volume", "By", "B", "0", "9000000000000000000", "Data volume", "数据量", 0),
     ("signal_level", "{dBm}", "dBm", "-200", "50", "Signal level", "信号强度", 0),
     ("load", "%", "%", "0", "1000", "Load", "负载", 0),
     ("battery_charge", "%", "%", "0", "100", "Battery charge", "电池电量", 0),

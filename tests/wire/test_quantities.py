@@ -7,6 +7,7 @@ from wire.quantities import QUANTITIES, plausible
 UCUM = {
     *(
         "Cel",
+        "By",
         "%",
         "g/m3",
         "hPa",

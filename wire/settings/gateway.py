@@ -19,6 +19,7 @@ from wire.settings.gnss import GnssDevice
 from wire.settings.gpio import GpioDevice, WiegandDevice, pins_shared
 from wire.settings.instrument import InstrumentDevice
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
+from wire.settings.network import NetworkDevice
 from wire.settings.osdp import OsdpDevice
 from wire.settings.senml import SenmlDevice
 from wire.settings.shutdown import ShutdownSection
@@ -32,6 +33,7 @@ Device = (
     | GnssDevice
     | UpsDevice
     | SysfsDevice
+    | NetworkDevice
     | OsdpDevice
     | BleDevice
     | InstrumentDevice

@@ -1,0 +1,121 @@
+"""The gateway's own uplink, on a tree of files as the kernel shows them."""
+
+import asyncio
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.driver import Given
+from edge.drivers.network.driver import NetworkDriver
+from tests.edge.drivers.network.test_decode import ETH, HEAD, WIRELESS, WLAN
+from wire.settings.check import check
+from wire.settings.network import NetworkDevice
+from wire.status import GapCause
+
+pytestmark = pytest.mark.requirement("G-3.5")
+
+
+class Kernel:
+    """Files as the kernel shows them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.write("proc/sys/kernel/random/boot_id", "one\n")
+        self.write("proc/net/wireless", WIRELESS)
+        self.route(ETH)
+        self.interface("eth0", 1000, 2000)
+        self.interface("wlan0", 0, 0, "DEVTYPE=wlan\n")
+        self.interface("lo", 5, 5)
+
+    def write(self, name: str, text: str) -> None:
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def route(self, *lines: str) -> None:
+        self.write("proc/net/route", HEAD + "".join(lines))
+
+    def interface(self, name: str, sent: int, received: int, uevent: str = "") -> None:
+        self.write(f"sys/class/net/{name}/uevent", uevent)
+        self.write(f"sys/class/net/{name}/statistics/tx_bytes", f"{sent}\n")
+        self.write(f"sys/class/net/{name}/statistics/rx_bytes", f"{received}\n")
+
+
+def driver(kernel: Kernel) -> NetworkDriver:
+    ns = iter(range(0, 10**18, 10**9))
+    settings = NetworkDevice(name="uplink", root=str(kernel.root), interval_ms=1000)
+    return NetworkDriver(settings, Given(lambda: next(ns)))
+
+
+def look(kernel: Kernel, collector: Any, run_until: Any, made: NetworkDriver | None = None) -> list[Any]:
+    """Run until one more poll came; return its counts."""
+    before = len(collector.polls)
+    ended = asyncio.run(run_until(made or driver(kernel), collector, lambda: len(collector.polls) > before))
+    assert ended is None
+    return list(collector.polls[-1].counts)
+
+
+def test_bearer_and_bytes_are_told_and_a_level_only_where_there_is_one(
+    tmp_path: Path, collector: Any, run_until: Any
+) -> None:
+    kernel = Kernel(tmp_path)
+    assert look(kernel, collector, run_until) == [1, None, 0, 0]
+    assert [flag for _, flag in collector.polls[-1].flags] == [16]
+    kernel.route(WLAN)
+    assert look(kernel, collector, run_until) == [2, -56, 0, 0]
+
+
+def test_totals_go_on_over_restarts_of_gateway_and_machine(
+    tmp_path: Path, collector: Any, run_until: Any
+) -> None:
+    kernel = Kernel(tmp_path)
+    look(kernel, collector, run_until)
+    kernel.interface("eth0", 1500, 2600)
+    assert look(kernel, collector, run_until)[2:] == [500, 600]
+    kernel.write("proc/sys/kernel/random/boot_id", "two\n")
+    kernel.interface("eth0", 1600, 100)
+    assert look(kernel, collector, run_until)[2:] == [2100, 700]
+
+
+def test_other_bearer_is_an_event(tmp_path: Path, collector: Any, run_until: Any) -> None:
+    kernel = Kernel(tmp_path)
+    made = driver(kernel)
+    look(kernel, collector, run_until, made)
+    assert collector.events == []
+    kernel.route()
+    look(kernel, collector, run_until, made)
+    assert [(event.kind, event.data) for event in collector.events] == [
+        ("bearer_changed", {"from": "ethernet", "to": "none"})
+    ]
+
+
+def test_kernel_that_cannot_be_understood_is_said(tmp_path: Path, collector: Any, run_until: Any) -> None:
+    kernel = Kernel(tmp_path)
+    kernel.route("eth0\n")
+    ended = asyncio.run(run_until(driver(kernel), collector, lambda: False))
+    assert (ended.cause, ended.reason) == (GapCause.GATEWAY, "route 'eth0': expected at least 8 fields")
+
+
+def test_probe_says_what_carries_the_uplink(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    (line,) = asyncio.run(driver(kernel).probe())
+    assert (line.ok, line.answer) == (True, "ethernet eth0")
+    kernel.route()
+    (line,) = asyncio.run(driver(kernel).probe())
+    assert (line.ok, line.answer) == (False, "none")
+    (tmp_path / "proc/net/route").unlink()
+    (line,) = asyncio.run(driver(kernel).probe())
+    assert not line.ok
+
+
+def test_sample_is_right() -> None:
+    sample = Path(__file__).parents[4] / "edge/drivers/network/sample.toml"
+    (table,) = tomllib.loads(sample.read_text())["device"]
+    settings, faults = check(table, NetworkDevice)
+    assert faults == []
+    assert settings is not None
+    assert settings.mobile == ["usb0"]
+    _, faults = check({**table, "mobile": ["usb0", "usb0"]}, NetworkDevice)
+    assert [fault.path for fault in faults] == ["mobile[1]"]
