@@ -27,6 +27,7 @@ from wire.settings.shutdown import ShutdownSection
 
 LOG = logging.getLogger(__name__)
 COMMAND_TIMEOUT_S = 30.0
+COMMIT_S = 10.0
 _POWER_EVENTS: Mapping[str, Power] = {
     "power_lost": "battery",
     "power_restored": "mains",
@@ -184,7 +185,9 @@ class Shutdown:
     async def _go(self, why: Verdict, means: Means) -> bool:
         """Flush, and stop unless the reason went away meanwhile."""
         means.tell("shutdown_started", {"reason": why.reason})
-        await means.flush(self._settings.drain_s)
+        with suppress(TimeoutError):  # a disk that hangs must not keep the machine up
+            async with asyncio.timeout(self._settings.drain_s + COMMIT_S):
+                await means.flush(self._settings.drain_s)
         if not verdict(self._seen, self._limits).is_due(means.now_s()):
             LOG.warning("shutdown: cancelled")
             means.tell("shutdown_cancelled", {"reason": why.reason})

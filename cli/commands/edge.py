@@ -9,10 +9,11 @@ from pathlib import Path
 
 from cli.commands.edge_set import set_output
 from cli.commands.edge_tail import tail
-from edge.assembly import AssemblyError, build_drivers, document_faults
+from edge.assembly import AssemblyError, all_layouts, build_drivers, document_faults
 from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
 from edge.main import Gateway, end, real_world, serve
+from edge.shutdown import Shutdown
 from provisioning.errors import IdentityError
 from provisioning.identity import GatewayIdentity
 from wire.settings.base import Fault
@@ -115,6 +116,8 @@ def _check(settings: GatewaySettings, data: Path) -> int:
         drivers = build_drivers(settings, Given(real_world().monotonic_ns, data))
     except AssemblyError as error:
         return _refuse(Path("settings"), error.faults)
+    if settings.shutdown and (faults := Shutdown(settings.shutdown, lambda: all_layouts(drivers)).faults()):
+        return _refuse(Path("settings"), faults)
     lines = asyncio.run(_probe(drivers))
     width = max((len(line.what) for line in lines), default=0)
     for line in lines:

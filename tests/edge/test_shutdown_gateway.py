@@ -90,15 +90,16 @@ def kinds(acker: Acker) -> list[str]:
     return [event.kind for _, batch in sorted(batches.items()) for event in batch.events]
 
 
+@pytest.mark.parametrize("action", ["run", "check"])
 def test_shutdown_for_a_ups_that_is_not_there_is_refused(
-    tmp_path: Path, gateway_identity: Callable[[str], GatewayIdentity]
+    action: str, tmp_path: Path, gateway_identity: Callable[[str], GatewayIdentity]
 ) -> None:
     identity, file = gateway_identity("goes-down"), tmp_path / "gateway.toml"
     text = SETTINGS.format(
         gateway=identity.gateway, identity=identity.folder, broker=1, python="x", mark="y", nut=1
     )
     file.write_text(text.replace('ups = "ups"', 'ups = "usv"'))
-    words = [sys.executable, "-m", "cli.main", "edge", "--settings", str(file)]
+    words = [sys.executable, "-m", "cli.main", "edge", action, "--settings", str(file)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "shutdown.ups: 'usv': expected the prefix of a UPS that feeds usv/power" in done.stderr
