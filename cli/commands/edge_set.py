@@ -85,21 +85,21 @@ def _counts(outputs: Outputs, name: str, value: str) -> int:
 async def _set(driver: Driver, outputs: Outputs, *, name: str, counts: int) -> None:
     """Run the one driver that has the output until it heard its devices, and set it."""
     ear = _Ear()
-    running = asyncio.ensure_future(driver.run(ear))
-    hearing = asyncio.ensure_future(ear.heard.wait())
     try:
-        await asyncio.wait({running, hearing}, timeout=HEARD_S, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            await running
-        await outputs.set(name, counts, by="heng edge set")
-    except DeviceUnavailable as error:
-        raise OutputError(f"{name}: {error.reason}") from None
-    finally:
-        for task in (running, hearing):
-            task.cancel()
-        for task in (running, hearing):
-            with suppress(asyncio.CancelledError, DeviceUnavailable):
-                await task
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(driver.run(ear))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARD_S):
+                    await ear.heard.wait()
+            await outputs.set(name, counts, by="heng edge set")
+            running.cancel()
+    except ExceptionGroup as group:
+        for error in group.exceptions:
+            if isinstance(error, DeviceUnavailable):
+                raise OutputError(f"{name}: {error.reason}") from None
+            if isinstance(error, OutputError):
+                raise error from None
+        raise
 
 
 class _Ear:

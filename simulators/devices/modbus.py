@@ -196,7 +196,8 @@ class ModbusLine:
                     return
                 request = await reader.readexactly(length - 1)
                 async with self._bus:
-                    answer = await self.answer(address, request)
+                    await asyncio.sleep(self.delay_s(address))
+                    answer = self.answer(address, request)
                     if answer is None:
                         continue
                     writer.write(struct.pack(">HHHB", transaction, 0, len(answer) + 1, address) + answer)
@@ -207,7 +208,12 @@ class ModbusLine:
             del self._writers[writer]
             writer.transport.abort()
 
-    async def answer(self, address: int, request: bytes) -> bytes | None:
+    def delay_s(self, address: int) -> float:
+        """Return for how long a unit thinks before it answers."""
+        unit = self.units.get(address)
+        return unit.slow_s if unit is not None and unit.fault == "slow" else 0.0
+
+    def answer(self, address: int, request: bytes) -> bytes | None:
         """Return what a unit answers (function first), None for nothing; `ResetError`."""
         unit = self.units.get(address)
         if unit is None or unit.fault == "silence":
@@ -221,8 +227,6 @@ class ModbusLine:
             return bytes((function | 0x80, 4))
         if function not in (1, 2, 3, 4, 5, 6, 16):
             return bytes((function | 0x80, 1))
-        if unit.fault == "slow":
-            await asyncio.sleep(unit.slow_s)
         if function in (5, 6, 16):
             return _written(unit, function, request)
         return self._registers(unit, function, request)

@@ -34,13 +34,20 @@ def crc(data: bytes) -> bytes:
 class RtuLine(ModbusLine):
     """The units on one serial line. `path` is a link to the terminal of the moment."""
 
-    def __init__(self, units: list[Unit], *, now: Now, path: Path, log: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        units: list[Unit],
+        *,
+        now: Now,
+        path: Path,
+        log: TextIO | None = None,
+    ) -> None:
         super().__init__(units, now=now, log=log)
         self.path = path
         self._ends: tuple[int, int] | None = None
         self._received = b""
         self._heard_at = 0.0
-        self._answering: set[asyncio.Task[None]] = set()
+        self._answering: list[asyncio.TimerHandle] = []
         self.requests = 0
 
     def plug(self) -> None:
@@ -73,9 +80,8 @@ class RtuLine(ModbusLine):
     async def close(self) -> None:
         """Pull it out for good."""
         self.unplug()
-        for task in self._answering:
-            task.cancel()
-        await asyncio.gather(*self._answering, return_exceptions=True)
+        for answering in self._answering:
+            answering.cancel()
 
     def babble(self, data: bytes) -> None:
         """Have bytes on the line that nobody asked for."""
@@ -95,13 +101,20 @@ class RtuLine(ModbusLine):
             frame, self._received = self._received[:size], self._received[size:]
             if crc(frame[:-2]) == frame[-2:]:
                 self.requests += 1
-                task = asyncio.ensure_future(self._serve(frame[0], frame[1:-2]))
-                self._answering.add(task)
-                task.add_done_callback(self._answering.discard)
+                self._later(frame[0], frame[1:-2])
 
-    async def _serve(self, address: int, request: bytes) -> None:
+    def _later(self, address: int, request: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        self._answering = [one for one in self._answering if one.when() > loop.time()]
+        delay_s = self.delay_s(address)
+        if delay_s:
+            self._answering.append(loop.call_later(delay_s, self._serve, address, request))
+        else:
+            self._serve(address, request)
+
+    def _serve(self, address: int, request: bytes) -> None:
         try:
-            answer = await self.answer(address, request)
+            answer = self.answer(address, request)
         except ResetError:
             self.reset()
             return
