@@ -8,6 +8,8 @@ counted. A held place is always a measured one; how far the raw fix is from it s
 import math
 from dataclasses import dataclass, replace
 
+TOLD_MAX_S = 2.0
+"""A speed that was told counts so long for fixes without one."""
 METRES_PER_E9 = 111_194.9266e-9
 """Metres of one 1e-9 degree on a sphere of 6371.0 km."""
 
@@ -62,6 +64,8 @@ class Motion:
     """Fixes of the last seconds, a second apart."""
     fast_since_s: float | None = None
     away_since_s: float | None = None
+    told_s: float | None = None
+    """When the receiver last told a speed."""
 
     @property
     def place(self) -> Place:
@@ -88,13 +92,22 @@ def advance(motion: Motion | None, fix: Place, bounds: Bounds, *, odometer_mm: i
     The odometer never goes back. A fix that is not newer than the last one changes nothing.
     """
     if motion is None:
-        return Motion(held=True, anchor=fix, last=fix, odometer_mm=odometer_mm, recent=(fix,))
+        return _begun(fix, odometer_mm)
     if fix.at_s <= motion.last.at_s:
         return motion
     if fix.at_s - motion.last.at_s > bounds.longest_gap_s:
-        return Motion(held=True, anchor=fix, last=fix, odometer_mm=motion.odometer_mm, recent=(fix,))
-    motion = replace(motion, last=fix, recent=_recent(motion.recent, fix, bounds.settle_s))
+        return _begun(fix, motion.odometer_mm)
+    told_s = motion.told_s if fix.speed_m_s is None else fix.at_s
+    if told_s is not None and fix.at_s - told_s <= TOLD_MAX_S:
+        # Of an epoch that comes in pieces, only one has the speed.
+        fix = replace(fix, speed_m_s=motion.last.speed_m_s if fix.speed_m_s is None else fix.speed_m_s)
+    motion = replace(motion, last=fix, told_s=told_s, recent=_recent(motion.recent, fix, bounds.settle_s))
     return _parked(motion, fix, bounds) if motion.held else _driving(motion, fix, bounds)
+
+
+def _begun(fix: Place, odometer_mm: int) -> Motion:
+    told_s = None if fix.speed_m_s is None else fix.at_s
+    return Motion(held=True, anchor=fix, last=fix, odometer_mm=odometer_mm, recent=(fix,), told_s=told_s)
 
 
 def _recent(recent: tuple[Place, ...], fix: Place, seconds: float) -> tuple[Place, ...]:
@@ -179,6 +192,6 @@ def worth_reporting(last: Reported | None, now: Reported, sparse: Sparse) -> boo
     if distance(last.place, now.place) >= sparse.distance_m:
         return True
     if last.course_deg is None or now.course_deg is None:
-        return last.course_deg is not now.course_deg
+        return False  # standing, or a piece of an epoch that has no course: no turn
     turn = abs((now.course_deg - last.course_deg + 180.0) % 360.0 - 180.0)
     return turn >= sparse.course_deg

@@ -100,6 +100,15 @@ def test_hold_ends_seconds_after_the_start() -> None:
     assert held == [True] * 3 + [False] * (len(held) - 3)
 
 
+def test_epoch_that_comes_in_pieces_without_speed_starts_as_soon() -> None:
+    motion = after([north(0, second, 0.1) for second in range(60)])
+    whole = drive(200, speed=5, from_s=59)
+    pieces = [replace(fix, at_s=fix.at_s + late, speed_m_s=speed)
+              for fix in whole for late, speed in ((0.0, None), (0.1, 5.0), (0.2, None))]  # fmt: skip
+    held = [(motion := advance(motion, fix, BOUNDS)).held for fix in pieces]
+    assert held.index(False) <= 3 * 4
+
+
 def test_slow_displacement_moves_the_hold_and_counts_nothing() -> None:
     motion = after([north(0, second, 0.1) for second in range(60)])
     motion = after([north(60, 60 + second, 0.1) for second in range(40)], motion)
@@ -185,7 +194,7 @@ SPARSE = Sparse(50, 15, 60)
         (Reported(north(51, 5), 90.0), True),
         (Reported(north(0, 5), 104.0), False),
         (Reported(north(0, 5), 106.0), True),
-        (Reported(north(0, 5), None), True),
+        (Reported(north(0, 5), None), False),
     ],
 )
 def test_distance_turn_and_time_are_worth_a_report(now: Reported, worth: bool) -> None:

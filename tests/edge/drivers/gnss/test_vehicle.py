@@ -180,7 +180,7 @@ def test_distance_loss_of_fix_and_start_are_reported_at_once(collector: Any, run
                 driver, collector, lambda: collector.positions and collector.positions[-1].mode == 1
             )
             seconds = [(poll.tick - 100) // 100 for poll in collector.polls]
-            assert seconds == [0, 10, 13, 18, 23, 28, 30]
+            assert seconds == [0, 13, 18, 23, 28, 30]
 
     asyncio.run(scenario())
 
