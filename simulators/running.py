@@ -12,28 +12,45 @@ from pathlib import Path
 import msgspec
 
 from simulators.climate import Instrument, Room
-from simulators.devices import bluez, gnss, modbus, osdp, ups
+from simulators.devices import bluez, gnss, gpio, modbus, osdp, senml, terminal, ups
 from simulators.devices.bluetooth import BUS, bluetooth
+from simulators.devices.building import doors_and_ignition, gpio_table, senml_sensors, terminals
+from simulators.devices.gpio import Board
 from simulators.devices.modbus_rtu import rtu_line
 from simulators.devices.sysfs import Tree, board, sysfs_tree
 from simulators.devices.ups_dump import RecordedUps
+from simulators.rpi_gpio import environment
 from simulators.scenario import (
     BlePart,
     GatewayPart,
     GnssPart,
+    GpioPart,
     ModbusPart,
     OsdpPart,
     Scenario,
+    SenmlPart,
     SysfsPart,
     Table,
+    TerminalPart,
     UnitPart,
     UpsPart,
     modbus_table,
 )
-from simulators.sources import POLL_S, Recorded, driven, played
+from simulators.sources import POLL_S, Recorded, drive_of, driven, played
 from simulators.world import World
 
-Device = modbus.ModbusLine | gnss.Receiver | ups.Ups | RecordedUps | Tree | osdp.ReaderLine | bluez.Air
+Device = (
+    modbus.ModbusLine
+    | gnss.Receiver
+    | ups.Ups
+    | RecordedUps
+    | Tree
+    | osdp.ReaderLine
+    | bluez.Air
+    | Board
+    | terminal.Terminal
+    | senml.Sensor
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +89,12 @@ class Running:
             found.switch(fault, unit)
         elif isinstance(found, bluez.Air):
             found.switch(fault)
+        elif isinstance(found, Board):
+            found.fault = msgspec.convert(fault, gpio.Fault)
+        elif isinstance(found, terminal.Terminal):
+            found.fault = msgspec.convert(fault, terminal.Fault)
+        elif isinstance(found, senml.Sensor):
+            found.fault = msgspec.convert(fault, senml.Fault)
         else:
             wanted: ups.Fault = msgspec.convert(fault, ups.Fault)
             if isinstance(found, RecordedUps):
@@ -98,6 +121,9 @@ async def running(
             devices += [await starter.start_sysfs(gateway, part) for part in gateway.sysfs]
             devices += [await starter.start_osdp(gateway, part) for part in gateway.osdp]
             devices += [await starter.start_ble(gateway, part) for part in gateway.ble]
+            devices += [await starter.start_gpio(gateway, part) for part in gateway.gpio]
+            devices += [await starter.start_terminals(gateway, part) for part in gateway.terminal]
+            devices += [await starter.start_senml(gateway, part) for part in gateway.senml]
             state.gateways[gateway.id] = {
                 "kind": gateway.kind,
                 "title": gateway.title,
@@ -252,6 +278,59 @@ class _Starter:
         address, air, table = await self.stack.enter_async_context(
             bluetooth(part, folder, world=self.world, utc_s=self.clocks.utc_s)
         )
-        self.environments[gateway.id] = {BUS: address}
+        self.environments.setdefault(gateway.id, {})[BUS] = address
         self.devices[key] = air
         return table
+
+    async def start_gpio(self, gateway: GatewayPart, part: GpioPart) -> Table:
+        """Start a board and return its settings table; the gateway's process needs its environment."""
+        key, folder = self._folder(gateway, part.name)
+        drive = next(
+            (
+                drive_of(self.world.seed, f"{gateway.id}/{one.name}", one)
+                for one in gateway.gnss
+                if one.name == part.ignition and not one.log
+            ),
+            None,
+        )
+        board = await self.stack.enter_async_context(
+            doors_and_ignition(
+                part,
+                folder,
+                seed=f"{self.world.seed}/{key}",
+                driving=lambda: drive is None or not drive.at(self.clocks.utc_s()).parked,
+            )
+        )
+        self.environments.setdefault(gateway.id, {}).update(environment(folder))
+        self.devices[key] = board
+        return gpio_table(part)
+
+    async def start_terminals(self, gateway: GatewayPart, part: TerminalPart) -> Table:
+        """Start access terminals and return their settings table; their keys go to files beside them.
+
+        The gateway finds the keys once they are copied to `<data>/<name>/`, with mode 0600.
+        """
+        key, folder = self._folder(gateway, part.name)
+        found, table = await self.stack.enter_async_context(
+            terminals(part, folder, seed=f"{self.world.seed}/{key}")
+        )
+        self.devices |= {f"{key}/{one.name}": one for one in found}
+        return table
+
+    async def start_senml(self, gateway: GatewayPart, part: SenmlPart) -> Table:
+        """Start SenML sensors and return their settings table; keys as of terminals."""
+        key, folder = self._folder(gateway, part.name)
+
+        def truth(room: str) -> Callable[[str], float]:
+            return lambda name: self.world.air(f"{gateway.id}/{room}", self.clocks.utc_s()).value(name)
+
+        found, table = await self.stack.enter_async_context(
+            senml_sensors(part, folder, seed=f"{self.world.seed}/{key}", truth=truth, utc_s=self.clocks.utc_s)
+        )
+        self.devices |= {f"{key}/{room}": one for room, one in zip(part.rooms, found, strict=True)}
+        return table
+
+    def _folder(self, gateway: GatewayPart, name: str) -> tuple[str, Path]:
+        folder = self.folder / f"{gateway.id}-{name}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return f"{gateway.id}/{name}", folder

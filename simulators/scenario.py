@@ -93,6 +93,30 @@ class SysfsPart(_Part, frozen=True, kw_only=True):
     room: Name
 
 
+class GpioPart(_Part, frozen=True, kw_only=True):
+    """The pins of a gateway's board: doors with contact, button and lock, and an ignition."""
+
+    name: Name
+    doors: Annotated[list[Name], Meta(max_length=5)] = field(default_factory=list)
+    ignition: str = ""
+    """Name of the gateway's receiver whose drive it follows."""
+
+
+class TerminalPart(_Part, frozen=True, kw_only=True):
+    """Access terminals that post to one address; every second one signs and posts forms."""
+
+    name: Name
+    terminals: Annotated[list[Name], Meta(min_length=1, max_length=8)]
+
+
+class SenmlPart(_Part, frozen=True, kw_only=True):
+    """A SenML sensor in each of the rooms, over HTTP, or over a broker of their own."""
+
+    name: Name
+    rooms: Annotated[list[Name], Meta(min_length=1, max_length=50)]
+    mqtt: bool = False
+
+
 class GatewayPart(_Part, frozen=True, kw_only=True):
     """One gateway, the kind of its site and the devices around it."""
 
@@ -107,6 +131,9 @@ class GatewayPart(_Part, frozen=True, kw_only=True):
     sysfs: list[SysfsPart] = field(default_factory=list)
     osdp: list[OsdpPart] = field(default_factory=list)
     ble: list[BlePart] = field(default_factory=list)
+    gpio: list[GpioPart] = field(default_factory=list)
+    terminal: list[TerminalPart] = field(default_factory=list)
+    senml: list[SenmlPart] = field(default_factory=list)
 
 
 class Scenario(_Part, frozen=True, kw_only=True):

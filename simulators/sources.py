@@ -10,7 +10,7 @@ from simulators.devices import gnss
 from simulators.devices.nmea import epoch, sky
 from simulators.devices.recording import SECOND_US, Recording, RecordingError, read_recording
 from simulators.devices.ups_dump import read_dump
-from simulators.drives import make_drive
+from simulators.drives import Drive, make_drive
 from simulators.scenario import GnssPart, Scenario, ScenarioError
 
 T = TypeVar("T")
@@ -51,19 +51,24 @@ def _read(read: Callable[[Path], T], device: str, field: str, value: str) -> T:
         raise ScenarioError(f"{device}: {field}: {error}") from None
 
 
-def driven(seed: int, key: str, part: GnssPart, *, utc_s: Callable[[], float]) -> gnss.Epoch:
-    """Return what a receiver on this drive writes; the same seed and time give the same bytes."""
+def drive_of(seed: int, key: str, part: GnssPart) -> Drive:
+    """Return the drive of a receiver that repeats no log."""
     assert part.latitude is not None
     assert part.longitude is not None
-    key = f"{seed}/{key}"
-    drive = make_drive(
-        key,
+    return make_drive(
+        f"{seed}/{key}",
         latitude=part.latitude,
         longitude=part.longitude,
         altitude_m=part.altitude_m,
         legs=part.legs,
         parked_s=part.parked_s,
     )
+
+
+def driven(seed: int, key: str, part: GnssPart, *, utc_s: Callable[[], float]) -> gnss.Epoch:
+    """Return what a receiver on this drive writes; the same seed and time give the same bytes."""
+    drive = drive_of(seed, key, part)
+    key = f"{seed}/{key}"
 
     def write(fault: gnss.Fault) -> bytes:
         now_s = utc_s()

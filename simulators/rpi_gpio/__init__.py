@@ -4,6 +4,7 @@ A gateway uses it when this folder is on its module path and `HENG_SIM_GPIO` nam
 `environment` gives both.
 """
 
+import os
 from pathlib import Path
 
 MODULES = Path(__file__).parent
@@ -12,4 +13,5 @@ BOARD = "HENG_SIM_GPIO"
 
 def environment(board: Path) -> dict[str, str]:
     """Return the environment variables with which a process finds the pins of this board."""
-    return {"PYTHONPATH": str(MODULES), BOARD: str(board)}
+    paths = [str(MODULES), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths), BOARD: str(board)}

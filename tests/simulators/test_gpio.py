@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from simulators.devices.gpio import Board, Relay, running_board
-from simulators.rpi_gpio import environment
+from simulators.rpi_gpio import MODULES, environment
 from simulators.rpi_gpio.RPi.pinfile import PinFile
 
 
@@ -27,7 +27,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def library(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     given = environment(folder)
-    monkeypatch.syspath_prepend(given["PYTHONPATH"])
+    monkeypatch.syspath_prepend(str(MODULES))
     monkeypatch.setenv("HENG_SIM_GPIO", given["HENG_SIM_GPIO"])
     return importlib.import_module("RPi.GPIO")
 

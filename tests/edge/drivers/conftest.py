@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from edge.driver import DeviceUnavailable, Driver, TimeHint
-from simulators.rpi_gpio import environment
+from simulators.rpi_gpio import MODULES, environment
 from wire.messages import Event, Poll, Position
 from wire.status import GapCause
 
@@ -133,7 +133,7 @@ def pins_folder(daemon_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a simulated board keeps its pins; `RPi.GPIO` is that board's in this test."""
     for name, value in environment(daemon_folder).items():
         if name == "PYTHONPATH":
-            monkeypatch.syspath_prepend(value)
+            monkeypatch.syspath_prepend(str(MODULES))
         else:
             monkeypatch.setenv(name, value)
     return daemon_folder

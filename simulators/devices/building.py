@@ -1,0 +1,226 @@
+"""A building with doors on a gateway's pins, terminals beside them and SenML sensors in its rooms, lived in.
+
+People leave by the button, doors open and bounce, an ignition follows a vehicle's drive; terminals see
+people, sensors measure. Everything depends on the seed alone, but for how long the machine takes.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulators.devices.gpio import Board, Relay, running_board
+from simulators.devices.lan_broker import lan_broker
+from simulators.devices.senml import Sensor, Truth
+from simulators.devices.terminal import MODES, Terminal
+from simulators.processes import free_port
+from simulators.scenario import GpioPart, SenmlPart, Table, TerminalPart
+
+FIRE, IGNITION = 26, 27
+FIRST_PIN = 2
+MEASURE_S = 4.0
+HEARTBEAT_S = 20.0
+Life = Coroutine[object, object, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The four pins of a door."""
+
+    name: str
+    contact: int
+    button: int
+    lock: int
+    lock_contact: int
+
+
+def doors_of(part: GpioPart) -> list[Door]:
+    """Return the doors of a part, on pins from `FIRST_PIN` on."""
+    return [
+        Door(name, *range(FIRST_PIN + 4 * place, FIRST_PIN + 4 * place + 4))
+        for place, name in enumerate(part.doors)
+    ]
+
+
+def gpio_table(part: GpioPart) -> Table:
+    """Return the settings table of a part."""
+    inputs: list[Table] = []
+    outputs: list[Table] = []
+    for door in doors_of(part):
+        inputs.append({"name": f"{door.name}/contact", "kind": "door_contact", "pin": door.contact})
+        inputs.append({"name": f"{door.name}/button", "kind": "request_to_exit", "pin": door.button})
+        outputs.append(
+            {"name": f"{door.name}/lock", "kind": "relay", "pin": door.lock, "contact_pin": door.lock_contact}
+        )
+    if part.doors:
+        inputs.append({"name": "fire", "kind": "fire_release", "pin": FIRE})
+    if part.ignition:
+        inputs.append({"name": "ignition", "kind": "ignition", "pin": IGNITION})
+    return {"driver": "gpio", "name": part.name, "prefix": part.name, "input": inputs, "output": outputs}
+
+
+@asynccontextmanager
+async def _alive(lives: Sequence[Life]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(life) for life in lives]
+        try:
+            yield
+        finally:
+            for one in running:
+                one.cancel()
+
+
+@asynccontextmanager
+async def doors_and_ignition(
+    part: GpioPart, folder: Path, *, seed: str, driving: Callable[[], bool]
+) -> AsyncIterator[Board]:
+    """Play a board with these doors and this ignition while the context is open."""
+    doors = doors_of(part)
+    relays = [Relay(door.lock, door.lock_contact) for door in doors]
+    async with running_board(folder, relays) as board:
+        board.drive(FIRE, 0)
+        for door in doors:
+            board.drive(door.contact, 0)
+        lives: list[Life] = [_use(board, door, random.Random(f"{seed}/{door.name}")) for door in doors]
+        lives += [_turn_key(board, driving)] if part.ignition else []
+        async with _alive(lives):
+            yield board
+
+
+async def _use(board: Board, door: Door, chance: random.Random) -> None:
+    """Now and then somebody presses the button, opens the door and lets it fall shut."""
+    while True:
+        await asyncio.sleep(chance.uniform(10, 60))
+        board.drive(door.button, 0)
+        await asyncio.sleep(chance.uniform(0.1, 0.5))
+        board.drive(door.button, None)
+        await asyncio.sleep(chance.uniform(0.5, 2))
+        await board.bounce(door.contact, 1, edges=2 * chance.randrange(4) + 1)
+        await asyncio.sleep(chance.uniform(2, 8))
+        await board.bounce(door.contact, 0, edges=2 * chance.randrange(8) + 1)
+
+
+async def _turn_key(board: Board, driving: Callable[[], bool]) -> None:
+    while True:
+        board.drive(IGNITION, int(driving()))
+        await asyncio.sleep(0.2)
+
+
+def write_key(file: Path, seed: str) -> str:
+    """Write and return a sender's key that only depends on `seed`; the gateway wants it at its own place."""
+    key = hashlib.sha256(seed.encode()).hexdigest()[:43]
+    file.touch(mode=0o600)
+    file.write_text(key + "\n", encoding="ascii")
+    return key
+
+
+@asynccontextmanager
+async def terminals(
+    part: TerminalPart, folder: Path, *, seed: str
+) -> AsyncIterator[tuple[list[Terminal], Table]]:
+    """Run terminals that see people while the context is open; keys are written to `folder`."""
+    port = free_port()
+    found = [
+        Terminal(
+            name,
+            port,
+            write_key(folder / f"{name}.key", f"{seed}/{name}"),
+            seed=place,
+            signs=place % 2 == 1,
+            form=place % 2 == 1,
+        )
+        for place, name in enumerate(part.terminals)
+    ]
+    table: Table = {
+        "driver": "terminal",
+        "name": part.name,
+        "prefix": part.name,
+        "silence_s": 60,
+        "http": {"address": "127.0.0.1", "port": port, "path": "/events"},
+        "sender": [{"name": one.name, "auth": "hmac" if one.signs else "token"} for one in found],
+        "map": {
+            "person": "/info/userId",
+            "event": "/eventType",
+            "events": ["verify"],
+            "factor": "/info/verifyMode",
+            "factors": {str(number): mode for mode, number in MODES.items()},
+            "result": "/info/status",
+            "results": {"0": "granted"},
+            "door": "/info/doorNo",
+            "time": "/info/time",
+        },
+    }
+    lives = [_see(one, random.Random(f"{seed}/{one.name}/people")) for one in found]
+    async with _alive(lives):
+        yield found, table
+
+
+async def _see(terminal: Terminal, chance: random.Random) -> None:
+    people = [str(chance.randrange(100_000, 999_999)) for _ in range(6)]
+    while True:
+        await asyncio.sleep(chance.uniform(HEARTBEAT_S / 4, HEARTBEAT_S))
+        if chance.random() < 0.5:
+            await terminal.heartbeat()
+        else:
+            mode = chance.choice(sorted(MODES))
+            await terminal.identify(chance.choice(people), mode, granted=chance.random() < 0.9)
+
+
+@asynccontextmanager
+async def senml_sensors(
+    part: SenmlPart, folder: Path, *, seed: str, truth: Callable[[str], Truth], utc_s: Callable[[], float]
+) -> AsyncIterator[tuple[list[Sensor], Table]]:
+    """Run a sensor in each room, over HTTP or with a broker of their own, while the context is open."""
+    found = [
+        Sensor(f"room:{room}", truth(room), seed=place, utc_s=utc_s if place % 2 else None)
+        for place, room in enumerate(part.rooms)
+    ]
+    values = list(_values(part, found))
+    table: Table = {"driver": "senml", "name": part.name, "prefix": part.name, "value": values}
+    async with AsyncExitStack() as stack:
+        if part.mqtt:
+            port = await stack.enter_async_context(lan_broker(folder))
+            table["mqtt"] = {"host": "127.0.0.1", "port": port, "topics": ["sensors/+/senml"]}
+            lives = [_publish(one, port, f"sensors/{one.seed}/senml") for one in found]
+        else:
+            port = free_port()
+            key = write_key(folder / "rooms.key", seed)
+            line = Terminal("rooms", port, key, path="/senml", signs=True)
+            table["http"] = {"address": "127.0.0.1", "port": port, "path": "/senml"}
+            table["sender"] = [{"name": "rooms", "auth": "hmac"}]
+            lives = [_post(found, line, random.Random(f"{seed}/post"))]
+        await stack.enter_async_context(_alive(lives))
+        yield found, table
+
+
+def _values(part: SenmlPart, found: Sequence[Sensor]) -> Iterator[Table]:
+    for room, one in zip(part.rooms, found, strict=True):
+        for quantity in one.quantities:
+            yield {
+                "name": f"{one.name}:{quantity}",
+                "point": f"{room}/{quantity}",
+                "quantity": quantity,
+                "step": 0.01,
+                "silence_s": 60,
+            }
+
+
+async def _post(sensors: Sequence[Sensor], line: Terminal, chance: random.Random) -> None:
+    """Post each sensor's readings one after the other: a signing sender counts its requests."""
+    now_s = asyncio.get_running_loop().time
+    while True:
+        for one in sensors:
+            one.measure(now_s())
+            await one.post(line, now_s())
+        await asyncio.sleep(chance.uniform(MEASURE_S / 2, MEASURE_S))
+
+
+async def _publish(sensor: Sensor, port: int, topic: str) -> None:
+    now_s = asyncio.get_running_loop().time
+    while True:
+        sensor.measure(now_s())
+        await sensor.publish(port, topic, now_s())
+        await asyncio.sleep(MEASURE_S)
