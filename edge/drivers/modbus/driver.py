@@ -9,28 +9,20 @@ connection in `bus`.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from edge.candidates import Candidates
 from edge.control.outputs import Output, OutputError
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, NoAnswerError, RefusedError
 from edge.drivers.modbus.catalogue import profiles_of
-from edge.drivers.modbus.decode import Block, decode_block, exponent_of, plan, refuse_block, with_unit
+from edge.drivers.modbus.decode import decode_block, refuse_block
 from edge.drivers.modbus.frames import Question
 from edge.drivers.modbus.outputs import bind
+from edge.drivers.modbus.rounds import MS, TICK_NS, first_round, next_round
 from edge.drivers.modbus.strangers import ROOM_S, Strangers
-from edge.drivers.modbus.usage import UsageWatch
-from wire.layouts import make_layout
-from wire.messages import TICK_MS, Layout, PointDeclaration, Poll
-from wire.settings.modbus import (
-    ModbusDevice,
-    ModbusRtuDevice,
-    ModbusUnit,
-    Profile,
-    chosen_outputs,
-    chosen_values,
-)
+from edge.drivers.modbus.units import Unit, make_unit
+from wire.messages import Layout, PointDeclaration, Poll
+from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, chosen_outputs
 from wire.status import GapCause
 
 LOG = logging.getLogger(__name__)
@@ -41,27 +33,6 @@ WHOLE_EVERY = 4
 """Where little is left of an interval, every so-many-th retry gets the whole time-out."""
 FAILURES_MAX = 5
 """So often may the unit that answered last fail until the whole line counts as lost."""
-MS = 1_000_000
-TICK_NS = TICK_MS * MS
-
-
-@dataclass(slots=True)
-class _Unit:
-    """One unit and how it fared lately."""
-
-    address: int
-    layout: Layout
-    points: tuple[PointDeclaration, ...]
-    blocks: tuple[Block, ...]
-    timeout_s: float
-    """How long one answer of it may take."""
-    gap_s: float
-    """How long it is left alone between its answer and the next question."""
-    usage: UsageWatch | None
-    failures: int = 0
-    due_ns: int = 0
-    free_ns: int = 0
-    """When it may be asked again."""
 
 
 class ModbusDriver:
@@ -75,8 +46,8 @@ class ModbusDriver:
         self._settings = settings
         self._monotonic_ns = given.monotonic_ns
         profiles = profiles_of(settings)
-        self._answered: _Unit | None = None
-        self._units = [_unit(settings, unit, profiles[unit.profile]) for unit in settings.unit]
+        self._answered: Unit | None = None
+        self._units = [make_unit(settings, unit, profiles[unit.profile]) for unit in settings.unit]
         self._outputs = {
             f"{unit.prefix}/{own.output}": bind(
                 f"{unit.prefix}/{own.output}", place, profile=profile, own=own
@@ -165,12 +136,12 @@ class ModbusDriver:
 
     # --- polling -----------------------------------------------------------------------------------------
 
-    async def _ask(self, unit: _Unit, question: Question, timeout_s: float) -> list[int]:
+    async def _ask(self, unit: Unit, question: Question, timeout_s: float) -> list[int]:
         """Ask when nobody else does; or a `BusError`."""
         async with self._turn_to_ask:
             return await self._ask_now(unit, question, timeout_s)
 
-    async def _ask_now(self, unit: _Unit, question: Question, timeout_s: float) -> list[int]:
+    async def _ask_now(self, unit: Unit, question: Question, timeout_s: float) -> list[int]:
         """Ask when the unit wants to be asked; the caller has the turn."""
         await self._left_alone(unit)
         try:
@@ -178,7 +149,7 @@ class ModbusDriver:
         finally:
             unit.free_ns = self._monotonic_ns() + int(unit.gap_s * 1e9)
 
-    async def _left_alone(self, unit: _Unit) -> None:
+    async def _left_alone(self, unit: Unit) -> None:
         wait_ns = unit.free_ns - self._monotonic_ns()
         if wait_ns > 0:
             await asyncio.sleep(wait_ns / 1e9)
@@ -194,7 +165,7 @@ class ModbusDriver:
         """
         now_ns = self._monotonic_ns()
         due = [unit for unit in self._units if unit.due_ns <= now_ns]
-        failed: list[tuple[_Unit, BusError]] = []
+        failed: list[tuple[Unit, BusError]] = []
         for unit in sorted(due, key=self._turn):
             timeout_s = self._patience_s(unit, until_ns)
             if unit.failures and failed and timeout_s <= RETRY_LEAST_S:
@@ -228,11 +199,11 @@ class ModbusDriver:
         async with self._turn_to_ask:
             await self._strangers.look(emit, self._bus.ask, now_ns)
 
-    def _turn(self, unit: _Unit) -> tuple[bool, bool, int]:
+    def _turn(self, unit: Unit) -> tuple[bool, bool, int]:
         """Who answers goes first, then who did last, then who waits longest."""
         return unit.failures > 0, unit is not self._answered, unit.due_ns
 
-    def _patience_s(self, unit: _Unit, until_ns: int) -> float:
+    def _patience_s(self, unit: Unit, until_ns: int) -> float:
         """Return how long an answer of the unit may take now."""
         whole_s = unit.timeout_s
         if not self._bus.hurried:
@@ -243,7 +214,7 @@ class ModbusDriver:
             return whole_s
         return min(whole_s, max(RETRY_LEAST_S, left_s))
 
-    def _back(self, unit: _Unit) -> None:
+    def _back(self, unit: Unit) -> None:
         if unit.failures:
             LOG.warning("%s: unit %d: back", self.name, unit.address)
         unit.failures = unit.due_ns = 0
@@ -254,7 +225,7 @@ class ModbusDriver:
         last = self._answered
         return last is None or len(self._units) == 1 or last.failures >= FAILURES_MAX
 
-    def _put_off(self, unit: _Unit, failure: BusError) -> None:
+    def _put_off(self, unit: Unit, failure: BusError) -> None:
         if not unit.failures:
             LOG.warning("%s: unit %d: %s", self.name, unit.address, failure)
         base_s = max(self._settings.interval_ms, self._settings.timeout_ms) / 1000
@@ -263,7 +234,7 @@ class ModbusDriver:
         unit.failures += 1
         unit.due_ns = self._monotonic_ns() + int(wait_s * 1e9)
 
-    async def _read(self, unit: _Unit, timeout_s: float | None = None) -> Poll:
+    async def _read(self, unit: Unit, timeout_s: float | None = None) -> Poll:
         """Return one poll, timed in the middle between first question and last answer."""
         counts: list[int | None] = [None] * len(unit.points)
         flags: list[tuple[int, int]] = []
@@ -284,11 +255,11 @@ class ModbusDriver:
         middle_ns = (asked_ns + answered_ns) // 2
         return Poll(layout=unit.layout.id, tick=ticks(middle_ns), counts=counts, flags=sorted(flags))
 
-    def _patience_ns(self, unit: _Unit) -> int:
+    def _patience_ns(self, unit: Unit) -> int:
         """Return how long one block may take with everything that belongs to it."""
         return int((unit.timeout_s + unit.gap_s + self._bus.overhead_s) * 1e9)
 
-    async def _probe_unit(self, unit: _Unit) -> ProbeLine:
+    async def _probe_unit(self, unit: Unit) -> ProbeLine:
         what = f"{self.name}: unit {unit.address}"
         try:
             poll = await self._read(unit)
@@ -296,38 +267,7 @@ class ModbusDriver:
             if isinstance(error, ConnectionLostError):
                 await self._reopen()
             return ProbeLine(what, ok=False, answer=str(error))
-        said = [_said(point, count) for point, count in zip(unit.points, poll.counts, strict=True)]
-        return ProbeLine(what, ok=any(count is not None for count in poll.counts), answer=", ".join(said))
-
-
-def _said(point: PointDeclaration, count: int | None) -> str:
-    value = "absent" if count is None else with_unit(count, point.exponent, point.quantity)
-    return f"{point.name} = {value}"
-
-
-def first_round(now_ns: int) -> tuple[int, int]:
-    """Return where the grid of rounds begins, and how long to wait for it.
-
-    It begins a third into a tick: the middle of a question and its answer, some milliseconds later, then
-    keeps clear of both ends of the tick, and readings stay evenly spaced on the stored grid, which is what
-    makes them cheap to keep.
-    """
-    due_ns = now_ns // TICK_NS * TICK_NS + TICK_NS + TICK_NS // 3
-    return due_ns, due_ns - now_ns
-
-
-def next_round(due_ns: int, now_ns: int, interval_ns: int) -> tuple[int, int]:
-    """Return the place on the grid behind `due_ns` that a round takes next, and how long to wait for it.
-
-    Rounds that were missed are left out. One that is due at once, because the last one took long, waits for
-    two ticks: two readings of a point in one tick could not be told apart.
-    """
-    due_ns += interval_ns
-    late_ns = now_ns - due_ns
-    if late_ns > 0:
-        due_ns += late_ns // interval_ns * interval_ns
-    apart_ns = 2 * TICK_NS if interval_ns >= 4 * TICK_NS else 0
-    return due_ns, max(apart_ns, -late_ns)
+        return ProbeLine(what, ok=any(count is not None for count in poll.counts), answer=unit.said(poll))
 
 
 def _bus(settings: ModbusDevice | ModbusRtuDevice) -> Bus:
@@ -339,32 +279,3 @@ def _bus(settings: ModbusDevice | ModbusRtuDevice) -> Bus:
     from edge.drivers.modbus.tcp import TcpBus
 
     return TcpBus(settings)
-
-
-def _unit(settings: ModbusDevice | ModbusRtuDevice, unit: ModbusUnit, profile: Profile) -> _Unit:
-    values = chosen_values(unit, profile)
-    points = tuple(
-        PointDeclaration(
-            name=f"{unit.prefix}/{value.point}",
-            quantity=value.quantity,
-            kind=value.kind,
-            exponent=exponent_of(value),
-            period_ms=settings.interval_ms,
-            device=settings.name,
-            states=value.states,
-        )
-        for value in values
-    )
-    layout = make_layout([point.name for point in points], [point.exponent for point in points])
-    usage = None
-    if unit.usage is not None:
-        usage = UsageWatch.of(unit.usage, device=settings.name, prefix=unit.prefix, points=points)
-    return _Unit(
-        unit.address,
-        layout,
-        points,
-        plan(values, profile.gap_registers),
-        timeout_s=(unit.timeout_ms or settings.timeout_ms) / 1000,
-        gap_s=(profile.gap_ms if unit.gap_ms is None else unit.gap_ms) / 1000,
-        usage=usage,
-    )

@@ -16,7 +16,8 @@ import msgspec
 import pytest
 
 from edge.driver import Given
-from edge.drivers.modbus.driver import MS, TICK_NS, ModbusDriver, first_round, next_round
+from edge.drivers.modbus.driver import ModbusDriver
+from edge.drivers.modbus.rounds import MS, TICK_NS, first_round, next_round
 from simulators.devices.modbus import Fault, ModbusLine, Unit, modbus_server
 from simulators.scenario import profile_of
 from simulators.world import World
