@@ -261,6 +261,6 @@ def counts_of(
         **_hold(extra.motion),
     }
     known |= {name: satellites_used(sky, gnssid) for name, gnssid in CONSTELLATIONS.items()}
-    counts = [known[point] for point in points]
+    counts = [None if (count := known[point]) is None else int(count) for point in points]
     flags = [(index, int(Status.NOT_MEASURED)) for index, count in enumerate(counts) if count is None]
     return counts, flags

@@ -166,7 +166,7 @@ class GnssDriver:
             extra = Extra(own, _scaled(tpv.ept, -6), motion, odometer)
             counts, flags = counts_of(position, sky, self._settings.points, extra=extra)
             poll = Poll(layout=self._layout.id, tick=tick, counts=counts, flags=flags)
-            states = (own.antenna, own.jamming_state, motion.held if motion else None)
+            states = (sky is None, own.antenna, own.jamming_state, motion.held if motion else None)
         await reporter.report(Report(position, poll, (position.mode, *states)), now_ns / 1e9)
 
     def _followed(self, position: Position, now_ns: int, emit: Emitter) -> bool:

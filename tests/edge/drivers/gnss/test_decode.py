@@ -201,6 +201,7 @@ def test_what_is_known_beside_a_fix_becomes_points() -> None:
                               "hold_east", "odometer", "constellations"]  # fmt: skip
     counts, flags = counts_of(fix(FULL), None, names, extra=extra)
     assert counts == [3, 200, 2, 5000, 1, 11, -22, 77, None]
+    assert {type(count) for count in counts} == {int, type(None)}
     assert flags == [(8, int(Status.NOT_MEASURED))]
     moving = Extra(motion=Motion(held=False, anchor=anchor, last=last))
     assert counts_of(fix(FULL), None, ["hold", "hold_north", "hold_east"], extra=moving)[0] == [0, 0, 0]

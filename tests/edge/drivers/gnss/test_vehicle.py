@@ -185,6 +185,22 @@ def test_distance_loss_of_fix_and_start_are_reported_at_once(collector: Any, run
     asyncio.run(scenario())
 
 
+def test_satellites_that_come_after_the_first_fix_are_reported_at_once(
+    collector: Any, run_until: Any
+) -> None:
+    seen = b'{"class":"SKY","satellites":[{"used":true,"gnssid":3}]}\n'
+
+    async def scenario() -> None:
+        reports = [(0, tpv(0)), (1, seen + tpv(1)), (2, tpv(2))]
+        async with receiver(
+            Clock(), reports, points=["hold", "satellites_beidou"], sparse=SparseReport()
+        ) as driver:
+            await run_until(driver, collector, lambda: len(collector.polls) == 2)
+            assert [poll.counts for poll in collector.polls] == [[1, None], [1, 1]]
+
+    asyncio.run(scenario())
+
+
 def test_newest_fix_left_out_is_told_when_silence_begins(collector: Any, run_until: Any) -> None:
     async def scenario() -> None:
         reports = [(n, tpv(n)) for n in range(6)]
