@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 import tty
+from binascii import crc_hqx
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -285,16 +286,7 @@ def _in_clear(address: int) -> bytes:
     """Return a card in clear, as somebody at the cable would send it."""
     head = bytes([0x53, address | 0x80, 0, 0, 0x04, 0x50, 0x00, 0x01, 26, 0, 1, 2, 3, 0x40])
     whole = head[:2] + (len(head) + 2).to_bytes(2, "little") + head[4:]
-    return whole + _crc16(whole).to_bytes(2, "little")
-
-
-def _crc16(data: bytes) -> int:
-    value = 0x1D0F
-    for byte in data:
-        value ^= byte << 8
-        for _ in range(8):
-            value = (value << 1 ^ 0x1021 if value & 0x8000 else value << 1) & 0xFFFF
-    return value
+    return whole + crc_hqx(whole, 0x1D0F).to_bytes(2, "little")
 
 
 @asynccontextmanager

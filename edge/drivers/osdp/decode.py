@@ -4,6 +4,7 @@ Bytes in, values out. The secure channel itself is libosdp's; what is read here 
 Source: IEC 60839-11-5, clauses 5.9 (frame), 6 and 7 (commands and replies), annex D (secure channel).
 """
 
+from binascii import crc_hqx
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -130,12 +131,7 @@ def frame_of(raw: bytes) -> Frame:
 
 def crc16(data: bytes) -> int:
     """Return the CRC of OSDP: polynomial 0x1021, start 0x1D0F, not reflected."""
-    value = 0x1D0F
-    for byte in data:
-        value ^= byte << 8
-        for _ in range(8):
-            value = (value << 1 ^ 0x1021 if value & 0x8000 else value << 1) & 0xFFFF
-    return value
+    return crc_hqx(data, 0x1D0F)
 
 
 def may_send(frame: Frame, *, installing: bool) -> bool:
