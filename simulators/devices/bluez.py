@@ -346,9 +346,7 @@ async def follow_usb(air: Air, top: Path) -> None:
 @asynccontextmanager
 async def message_bus(folder: Path) -> AsyncIterator[str]:
     """Run a private dbus-daemon while the context is open; gives its address. `DaemonError`."""
-    socket, config = folder / "bus", folder / "bus.conf"
-    config.write_text(_CONFIG.format(socket=socket), encoding="utf-8")
-    socket.unlink(missing_ok=True)
+    socket, config = _configure(folder)
     command = [find_program("dbus-daemon"), f"--config-file={config}", "--nofork", "--nopidfile"]
     async with daemon(command, log=folder / "bus.log") as process:
         for _ in range(200):
@@ -358,6 +356,14 @@ async def message_bus(folder: Path) -> AsyncIterator[str]:
         if not socket.exists():
             raise DaemonError(f"dbus-daemon does not listen on {socket}")
         yield f"unix:path={socket}"
+
+
+def _configure(folder: Path) -> tuple[Path, Path]:
+    """Write the daemon's configuration; return its socket and the file."""
+    socket, config = folder.absolute() / "bus", folder / "bus.conf"
+    config.write_text(_CONFIG.format(socket=socket), encoding="utf-8")
+    socket.unlink(missing_ok=True)
+    return socket, config
 
 
 @asynccontextmanager
