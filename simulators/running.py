@@ -81,8 +81,7 @@ class Running:
         """Switch a fault on, or off with the empty word; `KeyError` or `ValueError` name what cannot be."""
         found = self.devices[device]
         if isinstance(found, modbus.ModbusLine):
-            for one in found.units.values() if unit is None else [found.units[unit]]:
-                one.fault = msgspec.convert(fault, modbus.Fault)
+            found.switch(fault, unit)
         elif isinstance(found, gnss.Receiver):
             found.fault = msgspec.convert(fault, gnss.Fault)
         elif isinstance(found, Tree | osdp.ReaderLine):

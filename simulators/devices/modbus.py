@@ -172,6 +172,12 @@ class ModbusLine:
         self._bus = asyncio.Lock()
         self._writers: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
+    def switch(self, fault: str, unit: int | None = None) -> None:
+        """Switch a fault of one unit or of all, off with the empty word; `ValueError` for an unknown one."""
+        wanted: Fault = msgspec.convert(fault, Fault)
+        for one in self.units.values() if unit is None else [self.units[unit]]:
+            one.fault = wanted
+
     def reset(self) -> None:
         """Drop every connection, as a converter does that loses power."""
         for writer in self._writers:

@@ -50,6 +50,15 @@ class RtuLine(ModbusLine):
         self._answering: list[asyncio.TimerHandle] = []
         self.requests = 0
 
+    def switch(self, fault: str, unit: int | None = None) -> None:
+        """Switch a fault as on any line; `gone` without a unit pulls the adapter out until switched off."""
+        if unit is None and fault == "gone":
+            self.unplug()
+            return
+        super().switch(fault, unit)
+        if unit is None and not fault:
+            self.plug()
+
     def plug(self) -> None:
         """Have the adapter there, if it is not."""
         if self._ends is not None:

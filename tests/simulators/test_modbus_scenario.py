@@ -60,6 +60,12 @@ def test_serial_line_of_a_scenario_is_ready_for_a_gateway(tmp_path: Path) -> Non
             assert isinstance(line, RtuLine)
             assert line.units[1].fault == "silence"
             assert (await driver.probe())[1].ok is False
+            state.switch("lab-1/line", "gone")
+            assert [line.ok for line in await driver.probe()] == [False]
+            state.switch("lab-1/line", "")
+            assert (await driver.probe())[0].ok
+            with pytest.raises(ValueError, match="gone"):
+                state.switch("lab-1/line", "gone", unit=1)
             room = line.units[2].told.__self__  # type: ignore[union-attr]
             assert isinstance(room, Room)
             assert room.name == "lab-1/room-1"
