@@ -157,6 +157,7 @@ POINTS = MappingProxyType(
         "speed": ("speed", -6),
         "acceleration": ("acceleration", -6),
         "uv_index": ("dimensionless", -1),
+        "rotational_speed": ("rotational_speed", 0),
     }
     | dict.fromkeys(STATES, ("state", 0))
 )
