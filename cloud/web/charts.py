@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from cloud.store.calibration import Scales, load_scales
 from cloud.store.connection import Connection
 from cloud.store.gaps_read import Gap
 from cloud.store.points import Point
 from cloud.store.readings import Series, read_series
 from cloud.web.figures import milliseconds
-from cloud.web.holes import Hole, Stretch, unexplained
+from cloud.web.holes import Hole, Stretch, dues, unexplained
 from cloud.web.language import Language
 from cloud.web.reasons import say_reason
 from cloud.web.sparkline import Step
@@ -49,16 +50,18 @@ async def chart(
     """Return the chart of one point from `span[0]` until before `span[1]`, as JSON."""
     most = LIVE_POINTS_MAX if span[1] - span[0] <= LIVE_SPAN else POINTS_MAX
     series = await read_series(connection, point.id, *span, now=now, max_points=most)
+    scales = await load_scales(connection, point.id, *span)
     rows = rows_of(series, means=point.kind == "analog")
     exponent = common_exponent([text for row in rows for text in (row.low, row.high)])
     value_exponent = common_exponent([row.value for row in rows])
-    holes = holes_of(series.gaps, rows, point, span=span, now=now)
+    holes = holes_of(series.gaps, rows, point, scales=scales, span=span, now=now)
     return {
         "point": point.id,
         "from": milliseconds(span[0]),
         "to": milliseconds(span[1]),
         "resolution": series.resolution,
         "step_s": series.step_s,
+        "due_ms": point.period_ms,
         "exponent": exponent,
         "value_exponent": value_exponent,
         "times": [row.at for row in rows],
@@ -108,15 +111,24 @@ def rows_of(series: Series, *, means: bool) -> list[Row]:
 
 
 def holes_of(
-    gaps: Sequence[Gap], rows: Sequence[Row], point: Point, *, span: tuple[datetime, datetime], now: datetime
+    gaps: Sequence[Gap],
+    rows: Sequence[Row],
+    point: Point,
+    *,
+    scales: Scales,
+    span: tuple[datetime, datetime],
+    now: datetime,
 ) -> list[Hole]:
-    """Return recorded gaps and what no record explains, in order, cut to the chart."""
+    """Return recorded gaps and what no record explains, in order, cut to the chart.
+
+    What was due follows from `scales`, the declarations of the chart's own time, not from the newest one.
+    """
     first = max(milliseconds(span[0]), min(milliseconds(point.created_at), rows[0].at if rows else 2**62))
     chart_span = (first, milliseconds(min(span[1], now)))
     recorded = [_hole(gap, chart_span) for gap in gaps]
     covered: list[Stretch] = [(row.at, row.to) for row in rows]
     cuts = [(hole.from_ms, hole.to_ms or chart_span[1]) for hole in recorded]
-    holes = recorded + unexplained(covered, cuts, span=chart_span, period_ms=point.period_ms)
+    holes = recorded + unexplained(covered, cuts, span=chart_span, declared=dues(scales, chart_span))
     return sorted(holes, key=lambda hole: hole.from_ms)
 
 
