@@ -154,7 +154,6 @@ REASONS = (
     mark("RPi.GPIO: %(why)s"),
     mark("pin %(number)s: %(why)s"),
     mark("%(name)s: the pins of %(device)s are not open"),
-    mark("parity of a %(format)s frame: %(count)s of %(all)s wrong"),
     mark("the terminal posted nothing for %(time)s s"),
     mark("no record for %(time)s s"),
     mark("the broker was lost: %(why)s"),

@@ -5,6 +5,7 @@ It has no clock unless it is told one: without, its times count back from now, a
 
 import asyncio
 import json
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ Fault = Literal["", "garbage", "slow", "silence", "future", "unit"]
 Truth = Callable[[str], float]
 UNITS = {"temperature": "Cel", "relative_humidity": "%RH", "pressure": "Pa"}
 FUTURE_S = 86_400
+logging.getLogger("paho.mqtt.client").setLevel(logging.CRITICAL)
+"""After each pack it says as an error that it is not connected any more, which is what it was asked for."""
 
 
 @dataclass(slots=True)
