@@ -48,14 +48,14 @@ def test_units_of_a_line_are_found_with_their_values(tmp_path: Path) -> None:
     async def scenario() -> tuple[int, str, str]:
         units = [Unit(3, "xy-md02", truth)]
         async with rtu_line(units, now=now, path=tmp_path / "tty") as line:
-            words = ["--serial", str(line.path), "--addresses", "1,3-4", "--timeout-ms", "50"]
+            words = ["--serial", str(line.path), "--addresses", "1,3-4", "--timeout-ms", "300"]
             return await heng("modbus", "find", *words)
 
     code, out, err = asyncio.run(scenario())
     assert code == 0
     assert re.search(r"unit 3 at \S+tty at 9600 8N1\n", out), out
     assert re.search(r"  as xy-md02: temperature = \d+\.\d+ °C, relative_humidity = \d+\.\d+ %RH", out), out
-    assert "asking 3 address(es) with 12 setting(s): at most 2 s" in err
+    assert "asking 3 address(es) with 12 setting(s): at most 11 s" in err
     assert "1 unit(s) found" in err
 
 

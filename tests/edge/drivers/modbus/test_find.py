@@ -36,7 +36,7 @@ async def found_on(bus: Bus, last: int = 10) -> tuple[list[Found], list[int]]:
     asked: list[int] = []
     async with bus:
         searching = find(
-            bus, range(1, last + 1), timeout_s=0.05, progress=lambda _, address: asked.append(address)
+            bus, range(1, last + 1), timeout_s=0.1, progress=lambda _, address: asked.append(address)
         )
         return [found async for found in searching], asked
 
@@ -45,7 +45,7 @@ async def found_serially(tmp_path: Path, spoil: Callable[[RtuLine], Any]) -> tup
     async with rtu_line(units(), now=now, path=tmp_path / "tty") as line:
         spoil(line)
         settings = ModbusRtuDevice(
-            name="find", path=str(line.path), baud=115200, unit=[], timeout_ms=50, late_ms=50
+            name="find", path=str(line.path), baud=115200, unit=[], timeout_ms=100, late_ms=100
         )
         return await found_on(RtuBus(settings))
 
