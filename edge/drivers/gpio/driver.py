@@ -120,7 +120,10 @@ class GpioDriver:
                 pins.release(pin)
 
     async def probe(self) -> Sequence[ProbeLine]:
-        """Read every input once. Outputs are left alone: a check must not switch anything."""
+        """Read every input once. Outputs are left alone: a check must not switch anything.
+
+        Inputs stay as they are set: to release them would take their resistors from a gateway that runs.
+        """
         lines: list[ProbeLine] = []
         for one in self._parts.inputs:
             what = f"{self.name}: {one.name} on pin {one.pin}"
@@ -128,7 +131,6 @@ class GpioDriver:
                 pins = open_pins()
                 pins.be_input(one.pin, one.pull)
                 level = pins.read(one.pin)
-                pins.release(one.pin)
             except DeviceUnavailable as error:
                 lines.append(ProbeLine(what, ok=False, answer=error.reason))
                 continue

@@ -78,7 +78,7 @@ class WiegandDriver:
                 pins.release(pin)
 
     async def probe(self) -> Sequence[ProbeLine]:
-        """Look at the wires once."""
+        """Look at the wires once; they stay inputs, as a gateway that runs may need them."""
         settings = self._settings
         what = f"{self.name}: Wiegand on pins {settings.d0_pin} and {settings.d1_pin}"
         try:
@@ -87,7 +87,6 @@ class WiegandDriver:
             for pin in (settings.d0_pin, settings.d1_pin):
                 pins.be_input(pin, settings.pull)
                 levels.append(pins.read(pin))
-                pins.release(pin)
         except DeviceUnavailable as error:
             return [ProbeLine(what, ok=False, answer=error.reason)]
         idle = levels == [1, 1]

@@ -16,6 +16,7 @@ from edge.control.outputs import OutputError, Outputs
 from edge.driver import DeviceUnavailable, Given
 from edge.drivers.gpio.driver import GpioDriver
 from simulators.devices.gpio import Board, Relay, running_board
+from simulators.rpi_gpio.RPi.pinfile import IN
 from wire.settings.check import check
 from wire.settings.gpio import GpioDevice, GpioInput, GpioOutput, pins_shared
 from wire.status import GapCause, Status
@@ -281,6 +282,7 @@ def test_probe_reads_inputs_and_switches_nothing(pins_folder: Path) -> None:
             assert lines[0].answer == "closed (level 0)"
             assert lines[-1].answer == "an output, not tried"
             assert board.changes == []
+            assert all(board.pins.direction(pin) == IN for pin in (DOOR, BUTTON, FIRE, TAMPER, KEY))
 
     asyncio.run(scenario())
 
