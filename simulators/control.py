@@ -32,8 +32,8 @@ def obey(state: Running, line: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def control_server(state: Running) -> AsyncIterator[int]:
-    """Listen while the context is open; gives the port."""
+async def control_server(state: Running, port: int = 0) -> AsyncIterator[int]:
+    """Listen while the context is open, on any port that is free when it is 0; gives the port."""
     writers: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,7 +48,7 @@ async def control_server(state: Running) -> AsyncIterator[int]:
             writers.discard(writer)
             writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

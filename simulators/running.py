@@ -19,6 +19,7 @@ from simulators.devices.gpio import Board
 from simulators.devices.modbus_rtu import rtu_line
 from simulators.devices.sysfs import Tree, board, sysfs_tree
 from simulators.devices.ups_dump import RecordedUps
+from simulators.ports import Ports
 from simulators.rpi_gpio import environment
 from simulators.scenario import (
     BlePart,
@@ -79,8 +80,13 @@ class Running:
 
     def switch(self, device: str, fault: str, *, unit: int | None = None) -> None:
         """Switch a fault on, or off with the empty word; `KeyError` or `ValueError` name what cannot be."""
-        found = self.devices[device]
+        found = self.devices.get(device)
+        if found is None:
+            raise ValueError(f"device {device!r}: expected one of {', '.join(sorted(self.devices))}")
         if isinstance(found, modbus.ModbusLine):
+            if unit is not None and unit not in found.units:
+                units = ", ".join(map(str, sorted(found.units)))
+                raise ValueError(f"unit {unit} of {device}: expected one of {units}")
             found.switch(fault, unit)
         elif isinstance(found, gnss.Receiver):
             found.fault = msgspec.convert(fault, gnss.Fault)
@@ -103,16 +109,24 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    scenario: Scenario, *, seed: int, folder: Path, clocks: Clocks, log_readings: bool = False
+    scenario: Scenario,
+    *,
+    seed: int,
+    folder: Path,
+    clocks: Clocks,
+    log_readings: bool = False,
+    ports: Ports | None = None,
 ) -> AsyncIterator[Running]:
     """Run every device of the scenario while the context is open; logs and daemons' files go to `folder`.
 
-    `ScenarioError` for a recorded file that cannot be played, before anything is started; `DaemonError`.
+    `ports` says on which ones they listen; any that are free without. `ScenarioError` for a recorded file
+    that cannot be played, before anything is started; `DaemonError`.
     """
     recorded = Recorded.of(scenario)
     state = Running(scenario.title, {}, {})
     async with AsyncExitStack() as stack:
         starter = _Starter(World(seed), recorded, folder, clocks, log_readings, stack, state.devices)
+        starter.ports = ports or Ports()
         for gateway in scenario.gateway:
             devices = [await starter.start_ups(gateway, part) for part in gateway.ups]
             devices += [await starter.start_modbus(gateway, part) for part in gateway.modbus]
@@ -146,6 +160,7 @@ class _Starter:
     stack: AsyncExitStack
     devices: dict[str, Device]
     rooms: dict[str, Room] = field(default_factory=dict)
+    ports: Ports = field(default_factory=Ports)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     """What the process of a gateway needs in its environment."""
 
@@ -162,7 +177,7 @@ class _Starter:
             self.devices[key] = serial
             return modbus_table(part, path)
         line, port = await self.stack.enter_async_context(
-            modbus.modbus_server(units, now=self.clocks.now, log=log)
+            modbus.modbus_server(units, now=self.clocks.now, log=log, port=self.ports.of(key))
         )
         self.devices[key] = line
         return modbus_table(part, port)
@@ -213,7 +228,8 @@ class _Starter:
         folder.mkdir(mode=0o700, exist_ok=True)
         dump = self.recorded.dumps.get(f"{gateway.id}/{part.name}")
         one = self._made_up(gateway) if dump is None else RecordedUps(dump)
-        port = await self.stack.enter_async_context(ups.nut_server(one, folder=folder))
+        port = self.ports.of(f"{gateway.id}/{part.name}")
+        port = await self.stack.enter_async_context(ups.nut_server(one, folder=folder, port=port))
         self.devices[f"{gateway.id}/{part.name}"] = one
         return {"driver": "ups", "name": part.name, "prefix": part.name, "host": "127.0.0.1", "port": port}
 
@@ -231,7 +247,10 @@ class _Starter:
             receiver = gnss.Receiver(driven(self.world.seed, key, part, utc_s=self.clocks.utc_s))
         else:
             receiver = gnss.Receiver(played(recording, utc_s=self.clocks.utc_s), period_s=POLL_S)
-        port = await self.stack.enter_async_context(gnss.gpsd_fed_by(receiver, folder=self.folder, name=name))
+        port = self.ports.of(key)
+        port = await self.stack.enter_async_context(
+            gnss.gpsd_fed_by(receiver, folder=self.folder, port=port, name=name)
+        )
         self.devices[key] = receiver
         table: Table = {
             "driver": "gnss",

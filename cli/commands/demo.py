@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from cli.demo.check import check
-from cli.demo.system import DemoError, System, Wish, running
+from cli.demo.system import DemoError, FolderInUseError, System, Wish, running
 from cli.embedded.processes import ProcessError
 from provisioning.errors import ProvisioningError
 
@@ -31,9 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run until Ctrl-C or SIGTERM, or check once; 0 unless something failed."""
+    """Run until Ctrl-C or SIGTERM, or check once; 1 when something failed, 2 for a folder in use."""
     try:
         return asyncio.run(_run(arguments))
+    except FolderInUseError as error:
+        print(f"heng demo: {error}", file=sys.stderr)
+        return 2
     except (DemoError, ProcessError, ProvisioningError, psycopg.Error) as error:
         print(f"heng demo: {error}", file=sys.stderr)
         return 1

@@ -13,7 +13,13 @@ _WIDTH = 40
 
 
 def tail(data: Path, *, match: str, as_json: bool, count: int | None) -> int:
-    """Print lines until the gateway ends, `count` lines are shown or Ctrl-C; 1 when no gateway runs there."""
+    """Print lines until the gateway ends, `count` lines are shown or Ctrl-C; 1 when no gateway runs there.
+
+    2 for a count below 1.
+    """
+    if count is not None and count < 1:
+        print(f"heng edge tail: --count {count}: expected at least 1", file=sys.stderr)
+        return 2
     place = data / SOCKET_NAME
     try:
         lines = _lines(place)
@@ -24,7 +30,7 @@ def tail(data: Path, *, match: str, as_json: bool, count: int | None) -> int:
                 print(line if as_json else shown(json.loads(line)), flush=True)
                 if count is not None:
                     count -= 1
-                    if count <= 0:
+                    if count == 0:
                         break
     except (FileNotFoundError, ConnectionError) as error:
         print(f"heng edge tail: no gateway runs on {data} ({error.strerror})", file=sys.stderr)

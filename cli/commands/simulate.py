@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 from simulators.control import control_server
+from simulators.ports import CONTROL, Ports, PortsFileError
 from simulators.processes import DaemonError
 from simulators.running import Clocks, running
 from simulators.scenario import Scenario, ScenarioError, load_scenario
@@ -25,6 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--ports-file", type=Path, metavar="FILE", help="write ports and settings there as JSON"
     )
     parser.add_argument(
+        "--keep-ports",
+        action="store_true",
+        help="take the ports that --ports-file names from an earlier run; refuse when one is taken",
+    )
+    parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="for logs of devices (default: a temporary one)"
     )
     parser.add_argument(
@@ -34,9 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the scenario; 0 after SIGTERM, 1 when a daemon fails, 2 for a scenario that cannot be played."""
+    if arguments.keep_ports and arguments.ports_file is None:
+        print("--keep-ports: expected --ports-file beside it", file=sys.stderr)
+        return 2
     try:
         asyncio.run(_simulate(load_scenario(arguments.scenario), arguments))
-    except ScenarioError as error:
+    except (ScenarioError, PortsFileError) as error:
         print(error, file=sys.stderr)
         return 2
     except DaemonError as error:
@@ -51,6 +61,8 @@ async def _simulate(scenario: Scenario, arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     clocks = Clocks(time.monotonic_ns, time.time)
+    ports = Ports.kept_in(arguments.ports_file) if arguments.keep_ports else Ports()
+    await ports.check()
     with tempfile.TemporaryDirectory(prefix="heng-simulate-") as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,10 +73,11 @@ async def _simulate(scenario: Scenario, arguments: argparse.Namespace) -> None:
                 folder=folder,
                 clocks=clocks,
                 log_readings=arguments.log_readings,
+                ports=ports,
             ) as state,
-            control_server(state) as port,
+            control_server(state, ports.of(CONTROL)) as port,
         ):
-            _announce({"control": port, **state.ports()}, arguments.ports_file)
+            _announce({"control": port, "pid": os.getpid(), **state.ports()}, arguments.ports_file)
             await ended.wait()
 
 

@@ -21,6 +21,36 @@ def gateway_settings(
     return "\n".join(_table(title, table) for title, table in tables)
 
 
+def write_unless_edited(file: Path, text: str) -> str:
+    """Write a file for a person to read, and perhaps to edit; return what to say of it, or nothing.
+
+    What a person changed since we wrote it last stays. Beside the file lies what we wrote, to tell.
+    """
+    ours = file.with_name(f".{file.name}.written")
+    found, written = _text(file), _text(ours)
+    if found is not None and written is None and found != text:
+        file.replace(file.with_name(file.name + ".before"))
+        said = f"{file} may have been edited; it is now {file.name}.before"
+    elif found is None or found in (text, written):
+        said = ""
+    elif written == text:
+        return f"{file} was edited and is kept; remove it to have the demo's own"
+    else:
+        new = file.with_name(file.name + ".new")
+        new.write_text(text, encoding="utf-8")
+        return f"{file} was edited and is kept, but the demo's own has changed: compare {new.name}"
+    file.write_text(text, encoding="utf-8")
+    ours.write_text(text, encoding="utf-8")
+    return said
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
 def site_file(gateways: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the TOML that declares a site for each gateway, under the gateway's own name."""
     parts = [f"organisation = {_inline(ORGANISATION)}\n"]

@@ -40,6 +40,10 @@ class DemoError(Exception):
     """The demo cannot start or cannot go on; the text says which part and why."""
 
 
+class FolderInUseError(DemoError):
+    """Another demo runs in this folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the demo is asked for."""
@@ -81,7 +85,7 @@ class System:
                 raise DemoError(_ending(service))
         for part in self.embedded:
             if part.pid is None:
-                raise DemoError(f"{type(part).__name__} ended by itself; see {part.log}")
+                raise DemoError(f"the {part.role} ended by itself; see {part.log}")
 
     async def watch(self, tell: Tell) -> None:
         """Look after the parts: start again what was killed; raise `DemoError` when one fails by itself."""
@@ -101,8 +105,8 @@ async def _revive(part: Service | EmbeddedPostgres | EmbeddedMosquitto, revivals
         tell(f"{part.name} was killed; starting it again")
     else:
         if revivals > REVIVALS_MAX:
-            raise DemoError(f"{type(part).__name__} ended by itself; see {part.log}")
-        tell(f"{type(part).__name__} was killed; starting it again")
+            raise DemoError(f"the {part.role} ended by itself; see {part.log}")
+        tell(f"the {part.role} was killed; starting it again")
         await part.stop()
     await part.start()
 
@@ -123,15 +127,20 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         await _prepare(postgres.owner_dsn)
         said(f"PostgreSQL keeps the readings (port {postgres.port})")
         authority = _authority(folder)
-        broker = await stack.enter_async_context(EmbeddedMosquitto(folder / "broker", authority))
+        port = _broker_port(folder / "broker-port")
+        broker = await stack.enter_async_context(
+            EmbeddedMosquitto(folder / "broker", authority, gateway_port=port)
+        )
         said(f"Mosquitto carries them, TLS 1.3 only (port {broker.gateway_port})")
         simulators, offered = await _start_simulators(stack, wish)
         said("simulated devices speak Modbus, NMEA to gpsd, and NUT")
-        await _apply_site(folder, offered, postgres.owner_dsn)
+        await _apply_site(folder, offered, owner_dsn=postgres.owner_dsn, tell=tell)
         hub, port = await _start_hub(stack, wish, authority, postgres=postgres, broker=broker)
         said("the hub is ready")
         gateways = [
-            await _start_gateway(stack, folder, authority, port=broker.gateway_port, offer=(name, offer))
+            await _start_gateway(
+                stack, folder, authority, port=broker.gateway_port, offer=(name, offer), tell=tell
+            )
             for name, offer in offered.items()
         ]
         system = System(
@@ -175,7 +184,7 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoError(f"{folder}: another demo uses this folder") from None
+            raise FolderInUseError(f"{folder}: another demo uses this folder") from None
         yield
     finally:
         os.close(descriptor)
@@ -200,21 +209,24 @@ async def _start_simulators(
 ) -> tuple[Service, Mapping[str, Mapping[str, Any]]]:
     folder = wish.folder.absolute()
     ports = folder / "simulators" / "ports.json"
-    ports.unlink(missing_ok=True)
-    words: list[str | Path] = ["simulate", "--scenario", "demo", "--ports-file", ports]
+    words: list[str | Path] = ["simulate", "--scenario", "demo", "--ports-file", ports, "--keep-ports"]
     words += ["--folder", folder / "simulators", *(["--log-readings"] if wish.log_readings else [])]
     service = Service("simulators", words, log=folder / "logs" / "simulators.log")
 
     async def announced() -> bool:
-        return ports.exists()
+        """The file of an earlier run stays until this one has written its own."""
+        return ports.exists() and json.loads(ports.read_text()).get("pid") == service.pid
 
     await _start(stack, service, announced)
     return service, json.loads(ports.read_text())["gateways"]
 
 
-async def _apply_site(folder: Path, offered: Mapping[str, Mapping[str, Any]], owner_dsn: str) -> None:
+async def _apply_site(
+    folder: Path, offered: Mapping[str, Mapping[str, Any]], *, owner_dsn: str, tell: Tell
+) -> None:
     file = folder / "site.toml"
-    file.write_text(files.site_file(offered))
+    if said := files.write_unless_edited(file, files.site_file(offered)):
+        tell(f"sites: {said}")
     command = heng(
         ("site", "apply", file),
         log=folder / "logs" / "site.log",
@@ -251,6 +263,18 @@ async def _start_hub(
     return service, port
 
 
+def _broker_port(file: Path) -> int:
+    """Return the port of the run before, so that settings that a person edited still fit, or another."""
+    try:
+        port = int(file.read_text())
+    except (OSError, ValueError):
+        port = 0
+    if not processes.is_free(port):
+        port = processes.free_port()
+    file.write_text(f"{port}\n")
+    return port
+
+
 async def _page_port(wished: int | None) -> int:
     port = wished or 8080
     if not await processes.accepts(port):
@@ -267,6 +291,7 @@ async def _start_gateway(
     *,
     port: int,
     offer: tuple[str, Mapping[str, Any]],
+    tell: Tell,
 ) -> Service:
     name, offered = offer
     home = folder / "gateways" / name
@@ -274,11 +299,11 @@ async def _start_gateway(
         authority.issue_gateway(name, home / "identity", now=datetime.now(UTC))
     (home / "data").mkdir(parents=True, exist_ok=True)
     file = home / "settings.toml"
-    file.write_text(
-        files.gateway_settings(
-            name, offered["device"], data=home / "data", identity=home / "identity", uplink_port=port
-        )
+    text = files.gateway_settings(
+        name, offered["device"], data=home / "data", identity=home / "identity", uplink_port=port
     )
+    if said := files.write_unless_edited(file, text):
+        tell(f"{name}: {said}")
     service = Service(
         name,
         ("edge", "--settings", file),

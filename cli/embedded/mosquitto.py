@@ -8,7 +8,7 @@ import shutil
 import signal
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from cli.embedded import processes
 from cli.embedded.processes import Child, Command, ProcessError
@@ -22,6 +22,9 @@ _READY_S = 20.0
 
 class EmbeddedMosquitto:
     """A broker that lives as long as its `async with` block; the ports stay the same over restarts."""
+
+    role: ClassVar = "broker"
+    """What people call it."""
 
     def __init__(
         self,

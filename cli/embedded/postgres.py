@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import msgspec
 import psycopg
@@ -63,6 +63,9 @@ class Passwords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class EmbeddedPostgres:
     """A database server that lives as long as its `async with` block; the port stays over restarts."""
+
+    role: ClassVar = "database"
+    """What people call it."""
 
     def __init__(
         self,

@@ -202,15 +202,23 @@ def free_port(host: str = "127.0.0.1") -> int:
     """Return a TCP port that nobody listens on, outside the range that outgoing connections use."""
     while True:
         port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return port
+        if is_free(port, host):
+            return port
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Return whether a server can listen on this port; 0 is none."""
+    if not 1 <= port <= 65_535:
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
 
 def _prefix(command: Command) -> list[str]:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,12 +36,12 @@ class Demo:
     process: subprocess.Popen[str]
     mark: str
 
-    def until_open(self) -> None:
-        """Wait for the line with the address."""
+    def until_open(self) -> str:
+        """Wait for the line with the address, and return it."""
         assert self.process.stderr is not None
         for line in self.process.stderr:
             if "open http://127.0.0.1:" in line:
-                return
+                return line.split()[1]
         pytest.fail(f"the demo ended with {self.process.wait()} before it was ready")
 
     def processes(self) -> list[psutil.Process]:
@@ -141,7 +142,7 @@ def _assert_refused(folder: Path) -> None:
     """A second demo in the folder of a running one does not start."""
     with started(folder) as second:
         _, told = second.process.communicate(timeout=ENDED_S)
-        assert second.process.returncode == 1
+        assert second.process.returncode == 2
         assert "another demo uses this folder" in told
 
 
@@ -170,7 +171,7 @@ def _find(demo: Demo, *words: str) -> psutil.Process:
     [
         (("edge", "gateways/vehicle-1"), "vehicle-1 was killed; starting it again"),
         (("cli.main", "hub"), "hub was killed; starting it again"),
-        (("mosquitto", "-c"), "EmbeddedMosquitto was killed; starting it again"),
+        (("mosquitto", "-c"), "the broker was killed; starting it again"),
     ],
 )
 def test_killed_part_is_started_again(demo_folder: Path, words: tuple[str, ...], said: str) -> None:
@@ -183,6 +184,37 @@ def test_killed_part_is_started_again(demo_folder: Path, words: tuple[str, ...],
         demo.process.send_signal(signal.SIGTERM)
         assert demo.process.wait(ENDED_S) == 0
         assert demo.remains() == []
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + ENDED_S
+    while not (held := holds()) and time.monotonic() < deadline:
+        psutil.wait_procs([psutil.Process()], timeout=0.2)
+    return held
+
+
+def _silent_points(address: str) -> int | None:
+    """How many points have no reading of the last seconds; None when the hub does not answer."""
+    with urllib.request.urlopen(f"{address}api/latest?limit=1000", timeout=5) as answer:
+        rows = json.load(answer)["items"]
+    return sum(row["age_s"] is None or row["age_s"] > 6 for row in rows) if rows else None
+
+
+def test_readings_come_back_after_the_simulated_devices_were_killed(demo_folder: Path) -> None:
+    with started(demo_folder) as demo:
+        address = demo.until_open()
+        ports = demo_folder / "simulators" / "ports.json"
+        assert _until(lambda: _silent_points(address) == 0)
+        before = json.loads(ports.read_text())
+        _find(demo, "simulate", "--scenario").kill()
+        assert demo.process.stderr is not None
+        assert "simulators was killed; starting it again" in demo.process.stderr.readline()
+        assert _until(lambda: json.loads(ports.read_text())["pid"] != before["pid"])
+        after = json.loads(ports.read_text())
+        assert (after["gateways"], after["control"]) == (before["gateways"], before["control"])
+        assert _until(lambda: _silent_points(address) == 0)
+        demo.process.send_signal(signal.SIGTERM)
+        assert demo.process.wait(ENDED_S) == 0
 
 
 def test_part_that_ends_by_itself_is_named_and_ends_the_demo(demo_folder: Path) -> None:

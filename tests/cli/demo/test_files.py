@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from cli.demo.files import gateway_settings, site_file
+from cli.demo.files import gateway_settings, site_file, write_unless_edited
 from simulators.scenario import load_scenario, modbus_table
 from wire.settings.check import check
 from wire.settings.gateway import GatewaySettings
@@ -26,3 +26,31 @@ def test_quotes_and_letters_of_any_language_survive() -> None:
     read = tomllib.loads(site_file(offered))
     assert read["site"][0]["title"] == 'Van "一号" \\'
     assert read["gateway"] == [{"name": "van-1", "site": "van-1"}]
+
+
+def test_file_that_nobody_edited_is_written_anew(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    assert write_unless_edited(file, "a = 1\n") == ""
+    assert write_unless_edited(file, "a = 2\n") == ""
+    assert file.read_text() == "a = 2\n"
+
+
+def test_edits_of_a_person_are_kept_and_told(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    write_unless_edited(file, "a = 1\n")
+    file.write_text("a = 1\nmine = 3\n")
+    assert "was edited and is kept" in write_unless_edited(file, "a = 1\n")
+    assert "compare settings.toml.new" in write_unless_edited(file, "a = 2\n")
+    assert file.read_text() == "a = 1\nmine = 3\n"
+    assert (tmp_path / "settings.toml.new").read_text() == "a = 2\n"
+    file.unlink()
+    assert write_unless_edited(file, "a = 2\n") == ""
+    assert file.read_text() == "a = 2\n"
+
+
+def test_file_of_unknown_origin_is_set_aside(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("a = 0\n")
+    assert "may have been edited" in write_unless_edited(file, "a = 1\n")
+    assert (tmp_path / "settings.toml.before").read_text() == "a = 0\n"
+    assert file.read_text() == "a = 1\n"
