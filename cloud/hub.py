@@ -28,6 +28,7 @@ from cloud.settings import HubSettings, SettingsError, from_environment
 from cloud.store.connection import StoreConnection, open_connection
 from cloud.store.migrate import SchemaError, check_version
 from cloud.store.rollups import keep_rollups
+from cloud.store.sign_in import sign_in_fault
 from cloud.store.snapshot import Pool
 from cloud.supervisor import Health, supervise
 from cloud.tools import Tools
@@ -91,7 +92,8 @@ async def run_hub(
     """Run rooms until `stop` is set; `ready` is given the address of the pages, or the names of the rooms.
 
     Raises `SchemaError` when the tables are not those of this code, `IdentityError` and `SettingsError`
-    before anything is started, `OSError` when the port is taken.
+    before anything is started (also when the database refuses user or password), `OSError` when the port
+    is taken.
     """
     identity = HubIdentity.load(settings.identity)
     await _until_database(settings, stop)
@@ -135,6 +137,8 @@ async def _until_database(settings: HubSettings, stop: asyncio.Event) -> None:
             raise fault
         if fault is None:
             return
+        if refused := sign_in_fault(settings.database_url, fault):
+            raise SettingsError([refused])
         if not lost:
             _log.warning("waiting for the database: %s", fault)
         lost = True

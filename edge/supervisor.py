@@ -68,6 +68,9 @@ class Supervisor:
         self._now_tick = now_tick
         self._sleep = sleep
         self._reason = ""
+        """Why nothing is read; empty while something is."""
+        self._crash = ""
+        """The last bug told since something was read."""
         self.crashes = 0
         """How often the driver ended by something else than an unavailable device."""
 
@@ -94,11 +97,12 @@ class Supervisor:
         self._backoff.succeeded()
         if self._reason:
             LOG.warning("%s: back", self._driver.name)
-            self._reason = ""
+            self._reason = self._crash = ""
 
     async def _unavailable(self, reason: str, cause: GapCause) -> None:
+        level = logging.INFO if self._reason else logging.WARNING  # Reasons vary within one outage.
         if reason != self._reason:
-            LOG.warning("%s: %s", self._driver.name, reason)
+            LOG.log(level, "%s: %s", self._driver.name, reason)
         self._reason = reason
         points = [point.name for point in self._driver.points]
         await self._recorder.silent(points, cause=cause, reason=reason, tick=self._now_tick())
@@ -106,9 +110,9 @@ class Supervisor:
     async def _crashed(self, error: Exception) -> None:
         self.crashes += 1
         reason = f"{type(error).__name__}: {error}"[:_REASON_MAX]
-        if reason != self._reason:
+        if reason != self._crash:
             LOG.error("%s: unexpected error", self._driver.name, exc_info=error)
-        self._reason = reason
+        self._reason = self._crash = reason
         self._recorder.tell(
             "driver_failed", {"reason": reason, "count": self.crashes}, subject=self._driver.name
         )

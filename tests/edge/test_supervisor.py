@@ -104,6 +104,21 @@ def test_answer_begins_the_waits_anew_and_is_logged_once(caplog: pytest.LogCaptu
     ]
 
 
+def test_outage_is_logged_once_however_its_reasons_vary(caplog: pytest.LogCaptureFixture) -> None:
+    lost = [DeviceUnavailable(reason) for reason in ("connection closed", "cannot connect", "no answer")]
+    notes, _, _ = run(*lost, *lost, ZeroDivisionError("oops"), *lost, Poll("00000000", 1, [1]))
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "script: connection closed",
+        "script: unexpected error",
+        "script: back",
+    ]
+    assert [reason for _, reason in notes.silences[:3]] == [
+        "connection closed",
+        "cannot connect",
+        "no answer",
+    ]
+
+
 def test_bug_in_a_driver_is_logged_with_its_traceback_told_and_started_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
