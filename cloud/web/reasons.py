@@ -175,6 +175,22 @@ REASONS = (
     mark("not a pack"),
     mark("retained: nobody knows how old it is"),
     mark("too large"),
+    # of pins, readers and the LAN
+    mark("the command was not taken (%(code)s)"),
+    # of outputs
+    mark("interrupted"),
+    mark("%(name)s: the device does not say where it stands, and it may move by at most %(count)s"),
+    mark("answer to a write of another place or value"),
+    mark("did not answer before; it rests for %(time)s s, lest answers be swapped"),
+    mark("the line does not become quiet: another master, or something broken"),
+    # of instruments and cameras
+    mark("%(name)s: argument %(given)s is not declared"),
+    mark("not the declared instrument: %(given)s"),
+    mark("ffmpeg ended without a word"),
+    mark("no new frame for %(time)s s"),
+    mark("recording: %(why)s"),
+    # of settings
+    mark("no longer in the settings"),
     # of the operating system, inside one of the others
     mark("Connection refused"),
     mark("Connection reset by peer"),
@@ -193,6 +209,7 @@ REASONS = (
     mark("cannot connect to %(host)s port %(port)s"),
     mark("%(host)s port %(port)s: %(why)s"),
     mark("%(given)s: expected %(expected)s"),
+    mark("%(name)s is not open"),
 )
 """The first one that fits is taken."""
 INSIDE = frozenset({"why", "told"})
@@ -238,6 +255,8 @@ KEYS = {
     "jamming": mark("jamming"),
     "in_s": mark("in (s)"),
     "chip": mark("chip"),
+    "to": mark("to"),
+    "from": mark("from"),
     "bits": mark("bits"),
     "masked": mark("shown"),
     "token": mark("token"),

@@ -18,6 +18,7 @@ KINDS = {
 }
 STATES = {
     "online": mark("Online"),
+    "attention": mark("Needs attention"),
     "partly": mark("Partly online"),
     "suspected": mark("Suspected offline"),
     "unmonitored": mark("Not monitored"),
@@ -25,6 +26,7 @@ STATES = {
 FIGURES = {
     "sites": mark("sites"),
     "online": mark("online"),
+    "attention": mark("needs attention"),
     "partly": mark("partly online"),
     "suspected": mark("suspected offline"),
     "unmonitored": mark("not monitored"),
@@ -171,6 +173,7 @@ EVENTS = {
     "shutdown_planned": mark("Shutdown planned"),
     "shutdown_started": mark("Shutdown started"),
     "shutdown_cancelled": mark("Shutdown cancelled"),
+    "bearer_changed": mark("Uplink on another bearer"),
     "card_read": mark("Card read"),
     "card_unreadable": mark("Card not readable"),
     "pin_entered": mark("PIN entered"),
@@ -217,6 +220,8 @@ BROWSER = {
     "late": mark("late"),
     "silent": SILENT,
     "last_value": LAST_VALUE,
+    "last_place": mark("No fix: last place, %(time)s old"),
+    "unexplained": UNEXPLAINED,
     "last_known": mark("Last known: %(state)s"),
     "absent": ABSENT,
     "gap": mark("Gap"),
