@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,19 +18,27 @@ import pytest
 
 from edge.driver import Driver, Given
 from edge.drivers.gnss.driver import GnssDriver
+from edge.drivers.gpio.driver import GpioDriver
 from edge.drivers.modbus.driver import ModbusDriver
+from edge.drivers.senml.driver import SenmlDriver
 from edge.drivers.ups.driver import UpsDriver
 from edge.recorder import Recorder
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor
 from simulators.devices.gnss import Receiver, gpsd_fed_by
+from simulators.devices.gpio import running_board
+from simulators.devices.lan_broker import lan_broker
 from simulators.devices.modbus import Unit, modbus_server
 from simulators.devices.modbus_rtu import rtu_line
 from simulators.devices.nmea import epoch, sky
+from simulators.devices.senml import Sensor
 from simulators.devices.ups import Ups, nut_server
 from simulators.drives import Fix
 from simulators.processes import daemon, find_program, free_port, wait_for_port
 from wire.settings.gnss import GnssDevice
+from wire.settings.gpio import GpioDevice, GpioInput
+from wire.settings.intake import MqttIntake
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, ModbusUnit
+from wire.settings.senml import SenmlDevice, SenmlValue
 from wire.settings.ups import UpsDevice
 from wire.status import GapCause
 
@@ -225,3 +234,47 @@ def test_receiver_plugged_in_again_gives_positions_within_one_pause(
             writing.cancel()
 
     assert asyncio.run(scenario()) < PAUSE_S + OWN_S
+
+
+def test_pins_that_were_lost_are_read_within_one_pause(collector: Any, pins_folder: Path) -> None:
+    settings = GpioDevice(name="pins", input=[GpioInput(name="door", kind="door_contact", pin=17)])
+
+    @asynccontextmanager
+    async def there() -> AsyncIterator[None]:
+        async with running_board(pins_folder) as board:
+            board.fault = ""
+            yield
+            board.fault = "gone"
+
+    driver = GpioDriver(settings, Given(time.monotonic_ns))
+    assert asyncio.run(recovery_s(driver, collector, there, cause=GapCause.BUS)) < PAUSE_S + 1
+
+
+def test_broker_on_the_lan_that_was_away_gives_records_within_one_pause(
+    collector: Any, daemon_folder: Path
+) -> None:
+    port = free_port()
+    settings = SenmlDevice(
+        name="rooms",
+        prefix="rooms",
+        mqtt=MqttIntake(host="127.0.0.1", port=port, topics=["a/senml"]),
+        value=[SenmlValue(name="a:temperature", point="t", quantity="temperature", step=Decimal("0.1"))],
+    )
+
+    @asynccontextmanager
+    async def there() -> AsyncIterator[None]:
+        async with lan_broker(daemon_folder, port=port):
+            sensor = Sensor("a", lambda _: 20.0, quantities=("temperature",))
+            publishing = asyncio.create_task(publish(sensor))
+            yield
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+
+    async def publish(sensor: Sensor) -> None:
+        while True:
+            sensor.measure(0.0)
+            await sensor.publish(port, "a/senml", 0.0)
+            await asyncio.sleep(0.2)
+
+    driver = SenmlDriver(settings, Given(time.monotonic_ns, daemon_folder))
+    assert asyncio.run(recovery_s(driver, collector, there, cause=GapCause.BUS)) < PAUSE_S + OWN_S

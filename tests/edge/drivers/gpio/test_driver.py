@@ -261,6 +261,23 @@ def test_board_that_is_lost_at_work_is_noticed(collector: Any, pins_folder: Path
     asyncio.run(scenario())
 
 
+def test_board_that_was_reset_gets_its_pins_again(collector: Any, run_until: Any, pins_folder: Path) -> None:
+    async def scenario() -> None:
+        async with running_board(pins_folder, [Relay(LOCK, CONTACT)]) as board:
+            at_rest(board)
+            driver = made(safe="on")
+            running = asyncio.ensure_future(driver.run(collector))
+            await collector.until(lambda: len(collector.polls) >= 7)
+            board.power_cycle()
+            with pytest.raises(DeviceUnavailable, match="You must setup"):
+                await running
+            collector.polls.clear()
+            await run_until(driver, collector, lambda: len(collector.polls) >= 7)
+            assert board.pins.level(LOCK) == 1
+
+    asyncio.run(scenario())
+
+
 def test_machine_without_pins_is_told_so(
     collector: Any, run_until: Any, pins_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
