@@ -7,7 +7,7 @@ queue is emptied and it is told to take everything anew.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cloud.store import feed as store_feed
@@ -16,12 +16,14 @@ from cloud.store.latest import Latest, latest_of
 from cloud.store.points import Point, list_points
 from cloud.store.positions_read import LatestPosition, list_latest_positions
 from cloud.store.sites import Gateway, Site, list_gateways, list_sites
-from cloud.web.overview import site_kinds
+from cloud.web.overview import silent_points, site_kinds
 
 QUEUE_MAX = 64
 WAKE_S = 1.0
 JUDGE = timedelta(seconds=1)
 """The feed is looked at this often even when nothing woke it."""
+DECLARED = timedelta(seconds=5)
+"""What is declared of points, such as their period, is read again so often while they are heard."""
 REST_S = 0.1
 """Wake-ups that come closer than this are answered together."""
 
@@ -70,7 +72,10 @@ class LiveFeed:
         self.sites: tuple[Site, ...] = ()
         self.gateways: tuple[Gateway, ...] = ()
         self.site_kinds: dict[str, str] = {}
+        self.silent = 0
+        """How many points are silent; with `site_kinds` all that the counts on top of a page need."""
         self._judged_at: datetime | None = None
+        self._declared_at: datetime | None = None
         self.connected = False
 
     @contextmanager
@@ -132,10 +137,11 @@ class LiveFeed:
         now = self._now()
         if not at_once and self._judged_at is not None and now - self._judged_at < JUDGE:
             return False
-        before, self._judged_at = self.site_kinds, now
+        before, self._judged_at = (self.site_kinds, self.silent), now
         points = [self.latest.get(point.id) or self._heard(point) for point in self._directory.values()]
         self.site_kinds = site_kinds(self.sites, self.gateways, points, now=now)
-        return self.site_kinds != before
+        self.silent = silent_points(points, now=now)
+        return (self.site_kinds, self.silent) != before
 
     def _heard(self, point: Point) -> Latest:
         """Return what is known of a point without readings: when its newest position was, or nothing."""
@@ -160,8 +166,12 @@ class LiveFeed:
         fresh = [
             id_ for id_, at in times.items() if id_ not in self.latest or self.latest[id_].observed_at != at
         ]
-        if gateways is None or len(self._directory) != sum(site.points for site in self.sites):
+        stale = self._declared_at is None or now - self._declared_at >= DECLARED
+        if gateways is None or stale or len(self._directory) != sum(site.points for site in self.sites):
             self._directory = {point.id: point for point in await _all_points(connection)}
+            self._declared_at = now
+            for id_ in self.latest.keys() & self._directory.keys():
+                self.latest[id_] = replace(self.latest[id_], point=self._directory[id_])
         known = [self._directory[id_] for id_ in fresh if id_ in self._directory]
         points = tuple(await latest_of(connection, known, now=now))
         self.latest.update((one.point.id, one) for one in points)

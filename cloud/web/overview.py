@@ -11,7 +11,7 @@ from cloud.web.figures import milliseconds, unit
 from cloud.web.language import Language
 from cloud.web.render import zone_of
 from cloud.web.sparkline import Drawing
-from cloud.web.standing import gateway_kind, site_kind
+from cloud.web.standing import gateway_kind, is_silent, site_kind
 from cloud.web.values import Shown, show
 from cloud.web.why import Why
 from cloud.web.words import FIGURES, KINDS, LEAVES, STATES, state_word
@@ -56,12 +56,17 @@ class Place:
     @property
     def remarked(self) -> list[PointRow]:
         """Those of its points that have a remark: no value, an old one, or one that is not good."""
-        return [point for point in self.points if point.shown.flag]
+        return [point for point in self.points if _is_remarked(point)]
 
     @property
     def sound(self) -> list[PointRow]:
         """Those that have none."""
-        return [point for point in self.points if not point.shown.flag]
+        return [point for point in self.points if not _is_remarked(point)]
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something in it needs a person."""
+        return any(point.shown.weight == "urgent" for point in self.points)
 
     @property
     def remarks(self) -> int:
@@ -93,13 +98,14 @@ class SiteView:
     state: State
     gateways: list[GatewayRow]
     places: list[Place]
-    """Those with a remark first."""
+    """Those that need a person first, then those with a remark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A count on top of the page."""
 
+    key: str
     word: str
     count: int
 
@@ -182,7 +188,7 @@ def _label(leaf: str, quantity: str, language: Language) -> str:
     return f"{language.quantity(quantity)} · {own}"
 
 
-URGENCY = ("suspected", "partly", "unmonitored", "online")
+URGENCY = ("suspected", "attention", "partly", "unmonitored", "online")
 """Sites in these states, in this order."""
 
 
@@ -195,18 +201,24 @@ def problems_first(views: Iterable[SiteView]) -> list[SiteView]:
     return sorted(views, key=rank)
 
 
+def silent_points(latest: Iterable[Latest], *, now: datetime) -> int:
+    """Return how many points are silent at `now`."""
+    return sum(is_silent(one, now) for one in latest)
+
+
 def figures(site_states: Mapping[str, str], language: Language, *, silent: int) -> list[Figure]:
     """Return the counts on top of the page; `site_states` as `site_kinds` gives them."""
     kinds = list(site_states.values())
     counts = {
         "sites": len(kinds),
         "online": kinds.count("online"),
+        "attention": kinds.count("attention"),
         "partly": kinds.count("partly"),
         "suspected": kinds.count("suspected"),
         "unmonitored": kinds.count("unmonitored"),
         "silent": silent,
     }
-    return [Figure(language.say(word), counts[key]) for key, word in FIGURES.items()]
+    return [Figure(key, language.say(word), counts[key]) for key, word in FIGURES.items()]
 
 
 def _of(gateways: Iterable[Gateway], site: Site) -> list[Gateway]:
@@ -232,4 +244,8 @@ def _places(rows: Sequence[PointRow]) -> list[Place]:
     for row in rows:
         places.setdefault(row.name.rpartition("/")[0], []).append(row)
     found = [Place(name, points) for name, points in sorted(places.items())]
-    return sorted(found, key=lambda place: place.remarks == 0)
+    return sorted(found, key=lambda place: (not place.urgent, place.remarks == 0))
+
+
+def _is_remarked(point: PointRow) -> bool:
+    return point.shown.flag != "" and point.shown.weight != "usual"

@@ -9,7 +9,7 @@ from datetime import datetime
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from cloud.store.latest import list_latest
+from cloud.store.latest import latest_of, list_latest
 from cloud.store.points import list_points
 from cloud.store.positions_read import list_latest_positions
 from cloud.store.sites import find_site, list_gateways, list_sites
@@ -19,7 +19,7 @@ from cloud.web.context import Web
 from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
-from cloud.web.overview import figures, problems_first, site_kinds, site_view
+from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.render import Renderer, language_of, zone_of
 from cloud.web.settings import WebSettings
 from cloud.web.site_page import add_site_pages
@@ -59,9 +59,10 @@ def _add_now(router: APIRouter, web: Web) -> None:
     async def page(request: Request) -> HTMLResponse:
         language = language_of(request)
         async with snapshot(web.pool) as connection:
+            now = web.now()
             sites = await list_sites(connection)
             gateways = await list_gateways(connection)
-            latest = await list_latest(connection, now=web.now(), limit=POINTS_MAX)
+            latest = await list_latest(connection, now=now, limit=POINTS_MAX)
             measured = [one for one in latest if one.point.quantity != "position"]
             points = [one.point for one in measured]
             sparks = await web.sparks.of(connection, points, now=web.now(), language=language)
@@ -74,32 +75,21 @@ def _add_now(router: APIRouter, web: Web) -> None:
                 sparks=sparks,
                 whys=whys,
                 language=language,
-                now=web.now(),
+                now=now,
             )
             for site in sites
         ]
-        silent = sum(one.state == "silent" for one in latest)
-        kinds = site_kinds(sites, gateways, latest, now=web.now())
-        counts = figures(kinds, language, silent=silent)
+        kinds = site_kinds(sites, gateways, latest, now=now)
+        counts = figures(kinds, language, silent=silent_points(latest, now=now))
         shows = {"page": "now", "sites": problems_first(views), "figures": counts}
         return web.render.page(request, "now.html", shows)
 
-    async def counts(request: Request) -> HTMLResponse:
-        async with snapshot(web.pool) as connection:
-            sites, gateways = await list_sites(connection), await list_gateways(connection)
-            latest = await list_latest(connection, now=web.now(), limit=POINTS_MAX)
-        silent = sum(one.state == "silent" for one in latest)
-        kinds = site_kinds(sites, gateways, latest, now=web.now())
-        shown = figures(kinds, language_of(request), silent=silent)
-        return web.render.page(request, "now_figures.html", {"figures": shown})
-
     router.add_api_route("/", page)
-    router.add_api_route("/parts/figures", counts)
 
 
 def _add_whys(router: APIRouter, web: Web) -> None:
     async def whys(request: Request, site: str | None = None) -> HTMLResponse:
-        """Return why points lack a value now; an open page asks while one does. In full for one site."""
+        """Return why points lack a value now; an open page asks while one does."""
         async with snapshot(web.pool) as connection:
             sites = await list_sites(connection)
             found = next((one for one in sites if one.name == site), None)
@@ -117,7 +107,7 @@ def _add_whys(router: APIRouter, web: Web) -> None:
             for one in latest
             if one.point.id in known
         ]
-        return web.render.page(request, "whys.html", {"rows": rows, "full": site is not None})
+        return web.render.page(request, "whys.html", {"rows": rows})
 
     router.add_api_route("/parts/whys", whys)
 
@@ -125,9 +115,15 @@ def _add_whys(router: APIRouter, web: Web) -> None:
 def _add_map(router: APIRouter, web: Web) -> None:
     async def page(request: Request) -> HTMLResponse:
         language = language_of(request)
+        now = web.now()
         async with snapshot(web.pool) as connection:
-            newest = await list_latest_positions(connection, now=web.now())
-            periods = {one.id: one.period_ms for one in await list_points(connection, quantity="position")}
+            newest = await list_latest_positions(connection, now=now)
+            points = await list_points(connection, quantity="position")
+            latest = await latest_of(connection, points, now=now)
+            gateways, sites = await list_gateways(connection), await list_sites(connection)
+            whys = await read_whys(connection, latest, gateways, now=now, language=language)
+        periods = {one.id: one.period_ms for one in points}
+        zones = {one.id: zone_of(one.time_zone) for one in sites}
         rows = [
             {
                 "point": one.point_id,
@@ -135,6 +131,8 @@ def _add_map(router: APIRouter, web: Web) -> None:
                 "title": one.site_title,
                 "at": milliseconds(one.observed_at),
                 "due": periods.get(one.point_id),
+                "why": whys.get(one.point_id),
+                "zone": zones[one.site_id],
                 "words": position_words(one, language),
             }
             for one in newest

@@ -1,5 +1,6 @@
 """Rows of the events list, the gaps list and the account of completeness as shown. No markup."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cloud.store.completeness import Completeness
@@ -74,6 +75,15 @@ class AccountRow:
     causes: str
     stored_share: int
     explained_share: int
+
+
+def worst_first(accounts: Iterable[Completeness]) -> list[Completeness]:
+    """Return accounts by what is missing for no known cause, then by what may come, then by what is known."""
+
+    def rank(one: Completeness) -> tuple[int, int, int, str]:
+        return one.awaited - one.unexplained, -one.unexplained, -one.explained, one.point
+
+    return sorted(accounts, key=rank)
 
 
 def account_row(account: Completeness, language: Language) -> AccountRow:

@@ -21,7 +21,7 @@ from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.overview import SiteView, site_view
 from cloud.web.ranges import SPANS, Range, read_range
-from cloud.web.records import account_row, event_row, gap_row
+from cloud.web.records import account_row, event_row, gap_row, worst_first
 from cloud.web.render import language_of, zone_of
 from cloud.web.tracks import position_words
 from cloud.web.why import read_whys
@@ -156,7 +156,7 @@ class SitePages:
                 ]
         shows = {
             "too_long": too_long,
-            "accounts": [account_row(one, language) for one in sorted(accounts, key=lambda one: one.point)],
+            "accounts": [account_row(one, language) for one in worst_first(accounts)],
         }
         return web.render.page(request, "completeness.html", shows, zone=zone_of(site.time_zone))
 

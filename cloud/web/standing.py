@@ -5,6 +5,7 @@ from datetime import datetime
 
 from cloud.store.latest import SILENT_PERIODS, Latest
 from cloud.store.sites import Gateway
+from cloud.web.attention import concern
 
 
 def gateway_kind(gateway: Gateway) -> str:
@@ -24,9 +25,15 @@ def is_fresh(latest: Latest, now: datetime) -> bool:
     return period_ms is None or age_ms <= SILENT_PERIODS * period_ms
 
 
+def is_silent(latest: Latest, now: datetime) -> bool:
+    """Whether a point that was heard once is not fresh any more."""
+    return latest.observed_at is not None and not is_fresh(latest, now)
+
+
 def site_kind(gateways: Iterable[Gateway], points: Sequence[Latest], now: datetime) -> str:
     """Return a site's state at `now`.
 
+    `attention` is a site where a fresh reading says something that needs a person, such as a UPS on battery.
     `online` needs every gateway online and every point fresh. When a gateway is online but no point that
     is due by a period is fresh, nothing is measured: `unmonitored`, as a site without gateways or points.
     """
@@ -38,5 +45,7 @@ def site_kind(gateways: Iterable[Gateway], points: Sequence[Latest], now: dateti
     due = [one for one in points if one.point.period_ms is not None] or points
     if not any(is_fresh(one, now) for one in due):
         return "unmonitored"
+    if any(is_fresh(one, now) and concern(one) is not None for one in points):
+        return "attention"
     whole = kinds == {"online"} and all(is_fresh(one, now) for one in points)
     return "online" if whole else "partly"

@@ -1,6 +1,7 @@
 """The live stream of a page as server-sent events: all that is known, then changes. It reads no database.
 
-Events: `time` (the hub's clock, at least every second), `points`, `positions`, `states`; their data is JSON.
+Events: `time` (the hub's clock, at least every second), `points`, `positions`, `states`, `figures`. Their
+data is JSON.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from cloud.store.positions_read import LatestPosition
 from cloud.web.feed import Change, LiveFeed
 from cloud.web.figures import milliseconds
 from cloud.web.language import Language
-from cloud.web.overview import states
+from cloud.web.overview import figures, states
 from cloud.web.render import zone_of
 from cloud.web.tracks import position_json
 from cloud.web.values import show
@@ -71,6 +72,8 @@ def _events(feed: LiveFeed, view: View, change: Change) -> Iterable[bytes]:
         yield _event("positions", placed)
     if change.sites or change.everything:
         yield _event("states", [asdict(one) for one in states(feed.site_kinds, feed.gateways, view.language)])
+        counts = figures(feed.site_kinds, view.language, silent=feed.silent)
+        yield _event("figures", {one.key: one.count for one in counts})
 
 
 def _event(name: str, data: Any) -> bytes:

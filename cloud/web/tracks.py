@@ -67,7 +67,9 @@ async def _last_place(
         if placed is not None:
             break
         until = now - day * TRACK
-        track = await read_track(connection, newest.point_id, until - TRACK, until, max_points=TRACK_POINTS_MAX)
+        track = await read_track(
+            connection, newest.point_id, until - TRACK, until, max_points=TRACK_POINTS_MAX
+        )
         placed = _newest_fix(track.fixes)
     if placed is not None and track.step_s:
         # Of a reduced track only the first report of each stretch is here: the last one may be a bit newer.

@@ -9,6 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from cloud.store.latest import SILENT_PERIODS, Latest
+from cloud.web.attention import concern, is_usual
 from cloud.web.figures import NONE, exact, milliseconds, shown, unit
 from cloud.web.language import Language
 from cloud.web.words import LAST_VALUE, NEVER, SILENT, STATUSES, duration, state_word
@@ -29,6 +30,10 @@ class Shown:
     """`number`, `word` or `absent`."""
     flag: str
     """Why there is no value, or what is wrong with it; empty when it is good."""
+    weight: str
+    """Of the flag: `urgent` (needs a person), `remark`, or `usual` (said, but nothing is wrong)."""
+    due: int | None
+    """The period now, ms."""
     at: int | None
     """ms since 1970."""
     clock: str
@@ -53,6 +58,8 @@ def show(latest: Latest, language: Language, zone: ZoneInfo) -> Shown:
         exact=f"{exact(value)} {unit(quantity)}".strip() if value is not None else "",
         look=_look(latest, value),
         flag=_flag(latest, language),
+        weight=_weight(latest),
+        due=latest.point.period_ms,
         at=milliseconds(latest.observed_at) if latest.observed_at else None,
         clock=clock_text(latest.observed_at, zone) if latest.observed_at else "",
         count=int(value.scaleb(-exponent)) if value is not None else None,
@@ -88,10 +95,19 @@ def _flag(latest: Latest, language: Language) -> str:
         return language.say(LAST_VALUE) % {"time": duration(language, round(latest.age_s * 1000))}
     if latest.state == "silent":
         return language.say(SILENT)
+    urgent = concern(latest)
+    if urgent is not None:
+        return language.say(urgent)
     if latest.status in (None, "good"):
         return ""
     known = STATUSES.get(latest.status or "")
     return language.say(known) if known is not None else str(latest.status).replace("_", " ")
+
+
+def _weight(latest: Latest) -> str:
+    if concern(latest) is not None:
+        return "urgent"
+    return "usual" if is_usual(latest) else "remark"
 
 
 def clock_text(moment: datetime, zone: ZoneInfo) -> str:
@@ -111,11 +127,6 @@ def since_text(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
 def offset_text(now: datetime, zone: ZoneInfo) -> str:
     """Return a zone's offset now, e.g. `UTC+08:00`."""
     return f"UTC{clock_text(now, zone).rpartition(' ')[2]}"
-
-
-def due_ms(latest: Latest) -> int | None:
-    """Return the period after which a reading is due."""
-    return latest.point.period_ms
 
 
 assert SILENT_PERIODS == 3, "live.js counts the same periods"

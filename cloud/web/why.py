@@ -72,10 +72,14 @@ def why(
     gateways: Iterable[Gateway],
     language: Language,
 ) -> Why:
-    """Return why one point lacks a value: the gap, then its gateways, then what it said itself."""
+    """Return why one point lacks a value: the gap, then its gateways, then what it said itself.
+
+    A silent point is silent since its last reading, however many gaps joined since then.
+    """
     nothing = Said("")
+    silent_from = latest.observed_at if latest.state == "silent" else None
     if gap is not None:
-        begin = gap.from_at or latest.observed_at
+        begin = silent_from or gap.from_at or latest.observed_at
         return Why(language.say(CAUSE_WORDS[gap.cause]), say_reason(language, gap.reason), _ms(begin))
     if latest.state == "absent":
         return Why("", nothing, _ms(absent_from))
@@ -83,7 +87,7 @@ def why(
     if not own:
         return Why(language.say(UNSERVED), nothing, _ms(latest.observed_at))
     if all(gateway_kind(gateway) == "suspected" for gateway in own):
-        return Why(language.say(NOT_HEARD), nothing, _ms(_latest_change(own) or latest.observed_at))
+        return Why(language.say(NOT_HEARD), nothing, _ms(silent_from or _latest_change(own)))
     if latest.state == "silent":
         return Why(language.say(NO_CAUSE_YET), nothing, _ms(latest.observed_at))
     return Why("", nothing, None)

@@ -22,7 +22,9 @@ def test_silence_without_a_record_is_unexplained() -> None:
 
 def test_recorded_gap_explains_its_own_stretch_alone() -> None:
     covered = [(t, t) for t in (*range(0, 40_001, 1000), *range(60_000, 100_001, 1000))]
-    assert unexplained(covered, [(40_000, 50_000)], span=SPAN, declared=SECOND) == [Hole(50_000, 60_000, None)]
+    assert unexplained(covered, [(40_000, 50_000)], span=SPAN, declared=SECOND) == [
+        Hole(50_000, 60_000, None)
+    ]
     assert unexplained(covered, [(39_000, 60_000)], span=SPAN, declared=SECOND) == []
 
 

@@ -1,5 +1,6 @@
 """How a newest reading is written: exact, or a dash with the reason."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -47,4 +48,15 @@ def test_state_is_a_word() -> None:
     shown = show(Latest(POWER, "live", NOW, "2", "2", "battery", "good", 0.5), language("zh"), ZONE)
     assert (shown.text, shown.digits, shown.look) == ("电池供电", "电池供电", "word")
     shown = show(Latest(POWER, "absent", NOW, None, None, None, "unknown", 0.5), language("en"), ZONE)
-    assert (shown.text, shown.flag) == ("—", "Unknown")
+    assert (shown.text, shown.flag) == ("—", "Power unknown")
+    assert shown.weight == "urgent"
+
+
+COURSE = replace(POINT, id=7, name="gnss/course", quantity="course")
+
+
+def test_course_of_a_vehicle_that_stands_is_said_but_is_no_problem() -> None:
+    shown = show(Latest(COURSE, "absent", NOW, None, None, None, "not_measured", 0.5), language("en"), ZONE)
+    assert (shown.text, shown.flag, shown.weight) == ("—", "Not measured", "usual")
+    shown = show(Latest(COURSE, "absent", NOW, None, None, None, "device_error", 0.5), language("en"), ZONE)
+    assert shown.weight == "remark"

@@ -28,12 +28,19 @@ EN, ZH = language("en"), language("zh")
 NOTHING = Said("")
 
 
-@pytest.mark.parametrize("latest", [SILENT, ABSENT, NEVER])
-def test_open_gap_tells_cause_reason_and_begin(latest: Latest) -> None:
+@pytest.mark.parametrize(("latest", "since"), [(SILENT, SEEN), (ABSENT, LOST_AT), (NEVER, LOST_AT)])
+def test_open_gap_tells_cause_reason_and_begin(latest: Latest, since: datetime) -> None:
     assert why(latest, GAP, absent_from=None, gateways=[LOST], language=EN) == Why(
-        "bus", Said("no answer within 1 s"), milliseconds(LOST_AT)
+        "bus", Said("no answer within 1 s"), milliseconds(since)
     )
     assert why(latest, GAP, absent_from=None, gateways=[LOST], language=ZH).reason == Said("1 秒内无应答")
+
+
+def test_silence_of_several_gaps_began_with_the_last_reading() -> None:
+    """First the sensor failed, then the bus: the open gap tells the cause, the last reading since when."""
+    joined = replace(GAP, from_at=NOW - timedelta(minutes=2))
+    found = why(SILENT, joined, absent_from=None, gateways=[ONLINE], language=EN)
+    assert (found.cause, found.since_ms) == ("bus", milliseconds(SEEN))
 
 
 def test_gap_without_a_begin_begins_at_the_last_reading() -> None:
@@ -48,6 +55,8 @@ def test_gap_without_a_begin_begins_at_the_last_reading() -> None:
 
 def test_gateway_that_is_not_heard_is_the_cause_since_then() -> None:
     found = why(SILENT, None, absent_from=None, gateways=[LOST], language=EN)
+    assert found == Why("gateway suspected offline", NOTHING, milliseconds(SEEN))
+    found = why(NEVER, None, absent_from=None, gateways=[LOST], language=EN)
     assert found == Why("gateway suspected offline", NOTHING, milliseconds(LOST_AT))
 
 

@@ -8,6 +8,9 @@ import { hubNow } from "./live.js";
 const words = JSON.parse(document.getElementById("words").textContent);
 const FOCUSABLE_GAPS = 12;
 const REFRESH_MS = 60_000;
+const SOON_MS = 5_000;
+const SILENT_PERIODS = 3; // as the hub counts them
+const LABEL_ROOM_PX = 76; // so wide is a time of day with seconds, and a little room
 const sync = uPlot.sync("site");
 
 /** count * 10**exponent, written out exactly with a true minus sign. */
@@ -38,6 +41,7 @@ function columns(data) {
   const scale = 10 ** data.exponent;
   const valueScale = 10 ** data.value_exponent;
   let hole = 0;
+  let covered = -Infinity; // how far holes reach that began before
   const put = (time, i) => {
     times.push(time / 1000);
     middle.push(i === null || data.value[i] === null ? null : data.value[i] * valueScale);
@@ -45,11 +49,14 @@ function columns(data) {
     high.push(i === null || data.high[i] === null ? null : data.high[i] * scale);
   };
   data.times.forEach((time, i) => {
-    while (hole < data.holes.length && data.holes[hole].from < time) {
-      const from = data.holes[hole++].from;
-      const before = times.length ? times[times.length - 1] * 1000 : -Infinity;
-      if (from >= before) put(Math.min(from + 1, time - 1), null);
+    const before = i ? data.times[i - 1] : -Infinity;
+    let broken = i > 0 && covered > (before + time) / 2 ? before + 1 : null;
+    for (; hole < data.holes.length && data.holes[hole].from < time; hole += 1) {
+      const { from, to } = data.holes[hole];
+      covered = Math.max(covered, to ?? Infinity);
+      if (from >= before) broken ??= from + 1;
     }
+    if (broken !== null) put(Math.min(broken, time - 1), null);
     put(time, i);
   });
   return [times, middle, low, high];
@@ -80,6 +87,7 @@ class Chart {
       return;
     }
     this.data = await answer.json();
+    this.reached = (this.data.times.at(-1) ?? this.data.from) + (this.data.step_s ?? 0) * 1000;
     this.live = this.data.live;
     this.draw();
     this.table();
@@ -126,7 +134,7 @@ class Chart {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.zone),
       scales: { x: { range: () => this.window() }, y: { range: (_, low, high) => this.span(low, high, isState) } },
       axes: [
-        { ...axis, size: 32, values: (_, splits, __, ___, step) => splits.map((at) => this.label(at, step)) },
+        { ...axis, size: 32, space: LABEL_ROOM_PX, values: (_, splits, __, ___, step) => splits.map((at) => this.label(at, step)) },
         { ...axis, size: isState ? this.wordWidth() : 62, values: (_, splits, __, ___, step) => splits.map((y) => (isState ? this.states[String(y)] ?? "" : scaleText(y, step))) },
       ],
       series: [{}, line, edge, edge],
@@ -245,6 +253,7 @@ class Chart {
     if (point.exponent < this.data.exponent || point.exponent < this.data.value_exponent) return;
     const { times } = this.data;
     if (times.length && point.at <= times[times.length - 1]) return;
+    this.notice(point);
     times.push(point.at);
     const count = (exponent) => (point.count === null ? null : point.count * 10 ** (point.exponent - exponent));
     this.data.value.push(count(this.data.value_exponent));
@@ -255,6 +264,26 @@ class Chart {
     this.plot.setData(columns(this.data));
     this.figure.dataset.drawn = times.length;
     this.figure.querySelector(".extent").textContent = this.extent();
+  }
+
+  /** A stretch in which more than three readings were due is a hole at once; the hub tells its cause a little later. */
+  notice(point) {
+    const due = Math.max(this.data.due_ms ?? 0, point.due ?? 0);
+    const known = this.data.holes.some((hole) => hole.cause && (hole.to ?? Infinity) > this.reached);
+    if (due && point.at - this.reached > SILENT_PERIODS * due) {
+      if (!known) {
+        this.data.holes = this.data.holes.filter((hole) => hole.from < this.reached);
+        this.data.holes.push({ from: this.reached, to: point.at, cause: null, word: words.unexplained, reason: "", lang: "" });
+      }
+      this.soon();
+    } else if (point.due !== this.data.due_ms) this.soon();
+    this.data.due_ms = point.due;
+    this.reached = point.at;
+  }
+
+  /** Ask the hub anew with one of the next readings. */
+  soon() {
+    this.loadedAt = Math.min(this.loadedAt, Date.now() - REFRESH_MS + SOON_MS);
   }
 
   /** A reading has come: a hole that was still open ends before it. */

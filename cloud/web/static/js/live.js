@@ -36,7 +36,7 @@ function tick() {
   const now = hubNow();
   for (const element of document.querySelectorAll("[data-at]")) {
     const age = now - Number(element.dataset.at);
-    const text = ago(age);
+    const text = ago(age).replaceAll(" ", "\u00a0");
     const due = Number(element.dataset.due);
     const late = Boolean(due) && age > 3 * due;
     const shown = late ? `${text} · ${words.late}` : text;
@@ -55,15 +55,21 @@ function countRemarks() {
   for (const group of document.querySelectorAll("details.place")) {
     const said = group.querySelector(".group-flag");
     const points = new Set();
-    for (const row of group.querySelectorAll("tr[data-point]")) if (row.querySelector(".flag").textContent) points.add(row.dataset.point);
+    for (const row of group.querySelectorAll("tr[data-point]")) if (isRemark(row.querySelector(".flag"))) points.add(row.dataset.point);
     for (const figure of group.querySelectorAll("figure[data-chart]")) if (remarked(figure.dataset.chart)) points.add(figure.dataset.chart);
     const text = points.size ? words.remarks.replace("%(count)s", points.size) : "";
     if (said.textContent !== text) said.textContent = text;
+    said.classList.toggle("urgent", group.querySelector("td > .flag.urgent") !== null);
   }
 }
 
+/** Whether a flag says that something is wrong; what is absent as it should be is said as well. */
+function isRemark(flag) {
+  return Boolean(flag?.textContent) && !flag.classList.contains("usual");
+}
+
 function remarked(point) {
-  return Boolean(document.querySelector(`tr[data-point="${point}"] .flag`)?.textContent);
+  return isRemark(document.querySelector(`tr[data-point="${point}"] .flag`));
 }
 
 /** Whether a row on this page has no value of now. */
@@ -129,6 +135,7 @@ function writeStale(row, late, age) {
     const absent = row.querySelector(".value.absent");
     const text = absent ? words.silent : words.last_value.replace("%(time)s", duration(age));
     if (flag.textContent !== text) flag.textContent = text;
+    flag.classList.remove("urgent", "usual");
   } else {
     if (was && "position" in row.dataset) flag.textContent = "";
     if (!flag.textContent) clearWhy(row);
@@ -164,11 +171,15 @@ function writePoint(row, point) {
   const flag = row.querySelector(".flag");
   if (flag && flag.textContent !== point.flag) {
     flag.textContent = point.flag;
+    for (const weight of ["urgent", "usual", "remark"]) flag.classList.toggle(weight, weight === point.weight);
     if (point.flag) askedAt = Math.min(askedAt, Date.now() - ASK_MS + ASK_SOON_MS);
   }
   if (!point.flag && !row.querySelector("[data-due]")) clearWhy(row); // else the next tick does, which knows what is late
   const age = row.querySelector(".age-cell");
-  if (age) writeAge(age, point);
+  if (!age) return;
+  if (point.due) age.querySelector(".age").dataset.due = point.due;
+  else delete age.querySelector(".age").dataset.due;
+  writeAge(age, point);
 }
 
 function writeState(id, state) {
@@ -188,7 +199,14 @@ const handlers = {
   },
   states(list) {
     for (const state of list) writeState(state.element, state);
-    document.body.dispatchEvent(new Event("heng:states"));
+  },
+  figures(counts) {
+    for (const [key, count] of Object.entries(counts)) {
+      const figure = document.getElementById(`figure-${key}`);
+      if (!figure) continue;
+      figure.querySelector("dd").textContent = count;
+      figure.classList.toggle("nought", count === 0);
+    }
   },
   positions() {},
   time({ now, connected, broker }) {

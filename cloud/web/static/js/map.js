@@ -60,6 +60,12 @@ class Fleet {
     const answer = await fetch(this.box.dataset.source).catch(() => null);
     if (!answer?.ok) return this.say(words.map_failed);
     this.vehicles = (await answer.json()).vehicles;
+    for (const vehicle of this.vehicles) {
+      // Without a fix a vehicle stays where it was last, as an old place.
+      vehicle.lost = !vehicle.at;
+      vehicle.placed = vehicle.lost ? vehicle.last?.time : vehicle.time;
+      vehicle.at ??= vehicle.last?.at ?? null;
+    }
     const canvas = document.createElement("div");
     canvas.className = "map-canvas";
     this.box.replaceChildren(canvas);
@@ -125,11 +131,12 @@ class Fleet {
   age(vehicle) {
     const element = this.marks.get(vehicle.point)?.getElement();
     if (!element) return;
-    const age = hubNow() - vehicle.time;
-    const late = Boolean(vehicle.due) && age > 3 * vehicle.due;
+    const age = hubNow() - vehicle.placed;
+    const late = Boolean(vehicle.due) && hubNow() - vehicle.time > 3 * vehicle.due;
     element.classList.toggle("unsure", vehicle.mode < 2);
-    element.classList.toggle("late", late);
-    const name = late ? `${vehicle.title} · ${words.last_value.replace("%(time)s", duration(age))}` : vehicle.title;
+    element.classList.toggle("late", late || vehicle.lost);
+    const old = late ? words.last_value : vehicle.lost ? words.last_place : null;
+    const name = old ? `${vehicle.title} · ${old.replace("%(time)s", duration(age))}` : vehicle.title;
     const label = element.querySelector(".vehicle-name");
     if (label.textContent === name) return;
     label.textContent = name;
@@ -182,17 +189,24 @@ class Fleet {
       this.map.getSource("tracks").setData(this.features());
     });
     for (const button of document.querySelectorAll("[data-show-vehicle]")) {
-      button.disabled = false;
-      button.addEventListener("click", () => this.fit(this.vehicles.filter(({ site }) => site === button.dataset.showVehicle)));
+      const shown = () => this.vehicles.filter(({ site }) => site === button.dataset.showVehicle);
+      button.disabled = !shown().some(({ at, segments }) => at || segments.length);
+      button.addEventListener("click", () => this.fit(shown()));
     }
     document.querySelector("[data-show-all]")?.addEventListener("click", () => this.fit(this.vehicles));
   }
 
   move(news) {
     const vehicle = this.vehicles.find(({ point }) => point === news.point);
-    if (!vehicle || !news.at) return;
-    const broken = news.time - vehicle.time > vehicle.break_ms || vehicle.segments.length === 0;
-    Object.assign(vehicle, { at: news.at, mode: news.mode, course: news.course, time: news.time });
+    if (!vehicle) return;
+    if (!news.at) {
+      Object.assign(vehicle, { mode: news.mode, time: news.time, lost: true });
+      this.age(vehicle);
+      return;
+    }
+    const broken = vehicle.lost || news.time - vehicle.time > vehicle.break_ms || vehicle.segments.length === 0;
+    Object.assign(vehicle, { at: news.at, mode: news.mode, course: news.course, time: news.time, placed: news.time, lost: false });
+    for (const button of document.querySelectorAll(`[data-show-vehicle="${CSS.escape(vehicle.site)}"]`)) button.disabled = false;
     if (broken) vehicle.segments.push([news.at]);
     else vehicle.segments.at(-1).push(news.at);
     this.mark(vehicle);
