@@ -21,7 +21,7 @@ FROM hub AS demo
 USER root
 RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d \
     && apt-get update \
-    && apt-get install -y --no-install-recommends mosquitto gpsd nut-server nut-client \
+    && apt-get install -y --no-install-recommends mosquitto gpsd nut-server nut-client ffmpeg \
     && rm -rf /var/lib/apt/lists/*
 RUN pip install --no-cache-dir --require-hashes -r requirements/sim.txt
 CMD ["heng", "demo"]

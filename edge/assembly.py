@@ -11,6 +11,7 @@ from edge.driver import Driver, Given
 from wire.messages import Layout, PointDeclaration
 from wire.settings.base import Fault, SettingsError
 from wire.settings.ble import BleDevice
+from wire.settings.camera import CameraDevice
 from wire.settings.check import check
 from wire.settings.gateway import Device, GatewaySettings
 from wire.settings.gnss import GnssDevice
@@ -30,6 +31,7 @@ _CLASSES: Mapping[type[Device], tuple[str, str]] = {
     GnssDevice: ("edge.drivers.gnss.driver", "GnssDriver"),
     UpsDevice: ("edge.drivers.ups.driver", "UpsDriver"),
     InstrumentDevice: ("edge.drivers.instrument.driver", "InstrumentDriver"),
+    CameraDevice: ("edge.drivers.camera.driver", "CameraDriver"),
     NetworkDevice: ("edge.drivers.network.driver", "NetworkDriver"),
     SysfsDevice: ("edge.drivers.sysfs.driver", "SysfsDriver"),
     OsdpDevice: ("edge.drivers.osdp.driver", "OsdpDriver"),

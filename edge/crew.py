@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.assembly import all_layouts, all_points, build_drivers
-from edge.driver import Driver, Given
-from wire.messages import Layout, PointDeclaration
+from edge.driver import Driver, Given, Witness
+from wire.messages import Event, Layout, PointDeclaration
 from wire.settings.gateway import Device, GatewaySettings
 from wire.status import GapCause
 
@@ -63,6 +63,12 @@ class Crew:
     def late(self) -> Mapping[str, GapCause]:
         """Point -> what readings that were left out are put down to."""
         return {point.name: driver.late for driver in self.drivers for point in driver.points}
+
+    def noticed(self, event: Event) -> None:
+        """Tell the drivers that want to know of an event of the gateway."""
+        for driver in self.drivers:
+            if isinstance(driver, Witness):
+                driver.noticed(event)
 
     def points_of(self, names: Iterable[str]) -> Sequence[str]:
         """Return the points that these devices feed."""

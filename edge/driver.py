@@ -8,7 +8,7 @@ recorder makes them relative when it seals a batch.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from wire.messages import TICK_MS, Clock, Event, Layout, PointDeclaration, Poll, Position, as_text
 from wire.status import ClockState, GapCause
@@ -114,3 +114,11 @@ class Driver(Protocol):
 
     async def probe(self) -> Sequence[ProbeLine]:
         """Try every part of the device once, without an emitter; never raises `DeviceUnavailable`."""
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A driver that is told of every event of the gateway: a camera takes pictures of what happened."""
+
+    def noticed(self, event: Event) -> None:
+        """Take note of an event, at once; it is an event of this driver itself, too."""

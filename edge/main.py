@@ -37,6 +37,7 @@ from edge.timekeeper import Timekeeper, kernel_time
 from edge.uplink import Given as UplinkGiven
 from edge.uplink import Uplink
 from provisioning.identity import GatewayIdentity
+from wire.messages import Event
 from wire.settings.gateway import GatewaySettings
 
 LOG = logging.getLogger(__name__)
@@ -202,12 +203,13 @@ class Gateway:
 
     def _look(self, tap: Tap) -> Callable[[Seen], None]:
         shutdown = self._shutdown
-        if not shutdown:
-            return tap
 
         def look(item: Seen) -> None:
             tap(item)
-            shutdown.look(item, self._world.now())
+            if isinstance(item, Event):
+                self._crew.noticed(item)
+            if shutdown:
+                shutdown.look(item, self._world.now())
 
         return look
 

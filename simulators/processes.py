@@ -66,6 +66,26 @@ async def daemon(
         await stop(process)
 
 
+@asynccontextmanager
+async def daemon_piped(command: Sequence[str], *, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a child whose input and output are ours while the context is open; what it says goes to `log`."""
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *_guard(unprivileged=False),
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        await stop(process)
+
+
 def _guard(*, unprivileged: bool) -> list[str]:
     """Return the words that make a child end with us (util-linux, Linux only)."""
     setpriv = shutil.which("setpriv")

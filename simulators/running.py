@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from simulators.climate import Instrument, Room
-from simulators.devices import bluez, gnss, gpio, modbus, osdp, senml, terminal, ups
+from simulators.devices import bluez, camera, gnss, gpio, instrument, modbus, osdp, senml, terminal, ups
+from simulators.devices.bench import network_camera, scpi_instrument
 from simulators.devices.bluetooth import BUS, bluetooth
 from simulators.devices.building import doors_and_ignition, gpio_table, senml_sensors, terminals
 from simulators.devices.gpio import Board
@@ -23,9 +24,11 @@ from simulators.ports import Ports
 from simulators.rpi_gpio import environment
 from simulators.scenario import (
     BlePart,
+    CameraPart,
     GatewayPart,
     GnssPart,
     GpioPart,
+    InstrumentPart,
     ModbusPart,
     OsdpPart,
     Scenario,
@@ -51,6 +54,8 @@ Device = (
     | Board
     | terminal.Terminal
     | senml.Sensor
+    | instrument.Instrument
+    | camera.Camera
 )
 
 
@@ -100,6 +105,10 @@ class Running:
             found.fault = msgspec.convert(fault, terminal.Fault)
         elif isinstance(found, senml.Sensor):
             found.fault = msgspec.convert(fault, senml.Fault)
+        elif isinstance(found, instrument.Instrument):
+            found.fault = msgspec.convert(fault, instrument.Fault)
+        elif isinstance(found, camera.Camera):
+            found.fault = msgspec.convert(fault, camera.Fault)
         else:
             wanted: ups.Fault = msgspec.convert(fault, ups.Fault)
             if isinstance(found, RecordedUps):
@@ -137,6 +146,8 @@ async def running(
             devices += [await starter.start_gpio(gateway, part) for part in gateway.gpio]
             devices += [await starter.start_terminals(gateway, part) for part in gateway.terminal]
             devices += [await starter.start_senml(gateway, part) for part in gateway.senml]
+            devices += [await starter.start_instrument(gateway, part) for part in gateway.instrument]
+            devices += [await starter.start_camera(gateway, part) for part in gateway.camera]
             state.gateways[gateway.id] = {
                 "kind": gateway.kind,
                 "title": gateway.title,
@@ -346,6 +357,26 @@ class _Starter:
             senml_sensors(part, folder, seed=f"{self.world.seed}/{key}", truth=truth, utc_s=self.clocks.utc_s)
         )
         self.devices |= {f"{key}/{room}": one for room, one in zip(part.rooms, found, strict=True)}
+        return table
+
+    async def start_instrument(self, gateway: GatewayPart, part: InstrumentPart) -> Table:
+        """Start an instrument and return its settings table."""
+        key = f"{gateway.id}/{part.name}"
+
+        def room(time_s: float) -> float:
+            return self.world.air(f"{gateway.id}/{part.room}", time_s).temperature
+
+        self.devices[key], table = await self.stack.enter_async_context(
+            scpi_instrument(part, room=room, utc_s=self.clocks.utc_s, port=self.ports.of(key))
+        )
+        return table
+
+    async def start_camera(self, gateway: GatewayPart, part: CameraPart) -> Table:
+        """Start a camera and return its settings table."""
+        key, folder = self._folder(gateway, part.name)
+        self.devices[key], table = await self.stack.enter_async_context(
+            network_camera(part, folder, utc_s=self.clocks.utc_s, port=self.ports.of(key))
+        )
         return table
 
     def _folder(self, gateway: GatewayPart, name: str) -> tuple[str, Path]:

@@ -117,6 +117,21 @@ class SenmlPart(_Part, frozen=True, kw_only=True):
     mqtt: bool = False
 
 
+class InstrumentPart(_Part, frozen=True, kw_only=True):
+    """One SCPI instrument: a multimeter at a reference, or a temperature bath, standing in a room."""
+
+    name: Name
+    model: Literal["multimeter", "bath"]
+    room: Name
+
+
+class CameraPart(_Part, frozen=True, kw_only=True):
+    """One camera with a test pattern that shows the time."""
+
+    name: Name
+    stream: Literal["rtsp", "mjpeg"] = "rtsp"
+
+
 class GatewayPart(_Part, frozen=True, kw_only=True):
     """One gateway, the kind of its site and the devices around it."""
 
@@ -134,6 +149,8 @@ class GatewayPart(_Part, frozen=True, kw_only=True):
     gpio: list[GpioPart] = field(default_factory=list)
     terminal: list[TerminalPart] = field(default_factory=list)
     senml: list[SenmlPart] = field(default_factory=list)
+    instrument: list[InstrumentPart] = field(default_factory=list)
+    camera: list[CameraPart] = field(default_factory=list)
 
 
 class Scenario(_Part, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from msgspec import Meta, field
 from wire.messages import GatewayId
 from wire.settings.base import Fault, Host, Port, Settings
 from wire.settings.ble import BleDevice, adapters_shared
+from wire.settings.camera import CameraDevice
 from wire.settings.check import check
 from wire.settings.gnss import GnssDevice
 from wire.settings.gpio import GpioDevice, WiegandDevice, pins_shared
@@ -37,6 +38,7 @@ Device = (
     | OsdpDevice
     | BleDevice
     | InstrumentDevice
+    | CameraDevice
     | GpioDevice
     | WiegandDevice
     | TerminalDevice

@@ -1,0 +1,1 @@
+"""The `camera` driver: rolling recording, pictures as evidence, and a heartbeat of both."""
