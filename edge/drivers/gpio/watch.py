@@ -67,7 +67,7 @@ class Watch:
             return
         state, before = one.state_at(level), self._emit.recall(one.name)
         if before != _kept(state) and (before is not None or state == 1):
-            await self._event(one.kind.events[state], one.name, self._now_ns(), {"away": True})
+            await self._event(one.kind.events[state], one.name, at_ns=self._now_ns(), data={"away": True})
         self._emit.remember(one.name, _kept(state))
 
     async def _take(self) -> None:
@@ -80,7 +80,7 @@ class Watch:
             one.contact, outcomes = edge(one.contact, one.rules, at_ns=found.at_ns, level=level)
             await self._outcomes(one, outcomes)
         if lost:
-            await self._event("edges_lost", self._parts.device, self._now_ns(), {"edges": lost})
+            await self._event("edges_lost", self._parts.device, at_ns=self._now_ns(), data={"edges": lost})
 
     async def _settle(self, now_ns: int) -> None:
         for one in self._parts.watched:
@@ -100,10 +100,10 @@ class Watch:
             if isinstance(outcome, Glitch):
                 one.glitches += 1
             elif isinstance(outcome, Chatter):
-                await self._event("input_chatter", one.name, outcome.at_ns, data)
+                await self._event("input_chatter", one.name, at_ns=outcome.at_ns, data=data)
                 await self._state(one, None, outcome.at_ns)
             elif isinstance(outcome, Calm):
-                await self._event("input_chatter_ended", one.name, outcome.at_ns, data)
+                await self._event("input_chatter_ended", one.name, at_ns=outcome.at_ns, data=data)
                 await self._changed(one, outcome, data, told=not outcome.changed)
             else:
                 await self._changed(one, outcome, data, told=False)
@@ -114,7 +114,7 @@ class Watch:
         state = one.state_at(outcome.level)
         await self._state(one, state, outcome.at_ns)
         if one.kind is not None and not told:
-            await self._event(one.kind.events[state], one.name, outcome.at_ns, data)
+            await self._event(one.kind.events[state], one.name, at_ns=outcome.at_ns, data=data)
             self._emit.remember(one.name, _kept(state))
 
     async def _state(self, one: Input, state: int | None, at_ns: int) -> None:
@@ -138,7 +138,7 @@ class Watch:
     async def _tell_glitches(self, now_ns: int) -> None:
         for one in self._parts.watched:
             if one.glitches:
-                await self._event("input_glitches", one.name, now_ns, {"count": one.glitches})
+                await self._event("input_glitches", one.name, at_ns=now_ns, data={"count": one.glitches})
                 one.glitches = 0
 
     async def _look_at_contacts(self, now_ns: int) -> None:
@@ -147,13 +147,13 @@ class Watch:
             data: dict[str, Scalar] = {"counts": switch.wanted, "contact": switch.state}
             if switch.state == switch.wanted:
                 if switch.told:
-                    await self._event("output_contact_right", switch.name, now_ns, data)
+                    await self._event("output_contact_right", switch.name, at_ns=now_ns, data=data)
                 switch.differs_ns, switch.told = None, False
             elif switch.differs_ns is None:
                 switch.differs_ns = now_ns
             elif not switch.told and now_ns - switch.differs_ns >= switch.read_back_ns:
                 switch.told = True
-                await self._event("output_contact_wrong", switch.name, now_ns, data)
+                await self._event("output_contact_wrong", switch.name, at_ns=now_ns, data=data)
 
     def _due_ns(self, latest_ns: int) -> int:
         dues = [due_ns(one.contact, one.rules) for one in self._parts.watched]
@@ -164,7 +164,7 @@ class Watch:
         ]
         return min([latest_ns, *(due for due in dues if due is not None)])
 
-    async def _event(self, kind: str, subject: str, at_ns: int, data: dict[str, Scalar]) -> None:
+    async def _event(self, kind: str, subject: str, *, at_ns: int, data: dict[str, Scalar]) -> None:
         await self._emit.event(Event(kind, subject, ticks(at_ns), data))
 
 

