@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from cloud.api import errors
 from cloud.api.documentation import COMMON_RESPONSES, complete
+from cloud.api.head import HeadAsGet
 from cloud.api.metrics import RequestTimes
 from cloud.api.routes import (
     completeness,
@@ -52,6 +53,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.add_middleware(RequestTimes, registry=services.registry)
+    app.add_middleware(HeadAsGet)
     errors.install(app)
     for route in ROUTES:
         app.include_router(route.router)

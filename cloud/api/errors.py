@@ -25,6 +25,12 @@ TIME = (
     "a time with its zone as in RFC 3339, 2000 to 2200, such as 2026-01-01T00:00:00Z "
     "(a + must be sent as %2B)"
 )
+NOT_FOUND = "Not found"
+_KNOWN = {
+    404: (NOT_FOUND, "There is nothing at this address."),
+    405: ("Method not allowed", "This address does not know this method."),
+}
+"""Errors of the framework: title and detail."""
 NAME = r"^[a-z0-9-]{1,63}$"
 WORD = r"^[a-z0-9_]{1,64}$"
 PATTERNS = {
@@ -72,7 +78,7 @@ def not_found(field: str, value: object, what: str) -> ApiError:
     """Return the error for an id or name that is not there."""
     text = str(value)[:VALUE_MAX]
     return ApiError(
-        404, "Not found", f"There is no {what} {text}.", faults=[Fault(field, text, f"an existing {what}")]
+        404, NOT_FOUND, f"There is no {what} {text}.", faults=[Fault(field, text, f"an existing {what}")]
     )
 
 
@@ -106,11 +112,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        known = {404: "There is nothing at this address.", 405: "This address does not know this method."}
-        detail = known.get(error.status_code, str(error.detail))
-        return ApiError(error.status_code, str(error.detail), detail).response(
-            request.url.path, error.headers
-        )
+        detail = str(error.detail)
+        title, detail = _KNOWN.get(error.status_code, (detail, detail))
+        headers = dict(error.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
+        return ApiError(error.status_code, title, detail).response(request.url.path, headers)
 
     @app.exception_handler(psycopg.errors.QueryCanceled)
     async def too_slow(request: Request, error: psycopg.errors.QueryCanceled) -> Response:

@@ -34,7 +34,7 @@ class Newest:
 
     point: Point
     state: str
-    """`live`; `absent` (no value, or no fix); `silent` (three periods passed); `never` (nothing yet)."""
+    """`live`; `absent` (no value); `silent` (three periods passed); `never` (nothing yet)."""
     observed_at: datetime | None
     value: str | None
     raw: str | None
@@ -84,8 +84,14 @@ async def readings(
 
 @router.get("/latest", response_model=Page[Newest], summary="The newest reading of every point")
 async def latest(db: Db, given: Given, site_id: SiteId, after: After = 0, limit: Limit = 100) -> Response:
-    """List points by id with state, value, unit, status and age."""
-    found = await list_latest(db, now=given.now(), site_id=site_id, after=after, limit=limit + 1)
+    """List points by id with state, value, unit, status and age; positions are at /api/positions."""
+    found: list[Latest] = []
+    while len(found) <= limit:
+        rows = await list_latest(db, now=given.now(), site_id=site_id, after=after, limit=limit + 1)
+        found += [one for one in rows if one.point.quantity != "position"]
+        if len(rows) <= limit:
+            break
+        after = rows[-1].point.id
     return page([_newest(one) for one in found], limit, lambda row: row.point.id)
 
 

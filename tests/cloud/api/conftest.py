@@ -46,7 +46,10 @@ class Http:
 def http(lab: Lab) -> Iterator[Http]:
     point = lab.point()
     lab.every_second(point, [2000 + n % 7 for n in range(3000)])
-    lab.execute("INSERT INTO latest_positions VALUES (%s, 1, %s, 3, 1, 2, 3, 4)", lab.point(), START)
+    lab.every_second(lab.point(), [2000, 2001])
+    place = lab.point()
+    lab.execute("UPDATE points SET quantity = 'position' WHERE id = %s", place)
+    lab.execute("INSERT INTO latest_positions VALUES (%s, 1, %s, 3, 1, 2, 3, 4)", place, START)
     lab.execute(
         "INSERT INTO events (organisation_id, gateway_id, site_id, observed_at, kind, subject)"
         " SELECT 1, 1, 1, %s + n * interval '1 minute', 'power_lost', 'ups' FROM generate_series(1, 5) n",

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -6,9 +7,11 @@ from typing import Any, Protocol
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from psycopg_pool import AsyncConnectionPool
 
 from cloud.api.app import create_app
+from cloud.api.head import HeadAsGet
 from cloud.api.services import Services
 
 DAY = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
@@ -128,10 +131,48 @@ def test_all_bad_fields_are_named_at_once(http: Http) -> None:
 
 def test_unknown_address_and_method_are_problems_too(http: Http) -> None:
     missing = http.get("/api/nothing")
-    assert (missing.status_code, missing.json()["title"]) == (404, "Not Found")
+    assert (missing.status_code, missing.json()["title"]) == (404, "Not found")
+    assert http.get("/api/points/77").json()["title"] == "Not found"
     wrong = http.request("DELETE", "/api/sites", {})
-    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
     assert wrong.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/sites", "/api/nothing"])
+def test_head_is_the_head_of_the_same_answer(http: Http, path: str) -> None:
+    whole, head = http.get(path), http.request("HEAD", path, {})
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers == whole.headers
+
+
+def test_head_of_a_stream_comes_to_an_end() -> None:
+    left: list[str] = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"data: 1\n\n"
+                await asyncio.sleep(0.01)
+        finally:
+            left.append("left")
+
+    app = FastAPI()
+    app.add_middleware(HeadAsGet)
+    app.add_api_route("/live", lambda: StreamingResponse(endless(), media_type="text/event-stream"))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client:
+            return await asyncio.wait_for(client.head("/live"), 5)
+
+    head = asyncio.run(ask())
+    assert (head.status_code, head.content, left) == (200, b"", ["left"])
+    assert head.headers["content-type"].startswith("text/event-stream")
+
+
+def test_latest_tells_no_position(http: Http) -> None:
+    items = http.get("/api/latest").json()["items"]
+    assert {item["point"]["quantity"] for item in items} == {"temperature"}
+    assert "position" in {point["quantity"] for point in http.get("/api/points").json()["items"]}
 
 
 def test_ready_names_database_schema_and_broker(http: Http) -> None:
