@@ -6,12 +6,11 @@ file and starts nothing.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from types import MethodType
+from inspect import getattr_static
 from typing import TypeVar, cast
 
 import msgspec
@@ -75,48 +74,134 @@ def _fields(value: Mapping[str, object], kind: inspect.StructType, path: str) ->
 def _names_twice(value: Mapping[str, object], model: type[Settings], path: str) -> Iterator[Fault]:
     for field, (key, expected) in model.names_once.items():
         tables = value.get(field)
-        seen: list[object] = []
+        holders: dict[str, int] = {}
         for index, table in enumerate(tables if isinstance(tables, list) else ()):
             name = table.get(key) if isinstance(table, Mapping) else None
-            if isinstance(name, str) and name in seen:
-                yield Fault(_join(path, f"{field}[{index}].{key}"), name, expected)
-            seen.append(name)
+            if isinstance(name, str) and name in holders:
+                told = f"{expected}; {field}[{holders[name]}] has it"
+                yield Fault(_join(path, f"{field}[{index}].{key}"), name, told)
+            elif isinstance(name, str):
+                holders[name] = index
+
+
+_Entry = tuple[str, int]
+"""An entry of a list field: the field's name and the place in the list."""
 
 
 class _Unread(Exception):
-    """A model asked for a field that is faulty itself."""
+    """A model asked for a field that is faulty itself; `entry` is the list's one it stands in, if any."""
+
+    def __init__(self, entry: _Entry | None = None) -> None:
+        self.entry = entry
 
 
 class _Partly:
-    """Stands for a model of which some fields are faulty: the others can be asked."""
+    """Stands for a model of which some fields are faulty: the others can be asked.
 
-    def __init__(self, value: Mapping[str, object], kind: inspect.StructType) -> None:
+    So can the entries of a list of which some are faulty; those in `without` are left out.
+    """
+
+    def __init__(
+        self, value: Mapping[str, object], kind: inspect.StructType, *, entry: _Entry | None = None
+    ) -> None:
+        self.without: set[_Entry] = set()
         self._value = value
         self._model = kind.cls
         self._kinds = {field.encode_name: field.type for field in kind.fields}
+        self._entry = entry
+        self._lists: dict[str, list[object]] = {}
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What `isinstance` sees: cross-checks tell kinds of devices apart by it."""
+        return self._model
 
     def __getattr__(self, name: str) -> object:
         field = next((field for field in structs.fields(self._model) if field.name == name), None)
         if field is None:
-            return MethodType(getattr(self._model, name), self)
+            found = getattr_static(self._model, name)
+            return found.__get__(self, self._model) if hasattr(found, "__get__") else found
         if name in self._value:
-            if any(_walk(self._value[name], self._kinds[name], name)):
-                raise _Unread(name)
-            return msgspec.convert(self._value[name], field.type)
+            if name not in self._lists:
+                self._read(name, field.type)
+            return self.__dict__[name] if name in self.__dict__ else self._entries(name)
         if field.required:
-            raise _Unread(name)
+            raise _Unread(self._entry)
         return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+
+    def _read(self, name: str, into: object) -> None:
+        """Keep a field that is right as an attribute, and the entries of a list of which some are faulty."""
+        value, kind = self._value[name], self._kinds[name]
+        bare = _bare(kind)
+        if not any(_walk(value, kind, name)):
+            self.__dict__[name] = msgspec.convert(value, into)
+        elif self._entry is None and isinstance(value, list) and isinstance(bare, inspect.ListType):
+            self._lists[name] = [
+                self._one(item, bare.item_type, (name, index)) for index, item in enumerate(value)
+            ]
+        else:
+            raise _Unread(self._entry)
+
+    def _entries(self, name: str) -> list[object]:
+        found = [one for index, one in enumerate(self._lists[name]) if (name, index) not in self.without]
+        for one in found:
+            if type(one) is _Unread:
+                raise one
+        return found
+
+    def _one(self, item: object, kind: inspect.Type, entry: _Entry) -> object:
+        """Return an entry that is right, or what stands for a table with faults, or why it cannot be read."""
+        bare = _bare(kind)
+        members = bare.types if isinstance(bare, inspect.UnionType) else (bare,)
+        models = [member for member in map(_bare, members) if isinstance(member, inspect.StructType)]
+        if not models:
+            return _Unread(entry) if any(_walk(item, kind, "")) else item
+        tag = item.get(models[0].tag_field) if isinstance(item, Mapping) and models[0].tag_field else None
+        model = next((model for model in models if len(models) == 1 or model.tag == tag), None)
+        if model is None or not isinstance(item, Mapping):
+            return _Unread(entry)
+        faulty = any(_walk(item, model, ""))
+        return _Partly(item, model, entry=entry) if faulty else msgspec.convert(item, model.cls)
 
 
 def _cross(
     value: Mapping[str, object], kind: inspect.StructType, path: str, *, whole: bool
 ) -> Iterator[Fault]:
-    """Ask the model itself, as far as the fields it looks at are right."""
+    """Ask the model itself, as far as the fields it looks at are right.
+
+    Where it meets a faulty entry of a list, it is asked again without that entry.
+    """
     assert issubclass(kind.cls, Settings)
-    model = msgspec.convert(value, kind.cls) if whole else cast("Settings", _Partly(value, kind))
-    with suppress(_Unread):
-        for fault in kind.cls.faults(model):
+    if whole:
+        for fault in kind.cls.faults(msgspec.convert(value, kind.cls)):
             yield replace(fault, path=_join(path, fault.path))
+        return
+    partly = _Partly(value, kind)
+    told: list[Fault] = []
+    asking = True
+    while asking:
+        asking = False
+        try:
+            for fault in kind.cls.faults(cast("Settings", partly)):
+                own = replace(fault, path=_join(path, _placed(fault.path, partly.without)))
+                if own not in told:
+                    told.append(own)
+                    yield own
+        except _Unread as unread:
+            if unread.entry is not None:
+                partly.without.add(unread.entry)
+                asking = True
+
+
+def _placed(path: str, without: Collection[_Entry]) -> str:
+    """Return a path into a list that lacks entries as one into the list of the file."""
+    found = re.match(r"(\w+)\[(\d+)\]", path)
+    if found is None:
+        return path
+    place = int(found[2])
+    for gone in sorted(index for field, index in without if field == found[1]):
+        place += gone <= place
+    return f"{found[1]}[{place}]{path[found.end() :]}"
 
 
 def _list(value: object, kind: inspect.Type, path: str) -> Iterator[Fault]:
