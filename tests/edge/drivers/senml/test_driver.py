@@ -58,7 +58,7 @@ async def posting(
     settings = SenmlDevice(
         name="station",
         prefix="roof",
-        http=HttpIntake(address="127.0.0.1", port=port, path="/senml", timeout_s=1.0),
+        http=HttpIntake(address="127.0.0.1", port=port, path="/senml", timeout_s=2.0),
         sender=[Sender(name="station", auth="hmac")],
         value=values(silence_s),
         **more,

@@ -27,7 +27,7 @@ SAMPLE = Path(__file__).parents[4] / "edge/drivers/terminal/sample.toml"
 def table(port: int) -> dict[str, Any]:
     """The sample, on this machine."""
     found: dict[str, Any] = tomllib.loads(SAMPLE.read_text("utf-8"))["device"][0]
-    found["http"] |= {"address": "127.0.0.1", "port": port, "timeout_s": 1.0}
+    found["http"] |= {"address": "127.0.0.1", "port": port, "timeout_s": 2.0}
     return found
 
 
