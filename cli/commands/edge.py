@@ -4,12 +4,13 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cli.commands.edge_set import set_output
 from cli.commands.edge_tail import tail
-from edge.assembly import AssemblyError, all_layouts, build_drivers, document_faults
+from edge.assembly import AssemblyError, all_layouts, build_drivers
+from edge.document import document_faults
 from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
 from edge.main import Gateway, end, real_world, serve
@@ -43,19 +44,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run or check; 2 when the settings are not right or another process has the data folder."""
-    settings, faults = read_settings(arguments.settings, more=document_faults)
     folder = arguments.settings.resolve().parent
+    with_identity = arguments.action in ("run", "check")
+
+    def more(data: object) -> list[Fault]:
+        return [*document_faults(data), *(_identity_faults(data, folder) if with_identity else ())]
+
+    settings, faults = read_settings(arguments.settings, more=more)
     if settings is not None and arguments.action == "tail":
         data = folder / settings.gateway.data
         return tail(data, match=arguments.match, as_json=arguments.json, count=arguments.count)
     if settings is not None and arguments.action == "set" and not faults:
         data = folder / settings.gateway.data
         return set_output(settings, data, name=arguments.output, value=arguments.value)
-    identity: GatewayIdentity | None = None
-    if settings is not None:
-        identity, more = _identity(settings, folder)
-        faults = [*faults, *more]
-    if settings is None or identity is None or faults:
+    if settings is None or faults:
+        return _refuse(arguments.settings, faults)
+    identity, faults = _identity(settings.gateway.identity, settings.gateway.id, folder)
+    if identity is None:
         return _refuse(arguments.settings, faults)
     return (
         _check(settings, folder / settings.gateway.data)
@@ -64,15 +69,23 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
 
-def _identity(settings: GatewaySettings, folder: Path) -> tuple[GatewayIdentity | None, list[Fault]]:
-    place = folder / settings.gateway.identity
+def _identity_faults(data: object, folder: Path) -> list[Fault]:
+    """Return what is wrong with the identity that a document of any shape names."""
+    table = data.get("gateway") if isinstance(data, Mapping) else None
+    given = table if isinstance(table, Mapping) else {}
+    name = given.get("identity", "identity")
+    return _identity(name, given.get("id"), folder)[1] if isinstance(name, str) and name else []
+
+
+def _identity(name: str, gateway: object, folder: Path) -> tuple[GatewayIdentity | None, list[Fault]]:
+    place = folder / name
     try:
         identity = GatewayIdentity.load(place)
-    except (IdentityError, OSError) as error:
-        return None, [Fault("gateway.identity", settings.gateway.identity, f"an identity folder ({error})")]
-    if identity.gateway != settings.gateway.id:
+    except (IdentityError, OSError, ValueError) as error:
+        return None, [Fault("gateway.identity", name, f"an identity folder ({error})")]
+    if isinstance(gateway, str) and identity.gateway != gateway:
         expected = f"{identity.gateway}, which the certificate in {place} names"
-        return None, [Fault("gateway.id", settings.gateway.id, expected)]
+        return None, [Fault("gateway.id", gateway, expected)]
     return identity, []
 
 

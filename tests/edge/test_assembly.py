@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from edge.assembly import document_faults
+from edge.document import document_faults
 from wire.settings.gateway import read_settings
 
 BAD = """
@@ -96,7 +96,11 @@ def test_faults_of_serial_lines_are_told_together(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(LINES, encoding="utf-8")
     _, faults = read_settings(file, more=document_faults)
-    assert [fault.path for fault in faults] == ["device[0].baud", "device[0].unit[0].profile"]
+    assert [fault.path for fault in faults] == [
+        "device[0].baud",
+        "device[2].path",
+        "device[0].unit[0].profile",
+    ]
     file.write_text(LINES.replace("9601", "9600").replace("nobody-made-this", "xy-md02"), encoding="utf-8")
     _, faults = read_settings(file, more=document_faults)
     assert [(fault.path, fault.expectation) for fault in faults] == [

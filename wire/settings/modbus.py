@@ -164,8 +164,8 @@ class ModbusLine(Settings, frozen=True, kw_only=True):
             if profile.name in shipped:
                 yield Fault(f"profile[{index}].name", profile.name, "a name that no profile of Heng has")
         profiles = {**shipped, **{profile.name: profile for profile in self.profile}}
-        taken: set[str] = set()
-        owned: set[str] = set()
+        taken: dict[str, int] = {}
+        owned: dict[str, int] = {}
         for index, unit in enumerate(self.unit):
             found = profiles.get(unit.profile)
             if found is None:
@@ -176,10 +176,13 @@ class ModbusLine(Settings, frozen=True, kw_only=True):
             yield from _usage_faults(unit, found, f"unit[{index}]")
             names = {f"{unit.prefix}/{value.point}" for value in chosen_values(unit, found)}
             outputs = {f"{unit.prefix}/{own.output}" for own in unit.output}
-            if names & taken or outputs & owned:
-                yield Fault(f"unit[{index}].prefix", unit.prefix, "a prefix under which its names are free")
-            taken |= names
-            owned |= outputs
+            held = [(name, taken[name]) for name in sorted(names & taken.keys())]
+            held += [(name, owned[name]) for name in sorted(outputs & owned.keys())]
+            if held:
+                expected = "a prefix under which its names are free; unit[{1}] has {0}".format(*held[0])
+                yield Fault(f"unit[{index}].prefix", unit.prefix, expected)
+            taken = dict.fromkeys(names, index) | taken
+            owned = dict.fromkeys(outputs, index) | owned
 
 
 class ModbusDevice(ModbusLine, frozen=True, kw_only=True, tag_field="driver", tag="modbus"):
