@@ -36,15 +36,15 @@ class Recorded:
             for receiver in gateway.gnss:
                 if receiver.log:
                     key = f"{gateway.id}/{receiver.name}"
-                    found.logs[key] = _read(read_recording, key, "log", receiver.log)
+                    found.logs[key] = _read(read_recording, receiver.log, device=key, field="log")
             for ups in gateway.ups:
                 if ups.dump:
                     key = f"{gateway.id}/{ups.name}"
-                    found.dumps[key] = _read(read_dump, key, "dump", ups.dump)
+                    found.dumps[key] = _read(read_dump, ups.dump, device=key, field="dump")
         return found
 
 
-def _read(read: Callable[[Path], T], device: str, field: str, value: str) -> T:
+def _read(read: Callable[[Path], T], value: str, *, device: str, field: str) -> T:
     try:
         return read(Path(value))
     except RecordingError as error:
