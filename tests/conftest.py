@@ -18,6 +18,7 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -25,6 +26,12 @@ from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.postgres import HUB, OWNER, EmbeddedPostgres
 from provisioning.ca import CertificateAuthority
 from provisioning.identity import GatewayIdentity, HubIdentity
+
+# The same examples in every run, and no test that fails because others use the machine.
+settings.register_profile(
+    "shared-machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared-machine")
 
 
 @dataclass(frozen=True, slots=True)

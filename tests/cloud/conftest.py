@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 
 import psycopg
 import pytest
-from hypothesis import settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cloud.store.connection import Connection
@@ -18,8 +17,6 @@ from cloud.store.migrate import install_timescaledb, upgrade
 from cloud.store.rollups import is_kept_by_hub, roll_up
 
 T = TypeVar("T")
-settings.register_profile("shared-machine", deadline=None, derandomize=True)
-settings.load_profile("shared-machine")
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
