@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import available_timezones
 
-from wire.settings.base import Fault
+from wire.settings.base import MISSING, Fault
 
 Table = Mapping[str, Any]
 _ZONE = "a zone of the IANA list, such as Asia/Shanghai"
@@ -60,6 +60,11 @@ def _place_faults(path: str, site: Table) -> Iterator[Fault]:
         degrees = _number(site.get(name))
         if degrees is not None and not -limit <= degrees <= limit:
             yield Fault(f"{path}.{name}", site[name], f"-{limit} to {limit} degrees (WGS-84)")
+
+    given = [name for name in _LIMITS if name in site]
+    if len(given) == 1:
+        (missing,) = _LIMITS.keys() - given
+        yield Fault(f"{path}.{missing}", MISSING, f"a {missing} beside the {given[0]}, or neither")
 
 
 def _twice(tables: list[tuple[str, Table]]) -> Iterator[Fault]:

@@ -7,9 +7,10 @@ its protocols. It starts and stops nothing.
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,10 @@ OBSERVED_S = 12.0
 """How long the system is watched at its work before it is judged."""
 SETTLE_S = 4.0
 """How long a reading may take from the device to the database; three times what it takes."""
+PAST_S = 31 * 86_400.0
+"""So far back is everything looked at that is stored."""
+PIECE_S = 6 * 3600.0
+"""So much is asked for at once."""
 STANDING_M_S = Decimal(1)
 """Below this speed a receiver gives no course over ground."""
 PAGES = ("/", "/map")
@@ -37,6 +42,8 @@ class Check:
     name: str
     ok: bool
     answer: str
+    note: bool = False
+    """It tells of the past: it is no verdict on the system that runs, which cannot mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,19 @@ class Stretch:
     def query(self) -> dict[str, str]:
         """As the API takes it."""
         return {"from": _text(self.from_at), "to": _text(self.to_at)}
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        begin, end = (datetime.fromtimestamp(at, UTC) for at in (self.from_at, self.to_at))
+        return f"{begin:%Y-%m-%d %H:%M:%S} to {end:%H:%M:%S} UTC"
+
+    def pieces(self, longest_s: float) -> Iterator["Stretch"]:
+        """Yield it in pieces, the last one first."""
+        to_at = self.to_at
+        while to_at > self.from_at:
+            from_at = max(self.from_at, to_at - longest_s)
+            yield Stretch(from_at, to_at)
+            to_at = from_at
 
 
 async def check(system: System) -> list[Check]:
@@ -69,7 +89,15 @@ async def check(system: System) -> list[Check]:
         "no batch is missing or held back": _ledger,
         "journals drain by acks": _journals,
     }
-    return [await _ask(name, question, system, stretch=stretch) for name, question in questions.items()]
+    checks = [await _ask(name, question, system, stretch=stretch) for name, question in questions.items()]
+    began = Stretch(max(began_at(system.folder), stretch.to_at - PAST_S), stretch.to_at)
+    past = await _ask("all that is stored: due = stored + explained", _past, system, stretch=began)
+    return [*checks, replace(past, note=True)]
+
+
+def began_at(folder: Path) -> float:
+    """Return when the demo's data began, UTC seconds: nothing is older than the database."""
+    return (folder / "postgres" / "data" / "PG_VERSION").stat().st_mtime
 
 
 class WrongError(Exception):
@@ -207,20 +235,45 @@ async def _numbered(system: System, stretch: Stretch) -> str:
     return f"{total} numbered answers"
 
 
+async def _past(system: System, stretch: Stretch) -> str:
+    sums: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
+    for piece in stretch.pieces(PIECE_S):
+        for row in await _items(system, "/api/completeness", piece.query):
+            if row["period_ms"]:
+                sums.update({key: row[key] for key in ("expected", "stored", "explained", "duplicated")})
+                missing[f"{row['point']} (id {row['point_id']})"] += row["unexplained"]
+    return told_of_the_past(stretch, sums, missing)
+
+
+def told_of_the_past(stretch: Stretch, sums: Mapping[str, int], missing: Mapping[str, int]) -> str:
+    """Return the account of a long stretch; `WrongError` with the numbers when something has no reason."""
+    lost = {point: number for point, number in missing.items() if number}
+    begin = datetime.fromtimestamp(stretch.from_at, UTC)
+    due = f"since {begin:%Y-%m-%d %H:%M:%S} UTC: {sums['expected']} due, {sums['stored']} stored"
+    account = f"{due}, {sums['explained']} explained, {sum(lost.values())} unexplained"
+    if lost or sums["duplicated"]:
+        worst = ", ".join(sorted(lost, key=lambda point: (-lost[point], point))[:3])
+        where = f" at {len(lost)} points ({worst})" if lost else ""
+        raise WrongError(f"{account}{where}, {sums['duplicated']} twice")
+    return account
+
+
 async def _completeness(system: System, stretch: Stretch) -> str:
     rows = await _items(system, "/api/completeness", stretch.query)
     due = [row for row in rows if row["period_ms"]]
     for row in due:
         if row["unexplained"] or row["duplicated"]:
-            raise WrongError(f"{row['point']}: {row['unexplained']} unexplained, {row['duplicated']} twice")
+            wrong = f"{row['unexplained']} unexplained, {row['duplicated']} twice"
+            raise WrongError(f"{stretch}, {row['point']}: {wrong}")
         if row["stored"] + row["explained"] < row["expected"]:
-            raise WrongError(f"{row['point']}: {row['expected']} due, {row['stored']} + {row['explained']}")
+            wrong = f"{row['expected']} due, {row['stored']} + {row['explained']}"
+            raise WrongError(f"{stretch}, {row['point']}: {wrong}")
     sums = {key: sum(row[key] for row in due) for key in ("expected", "stored", "explained")}
     if not due:
         raise WrongError("no point has a period")
-    return (
-        f"{len(due)} points: {sums['expected']} due, {sums['stored']} stored, {sums['explained']} explained"
-    )
+    account = f"{sums['expected']} due, {sums['stored']} stored, {sums['explained']} explained"
+    return f"{stretch}, {len(due)} points: {account}"
 
 
 async def _ledger(system: System, _: Stretch) -> str:

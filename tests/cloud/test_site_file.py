@@ -161,3 +161,12 @@ def test_applying_again_changes_nothing_and_moving_needs_a_time(tmp_path, postgr
             assert await cursor.fetchone() == (30_250_000_000, 120_170_000_000)
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize(("given", "missing"), [("latitude", "longitude"), ("longitude", "latitude")])
+def test_half_a_place_is_a_fault(given: str, missing: str, tmp_path: Path) -> None:
+    text = 'organisation = "o"\n[[site]]\nname = "lab"\ntitle = "Lab"\nkind = "laboratory"\n'
+    file = tmp_path / "sites.toml"
+    file.write_text(f"{text}{given} = 30.5\n", encoding="utf-8")
+    _, (fault,) = read_site_file(file)
+    assert str(fault) == f"site[0].{missing}: missing: expected a {missing} beside the {given}, or neither"

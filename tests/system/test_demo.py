@@ -98,6 +98,7 @@ def _checked(folder: Path) -> dict[str, dict[str, object]]:
         assert demo.remains() == []
     result = json.loads(output)
     assert result["ok"] is True
+    assert [check for check in result["checks"] if not check["ok"]] == []
     return {check["name"]: check for check in result["checks"]}
 
 

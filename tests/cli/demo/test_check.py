@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo.check import faulty
+from cli.demo.check import Stretch, WrongError, faulty, told_of_the_past
 
 
 def _row(name: str, quantity: str, **answer: Any) -> dict[str, Any]:
@@ -33,3 +33,24 @@ def test_standing_vehicle_may_have_no_course() -> None:
 )
 def test_anything_else_that_is_not_live_is_named(rows: list[dict[str, Any]]) -> None:
     assert faulty(rows)
+
+
+def test_long_stretch_is_asked_for_in_pieces() -> None:
+    pieces = list(Stretch(0.0, 25.0).pieces(10.0))
+    assert pieces == [Stretch(15.0, 25.0), Stretch(5.0, 15.0), Stretch(0.0, 5.0)]
+
+
+def test_fault_of_the_past_is_told_with_its_numbers() -> None:
+    sums = {"expected": 700, "stored": 600, "explained": 20, "duplicated": 1}
+    with pytest.raises(WrongError) as told:
+        told_of_the_past(Stretch(0.0, 25.0), sums, {"a": 30, "b": 50, "c": 0})
+    assert str(told.value) == (
+        "since 1970-01-01 00:00:00 UTC: 700 due, 600 stored, 20 explained, 80 unexplained"
+        " at 2 points (b, a), 1 twice"
+    )
+
+
+def test_whole_past_is_told_in_numbers() -> None:
+    sums = {"expected": 620, "stored": 600, "explained": 20, "duplicated": 0}
+    told = told_of_the_past(Stretch(0.0, 25.0), sums, {"a": 0})
+    assert told == "since 1970-01-01 00:00:00 UTC: 620 due, 600 stored, 20 explained, 0 unexplained"
