@@ -1,19 +1,18 @@
 """Keeps a rolling recording of one camera, tells a heartbeat, and takes pictures of moments.
 
 ffmpeg reads and records; this only follows what it reports. Decoding is in `decode`, the child in `ffmpeg`,
-the files in `recording`, pictures in `pictures`, what waits for the hub in `upload`.
+the files in `recording`, pictures of moments in `evidence`.
 """
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
-from edge.drivers.camera.clock import ask_clock
 from edge.drivers.camera.decode import Closed, Progress, Report, Timeline, frozen, scrub
+from edge.drivers.camera.evidence import REASON_MAX, Evidence, Wish
 from edge.drivers.camera.ffmpeg import (
     FfmpegError,
     Login,
@@ -25,35 +24,18 @@ from edge.drivers.camera.ffmpeg import (
     recorder,
     source,
 )
-from edge.drivers.camera.pictures import WITHIN_US, Frame, first_frame, frames_around, picture_of
+from edge.drivers.camera.pictures import first_frame
 from edge.drivers.camera.recording import Recording
-from edge.drivers.camera.upload import Endpoint, HttpsEndpoint, UploadError, Waiting
+from edge.drivers.camera.upload import Endpoint
 from wire.layouts import make_layout
-from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll, Scalar
+from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll
 from wire.settings.camera import CameraDevice
 from wire.status import GapCause, PointKind, Status
 
-AFTER_S = 1.2
-"""So long after a moment its pictures are taken: what comes after it has to be on the disk."""
-WISHES_MAX = 64
-CLOCK_EVERY_S = 600.0
-UPLOAD_FIRST_S, UPLOAD_LONGEST_S = 5.0, 600.0
-UPLOAD_LOOK_S = 2.0
-REASON_MAX = 160
 CONNECT_NS = 10_000_000_000
 """So much longer the first frame may take: ffmpeg looks at a stream for up to 5 s before it goes on."""
-TRIES = 3
 LAST_WORDS_S = 1.0
 MOVING, FROZEN = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A moment of which somebody wants pictures."""
-
-    tick: int
-    reason: str
-    timer: bool = False
 
 
 class CameraDriver:
@@ -67,13 +49,9 @@ class CameraDriver:
         self._points = _declare(settings)
         self._layout = make_layout([p.name for p in self._points], [p.exponent for p in self._points])
         self._recording = Recording(self._folder / "recording", ending=container(settings))
-        self._waiting = Waiting(self._folder / "pictures", bytes_max=settings.pictures_bytes_max)
-        self._endpoint = endpoint or _endpoint(settings)
-        self._wishes: deque[Wish] = deque(maxlen=WISHES_MAX)
-        self._wished = asyncio.Event()
+        self._evidence = Evidence(settings, given, self._recording, endpoint=endpoint)
         self._unnamed: deque[Closed] = deque()
         self._frozen = False
-        self._clock: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -98,7 +76,7 @@ class CameraDriver:
     @property
     def wished(self) -> int:
         """Of how many moments pictures are still to be taken."""
-        return len(self._wishes)
+        return self._evidence.wished
 
     def noticed(self, event: Event) -> None:
         """Have pictures taken of an event of one of the kinds in `snapshot_on`."""
@@ -110,8 +88,7 @@ class CameraDriver:
 
         They follow as events `picture` or `picture_missing`; of too many wishes the oldest are forgotten.
         """
-        self._wishes.append(Wish(tick, reason[:REASON_MAX]))
-        self._wished.set()
+        self._evidence.wish(Wish(tick, reason[:REASON_MAX]))
 
     # --- running -----------------------------------------------------------------------------------------
 
@@ -128,11 +105,7 @@ class CameraDriver:
             raise DeviceUnavailable(f"recording: {error.strerror}", GapCause.STORAGE) from None
         except FfmpegError as error:
             raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
-        try:
-            await self._record(words, login, emit)
-        except DeviceUnavailable:
-            await self._upload_once(emit)
-            raise
+        await self._record(words, login, emit)
 
     async def _record(self, words: Sequence[str], login: Login, emit: Emitter) -> None:
         timeline = Timeline()
@@ -145,19 +118,17 @@ class CameraDriver:
             assert process.stdout is not None
             assert process.stderr is not None
             listening = tasks.create_task(self._listen(process.stderr, said, emit))
-            others = [
-                tasks.create_task(self._take_pictures(timeline, emit)),
-                tasks.create_task(self._upload(emit)),
-                tasks.create_task(self._ask_clock()),
-                tasks.create_task(self._wish_by_the_clock()),
-            ]
+            working = tasks.create_task(self._evidence.work(timeline, emit))
             try:
                 await self._follow(process.stdout, timeline, emit)
                 await asyncio.wait({listening}, timeout=LAST_WORDS_S)
             except DeviceUnavailable as error:
                 failure = error
-            for task in (listening, *others):
-                task.cancel()
+            listening.cancel()
+            working.cancel()
+        with suppress(OSError):  # what has no name yet keeps its first one
+            self._name_all(timeline)
+        await self._evidence.finish(timeline, emit)
         if failure is not None:
             raise failure
         reason = scrub(" ".join(said), login.secrets)[-REASON_MAX:] or "ffmpeg ended without a word"
@@ -217,9 +188,10 @@ class CameraDriver:
             if closed.number == 0:  # ffmpeg says of the first one that it began at zero
                 first = await first_frame(self._recording.part(0))
                 closed = replace(closed, start_us=closed.start_us if first is None else first)
+            self._recording.closed(closed)
             self._unnamed.append(closed)
-            while self._unnamed and timeline.settled:
-                self._recording.closed(self._unnamed.popleft(), timeline, clock)
+            if timeline.settled:
+                self._name_all(timeline)
             offset = clock.offset_ticks
             utc_ms = None if offset is None else (ticks(self._given.monotonic_ns()) + offset) * TICK_MS
             self._recording.prune(
@@ -229,6 +201,10 @@ class CameraDriver:
             )
         except OSError as error:
             raise DeviceUnavailable(f"recording: {error.strerror}", GapCause.STORAGE) from None
+
+    def _name_all(self, timeline: Timeline) -> None:
+        while self._unnamed:
+            self._recording.name(self._unnamed.popleft(), timeline, self._given.clock())
 
     async def _listen(self, errors: asyncio.StreamReader, said: deque[str], emit: Emitter) -> None:
         """Follow what ffmpeg complains of, and when the picture freezes and moves."""
@@ -242,140 +218,10 @@ class CameraDriver:
                 return
             if (now := frozen(line)) is not None and now is not self._frozen:
                 self._frozen = now
-                await self._event("camera_frozen" if now else "camera_moving", {}, emit)
+                kind = "camera_frozen" if now else "camera_moving"
+                await emit.event(Event(kind, self._settings.prefix, ticks(self._given.monotonic_ns()), {}))
             if b"[error]" in line or b"[fatal]" in line:
                 said.append(line[:400].decode("utf-8", "replace").strip())
-
-    async def _event(
-        self, kind: str, data: dict[str, Scalar], emit: Emitter, *, tick: int | None = None
-    ) -> None:
-        at = ticks(self._given.monotonic_ns()) if tick is None else tick
-        await emit.event(Event(kind, self._settings.prefix, max(0, at), data))
-
-    # --- pictures ----------------------------------------------------------------------------------------
-
-    async def _wish_by_the_clock(self) -> None:
-        while self._settings.snapshot_s:
-            await asyncio.sleep(self._settings.snapshot_s)
-            self._wishes.append(Wish(ticks(self._given.monotonic_ns()), "timer", timer=True))
-            self._wished.set()
-
-    async def _ask_clock(self) -> None:
-        while True:
-            self._clock = await ask_clock(
-                self._settings.url, monotonic_ns=self._given.monotonic_ns, clock=self._given.clock
-            )
-            await asyncio.sleep(CLOCK_EVERY_S)
-
-    async def _take_pictures(self, timeline: Timeline, emit: Emitter) -> None:
-        while True:
-            while not self._wishes:
-                self._wished.clear()
-                await self._wished.wait()
-            wish = self._wishes[0]
-            due_ns = wish.tick * TICK_MS * 1_000_000 + int(AFTER_S * 1e9)
-            await asyncio.sleep(max(0.0, (due_ns - self._given.monotonic_ns()) / 1e9))
-            await self._fulfil(wish, timeline, emit)
-            if self._wishes and self._wishes[0] is wish:
-                self._wishes.popleft()
-
-    async def _fulfil(self, wish: Wish, timeline: Timeline, emit: Emitter) -> None:
-        """Take the pictures of one moment; what cannot be had is told as well."""
-        before: Frame | None = None
-        after: Frame | None = None
-        why = "no frame within a second"
-        if timeline.known:
-            at_us = timeline.us(wish.tick * TICK_MS * 1_000_000)
-            try:
-                before, after = await self._frames_around(at_us)
-            except (FfmpegError, OSError) as error:
-                why = str(error)[:REASON_MAX]
-        else:
-            why = "the camera was not there"
-        wanted = [("timer", before or after)] if wish.timer else [("before", before), ("after", after)]
-        for kind, frame in wanted:
-            if frame is not None:
-                why = await self._take(frame, kind, wish, timeline=timeline, emit=emit)
-                if not why:
-                    continue
-            data: dict[str, Scalar] = {"kind": kind, "reason": wish.reason, "why": why}
-            await self._event("picture_missing", data, emit, tick=wish.tick)
-
-    async def _frames_around(self, at_us: int) -> tuple[Frame | None, Frame | None]:
-        """Look the frames up; again when a file was completed meanwhile and has another name."""
-        found: tuple[Frame | None, Frame | None] = (None, None)
-        for _ in range(TRIES):
-            parts = list(self._recording.holding(at_us - WITHIN_US, at_us + WITHIN_US))
-            found = await frames_around(parts, at_us)
-            if self._recording.still(parts):
-                break
-        return found
-
-    async def _picture(self, frame: Frame, target: Path) -> None:
-        try:
-            await picture_of(frame, target)
-        except FfmpegError:
-            moved = self._recording.now_at(frame.file)
-            if moved == frame.file:
-                raise
-            await picture_of(replace(frame, file=moved), target)
-
-    async def _take(self, frame: Frame, kind: str, wish: Wish, *, timeline: Timeline, emit: Emitter) -> str:
-        """Make one picture and tell it with its hash; return why not, or nothing."""
-        frame_ns = timeline.ns(frame.at_us)
-        tick, clock = max(0, ticks(frame_ns)), self._given.clock()
-        utc_ms = None if clock.offset_ticks is None else (tick + clock.offset_ticks) * TICK_MS
-        target = self._folder / "picture.part"
-        try:
-            await self._picture(frame, target)
-            note = self._waiting.add(
-                target, camera=self.name, kind=kind, reason=wish.reason, tick=tick, utc_ms=utc_ms
-            )
-            gone = self._waiting.prune()
-        except (FfmpegError, OSError) as error:
-            return str(error)[:REASON_MAX]
-        ahead_ms, bound_ms = self._clock or (None, None)
-        data: dict[str, Scalar] = {
-            "kind": kind,
-            "reason": wish.reason,
-            "sha256": note.sha256,
-            "bytes": note.bytes,
-            "away_ms": frame_ns // 1_000_000 - wish.tick * TICK_MS,
-            "jitter_ms": timeline.jitter_ms,
-            "camera_ahead_ms": ahead_ms,
-            "camera_bound_ms": bound_ms,
-        }
-        await self._event("picture", data, emit, tick=tick)
-        for digest in gone:
-            await self._event("picture_dropped", {"sha256": digest}, emit)
-        return ""
-
-    # --- upload ------------------------------------------------------------------------------------------
-
-    async def _upload(self, emit: Emitter) -> None:
-        wait_s = UPLOAD_FIRST_S
-        while self._endpoint is not None:
-            if await self._upload_once(emit):
-                wait_s = UPLOAD_FIRST_S
-                await asyncio.sleep(UPLOAD_LOOK_S)
-            else:
-                await asyncio.sleep(wait_s)
-                wait_s = min(UPLOAD_LONGEST_S, 2 * wait_s)
-
-    async def _upload_once(self, emit: Emitter) -> bool:
-        """Send what waits, oldest first; False as soon as one is not taken."""
-        while self._endpoint is not None and (oldest := self._waiting.oldest()):
-            picture, note = oldest
-            try:
-                await self._endpoint.put(picture, note)
-            except UploadError:
-                return False
-            except FileNotFoundError:
-                self._waiting.remove(picture)
-                continue
-            self._waiting.remove(picture)
-            await self._event("picture_uploaded", {"sha256": note.sha256}, emit)
-        return True
 
     # --- probing -----------------------------------------------------------------------------------------
 
@@ -420,12 +266,6 @@ async def _look(settings: CameraDevice, login: Login) -> str:
     timeout_s = settings.silence_s + 5.0
     said = await output_of(words, timeout_s=timeout_s, secrets=login.secrets, given=source(settings, login))
     return said.decode("ascii", "replace").strip()
-
-
-def _endpoint(settings: CameraDevice) -> Endpoint | None:
-    if settings.upload_url is None:
-        return None
-    return HttpsEndpoint(settings.upload_url, tls=ssl.create_default_context())
 
 
 def _declare(settings: CameraDevice) -> list[PointDeclaration]:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.driver import ticks
@@ -44,9 +44,13 @@ class Recording:
         self._files = deque((path, path.stat().st_size) for path in found)
         return self.folder / f"{run:06d}-%06d.part"
 
-    def closed(self, segment: Closed, timeline: Timeline, clock: Clock) -> Segment | None:
-        """Give a complete segment its name; None when its file is not there."""
+    def closed(self, segment: Closed) -> None:
+        """Take note of a complete segment; it is to be named yet."""
         self._next = segment
+        self._recent.append(Part(self.part(segment.number), segment.start_us, segment.end_us))
+
+    def name(self, segment: Closed, timeline: Timeline, clock: Clock) -> Segment | None:
+        """Give a complete segment its name; None when its file is not there."""
         part = self.part(segment.number)
         if not part.is_file() or not timeline.known:
             return None
@@ -65,7 +69,8 @@ class Recording:
         self._renamed[part] = file
         while len(self._renamed) > RECENT:
             self._renamed.pop(next(iter(self._renamed)))
-        self._recent.append(Part(file, segment.start_us, segment.end_us))
+        recent = [replace(one, file=file) if one.file == part else one for one in self._recent]
+        self._recent = deque(recent, maxlen=RECENT)
         self._files.append((file, file.stat().st_size))
         return whole
 
@@ -96,12 +101,17 @@ class Recording:
         count = gone = 0
         while len(self._files) > 1:
             path, size = self._files[0]
-            if gone >= above and not _is_old(segment_of(path.name), age_max_h, utc_ms):
+            if gone >= above and not _is_old(self._oldest_with_time(), age_max_h, utc_ms):
                 break
             self._files.popleft()
             path.unlink(missing_ok=True)
             count, gone = count + 1, gone + size
         return count, gone
+
+    def _oldest_with_time(self) -> Segment | None:
+        """Return the first segment of which the time is known: what lies before it is older."""
+        found = (segment_of(path.name) for path, _ in self._files)
+        return next((one for one in found if one is not None and one.utc_ms is not None), None)
 
     def part(self, number: int) -> Path:
         """Return the file of a segment of this run that is not complete."""

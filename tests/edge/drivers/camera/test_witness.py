@@ -6,7 +6,8 @@ import pytest
 
 from edge.crew import Crew
 from edge.driver import Given
-from edge.drivers.camera.driver import WISHES_MAX, CameraDriver
+from edge.drivers.camera.driver import CameraDriver
+from edge.drivers.camera.evidence import WISHES_MAX
 from wire.messages import Event
 from wire.settings.camera import CameraDevice
 from wire.settings.gateway import GatewaySection, GatewaySettings, UplinkSection

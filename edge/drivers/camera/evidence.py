@@ -1,0 +1,220 @@
+"""Pictures of moments: who wants one, where it is in the recording, its hash at birth, its way to the hub.
+
+It reads no stream; `driver` says how the stream's times lie. What cannot be had is told as well.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge.driver import Emitter, Given, ticks
+from edge.drivers.camera.clock import ask_clock
+from edge.drivers.camera.decode import Timeline
+from edge.drivers.camera.ffmpeg import FfmpegError
+from edge.drivers.camera.pictures import WITHIN_US, Frame, frames_around, picture_of
+from edge.drivers.camera.recording import Recording
+from edge.drivers.camera.upload import Endpoint, HttpsEndpoint, UploadError, Waiting
+from wire.messages import TICK_MS, Event, Scalar
+from wire.settings.camera import CameraDevice
+
+AFTER_S = 1.2
+"""So long after a moment its pictures are taken: what comes after it has to be on the disk."""
+WISHES_MAX = 64
+CLOCK_EVERY_S = 600.0
+UPLOAD_FIRST_S, UPLOAD_LONGEST_S = 5.0, 600.0
+UPLOAD_LOOK_S = 2.0
+REASON_MAX = 160
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A moment of which somebody wants pictures."""
+
+    tick: int
+    reason: str
+    timer: bool = False
+
+
+class Evidence:
+    """The pictures of one camera."""
+
+    def __init__(
+        self, settings: CameraDevice, given: Given, recording: Recording, *, endpoint: Endpoint | None
+    ) -> None:
+        """`endpoint` is where pictures go instead of `upload_url`."""
+        self._settings = settings
+        self._given = given
+        self._recording = recording
+        self._folder = given.folder / settings.name
+        self._waiting = Waiting(self._folder / "pictures", bytes_max=settings.pictures_bytes_max)
+        self._endpoint = endpoint or _endpoint(settings)
+        self._wishes: deque[Wish] = deque(maxlen=WISHES_MAX)
+        self._wished = asyncio.Event()
+        self._clock: tuple[int, int] | None = None
+
+    @property
+    def wished(self) -> int:
+        """Of how many moments pictures are still to be taken."""
+        return len(self._wishes)
+
+    def wish(self, wish: Wish) -> None:
+        """Have pictures taken of a moment; of too many the oldest are forgotten."""
+        self._wishes.append(wish)
+        self._wished.set()
+
+    async def work(self, timeline: Timeline, emit: Emitter) -> None:
+        """Take and send pictures until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._take_pictures(timeline, emit))
+            tasks.create_task(self._upload(emit))
+            tasks.create_task(self._ask_clock())
+            tasks.create_task(self._wish_by_the_clock())
+
+    async def finish(self, timeline: Timeline, emit: Emitter) -> None:
+        """After a stream broke: take what it still showed of the moments wished, and send what waits once.
+
+        Who cuts a camera off does so right after the event that matters.
+        """
+        while self._wishes:
+            await self._fulfil(self._wishes[0], timeline, emit)
+            self._wishes.popleft()
+        await self._upload_once(emit)
+
+    # --- pictures ----------------------------------------------------------------------------------------
+
+    async def _wish_by_the_clock(self) -> None:
+        while self._settings.snapshot_s:
+            await asyncio.sleep(self._settings.snapshot_s)
+            self.wish(Wish(ticks(self._given.monotonic_ns()), "timer", timer=True))
+
+    async def _ask_clock(self) -> None:
+        while True:
+            self._clock = await ask_clock(
+                self._settings.url, monotonic_ns=self._given.monotonic_ns, clock=self._given.clock
+            )
+            await asyncio.sleep(CLOCK_EVERY_S)
+
+    async def _take_pictures(self, timeline: Timeline, emit: Emitter) -> None:
+        while True:
+            while not self._wishes:
+                self._wished.clear()
+                await self._wished.wait()
+            wish = self._wishes[0]
+            due_ns = wish.tick * TICK_MS * 1_000_000 + int(AFTER_S * 1e9)
+            await asyncio.sleep(max(0.0, (due_ns - self._given.monotonic_ns()) / 1e9))
+            await self._fulfil(wish, timeline, emit)
+            if self._wishes and self._wishes[0] is wish:
+                self._wishes.popleft()
+
+    async def _fulfil(self, wish: Wish, timeline: Timeline, emit: Emitter) -> None:
+        """Take the pictures of one moment; what cannot be had is told as well."""
+        before: Frame | None = None
+        after: Frame | None = None
+        why = "no frame within a second"
+        if timeline.known:
+            at_us = timeline.us(wish.tick * TICK_MS * 1_000_000)
+            try:
+                before, after = await self._frames_around(at_us)
+            except (FfmpegError, OSError) as error:
+                why = str(error)[:REASON_MAX]
+        else:
+            why = "the camera was not there"
+        wanted = [("timer", before or after)] if wish.timer else [("before", before), ("after", after)]
+        for kind, frame in wanted:
+            if frame is not None:
+                why = await self._take(frame, kind, wish, timeline=timeline, emit=emit)
+                if not why:
+                    continue
+            data: dict[str, Scalar] = {"kind": kind, "reason": wish.reason, "why": why}
+            await self._event("picture_missing", data, emit, tick=wish.tick)
+
+    async def _frames_around(self, at_us: int) -> tuple[Frame | None, Frame | None]:
+        """Look the frames up; again when a file was completed meanwhile and has another name."""
+        found: tuple[Frame | None, Frame | None] = (None, None)
+        for _ in range(TRIES):
+            parts = list(self._recording.holding(at_us - WITHIN_US, at_us + WITHIN_US))
+            found = await frames_around(parts, at_us)
+            if self._recording.still(parts):
+                break
+        return found
+
+    async def _picture(self, frame: Frame, target: Path) -> None:
+        try:
+            await picture_of(frame, target)
+        except FfmpegError:
+            moved = self._recording.now_at(frame.file)
+            if moved == frame.file:
+                raise
+            await picture_of(replace(frame, file=moved), target)
+
+    async def _take(self, frame: Frame, kind: str, wish: Wish, *, timeline: Timeline, emit: Emitter) -> str:
+        """Make one picture and tell it with its hash; return why not, or nothing."""
+        frame_ns = timeline.ns(frame.at_us)
+        tick, clock = max(0, ticks(frame_ns)), self._given.clock()
+        utc_ms = None if clock.offset_ticks is None else (tick + clock.offset_ticks) * TICK_MS
+        target = self._folder / "picture.part"
+        try:
+            await self._picture(frame, target)
+            note = self._waiting.add(
+                target, camera=self._settings.name, kind=kind, reason=wish.reason, tick=tick, utc_ms=utc_ms
+            )
+            gone = self._waiting.prune()
+        except (FfmpegError, OSError) as error:
+            return str(error)[:REASON_MAX]
+        ahead_ms, bound_ms = self._clock or (None, None)
+        data: dict[str, Scalar] = {
+            "kind": kind,
+            "reason": wish.reason,
+            "sha256": note.sha256,
+            "bytes": note.bytes,
+            "away_ms": frame_ns // 1_000_000 - wish.tick * TICK_MS,
+            "jitter_ms": timeline.jitter_ms,
+            "camera_ahead_ms": ahead_ms,
+            "camera_bound_ms": bound_ms,
+        }
+        await self._event("picture", data, emit, tick=tick)
+        for digest in gone:
+            await self._event("picture_dropped", {"sha256": digest}, emit)
+        return ""
+
+    # --- upload ------------------------------------------------------------------------------------------
+
+    async def _upload(self, emit: Emitter) -> None:
+        wait_s = UPLOAD_FIRST_S
+        while self._endpoint is not None:
+            if await self._upload_once(emit):
+                wait_s = UPLOAD_FIRST_S
+                await asyncio.sleep(UPLOAD_LOOK_S)
+            else:
+                await asyncio.sleep(wait_s)
+                wait_s = min(UPLOAD_LONGEST_S, 2 * wait_s)
+
+    async def _upload_once(self, emit: Emitter) -> bool:
+        """Send what waits, oldest first; False as soon as one is not taken."""
+        while self._endpoint is not None and (oldest := self._waiting.oldest()):
+            picture, note = oldest
+            try:
+                await self._endpoint.put(picture, note)
+            except UploadError:
+                return False
+            except FileNotFoundError:
+                self._waiting.remove(picture)
+                continue
+            self._waiting.remove(picture)
+            await self._event("picture_uploaded", {"sha256": note.sha256}, emit)
+        return True
+
+    async def _event(
+        self, kind: str, data: dict[str, Scalar], emit: Emitter, *, tick: int | None = None
+    ) -> None:
+        at = ticks(self._given.monotonic_ns()) if tick is None else tick
+        await emit.event(Event(kind, self._settings.prefix, max(0, at), data))
+
+
+def _endpoint(settings: CameraDevice) -> Endpoint | None:
+    if settings.upload_url is None:
+        return None
+    return HttpsEndpoint(settings.upload_url, tls=ssl.create_default_context())
