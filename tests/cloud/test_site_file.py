@@ -164,7 +164,7 @@ def test_applying_again_changes_nothing_and_moving_needs_a_time(tmp_path, postgr
 
 
 @pytest.mark.parametrize(("given", "missing"), [("latitude", "longitude"), ("longitude", "latitude")])
-def test_half_a_place_is_a_fault(given: str, missing: str, tmp_path: Path) -> None:
+def test_half_a_place_is_a_fault(given, missing, tmp_path):
     text = 'organisation = "o"\n[[site]]\nname = "lab"\ntitle = "Lab"\nkind = "laboratory"\n'
     file = tmp_path / "sites.toml"
     file.write_text(f"{text}{given} = 30.5\n", encoding="utf-8")
