@@ -73,6 +73,7 @@ class Session:
             "data_file",
             {"command": command, "file": seal.file, "bytes": seal.bytes, "sha256": seal.sha256},
         )
+        await self._prune()
         return seal, await self._drain(command)
 
     async def drain(self) -> list[QueuedError]:
@@ -161,10 +162,15 @@ class Session:
         self._emit.remember("session", str(number).encode())
         self._emit.remember("transcript", file.name.encode())
         self._sealed_ns = self._given.monotonic_ns()
-        count, gone = self._files.prune(spare=file.name)
+        await self._prune()
+        self.note(f"{self._settings.name} at {self._settings.resource}")
+
+    async def _prune(self) -> None:
+        """Let the oldest files go, but not the transcript that is being written."""
+        assert self._transcript is not None
+        count, gone = self._files.prune(spare=self._transcript.name)
         if count:
             await self.event("files_dropped", {"files": count, "bytes": gone})
-        self.note(f"{self._settings.name} at {self._settings.resource}")
 
     async def _end(self) -> None:
         transcript, self._transcript = self._transcript, None

@@ -17,15 +17,19 @@ from typing import Any, cast
 import pytest
 
 from edge.driver import Driver, Given
+from edge.drivers.camera.driver import CameraDriver
 from edge.drivers.gnss.driver import GnssDriver
 from edge.drivers.gpio.driver import GpioDriver
+from edge.drivers.instrument.driver import InstrumentDriver
 from edge.drivers.modbus.driver import ModbusDriver
 from edge.drivers.senml.driver import SenmlDriver
 from edge.drivers.ups.driver import UpsDriver
 from edge.recorder import Recorder
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor
+from simulators.devices.camera import Camera, camera_server
 from simulators.devices.gnss import Receiver, gpsd_fed_by
 from simulators.devices.gpio import running_board
+from simulators.devices.instrument import Instrument, Multimeter, scpi_server
 from simulators.devices.lan_broker import lan_broker
 from simulators.devices.modbus import Unit, modbus_server
 from simulators.devices.modbus_rtu import rtu_line
@@ -34,8 +38,10 @@ from simulators.devices.senml import Sensor
 from simulators.devices.ups import Ups, nut_server
 from simulators.drives import Fix
 from simulators.processes import daemon, find_program, free_port, wait_for_port
+from wire.settings.camera import CameraDevice
 from wire.settings.gnss import GnssDevice
 from wire.settings.gpio import GpioDevice, GpioInput
+from wire.settings.instrument import Identity, InstrumentDevice, Query
 from wire.settings.intake import MqttIntake
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, ModbusUnit
 from wire.settings.senml import SenmlDevice, SenmlValue
@@ -153,6 +159,41 @@ def test_silent_unit_among_others_is_read_again_within_one_pause(collector: Any)
 
     assert asyncio.run(scenario()) < PAUSE_S + OWN_S
     assert {cause for _, cause, _ in collector.silences} == {GapCause.SENSOR}
+
+
+def test_instrument_that_was_away_is_read_within_one_pause(collector: Any, tmp_path: Path) -> None:
+    async def scenario() -> float:
+        port = free_port()
+        settings = InstrumentDevice(
+            name="meter",
+            prefix="meter",
+            resource=f"TCPIP::127.0.0.1::{port}::SOCKET",
+            identity=Identity(model="SIM-6500"),
+            query=[Query(point="a", command="READ?", quantity="voltage", step=Decimal("1e-7"))],
+        )
+        driver = InstrumentDriver(settings, Given(time.monotonic_ns, tmp_path))
+        meter = Instrument(Multimeter(now_s=time.time))
+        return await recovery_s(driver, collector, lambda: scpi_server(meter, port=port), cause=GapCause.BUS)
+
+    assert asyncio.run(scenario()) < PAUSE_S + OWN_S
+
+
+def test_camera_that_was_away_is_recorded_within_one_pause(collector: Any, tmp_path: Path) -> None:
+    async def scenario() -> float:
+        port = free_port()
+        settings = CameraDevice(
+            name="cam", prefix="cam", url=f"http://127.0.0.1:{port}/live", heartbeat_s=1, segment_s=2
+        )
+        driver = CameraDriver(settings, Given(time.monotonic_ns, tmp_path / "data"))
+        camera = Camera(kind="mjpeg", now_s=time.time)
+        return await recovery_s(
+            driver,
+            collector,
+            lambda: camera_server(camera, folder=tmp_path, port=port),
+            cause=GapCause.BUS,
+        )
+
+    assert asyncio.run(scenario()) < PAUSE_S + OWN_S
 
 
 def test_nut_server_that_was_away_is_read_within_one_pause(collector: Any, daemon_folder: Path) -> None:

@@ -345,6 +345,24 @@ def test_oldest_files_go_first_and_are_told(collector: Any, run_until: Any, tmp_
     assert sorted(path.name for path in folder.iterdir())[0] == "00000002.jsonl"
 
 
+def test_data_files_stay_within_the_bound_while_a_connection_lasts(collector: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "meter" / "data"
+    folder.mkdir(parents=True)
+
+    async def scenario() -> None:
+        async with metered(tmp_path, files_bytes_max=1024 * 1024) as (_, driver):
+
+            async def work() -> None:
+                (folder / "old.bin").write_bytes(b"x" * 2_000_000)
+                await driver.execute("screen", {})
+
+            await beside(driver, collector, work)
+
+    asyncio.run(scenario())
+    assert "files_dropped" in kinds(collector)
+    assert [path.suffix for path in folder.iterdir()] == [".png"]
+
+
 def test_nobody_listening_and_nobody_there_are_unavailable(
     collector: Any, run_until: Any, tmp_path: Path
 ) -> None:
