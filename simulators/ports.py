@@ -10,7 +10,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
@@ -25,18 +25,12 @@ class PortsFileError(Exception):
     """The ports of an earlier run cannot be read; the text names the file and what was expected."""
 
 
-class _Device(msgspec.Struct):
-    name: str
-    port: int = 0
-
-
-class _Gateway(msgspec.Struct):
-    device: list[_Device]
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 
 class _File(msgspec.Struct):
-    control: int
-    gateways: dict[str, _Gateway]
+    listening: dict[str, _Port] = {}
+    posting: dict[str, _Port] = {}
 
 
 @dataclass(slots=True)
@@ -48,6 +42,12 @@ class Ports:
     earlier: Mapping[str, int] = field(default_factory=dict)
     wait_s: float = 5.0
     """So long may the daemons of a killed run take to end."""
+    earlier_to: Mapping[str, int] = field(default_factory=dict)
+    """Where the gateways listened in the earlier run, for devices that connect to them."""
+    listening: dict[str, int] = field(default_factory=dict)
+    """What was given out, for the ports file."""
+    posting: dict[str, int] = field(default_factory=dict)
+    """The same, of the ports that gateways listen on."""
 
     @classmethod
     def kept_in(cls, file: Path) -> Self:
@@ -60,13 +60,7 @@ class Ports:
             raise PortsFileError(
                 f"{file}: {error}: expected a ports file that heng simulate wrote, or none"
             ) from None
-        devices = {
-            f"{gateway}/{device.name}": device.port
-            for gateway, table in told.gateways.items()
-            for device in table.device
-            if device.port
-        }
-        return cls(file, {**devices, CONTROL: told.control})
+        return cls(file, told.listening, earlier_to=told.posting)
 
     async def check(self) -> None:
         """Wait a little until the ports of the earlier run are free; `DaemonError` names all that are not."""
@@ -85,7 +79,19 @@ class Ports:
         """Return the port of a device, `<gateway>/<name>`; 0 when any will do."""
         if self.file is None:
             return 0
-        return self.earlier.get(name) or _chosen()
+        self.listening[name] = self.earlier.get(name) or _chosen()
+        return self.listening[name]
+
+    def to(self, name: str) -> int:
+        """Return the port on which a gateway shall listen for a device; 0 when any will do."""
+        if self.file is None:
+            return 0
+        self.posting[name] = self.earlier_to.get(name) or _chosen()
+        return self.posting[name]
+
+    def told(self) -> dict[str, object]:
+        """Return what the ports file says of them for a later run."""
+        return {"listening": self.listening, "posting": self.posting}
 
     def _taken(self) -> dict[str, int]:
         return {name: port for name, port in self.earlier.items() if not _is_free(port)}

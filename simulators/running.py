@@ -341,7 +341,7 @@ class _Starter:
         """
         key, folder = self._folder(gateway, part.name)
         found, table = await self.stack.enter_async_context(
-            terminals(part, folder, seed=f"{self.world.seed}/{key}")
+            terminals(part, folder, seed=f"{self.world.seed}/{key}", port=self.ports.to(key))
         )
         self.devices |= {f"{key}/{one.name}": one for one in found}
         return table
@@ -353,8 +353,10 @@ class _Starter:
         def truth(room: str) -> Callable[[str], float]:
             return lambda name: self.world.air(f"{gateway.id}/{room}", self.clocks.utc_s()).value(name)
 
+        port = self.ports.of(key) if part.mqtt else self.ports.to(key)
+        seed = f"{self.world.seed}/{key}"
         found, table = await self.stack.enter_async_context(
-            senml_sensors(part, folder, seed=f"{self.world.seed}/{key}", truth=truth, utc_s=self.clocks.utc_s)
+            senml_sensors(part, folder, seed=seed, truth=truth, utc_s=self.clocks.utc_s, port=port)
         )
         self.devices |= {f"{key}/{room}": one for room, one in zip(part.rooms, found, strict=True)}
         return table

@@ -77,7 +77,8 @@ async def _simulate(scenario: Scenario, arguments: argparse.Namespace) -> None:
             ) as state,
             control_server(state, ports.of(CONTROL)) as port,
         ):
-            _announce({"control": port, "pid": os.getpid(), **state.ports()}, arguments.ports_file)
+            told = {"control": port, "pid": os.getpid(), **ports.told(), **state.ports()}
+            _announce(told, arguments.ports_file)
             await ended.wait()
 
 

@@ -119,10 +119,13 @@ def write_key(file: Path, seed: str) -> str:
 
 @asynccontextmanager
 async def terminals(
-    part: TerminalPart, folder: Path, *, seed: str
+    part: TerminalPart, folder: Path, *, seed: str, port: int = 0
 ) -> AsyncIterator[tuple[list[Terminal], Table]]:
-    """Run terminals that see people while the context is open; keys are written to `folder`."""
-    port = free_port()
+    """Run terminals that see people while the context is open; keys are written to `folder`.
+
+    The gateway listens on `port`, on one that is free now when it is 0.
+    """
+    port = port or free_port()
     found = [
         Terminal(
             name,
@@ -171,9 +174,18 @@ async def _see(terminal: Terminal, chance: random.Random) -> None:
 
 @asynccontextmanager
 async def senml_sensors(
-    part: SenmlPart, folder: Path, *, seed: str, truth: Callable[[str], Truth], utc_s: Callable[[], float]
+    part: SenmlPart,
+    folder: Path,
+    *,
+    seed: str,
+    truth: Callable[[str], Truth],
+    utc_s: Callable[[], float],
+    port: int = 0,
 ) -> AsyncIterator[tuple[list[Sensor], Table]]:
-    """Run a sensor in each room, over HTTP or with a broker of their own, while the context is open."""
+    """Run a sensor in each room, over HTTP or with a broker of their own, while the context is open.
+
+    The broker listens on `port`, or else the gateway; on one that is free now when it is 0.
+    """
     found = [
         Sensor(f"room:{room}", truth(room), seed=place, utc_s=utc_s if place % 2 else None)
         for place, room in enumerate(part.rooms)
@@ -182,11 +194,11 @@ async def senml_sensors(
     table: Table = {"driver": "senml", "name": part.name, "prefix": part.name, "value": values}
     async with AsyncExitStack() as stack:
         if part.mqtt:
-            port = await stack.enter_async_context(lan_broker(folder))
+            port = await stack.enter_async_context(lan_broker(folder, port=port))
             table["mqtt"] = {"host": "127.0.0.1", "port": port, "topics": ["sensors/+/senml"]}
             lives = [_publish(one, port, f"sensors/{one.seed}/senml") for one in found]
         else:
-            port = free_port()
+            port = port or free_port()
             key = write_key(folder / "rooms.key", seed)
             line = Terminal("rooms", port, key, path="/senml", signs=True)
             table["http"] = {"address": "127.0.0.1", "port": port, "path": "/senml"}
