@@ -23,7 +23,7 @@ from playwright.sync_api import (
 
 from cloud.hub import run_hub
 from cloud.settings import Broker, HubSettings
-from tests.browser.filled import fill, store_reading
+from tests.browser.filled import fill, store_reading, store_report
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -53,6 +53,11 @@ class Hub:
     def store(self, point: str, raw: int) -> datetime:
         """Commit one reading as ingest does, from another thread: the browser has this one's event loop."""
         return self.writer.submit(asyncio.run, store_reading(self.owner_dsn, point, raw)).result(READY_S)
+
+    def report(self, site: str, *, fix: bool) -> datetime:
+        """Commit one report of where a site is."""
+        stored = store_report(self.owner_dsn, site, fix=fix)
+        return self.writer.submit(asyncio.run, stored).result(READY_S)
 
 
 @pytest.fixture(scope="session")

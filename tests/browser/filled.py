@@ -123,6 +123,12 @@ SELECT p.id, b.gateway_id FROM points p JOIN channel_bindings b ON b.point_id = 
 """
 
 
+_BOUND_POSITION = """
+SELECT p.id, b.gateway_id FROM points p JOIN channel_bindings b ON b.point_id = p.id
+JOIN sites s ON s.id = p.site_id WHERE p.quantity = 'position' AND s.name = %s
+"""
+
+
 async def fill(owner_dsn: str, now: datetime) -> None:
     """Create the tables and fill them with the day before `now`."""
     async with await AsyncConnection.connect(owner_dsn, autocommit=True) as connection:
@@ -282,6 +288,27 @@ async def _batches(connection, now: datetime) -> None:
     """One batch row for each gateway, so that rollups and the feed know what was stored."""
     times = {"first": now - timedelta(hours=30), "last": now, "seq": 1, "gateway": None}
     await connection.execute(_BATCH, times)
+
+
+async def store_report(owner_dsn: str, site: str, *, fix: bool) -> datetime:
+    """Store one report of a site's position as ingest does, with a fix 1 km north of 39.9, 116.4 or without."""
+    at = datetime.now(UTC)
+    place = (3, 39_909_000_000, 116_400_000_000) if fix else (1, None, None)
+    async with await AsyncConnection.connect(owner_dsn) as connection:
+        row = await (await connection.execute(_BOUND_POSITION, (site,))).fetchone()
+        await connection.execute(
+            "INSERT INTO positions (observed_at, point_id, organisation_id, mode, latitude_e9, longitude_e9) "
+            "VALUES (%s, %s, 1, %s, %s, %s)",
+            (at, row[0], *place),
+        )
+        await connection.execute(
+            "UPDATE latest_positions SET observed_at = %s, mode = %s, latitude_e9 = %s, longitude_e9 = %s, "
+            "speed_mm_s = NULL, course_mdeg = NULL WHERE point_id = %s",
+            (at, *place, row[0]),
+        )
+        await connection.execute(_BATCH, {"first": at, "last": at, "seq": 3, "gateway": row[1]})
+        await connection.execute("NOTIFY heng_feed")
+    return at
 
 
 async def store_reading(owner_dsn: str, point: str, raw: int) -> datetime:

@@ -105,7 +105,7 @@ def test_completeness_is_due_equals_stored_plus_explained_plus_unexplained(brows
     rows = page.locator("section[aria-labelledby=completeness] tbody tr")
     rows.first.wait_for()
     for row in rows.all():
-        due, stored, explained, unexplained = [
+        due, stored, unexplained, explained = [
             int("".join(sign for sign in text.split("\n")[0] if sign.isdigit()))
             for text in row.locator("td.number").all_inner_texts()
         ]

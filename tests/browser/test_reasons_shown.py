@@ -31,11 +31,18 @@ def test_absent_point_says_since_when(browse) -> None:
     expect(row.locator(".why")).to_contain_text("since ")
 
 
-def test_now_says_the_cause_short(browse) -> None:
+def test_now_says_cause_and_reason_and_on_a_phone_the_cause_alone(browse) -> None:
     page = browse().open("/?lang=zh")
-    text = page.locator("section", has=page.locator("#site-van-1")).locator(".why").first.inner_text()
-    assert text.startswith("总线, 自 ")
-    assert "无应答" not in text
+    why = page.locator("section", has=page.locator("#site-van-1")).locator(".why").first
+    assert why.inner_text().startswith("总线: 1 秒内无应答, 自 ")
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert why.inner_text().startswith("总线, 自 ")
+
+
+def test_map_says_cause_and_reason_of_a_silent_vehicle(browse) -> None:
+    page = browse().open("/map?lang=en")
+    said = page.locator(".vehicles li", has_text="Sampling van").locator(".why")
+    assert "gateway suspected offline, since " in said.inner_text()
 
 
 def test_reason_goes_when_a_value_comes(browse, hub) -> None:
