@@ -32,6 +32,7 @@ LOG = logging.getLogger(__name__)
 _NEVER_MS = 2**40
 LATE = "the next reading came late"
 GONE = "no longer in the settings"
+NOT_RUNNING = "gateway was not running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +178,31 @@ class Recorder:
         for point in self._points.values():
             earlier = past.open_gaps.get(point.name)
             if earlier and earlier.boot == self._boot and not past.damage:
-                self._silences[point.name] = Silence(earlier.gap, journalled=True)
+                self._silences[point.name] = self._went_on(
+                    earlier.gap, max(last.values(), default=None), cause
+                )
             elif past.damage or point.name in known:
                 gap = Gap(
                     point.name,
                     cause,
                     last.get(point.name),
                     None,
-                    as_text(past.damage or "gateway was not running"),
+                    as_text(past.damage or NOT_RUNNING),
                 )
                 excused = point.period_ms if past.stopped_cleanly and same_boot else None
                 self._silences[point.name] = Silence(gap, journalled=False, excused_ms=excused)
         for name in [*past.gone, *(past.open_gaps.keys() - self._points.keys() - set(past.gone))]:
             self._resume_gone(name, past.open_gaps.get(name), last.get(name))
+
+    def _went_on(self, gap: Gap, until: int | None, cause: GapCause) -> Silence:
+        """Part a silence from the time when nobody was there to hear its end.
+
+        It is known to have lasted until the last reading of any other point.
+        """
+        if until is None or gap.from_tick is None or until <= gap.from_tick:
+            return Silence(gap, journalled=True)
+        self._take(Gap(gap.point, gap.cause, gap.from_tick, until, gap.reason))
+        return Silence(Gap(gap.point, cause, until, None, NOT_RUNNING), journalled=False)
 
     def _resume_gone(self, name: str, earlier: OpenGap | None, last: int | None) -> None:
         """Tell once that a point is no longer fed; should it be fed again, its next reading ends the gap."""

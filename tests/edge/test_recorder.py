@@ -171,11 +171,23 @@ def test_damage_leaves_the_start_open_and_is_an_event(parts: Parts, past: Callab
     assert [(gap.cause, gap.from_tick, gap.to_tick) for gap in told] == [(GapCause.STORAGE, None, 150)] * 2
 
 
+def test_silence_before_a_kill_ends_with_what_was_last_known_and_the_rest_is_the_gateways(
+    parts: Parts, past: Callable[..., Past]
+) -> None:
+    before = past(tick=100)
+    before.open_gaps["room/t"] = OpenGap(BOOT, Gap("room/t", GapCause.SENSOR, 60, None, "no answer"))
+    told = [gap for gap in gaps_after(parts, before, 700) if gap.point == "room/t"]
+    assert [(gap.cause, gap.from_tick, gap.to_tick) for gap in told] == [
+        (GapCause.SENSOR, 60, 100),
+        (GapCause.GATEWAY, 100, 700),
+    ]
+
+
 def test_gap_that_was_open_before_a_restart_is_closed_as_it_began(
     parts: Parts, past: Callable[..., Past]
 ) -> None:
     began = Gap("room/t", GapCause.BUS, 40, None, "no answer")
-    before = past()
+    before = past(tick=40)
     before.open_gaps["room/t"] = OpenGap(BOOT, began)
     told = gaps_after(parts, before, 150)
     assert told[0] == Gap("room/t", GapCause.BUS, 40, 150, "no answer")
