@@ -184,14 +184,13 @@ class BleDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="bl
         for index, identity in enumerate(identities):
             if identity in identities[:index]:
                 yield Fault(f"tag[{index}]", self.tag[index].name, "an identity that no other tag has")
-        taken: set[str] = {f"{tag.name}/presence" for tag in self.tag}
+        taken = {f"{tag.name}/presence": f"tag[{index}]" for index, tag in enumerate(self.tag)}
         for index, sensor in enumerate(self.sensor):
             names = {f"{sensor.prefix}/{point}" for point in sensor.chosen}
-            if names & taken:
-                yield Fault(
-                    f"sensor[{index}].prefix", sensor.prefix, "a prefix under which its names are free"
-                )
-            taken |= names
+            if held := sorted(names & taken.keys()):
+                expected = f"a prefix under which its names are free; {taken[held[0]]} has {held[0]}"
+                yield Fault(f"sensor[{index}].prefix", sensor.prefix, expected)
+            taken = dict.fromkeys(names, f"sensor[{index}]") | taken
 
 
 def adapters_shared(devices: Sequence[object]) -> Iterator[Fault]:

@@ -56,7 +56,7 @@ def test_every_value_of_the_format_can_be_a_point() -> None:
         ({"sensor": [RUUVI, RUUVI | {"prefix": "c"}]}, "sensor[1].address: an address that is used once"),
         (
             {"sensor": [RUUVI, RUUVI | {"address": "CB:B8:33:4C:88:50"}]},
-            "sensor[1].prefix: a prefix under which its names are free",
+            "sensor[1].prefix: a prefix under which its names are free; sensor[0] has ",
         ),
         ({"tag": [TAG | {"minor": 70_000}]}, "tag[0].minor: "),
         ({"tag": [TAG | {"instance": "aabbccddeeff"}]}, "tag[0].uuid: uuid, major and minor, or"),
