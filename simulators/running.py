@@ -84,14 +84,14 @@ class Running:
         return {"title": self.title, "gateways": self.gateways}
 
     def switch(self, device: str, fault: str, *, unit: int | None = None) -> None:
-        """Switch a fault on, or off with the empty word; `KeyError` or `ValueError` name what cannot be."""
+        """Switch a fault on, or off with the empty word; `ValueError` names what cannot be."""
         found = self.devices.get(device)
         if found is None:
             raise ValueError(f"device {device!r}: expected one of {', '.join(sorted(self.devices))}")
+        places = self._units(found)
+        if unit is not None and places and unit not in places:
+            raise ValueError(f"unit {unit} of {device}: expected one of {', '.join(map(str, places))}")
         if isinstance(found, modbus.ModbusLine):
-            if unit is not None and unit not in found.units:
-                units = ", ".join(map(str, sorted(found.units)))
-                raise ValueError(f"unit {unit} of {device}: expected one of {units}")
             found.switch(fault, unit)
         elif isinstance(found, gnss.Receiver):
             found.fault = msgspec.convert(fault, gnss.Fault)
@@ -114,6 +114,13 @@ class Running:
             if isinstance(found, RecordedUps):
                 found.check(wanted)
             found.fault = wanted
+
+    @staticmethod
+    def _units(found: Device) -> list[int]:
+        """Return the addresses that can be meant, where units have some."""
+        if isinstance(found, modbus.ModbusLine):
+            return sorted(found.units)
+        return sorted(found.readers) if isinstance(found, osdp.ReaderLine) else []
 
 
 @asynccontextmanager

@@ -1,23 +1,31 @@
 """Who asks the control port for what is not there is told what is."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from simulators.control import obey
 from simulators.devices.modbus import ModbusLine, Unit
+from simulators.devices.osdp import Reader, ReaderLine
 from simulators.running import Running
 
 
 def _state() -> Running:
     unit = Unit(2, "xy-md02", lambda _: 20.0, name="lab-1/room-1/2")
-    return Running("one", {"lab-1/room-1": ModbusLine([unit], now=lambda: (0, 0), log=None)}, {})
+    line = ModbusLine([unit], now=lambda: (0, 0), log=None)
+    door = ReaderLine(Path("line"), [Reader(1, bytes(16))])
+    return Running("one", {"lab-1/room-1": line, "lab-1/door": door}, {})
 
 
 @pytest.mark.parametrize(
     ("wish", "error"),
     [
-        ({"device": "lab-1/room-9", "fault": ""}, "device 'lab-1/room-9': expected one of lab-1/room-1"),
+        (
+            {"device": "lab-1/room-9", "fault": ""},
+            "device 'lab-1/room-9': expected one of lab-1/door, lab-1/room-1",
+        ),
+        ({"device": "lab-1/door", "unit": 9, "fault": ""}, "unit 9 of lab-1/door: expected one of 1"),
         ({"device": "lab-1/room-1", "unit": 9, "fault": ""}, "unit 9 of lab-1/room-1: expected one of 2"),
     ],
 )
