@@ -1,7 +1,7 @@
 """The live stream of a page as server-sent events: all that is known, then changes. It reads no database.
 
-Events: `time` (the hub's clock, at least every second), `points`, `positions`, `states`, `figures`. Their
-data is JSON.
+Events: `time` (the hub's clock, at least every second), `points`, `positions`, `states` (with
+the counts of them). Their data is JSON.
 """
 
 import asyncio
@@ -71,9 +71,13 @@ def _events(feed: LiveFeed, view: View, change: Change) -> Iterable[bytes]:
     if placed:
         yield _event("positions", placed)
     if change.sites or change.everything:
-        yield _event("states", [asdict(one) for one in states(feed.site_kinds, feed.gateways, view.language)])
+        # One event: badges and the counts of them change in the same moment.
+        badges = states(feed.site_kinds, feed.gateways, view.language)
         counts = figures(feed.site_kinds, view.language, silent=feed.silent)
-        yield _event("figures", {one.key: one.count for one in counts})
+        yield _event(
+            "states",
+            {"badges": [asdict(one) for one in badges], "counts": {one.key: one.count for one in counts}},
+        )
 
 
 def _event(name: str, data: Any) -> bytes:

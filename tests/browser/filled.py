@@ -291,7 +291,7 @@ async def _batches(connection, now: datetime) -> None:
 
 
 async def store_report(owner_dsn: str, site: str, *, fix: bool) -> datetime:
-    """Store one report of a site's position as ingest does, with a fix 1 km north of 39.9, 116.4 or without."""
+    """Store one report of a site's position as ingest does, with a fix at 39.909, 116.4 or without."""
     at = datetime.now(UTC)
     place = (3, 39_909_000_000, 116_400_000_000) if fix else (1, None, None)
     async with await AsyncConnection.connect(owner_dsn) as connection:

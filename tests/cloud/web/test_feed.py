@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg import AsyncConnection
@@ -174,3 +174,46 @@ def test_stream_says_everything_first_then_what_changes_and_ends_with_the_hub(
 def _events(chunk: bytes) -> list[tuple[str, object]]:
     lines = dict(line.split(": ", 1) for line in chunk.decode().strip().splitlines())
     return [(lines["event"], json.loads(lines["data"]))] if "event" in lines else []
+
+
+def test_badges_and_their_counts_are_one_event(owner_dsn: str, hub_dsn: str) -> None:
+    async def check() -> None:
+        feed = LiveFeed(hub_dsn, now=now)
+        async with _running(feed):
+            async for chunk in stream(
+                feed, View(language("en"), None), now=now, broker_connected=lambda: True
+            ):
+                for name, data in _events(chunk):
+                    if name == "states":
+                        kinds = [one["kind"] for one in data["badges"] if one["element"].startswith("state-")]
+                        told = {kind: kinds.count(kind) for kind in kinds}
+                        assert told.items() <= data["counts"].items()
+                        assert data["counts"]["sites"] == len(kinds) == 4
+                        return
+
+    _within(10, check)
+
+
+def test_changed_period_is_told_to_open_pages(owner_dsn: str, hub_dsn: str) -> None:
+    """The period of a point is declared anew while a page is open: its next readings are judged by it."""
+
+    async def check() -> None:
+        moments = iter(range(0, 10**6, 10))
+        feed = LiveFeed(hub_dsn, now=lambda: now() + timedelta(seconds=next(moments)))
+        async with _running(feed), await AsyncConnection.connect(owner_dsn, autocommit=True) as writer:
+            await writer.execute(
+                "UPDATE point_versions SET period_ms = 60000 "
+                "WHERE point_id = (SELECT id FROM points WHERE name = %s)",
+                (POINT,),
+            )
+            with feed.client() as client:
+                await store_reading(owner_dsn, POINT, 98_004)
+                while True:
+                    change = await client.queue.get()
+                    assert change is not None
+                    mine = [one for one in change.points if one.point.name == POINT]
+                    if mine:
+                        assert mine[0].point.period_ms == 60_000
+                        return
+
+    _within(10, check)

@@ -130,6 +130,7 @@ class Chart {
     const edge = { stroke: "transparent", width: 0, paths, points: { show: false } };
     return {
       width: Math.max(this.box.clientWidth, 200), height: Math.max(this.box.clientHeight, 80),
+      padding: [null, LABEL_ROOM_PX / 2 - 8, null, null], // else the last time of day is cut off
       cursor: { sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false }, points: { size: 7 } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.zone),
       scales: { x: { range: () => this.window() }, y: { range: (_, low, high) => this.span(low, high, isState) } },

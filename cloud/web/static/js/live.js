@@ -39,7 +39,7 @@ function tick() {
     const text = ago(age).replaceAll(" ", "\u00a0");
     const due = Number(element.dataset.due);
     const late = Boolean(due) && age > 3 * due;
-    const shown = late ? `${text} · ${words.late}` : text;
+    const shown = late ? `${text} ·\u00a0${words.late}` : text;
     if (element.textContent !== shown) element.textContent = shown;
     element.classList.toggle("late", late);
     const row = due && element.closest("[data-point], [data-position]");
@@ -197,10 +197,8 @@ const handlers = {
     }
     tick();
   },
-  states(list) {
-    for (const state of list) writeState(state.element, state);
-  },
-  figures(counts) {
+  states({ badges, counts }) {
+    for (const state of badges) writeState(state.element, state);
     for (const [key, count] of Object.entries(counts)) {
       const figure = document.getElementById(`figure-${key}`);
       if (!figure) continue;
