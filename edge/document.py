@@ -12,8 +12,9 @@ from edge.assembly import KINDS, build_driver
 from edge.control.outputs import OutputDriver
 from edge.driver import Given
 from edge.drivers.modbus.catalogue import shipped_profiles
-from wire.settings.base import Fault, Settings, SettingsError
+from wire.settings.base import Fault, SettingsError
 from wire.settings.check import check
+from wire.settings.gateway import Device
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, ModbusUnit, Profile, chosen_values
 
 Table = Mapping[str, object]
@@ -62,7 +63,7 @@ class _Names:
             self.faults.append(Fault(f"device {who[1]}", what[1], expected.format(device)))
 
 
-def _device_faults(table: Table, kind: type[Settings], *, index: int, names: _Names) -> list[Fault]:
+def _device_faults(table: Table, kind: type[Device], *, index: int, names: _Names) -> list[Fault]:
     """Ask a device of any other kind, if what is wrong in it leaves its names alone."""
     wrong = {re.split(r"[.\[]", fault.path)[0] for fault in check(table, kind)[1]}
     if not wrong <= _NAMELESS:
@@ -73,7 +74,7 @@ def _device_faults(table: Table, kind: type[Settings], *, index: int, names: _Na
     if device is None:
         return []
     try:
-        driver = build_driver(device, Given(time.monotonic_ns))  # type: ignore[arg-type]
+        driver = build_driver(device, Given(time.monotonic_ns))
     except SettingsError as error:
         return [replace(fault, path=f"device[{index}].{fault.path}") for fault in error.faults]
     except ValueError as error:

@@ -111,10 +111,14 @@ class _Partly:
         self._entry = entry
         self._lists: dict[str, list[object]] = {}
 
-    @property  # type: ignore[misc]
+    @property
     def __class__(self) -> type:
         """What `isinstance` sees: cross-checks tell kinds of devices apart by it."""
         return self._model
+
+    @__class__.setter
+    def __class__(self, _: type) -> None:
+        raise TypeError("a model that stands for another keeps its kind")
 
     def __getattr__(self, name: str) -> object:
         field = next((field for field in structs.fields(self._model) if field.name == name), None)
