@@ -4,7 +4,7 @@ A stream has a head and no end: it is let go of as soon as its body begins.
 """
 
 import asyncio
-import contextlib
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,35 +21,30 @@ class HeadAsGet:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        head = _Head(send)
-        answering = asyncio.ensure_future(self._app({**scope, "method": "GET"}, receive, head.send))
-        endless = asyncio.ensure_future(head.more.wait())
         try:
-            await asyncio.wait({answering, endless}, return_when=asyncio.FIRST_COMPLETED)
-            if answering.done():
-                answering.result()
-        finally:
-            for task in (answering, endless):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            async with asyncio.timeout(None) as patience:
+                head = _Head(send, enough=lambda: patience.reschedule(0))
+                await self._app({**scope, "method": "GET"}, receive, head.send)
+        except TimeoutError:
+            if not patience.expired():
+                raise
 
 
 class _Head:
     """Passes the head of an answer on, and an empty body."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, enough: Callable[[], None]) -> None:
+        """`enough` is called when the answer comes in parts."""
         self._send = send
+        self._enough = enough
         self._ended = False
-        self.more = asyncio.Event()
-        """Set when the answer comes in parts."""
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.body":
-            if not self._ended:
-                self._ended = True
-                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-            if message.get("more_body"):
-                self.more.set()
+        if message["type"] != "http.response.body":
+            await self._send(message)
             return
-        await self._send(message)
+        if not self._ended:
+            self._ended = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        if message.get("more_body"):
+            self._enough()
