@@ -29,8 +29,9 @@ ROOTS = {
 """What is said when these are raised becomes a reason."""
 TELLING = {"Gap", "Stretch", "Tombstone", "as_text", "_unavailable", "_bury", "_rebuild", "silent"}
 """What is said to these becomes a reason too."""
-FOREIGN = {"X: X", "X in X"}
-"""Texts of an unexpected error and of a line that could not be read: another library's words."""
+FOREIGN = {"X: X", "X in X", "X X"}
+"""Texts of an unexpected error, of a line that could not be read (another library's words) and of the event that
+a picture was taken for."""
 
 
 def _trees() -> Iterator[ast.Module]:
