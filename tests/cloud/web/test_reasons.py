@@ -30,8 +30,8 @@ ROOTS = {
 TELLING = {"Gap", "Stretch", "Tombstone", "as_text", "_unavailable", "_bury", "_rebuild", "silent"}
 """What is said to these becomes a reason too."""
 FOREIGN = {"X: X", "X in X", "X X"}
-"""Texts of an unexpected error, of a line that could not be read (another library's words) and of the event that
-a picture was taken for."""
+"""Texts of an unexpected error, of a line that could not be read (another library's words), and of the event
+that a picture was taken for."""
 
 
 def _trees() -> Iterator[ast.Module]:
