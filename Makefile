@@ -9,7 +9,7 @@ demo: setup
 test:
 	@scripts/setup.sh --with-tests
 	@scripts/lint.sh
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	@scripts/lint.sh
