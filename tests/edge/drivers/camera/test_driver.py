@@ -33,11 +33,13 @@ def clock() -> Clock:
 
 
 def children() -> list[str]:
-    """What still runs of what this process started, but the simulated camera's encoder."""
+    """What still runs of what a driver started: every ffmpeg but the simulated camera's encoder."""
     return [
         one.name()
         for one in psutil.Process().children(recursive=True)
-        if "rawvideo" not in one.cmdline() and one.status() != psutil.STATUS_ZOMBIE
+        if one.name() in ("ffmpeg", "ffprobe")
+        and "rawvideo" not in one.cmdline()
+        and one.status() != psutil.STATUS_ZOMBIE
     ]
 
 

@@ -422,26 +422,6 @@ def test_names_of_points_follow_prefix_and_profile(monotonic_ns: Callable[[], in
     assert driver.points[0].device == "bus"
 
 
-@pytest.mark.slow
-def test_cancelling_always_ends_the_driver(collector: Any) -> None:
-    """A cancellation that meets the answer in one turn of the loop must not be lost."""
-
-    async def scenario() -> None:
-        async with two_units() as (_, driver):
-            for attempt in range(150):
-                running = asyncio.ensure_future(driver.run(collector))
-                seen = len(collector.polls)
-                await collector.until(lambda seen=seen: len(collector.polls) > seen)
-                for _ in range(attempt % 25):
-                    await asyncio.sleep(0)
-                running.cancel()
-                done, _ = await asyncio.wait({running}, timeout=2)
-                assert done
-                assert running.cancelled()
-
-    asyncio.run(scenario())
-
-
 @pytest.mark.parametrize(
     ("now_ms", "due_ms", "wait_ms"),
     [
