@@ -350,12 +350,22 @@ async def message_bus(folder: Path) -> AsyncIterator[str]:
     command = [find_program("dbus-daemon"), f"--config-file={config}", "--nofork", "--nopidfile"]
     async with daemon(command, log=folder / "bus.log") as process:
         for _ in range(200):
-            if socket.exists() or process.returncode is not None:
+            if await _listens(socket) or process.returncode is not None:
                 break
             await asyncio.sleep(0.02)
-        if not socket.exists():
+        if not await _listens(socket):
             raise DaemonError(f"dbus-daemon does not listen on {socket}")
         yield f"unix:path={socket}"
+
+
+async def _listens(socket: Path) -> bool:
+    """Whether somebody takes connections: the file is there a moment before."""
+    try:
+        _, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _configure(folder: Path) -> tuple[Path, Path]:
