@@ -22,9 +22,8 @@ from cli.faults.wall_clock import WallClock
 from provisioning.identity import GatewayIdentity, HubIdentity
 
 GATEWAY, STORAGE, BUS = frozenset({"gateway"}), frozenset({"storage"}), frozenset({"bus"})
-COMMIT_S = 8.0
-"""A reading may wait this long for its group commit: 1 s by promise, and what a machine takes that runs a
-campaign beside other work (4.6 s were seen)."""
+COMMIT_S = 4.0
+"""A reading may wait this long for its group commit: 1 s by promise, and what a disk under load takes."""
 _ASK_AGAIN_S = 0.5
 MARGIN_S = 0.6
 """Between the act and its effect: an answer that is on its way."""
