@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from edge.assembly import all_layouts, all_points, build_drivers
 from edge.driver import Driver, Given, Witness
-from wire.messages import Event, Layout, PointDeclaration
+from edge.inventory import inventory
+from wire.messages import DeviceDeclaration, Event, Layout, PointDeclaration
 from wire.settings.gateway import Device, GatewaySettings
 from wire.status import GapCause
 
@@ -58,6 +59,11 @@ class Crew:
     def layouts(self) -> Sequence[Layout]:
         """The lists of points that the drivers use."""
         return all_layouts(self.drivers)
+
+    @property
+    def devices(self) -> Sequence[DeviceDeclaration]:
+        """What the settings name, for those who look after devices."""
+        return inventory(self._devices)
 
     @property
     def late(self) -> Mapping[str, GapCause]:

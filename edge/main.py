@@ -125,7 +125,9 @@ class Gateway:
         Raises `JournalInUseError` when another process has the data folder; nothing was started then.
         """
         async with self._journal() as journal:
-            past = await journal.open(self._crew.layouts, stop, points=self._crew.points)
+            past = await journal.open(
+                self._crew.layouts, stop, points=self._crew.points, devices=self._crew.devices
+            )
             if past is None:
                 return
             if past.clock and past.clock.boot == self._world.boot:

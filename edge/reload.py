@@ -77,7 +77,7 @@ class Reload:
         try:
             self.outputs.own(self.crew.drivers)
             self.recorder.feed(self.crew.points, self.crew.layouts, self.crew.late)
-            await self.journal.declare(self.crew.points, self.crew.layouts)
+            await self.journal.declare(self.crew.points, self.crew.layouts, self.crew.devices)
         finally:
             self.uplink.points_changed()
             self.crew.start(tasks, self.supervise)

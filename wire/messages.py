@@ -28,6 +28,7 @@ GatewayId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,63}$(?!\n)")]
 LayoutId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}$(?!\n)")]
 PointName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_./-]{0,127}$(?!\n)")]
 Word = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$(?!\n)")]
+Driver = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}$(?!\n)")]
 Place = Annotated[int, Meta(ge=0, le=4095)]
 Exponent = Annotated[int, Meta(ge=-12, le=12)]
 StatusCode = Annotated[int, Meta(ge=0, le=255)]
@@ -187,8 +188,28 @@ class Layout(Message, frozen=True):
     exponents: Annotated[list[Exponent], Meta(min_length=1, max_length=4096)]
 
 
+class PartDeclaration(Message, frozen=True):
+    """What a device consists of: a reader, a unit on a bus, a sensor, a camera."""
+
+    name: PointName
+    """Subject of its events; the names of its points are this name, or begin with it and a slash."""
+    kind: Word
+    """`reader`, `terminal`, `camera`, `sensor`, `tag`, `unit`, `door_contact`, …"""
+    address: Text = ""
+    """By which it would be told as a candidate were it not configured; empty where that cannot be said."""
+
+
+class DeviceDeclaration(Message, frozen=True):
+    """One device of the gateway's settings; its points name it as their `device`."""
+
+    name: Text
+    driver: Driver
+    """Kind of its driver, such as `modbus` or `osdp`."""
+    parts: list[PartDeclaration] = []
+
+
 class Points(Message, frozen=True):
-    """All points and layouts in use, published before they are used."""
+    """All points, layouts and devices in use, published before they are used."""
 
     gateway: GatewayId
     points: list[PointDeclaration]
@@ -197,7 +218,9 @@ class Points(Message, frozen=True):
     retired: list[PointDeclaration] = []
     """Points that are no longer fed and that a backlog may still hold; they say nothing about what is due."""
     since_ms: Annotated[int, Meta(ge=0, le=2**42)] | None = None
-    """UTC from which `points` are due as they say, when they changed and the time was known."""
+    """UTC from which `points` are due and `devices` are there, when they changed and the time was known."""
+    devices: list[DeviceDeclaration] = []
+    """What the gateway is set up to speak to; an older gateway says nothing of it."""
 
 
 # --- up/status --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wire.messages import Layout, PointDeclaration
+from wire.messages import DeviceDeclaration, Layout, PointDeclaration
 
 RETIRED_POINTS_MAX = 300
 EARLIER_NAMES_MAX = 2000
@@ -17,13 +17,14 @@ EARLIER_NAMES_MAX = 2000
 
 
 class Declared(msgspec.Struct, frozen=True, array_like=True):
-    """Points and layouts in use; since which boot and tick; those of a backlog, the newest first."""
+    """Points, layouts and devices in use; since which boot and tick; those of a backlog, newest first."""
 
     points: list[PointDeclaration] = []
     layouts: list[Layout] = []
     since: tuple[bytes, int] | None = None
     retired: list[PointDeclaration] = []
     earlier: list[Layout] = []
+    devices: list[DeviceDeclaration] = []
 
 
 def declare(now: Declared, before: Declared, *, backlog: bool) -> Declared:
@@ -32,14 +33,21 @@ def declare(now: Declared, before: Declared, *, backlog: bool) -> Declared:
     `since` stays where nothing changed, and is open where nothing was declared before. Without a backlog
     nothing earlier has to be said.
     """
-    same = (now.points, now.layouts) == (before.points, before.layouts)
+    same = (now.points, now.layouts, now.devices) == (before.points, before.layouts, before.devices)
     since = before.since if same else now.since if before.points else None
     if not backlog:
-        return Declared(now.points, now.layouts, since)
+        return Declared(now.points, now.layouts, since, devices=now.devices)
     names, ids = {point.name for point in now.points}, {layout.id for layout in now.layouts}
     retired = [point for point in [*before.points, *before.retired] if point.name not in names]
     earlier = [layout for layout in [*before.layouts, *before.earlier] if layout.id not in ids]
-    return Declared(now.points, now.layouts, since, retired[:RETIRED_POINTS_MAX], _fitting(earlier))
+    return Declared(
+        now.points,
+        now.layouts,
+        since,
+        retired[:RETIRED_POINTS_MAX],
+        _fitting(earlier),
+        now.devices,
+    )
 
 
 def _fitting(layouts: Sequence[Layout]) -> list[Layout]:
