@@ -15,17 +15,29 @@ from typing import NamedTuple
 from edge.journal import rows
 from edge.journal.declared import Declared
 from edge.journal.errors import JournalError
-from edge.journal.group import WEIGHT_MAX, Group, last_tick, merge, mergeable, split
+from edge.journal.group import (
+    WEIGHT_MAX,
+    Group,
+    is_empty,
+    last_tick,
+    merge,
+    mergeable,
+    split,
+    without_readings,
+)
 from edge.journal.memory import Hole, Lost, LostEvents, Memory
 from edge.journal.room import REACHED, Limits, Moment, Thinner
 from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, connect, transaction, translated, used_bytes
 from edge.journal.sealer import Head, Sealed, Sealer
+from edge.journal.sieve import Part, all_later, all_now, without_urgent
 from edge.journal.state import State
 from wire.errors import FrameError
 
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 PACK_ROWS = 64
 """So many single groups are packed into one row while nobody takes them."""
+SIFTED_ROWS = 16
+"""So many rows are looked through at once for what may not wait."""
 LOST_STRETCHES_MAX = 200
 RUNNING = b"1"
 STOPPED = b"0"
@@ -84,6 +96,8 @@ class JournalFile:
         self._acked: list[int] = []
         self._staged: dict[BatchKey, SealedRef] = {}
         self._unpacked: deque[int] = deque()
+        self._sifted = 0
+        """Rows up to this id hold nothing but readings."""
         self.sealed: dict[BatchKey, SealedRef] = {}
         if self.state.get("journal") is None:
             with self._transaction():
@@ -131,6 +145,11 @@ class JournalFile:
         return row is not None or self.memory.has_lost
 
     @property
+    def has_urgent(self) -> bool:
+        """Whether anything but readings may wait to be sealed: it is not known of rows never looked at."""
+        return self._sifted < self._next_pending - 1 or self.memory.has_lost
+
+    @property
     def used_bytes(self) -> int:
         """How many bytes of the file hold rows."""
         with translated():
@@ -151,10 +170,11 @@ class JournalFile:
         groups: Sequence[Group],
         *,
         seal: int,
+        part: Part = all_now,
         lost: Iterable[Lost | LostEvents] = (),
         notes: Mapping[str, bytes] = NOTHING,
     ) -> list[Sealed]:
-        """Journal groups; the first `seal` of them are sealed at once and returned."""
+        """Journal groups; what `part` lets go of the first `seal` of them is sealed at once and returned."""
         sealed: list[Sealed] = []
         with self._transaction():
             self.memory.keep(notes)
@@ -166,10 +186,11 @@ class JournalFile:
             for index, group in enumerate(groups):
                 self.memory.note(group)
                 self._newest_tick = max(self._newest_tick, last_tick(group) or 0)
-                if index < seal:
-                    sealed.extend(self._seal(group))
-                else:
-                    self._keep(group, packed=False)
+                now, later = (part if index < seal else all_later)(group)
+                if not is_empty(now):
+                    sealed.extend(self._seal(now))
+                if not is_empty(later):
+                    self._keep(later, packed=False)
             self._pack_singles()
             self._make_room()
         return sealed
@@ -185,6 +206,43 @@ class JournalFile:
                 rows.delete_pending(self._connection, [row.id for row in run])
                 self._forget_singles(run[-1].id)
         return sealed
+
+    def seal_urgent(self, count: int) -> list[Sealed]:
+        """Seal what is no reading out of the oldest rows not looked through yet, into about `count` batches.
+
+        Their readings stay where they are. Nothing may be found although more rows are to be looked through.
+        """
+        sealed: list[Sealed] = []
+        reached = self._sifted
+        with self._transaction():
+            for group in self.memory.take_lost(LOST_STRETCHES_MAX, self._given.sealer.gateway):
+                sealed.extend(self._seal(group))
+            runs: list[list[Group]] = []
+            found = list(rows.read_pending(self._connection, reached, SIFTED_ROWS))
+            for row in found:
+                urgent = without_readings(row.group)
+                if not is_empty(urgent):
+                    if not (runs and _fits(runs[-1], urgent)):
+                        if len(runs) == count:
+                            break
+                        runs.append([])
+                    runs[-1].append(urgent)
+                    self._leave(row, without_urgent(row.group))
+                reached = row.id
+            else:
+                reached = reached if len(found) == SIFTED_ROWS else self._next_pending - 1
+            for run in runs:
+                sealed.extend(self._seal(merge(run)))
+        self._sifted = reached
+        return sealed
+
+    def _leave(self, row: rows.PendingRow, rest: Group) -> None:
+        """Let the rest of a row take its place."""
+        rows.delete_pending(self._connection, [row.id])
+        if not is_empty(rest):
+            rows.insert_pending(self._connection, replace(row, group=rest))
+        elif row.id in self._unpacked:
+            self._unpacked.remove(row.id)
 
     def _oldest_run(self) -> list[rows.PendingRow]:
         run: list[rows.PendingRow] = []
@@ -342,6 +400,8 @@ class JournalFile:
 
     def _keep(self, group: Group, *, packed: bool, at: int | None = None) -> None:
         row_id = self._next_pending
+        if self._sifted == row_id - 1 and is_empty(without_readings(group)):
+            self._sifted = row_id
         self._next_pending += 1
         at = self._given.utc_s() if at is None else at
         rows.insert_pending(self._connection, rows.PendingRow(row_id, at, packed, group))
@@ -353,6 +413,9 @@ class JournalFile:
         if len(self._unpacked) < PACK_ROWS:
             return
         found = list(rows.read_pending(self._connection, self._unpacked[0] - 1, len(self._unpacked)))
+        if not found:  # all of them were dropped meanwhile to make room
+            self._unpacked.clear()
+            return
         run: list[rows.PendingRow] = []
         for row in found:
             weight = sum(one.group.weight for one in run) + row.group.weight
@@ -368,3 +431,8 @@ class JournalFile:
         merged = merge([row.group for row in run])
         row = replace(run[-1], at=run[0].at, packed=True, group=merged)
         rows.insert_pending(self._connection, row)
+
+
+def _fits(run: Sequence[Group], group: Group) -> bool:
+    weight = sum(one.weight for one in run) + group.weight
+    return weight <= WEIGHT_MAX and mergeable(run[0], group)

@@ -18,13 +18,14 @@ from typing import Self, TypeVar
 from edge.journal.declared import Declared, declare
 from edge.journal.errors import JournalDamagedError, JournalError, JournalFullError
 from edge.journal.file import BatchKey, JournalFile, Surroundings
-from edge.journal.group import gather
+from edge.journal.group import Group, gather
 from edge.journal.held import Held
 from edge.journal.intake import Intake
 from edge.journal.lock import FolderLock
 from edge.journal.memory import KnownClock, LastTick, OpenGap
 from edge.journal.salvage import begin_run, salvage
 from edge.journal.sealer import Sealed
+from edge.journal.sieve import FULL, Pace, Sieve
 from wire.messages import TICKS_PER_S, Clock, DeviceDeclaration, Layout, PointDeclaration
 
 LOG = logging.getLogger(__name__)
@@ -66,8 +67,9 @@ class Journal:
         clock: Callable[[], Clock],
         now: Callable[[], float],
         memory_bytes_max: int,
+        pace: Callable[[], Pace] = lambda: FULL,
     ) -> None:
-        """`clock` gives the clock of the moment, `now` monotonic seconds."""
+        """`clock` gives the clock of the moment, `now` monotonic seconds, `pace` what may be sealed now."""
         self._folder = folder
         self._given = given
         self._boot = boot
@@ -90,6 +92,8 @@ class Journal:
         """From which row to which sealed batches are still to be handed out; None: from the first."""
         self._failing = False
         self._committing = asyncio.Lock()
+        self._sieve = Sieve()
+        self.pace = pace
         self.intake = Intake(now)
         self.room = 0
         """How many fresh batches the uplink takes now; it is set there."""
@@ -99,6 +103,8 @@ class Journal:
         """Set when there is something for the uplink to do."""
         self.waiting = False
         """Whether there is backlog to be sealed."""
+        self.urgent = False
+        """Whether there may be backlog other than readings."""
         self.damages: list[str] = []
         """Why files were set aside while running; the recorder takes them."""
 
@@ -152,7 +158,7 @@ class Journal:
         self._lock = self._lock or FolderLock.take(self._folder)
         self._file, salvaged, past = begin_run(self._folder, self._given, self._start)
         self._scan = None
-        self.waiting = self._file.has_pending
+        self._look_at(self._file)
         return past, salvaged.reason if salvaged else None
 
     def _start(self, file: JournalFile) -> Past:
@@ -191,6 +197,7 @@ class Journal:
         layouts: Sequence[Layout],
         devices: Sequence[DeviceDeclaration],
     ) -> Declared:
+        self._sieve.feed(points, layouts)
         since = (self._boot, int(self._now() * TICKS_PER_S))
         return Declared(list(points), list(layouts), since, devices=list(devices))
 
@@ -225,13 +232,18 @@ class Journal:
                 await self._call(lambda file: file.flush(notes), then=lambda _: self._noted(notes))
             return
         groups, lost, room = list(self._held.groups), self._held.lost(), self.room
-        notes = dict(self._notes)
+        notes, pace = dict(self._notes), self.pace()
+
+        def part(group: Group) -> tuple[Group, Group]:
+            return self._sieve.part(group, pace)
 
         def journalled(sealed: Sequence[Sealed]) -> None:
             self._noted(notes)
             self._journalled(sealed)
 
-        await self._call(lambda file: file.append(groups, seal=room, lost=lost, notes=notes), then=journalled)
+        await self._call(
+            lambda file: file.append(groups, seal=room, part=part, lost=lost, notes=notes), then=journalled
+        )
 
     def _noted(self, notes: Mapping[str, bytes]) -> None:
         for key, value in notes.items():
@@ -244,8 +256,15 @@ class Journal:
         self.wake.set()
 
     async def seal_backlog(self, count: int) -> list[Sealed]:
-        """Return at most about `count` batches of what waited, sealed and durable."""
-        return await self._call(lambda file: file.seal_backlog(count) if file.has_pending else []) or []
+        """Return at most about `count` batches of what waited and may go now, sealed and durable."""
+        if self.pace().backlog:
+            return await self._call(lambda file: file.seal_backlog(count) if file.has_pending else []) or []
+        return await self._call(lambda file: file.seal_urgent(count) if file.has_urgent else []) or []
+
+    @property
+    def may_seal(self) -> bool:
+        """Whether there is backlog that may go now."""
+        return self.waiting if self.pace().backlog else self.urgent
 
     def rewind(self) -> None:
         """Let `unsent` begin anew, with all batches that are sealed by then."""
@@ -345,8 +364,11 @@ class Journal:
         except JournalDamagedError as error:
             file = self._replaced(str(error))
             result = work(file)
-        self.waiting = file.has_pending
+        self._look_at(file)
         return result
+
+    def _look_at(self, file: JournalFile) -> None:
+        self.waiting, self.urgent = file.has_pending, file.has_urgent
 
     def _take_acks(self, file: JournalFile) -> None:
         while self._acks:
