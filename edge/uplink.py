@@ -50,6 +50,8 @@ class Given:
     random_id: Callable[[], bytes]
     judge_dates: Callable[[], bool]
     """Whether the time is known well enough to judge the broker's certificate by its dates."""
+    carried: Callable[[int], None] = lambda _: None
+    """Is told of the bytes of every batch that goes out."""
 
 
 class _Line:
@@ -257,7 +259,7 @@ class Uplink:
 
     async def _pause(self) -> None:
         """Wait for something to do; not at all while backlog may go."""
-        if self._flights.backlog_room() and self._journal.waiting:
+        if self._flights.backlog_room() and self._journal.may_seal:
             return
         due = self._flights.next_due()
         wait_s = _IDLE_S if due is None else min(_IDLE_S, max(0.0, due - self._given.now()))
@@ -278,6 +280,7 @@ class Uplink:
         line.carry(self._publish(client, sealed.frame))
 
     async def _publish(self, client: aiomqtt.Client, data: bytes) -> None:
+        self._given.carried(len(data))
         await client.publish(self._batch_topic, data, qos=1)
 
     async def _again(self, client: aiomqtt.Client, line: _Line, key: BatchKey) -> None:
@@ -299,7 +302,7 @@ class Uplink:
 
     async def _backlog(self) -> list[Sealed]:
         room = self._flights.backlog_room()
-        return await self._journal.seal_backlog(room) if room and self._journal.waiting else []
+        return await self._journal.seal_backlog(room) if room and self._journal.may_seal else []
 
     # --- receiving -----------------------------------------------------------------------------------
 
