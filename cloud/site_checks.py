@@ -1,4 +1,4 @@
-"""What must hold between the fields of a site file: names, places, times, calibrations.
+"""What must hold between the fields of a site file: names, places, zones, times, calibrations.
 
 It takes the TOML as it was read and looks at whatever has the right type, so that one wrong field hides no
 other fault. Types, lengths and unknown keys are the models' own (`cloud.site_file`).
@@ -18,6 +18,8 @@ Table = Mapping[str, Any]
 _ZONE = "a zone of the IANA list, such as Asia/Shanghai"
 _TIME = "a time with its zone, such as 2026-01-31T08:00:00+08:00"
 _LIMITS = {"latitude": 90, "longitude": 180}
+OUTSIDE = "outside"
+"""The side of a portal that is beyond the site."""
 _DIGITS = 12
 """Places before the point of a value that a calibration may hold, less one."""
 
@@ -30,6 +32,7 @@ def cross_faults(data: Table) -> Iterator[Fault]:
     names = [site.get("name") for _, site in sites]
     for path, site in sites:
         yield from _place_faults(path, site)
+        yield from _zone_faults(path, site)
     yield from _twice(sites)
     yield from _twice(gateways)
     for path, table in [*gateways, *calibrations]:
@@ -45,11 +48,39 @@ def cross_faults(data: Table) -> Iterator[Fault]:
         yield from _curve_faults(path, calibration)
 
 
-def _tables(data: Table, key: str) -> Iterator[tuple[str, Table]]:
+def _tables(data: Table, key: str, path: str = "") -> Iterator[tuple[str, Table]]:
     items = data.get(key)
     for index, item in enumerate(items if isinstance(items, list) else []):
         if isinstance(item, Mapping):
-            yield f"{key}[{index}]", item
+            yield f"{path}{key}[{index}]", item
+
+
+def _zone_faults(path: str, site: Table) -> Iterator[Fault]:
+    zones = list(_tables(site, "zone", f"{path}."))
+    portals = list(_tables(site, "portal", f"{path}."))
+    yield from _twice(zones)
+    yield from _twice(portals)
+    for place, zone in zones:
+        if zone.get("name") == OUTSIDE:
+            yield Fault(f"{place}.name", OUTSIDE, f"another name; {OUTSIDE} is what no zone is")
+        for key in ("covers", "cameras", "readers"):
+            yield from _repeated(f"{place}.{key}", zone.get(key))
+    known = {zone.get("name") for _, zone in zones} | {OUTSIDE}
+    for place, portal in portals:
+        sides = {key: portal.get(key) for key in ("from", "to")}
+        for key, name in sides.items():
+            if isinstance(name, str) and name not in known:
+                yield Fault(f"{place}.{key}", name, f"a [[site.zone]] of this site, or {OUTSIDE}")
+        if isinstance(sides["to"], str) and sides["from"] == sides["to"]:
+            yield Fault(f"{place}.to", sides["to"], "another side than from")
+
+
+def _repeated(path: str, names: object) -> Iterator[Fault]:
+    if not isinstance(names, list):
+        return
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Fault(f"{path}[{index}]", name, "each name once")
 
 
 def _place_faults(path: str, site: Table) -> Iterator[Fault]:

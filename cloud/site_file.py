@@ -1,4 +1,4 @@
-"""The site file: organisation, sites, gateways and calibrations, as a person writes them in TOML.
+"""The site file: organisation, sites with zones and portals, gateways, calibrations, as TOML.
 
 It checks the file and applies it in one transaction; applying it again changes nothing.
 """
@@ -9,13 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from cloud.site_checks import cross_faults
+from cloud.site_checks import OUTSIDE, cross_faults
 from cloud.store import declare, directory, sites_write
 from cloud.store.connection import Connection
 from cloud.store.directory import GatewayRow
 from cloud.store.sites_write import CalibrationRow, SiteConflictError, SiteRow
+from cloud.store.zones_write import PortalRow, ZoneRow, declare_zones
 from wire.codec import decode_body
 from wire.messages import Points
 from wire.settings.base import Fault, Settings
@@ -28,6 +29,41 @@ Text = Annotated[str, Meta(min_length=1, max_length=200, description="a text of 
 Nodes = Annotated[list[Decimal], Meta(min_length=1, max_length=100)]
 
 
+Thing = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_./-]{0,127}$(?!\n)",
+        description="a name of a gateway's settings: 1 to 128 characters of a-z, 0-9, '_', '.', '/', '-'",
+    ),
+]
+Things = Annotated[list[Thing], Meta(max_length=100)]
+
+
+class Zone(Settings, frozen=True, kw_only=True):
+    """`[[site.zone]]`: a room, compartment or cabinet, and what covers it."""
+
+    name: Name
+    title: Text
+    kind: Literal["room", "compartment", "cabinet"] = "room"
+    covers: Things = field(default_factory=list)
+    cameras: Things = field(default_factory=list)
+    readers: Things = field(default_factory=list)
+
+
+class Portal(Settings, frozen=True, kw_only=True, rename={"from_zone": "from", "to_zone": "to"}):
+    """`[[site.portal]]`: a door between two zones; `outside` is beyond the site."""
+
+    name: Name
+    title: Text
+    kind: Literal["door", "gate", "hatch"] = "door"
+    from_zone: Name
+    to_zone: Name
+    reader_in: Thing | None = None
+    reader_out: Thing | None = None
+    contact: Thing | None = None
+    lock: Thing | None = None
+
+
 class Site(Settings, frozen=True, kw_only=True):
     """`[[site]]`."""
 
@@ -37,6 +73,8 @@ class Site(Settings, frozen=True, kw_only=True):
     time_zone: str = "Asia/Shanghai"
     latitude: Decimal | None = None
     longitude: Decimal | None = None
+    zone: tuple[Zone, ...] = ()
+    portal: tuple[Portal, ...] = ()
 
 
 class Gateway(Settings, frozen=True, kw_only=True):
@@ -95,6 +133,9 @@ async def apply(connection: Connection, file: SiteFile) -> list[str]:
         await directory.change(connection)
         organisation = await sites_write.organisation(connection, file.organisation)
         sites = {site.name: await _site(connection, organisation, site) for site in file.site}
+        for site in file.site:
+            told = await _zones(connection, organisation, site, site_id=sites[site.name])
+            changes += [f"{site.name}: {change}" for change in told]
         for gateway in file.gateway:
             row = await sites_write.gateway(connection, organisation, gateway.name)
             since = _time(gateway.since)
@@ -117,6 +158,28 @@ async def _site(connection: Connection, organisation: int, site: Site) -> int:
         longitude_e9=_e9(site.longitude),
     )
     return await sites_write.site(connection, organisation, row)
+
+
+async def _zones(connection: Connection, organisation: int, site: Site, *, site_id: int) -> list[str]:
+    zones = [
+        ZoneRow(zone.name, zone.title, zone.kind, zone.covers, zone.cameras, zone.readers)
+        for zone in site.zone
+    ]
+    portals = [
+        PortalRow(
+            name=portal.name,
+            title=portal.title,
+            kind=portal.kind,
+            from_zone=None if portal.from_zone == OUTSIDE else portal.from_zone,
+            to_zone=None if portal.to_zone == OUTSIDE else portal.to_zone,
+            reader_in=portal.reader_in,
+            reader_out=portal.reader_out,
+            contact=portal.contact,
+            lock=portal.lock,
+        )
+        for portal in site.portal
+    ]
+    return await declare_zones(connection, organisation, site_id, zones=zones, portals=portals)
 
 
 def _e9(degrees: Decimal | None) -> int | None:

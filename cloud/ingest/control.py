@@ -4,7 +4,7 @@ from psycopg import DataError, IntegrityError
 
 from cloud.ingest.directory import Directory
 from cloud.opening import Opened, RefusedError
-from cloud.store import declare, directory, gateways
+from cloud.store import declare, devices, directory, gateways
 from cloud.store.connection import Connection
 from cloud.store.declare import DeclarationError
 from cloud.store.gateways import NewKey
@@ -55,6 +55,9 @@ async def _declare(connection: Connection, item: Opened, message: Points, *, kno
     names = [point.name for point in [*message.points, *message.retired]]
     if len(set(names)) != len(names):
         raise RefusedError("a point is declared twice", stage="declare")
+    devices_told = [device.name for device in message.devices]
+    if len(set(devices_told)) != len(devices_told):
+        raise RefusedError("a device is declared twice", stage="declare")
     gateway = known.gateways[item.topic.gateway]
     async with connection.transaction():
         if not await declare.keep(connection, gateway, item.frame.body):
@@ -63,4 +66,7 @@ async def _declare(connection: Connection, item: Opened, message: Points, *, kno
         await declare.add_layouts(connection, gateway, message.layouts)
         await declare.add_retired(connection, gateway, message.retired)
         await declare.add_points(connection, gateway, message.points, since_ms=message.since_ms)
+        await devices.keep_devices(
+            connection, gateway, message.devices, message.points, since_ms=message.since_ms
+        )
     return True

@@ -170,3 +170,97 @@ def test_half_a_place_is_a_fault(given, missing, tmp_path):
     file.write_text(f"{text}{given} = 30.5\n", encoding="utf-8")
     _, (fault,) = read_site_file(file)
     assert str(fault) == f"site[0].{missing}: missing: expected a {missing} beside the {given}, or neither"
+
+
+ZONES = """
+[[site]]
+name = "house"
+title = "House"
+kind = "laboratory"
+[[site.zone]]
+name = "room-1"
+title = "Room 1"
+covers = ["room-1"]
+cameras = ["cam-1"]
+[[site.portal]]
+name = "door"
+title = "Door"
+from = "outside"
+to = "room-1"
+reader_in = "door/in"
+contact = "door/contact"
+"""
+
+
+def test_zones_and_portals_of_a_site_are_read(tmp_path):
+    file, faults = read(tmp_path, 'organisation = "Institute"\n' + ZONES)
+    assert faults == []
+    (site,) = file.site
+    assert (site.zone[0].kind, site.zone[0].covers, site.zone[0].readers) == ("room", ["room-1"], [])
+    assert (site.portal[0].from_zone, site.portal[0].to_zone) == ("outside", "room-1")
+    assert (site.portal[0].kind, site.portal[0].reader_out) == ("door", None)
+
+
+def test_every_fault_of_zones_and_portals_is_listed(tmp_path):
+    text = """
+organisation = "Institute"
+[[site]]
+name = "house"
+title = "House"
+kind = "laboratory"
+[[site.zone]]
+name = "outside"
+title = "Garden"
+kind = "garden"
+[[site.zone]]
+name = "room-1"
+covers = ["room-1", "room-1", "Room 2"]
+[[site.zone]]
+name = "room-1"
+title = "Room 1"
+[[site.portal]]
+name = "door"
+title = "Door"
+from = "room-1"
+to = "room-1"
+[[site.portal]]
+name = "door"
+title = "Door"
+from = "attic"
+to = "room-1"
+reader = "x"
+"""
+    file, faults = read(tmp_path, text)
+    assert file is None
+    assert sorted(fault.path for fault in faults) == [
+        "site[0].portal[0].to",
+        "site[0].portal[1].from",
+        "site[0].portal[1].name",
+        "site[0].portal[1].reader",
+        "site[0].zone[0].kind",
+        "site[0].zone[0].name",
+        "site[0].zone[1].covers[1]",
+        "site[0].zone[1].covers[2]",
+        "site[0].zone[1].title",
+        "site[0].zone[2].name",
+    ]
+    told = "\n".join(map(str, faults))
+    assert "site[0].portal[1].from: 'attic': expected a [[site.zone]] of this site, or outside" in told
+
+
+@pytest.mark.slow
+def test_zone_that_leaves_the_file_is_retired_and_said_so(tmp_path, postgres_dsn):
+    async def scene():
+        async with open_connection(postgres_dsn, "test") as connection:
+            await upgrade(connection)
+            head = 'organisation = "Institute of zones"\n'
+            file, _ = read(tmp_path, head + ZONES)
+            assert await apply(connection, file) == ["house: zone room-1", "house: portal door"]
+            assert await apply(connection, file) == []
+            bare, _ = read(tmp_path, head + ZONES.partition("[[site.zone]]")[0])
+            assert await apply(connection, bare) == [
+                "house: portal door is retired",
+                "house: zone room-1 is retired",
+            ]
+
+    asyncio.run(scene())
