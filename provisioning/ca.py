@@ -2,21 +2,25 @@
 
 Two hierarchies, so that a gateway's certificate is worthless on the hub's listener and the other way
 round: the root with its issuing CA (gateways and broker), and the hub CA (hub workers). It never
-overwrites a file, and never issues a gateway id twice. It renews and revokes nothing.
+overwrites a file but those that it renews, and never issues a gateway id twice on its own. Which certificates
+were issued over the network, and which of them were revoked, is known to the hub's database, not to it.
 
 Folder::
 
-    root-key.pem root-cert.pem       kept for the issuing CA; may be moved off the machine afterwards
+    root-key.pem root-cert.pem       the key is needed for nothing that a hub does: better kept elsewhere
     issuing-key.pem issuing-cert.pem
     hub-ca-key.pem hub-ca-cert.pem
     signing-key.pem                  the hub's word: acks, commands, shadows
     share-name                       secret name of the workers' shared subscription
+    next-signing-key.pem             while the hub changes its key
+    signing-keys.json                all public keys of the hub, and the statements that lead to each
+    crl.pem                          what the broker refuses
     broker/                          tls-key.pem tls-cert.pem
+    est/                             the same for the EST listener
     hubs/<name>/                     identity folders of hub workers
     gateways/<id>/tls-cert.pem       which ids were issued; their keys are not kept here
 """
 
-import base64
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +29,16 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
+from cryptography import x509
 
 from provisioning import certificates, files, identity
 from provisioning.certificates import Issuer, Validity
 from provisioning.errors import IdentityError
+from provisioning.hub_keys import HubKeys
 from provisioning.identity import GatewayIdentity, HubIdentity
 from provisioning.keys import Ed25519Signer
 from provisioning.proof import sign_key_proof
+from provisioning.revocation import revocation_list
 from wire.errors import TopicError
 from wire.topics import check_gateway_id
 
@@ -56,23 +63,28 @@ class CertificateAuthority:
     share_name: str
 
     @classmethod
-    def create(cls, folder: Path, *, now: datetime, hosts: Sequence[str] = ()) -> Self:
+    def create(
+        cls, folder: Path, *, now: datetime, hosts: Sequence[str] = (), root_key: Path | None = None
+    ) -> Self:
         """Make the whole folder; `IdentityError` when there is one already.
 
-        `hosts` are the names and addresses of the broker, besides this machine's own.
+        `hosts` are the names and addresses of broker and EST listener, besides this machine's own. With
+        `root_key` the root's key goes into that file instead of the folder.
         """
         if (folder / "root-cert.pem").exists():
             raise IdentityError(f"{folder}: holds a certificate authority already")
         files.make_folder(folder)
         long = Validity(now, AUTHORITY_DAYS)
         root = certificates.root("Heng root CA", long)
-        _write_issuer(folder, _ROOT, root)
+        _write_issuer(folder, _ROOT, root, key_file=root_key)
         _write_issuer(folder, _ISSUING, certificates.intermediate(root, "Heng issuing CA", long))
         _write_issuer(folder, _HUB_CA, certificates.root("Heng hub CA", long))
         files.write_new(folder / identity.SIGNING_KEY, Ed25519Signer.generate().to_pem())
         files.write_new(folder / identity.SHARE_NAME, secrets.token_hex(16).encode() + b"\n")
         authority = cls.load(folder)
         authority.issue_server(now=now, hosts=hosts)
+        authority.keep_est_server(now=now, hosts=hosts)
+        authority.write_revocations([], now=now)
         return authority
 
     @classmethod
@@ -97,6 +109,21 @@ class CertificateAuthority:
         """Where the broker's own key and certificate are."""
         return self.folder / "broker"
 
+    @property
+    def est_folder(self) -> Path:
+        """Where the EST listener's own key and certificate are."""
+        return self.folder / "est"
+
+    @property
+    def revocations(self) -> Path:
+        """The list that the broker refuses certificates by."""
+        return self.folder / "crl.pem"
+
+    @property
+    def root(self) -> x509.Certificate:
+        """What every gateway pins."""
+        return certificates.from_pem(self.root_pem)[0]
+
     def hub_names(self) -> list[str]:
         """Return the names of all hub workers that were issued."""
         return sorted(path.name for path in (self.folder / "hubs").glob("*") if path.is_dir())
@@ -112,6 +139,44 @@ class CertificateAuthority:
         files.write_new(folder / identity.TLS_CERTIFICATE, chain, mode=files.PUBLIC)
         return folder
 
+    def keep_est_server(self, *, now: datetime, hosts: Sequence[str] = ()) -> bool:
+        """Make or renew what the EST listener shows; return whether it was needed.
+
+        It is renewed when two thirds of its life are over, or when a host is not in it.
+        """
+        names = list(dict.fromkeys((*LOCAL_HOSTS, *hosts)))
+        folder = files.make_folder(self.est_folder)
+        certificate = folder / identity.TLS_CERTIFICATE
+        if certificate.exists() and (folder / identity.TLS_KEY).exists():
+            leaf = certificates.from_pem(files.read(certificate))[0]
+            if now < certificates.renewal_due(leaf) and set(names) <= set(certificates.hosts_of(leaf)):
+                return False
+        key = certificates.new_key()
+        leaf = certificates.server(
+            self.issuing, names, key=key, validity=Validity(now, LEAF_DAYS), common_name="heng-est"
+        )
+        # The certificate goes first: a crash in between leaves a pair that does not fit, which is made again.
+        certificate.unlink(missing_ok=True)
+        files.replace(folder / identity.TLS_KEY, certificates.key_to_pem(key))
+        chain = certificates.to_pem([leaf, self.issuing.certificate])
+        files.replace(certificate, chain, mode=files.PUBLIC)
+        return True
+
+    def sign_gateway(
+        self, gateway: str, key: certificates.PublicKey, *, now: datetime, days: int
+    ) -> x509.Certificate:
+        """Issue a certificate for a key that a gateway keeps; the caller knows that it may have it."""
+        check_gateway_id(gateway)
+        return certificates.client(
+            self.issuing, gateway, uri=identity.gateway_uri(gateway), key=key, validity=Validity(now, days)
+        )
+
+    def write_revocations(self, serials: Sequence[int], *, now: datetime) -> Path:
+        """Write the list of what the broker refuses, for as long as the authority lasts."""
+        data = revocation_list(self.issuing, serials, now=now)
+        files.replace(self.revocations, data, mode=files.PUBLIC)
+        return self.revocations
+
     def issue_gateway(
         self, gateway: str, out: Path, *, now: datetime, days: int = LEAF_DAYS
     ) -> GatewayIdentity:
@@ -123,7 +188,7 @@ class CertificateAuthority:
         _require_empty(out)
         key = certificates.new_key()
         leaf = certificates.client(
-            self.issuing, gateway, uri=f"urn:heng:gateway:{gateway}", key=key, validity=Validity(now, days)
+            self.issuing, gateway, uri=identity.gateway_uri(gateway), key=key, validity=Validity(now, days)
         )
         chain = certificates.to_pem([leaf, self.issuing.certificate])
         record = files.make_folder(self.folder / "gateways" / gateway)
@@ -169,11 +234,11 @@ class CertificateAuthority:
         return HubIdentity.load(out)
 
     def _hub_keys(self) -> bytes:
-        return msgspec.json.encode([base64.b64encode(self.signer.public_key).decode()])
+        return msgspec.json.encode(list(HubKeys.load(self.folder, self.signer).keys))
 
 
-def _write_issuer(folder: Path, name: str, issuer: Issuer) -> None:
-    files.write_new(folder / f"{name}-key.pem", certificates.key_to_pem(issuer.key))
+def _write_issuer(folder: Path, name: str, issuer: Issuer, *, key_file: Path | None = None) -> None:
+    files.write_new(key_file or folder / f"{name}-key.pem", certificates.key_to_pem(issuer.key))
     files.write_new(folder / f"{name}-cert.pem", certificates.to_pem([issuer.certificate]), mode=files.PUBLIC)
 
 

@@ -4,6 +4,7 @@ It keeps no files and reads no clock. Source: RFC 5280; names of gateways stand 
 and as a URI in the subject alternative name (for path validation).
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from provisioning.errors import IdentityError
 
 PrivateKey = ec.EllipticCurvePrivateKey
+PublicKey = ec.EllipticCurvePublicKey
 PARSE_FAULTS = (
     ValueError,
     TypeError,
@@ -101,7 +103,7 @@ def intermediate(parent: Issuer, common_name: str, validity: Validity) -> Issuer
 
 
 def client(
-    issuer: Issuer, common_name: str, *, uri: str, key: PrivateKey, validity: Validity
+    issuer: Issuer, common_name: str, *, uri: str, key: PrivateKey | PublicKey, validity: Validity
 ) -> x509.Certificate:
     """Issue a certificate that is good for TLS clients alone."""
     builder = _builder(_name(common_name), issuer.certificate.subject, key=key, validity=validity)
@@ -110,9 +112,16 @@ def client(
     return builder.sign(issuer.key, hashes.SHA256())
 
 
-def server(issuer: Issuer, hosts: Sequence[str], *, key: PrivateKey, validity: Validity) -> x509.Certificate:
+def server(
+    issuer: Issuer,
+    hosts: Sequence[str],
+    *,
+    key: PrivateKey,
+    validity: Validity,
+    common_name: str = "heng-broker",
+) -> x509.Certificate:
     """Issue a certificate that is good for TLS servers alone, for host names and IP addresses."""
-    builder = _builder(_name("heng-broker"), issuer.certificate.subject, key=key, validity=validity)
+    builder = _builder(_name(common_name), issuer.certificate.subject, key=key, validity=validity)
     names = x509.SubjectAlternativeName([_host(host) for host in hosts])
     builder = _as_leaf(builder, issuer, key=key, usage=ExtendedKeyUsageOID.SERVER_AUTH, names=names)
     return builder.sign(issuer.key, hashes.SHA256())
@@ -128,6 +137,47 @@ def common_name(certificate: x509.Certificate) -> str:
         raise IdentityError(f"certificate: {len(names)} common names: expected one")
     value = names[0].value
     return value if isinstance(value, str) else value.decode(errors="replace")
+
+
+def spki_sha256(certificate: x509.Certificate) -> bytes:
+    """Return the SHA-256 of a certificate's public key (SubjectPublicKeyInfo), by which it is pinned.
+
+    `IdentityError` when the key is of a kind that cannot be read.
+    """
+    try:
+        key = certificate.public_key()
+    except PARSE_FAULTS as error:
+        raise IdentityError(f"public key: {error}") from None
+    return hashlib.sha256(
+        key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ).digest()
+
+
+def public_key_sha256(key: PublicKey) -> bytes:
+    """Return the SHA-256 of a public key (SubjectPublicKeyInfo)."""
+    return hashlib.sha256(
+        key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ).digest()
+
+
+def serial_text(certificate: x509.Certificate) -> str:
+    """Return the serial number as lower-case hexadecimal digits, as it is listed and stored."""
+    return f"{certificate.serial_number:x}"
+
+
+def renewal_due(certificate: x509.Certificate) -> datetime:
+    """Return when two thirds of a certificate's life are over."""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return begin + (end - begin) * 2 / 3
+
+
+def hosts_of(certificate: x509.Certificate) -> list[str]:
+    """Return host names and addresses of a server's certificate."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, *PARSE_FAULTS):
+        return []
+    return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
 
 
 def elliptic_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
@@ -157,17 +207,21 @@ def _host(host: str) -> x509.GeneralName:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, *, key: PrivateKey, validity: Validity
+    subject: x509.Name, issuer: x509.Name, *, key: PrivateKey | PublicKey, validity: Validity
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(_public(key))
         .serial_number(x509.random_serial_number())
         .not_valid_before(validity.now - CLOCK_SLACK)
         .not_valid_after(validity.now + timedelta(days=validity.days))
     )
+
+
+def _public(key: PrivateKey | PublicKey) -> PublicKey:
+    return key if isinstance(key, PublicKey) else key.public_key()
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
@@ -201,7 +255,7 @@ def _as_leaf(
     builder: x509.CertificateBuilder,
     issuer: Issuer,
     *,
-    key: PrivateKey,
+    key: PrivateKey | PublicKey,
     usage: x509.ObjectIdentifier,
     names: x509.SubjectAlternativeName,
 ) -> x509.CertificateBuilder:
@@ -210,7 +264,7 @@ def _as_leaf(
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(names, critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(_public(key)), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
         )

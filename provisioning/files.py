@@ -1,4 +1,6 @@
-"""Writes and reads the files of an identity: private ones 0600 from their first byte, none overwritten.
+"""Writes and reads the files of an identity: private ones 0600 from their first byte.
+
+`write_new` overwrites nothing; `replace` puts a new file in the place of an old one at once and for good.
 
 It does not look into them.
 """
@@ -31,6 +33,22 @@ def write_new(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def replace(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Put a file into place as a whole: after a crash there is the old one or the new one, never a part."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    write_new(fresh, data, mode=mode)
+    try:
+        fresh.replace(path)
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise IdentityError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read(path: Path) -> bytes:

@@ -4,8 +4,6 @@ It opens no connection. Everything is read once, at `load`; only the TLS context
 because OpenSSL reads keys from a path.
 """
 
-import base64
-import binascii
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ import msgspec
 from cryptography import x509
 
 from provisioning import certificates, files
+from provisioning.algorithms import read_public
 from provisioning.errors import IdentityError
-from provisioning.keys import Ed25519Signer, key_id_of, verify_ed25519
+from provisioning.keys import Ed25519Signer
 from wire.errors import TopicError
 from wire.frame import Verify
 from wire.messages import KeyProof
@@ -34,8 +33,13 @@ SHARE_NAME = "share-name"
 HUB_PREFIX = "hub:"
 """Begins the CN of every hub worker; no gateway id can contain a colon."""
 
-_X509_V_FLAG_NO_CHECK_TIME = 0x200000
+NO_CHECK_TIME = 0x200000
 """OpenSSL's flag (x509_vfy.h), which the `ssl` module does not name."""
+
+
+def gateway_uri(gateway: str) -> str:
+    """Return the name of a gateway in the subject alternative name of its certificate."""
+    return f"urn:heng:gateway:{gateway}"
 
 
 def client_context(folder: Path, *, judge_dates: bool = True) -> ssl.SSLContext:
@@ -51,7 +55,7 @@ def client_context(folder: Path, *, judge_dates: bool = True) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise IdentityError(f"{folder}: TLS key, certificate or CA cannot be used: {error}") from None
     if not judge_dates:
-        context.verify_flags = ssl.VerifyFlags(context.verify_flags | _X509_V_FLAG_NO_CHECK_TIME)
+        context.verify_flags = ssl.VerifyFlags(context.verify_flags | NO_CHECK_TIME)
     return context
 
 
@@ -134,9 +138,12 @@ class HubIdentity:
 def _hub_verifiers(path: Path) -> dict[bytes, Verify]:
     try:
         listed = msgspec.json.decode(files.read(path), type=list[str])
-        keys = [base64.b64decode(text, validate=True) for text in listed]
-    except (msgspec.DecodeError, binascii.Error) as error:
+    except msgspec.DecodeError as error:
+        raise IdentityError(f"{path}: expected a list of base64 public keys: {error}") from None
+    try:
+        keys = [read_public(text) for text in listed]
+    except IdentityError as error:
         raise IdentityError(f"{path}: expected a list of base64 public keys: {error}") from None
     if not keys:
         raise IdentityError(f"{path}: expected at least one public key of the hub")
-    return {key_id_of(key): verify_ed25519(key) for key in keys}
+    return {key.key_id: key.verify for key in keys}
