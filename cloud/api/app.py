@@ -13,6 +13,8 @@ from cloud.api.head import HeadAsGet
 from cloud.api.metrics import RequestTimes
 from cloud.api.routes import (
     completeness,
+    coverage,
+    devices,
     events,
     gaps,
     gateways,
@@ -21,6 +23,7 @@ from cloud.api.routes import (
     positions,
     readings,
     sites,
+    zones,
 )
 from cloud.api.services import Services
 
@@ -28,7 +31,20 @@ DESCRIPTION = (
     "Readings, positions, events and gaps of metrology laboratories, and the account of what is missing. "
     "Times are RFC 3339 in UTC. Values are exact decimals, sent as text. Errors are RFC 9457 problem details."
 )
-ROUTES = (sites, gateways, points, readings, positions, gaps, events, completeness, health)
+ROUTES = (
+    sites,
+    zones,
+    coverage,
+    gateways,
+    devices,
+    points,
+    readings,
+    positions,
+    gaps,
+    events,
+    completeness,
+    health,
+)
 
 
 class HubApp(FastAPI):

@@ -15,7 +15,10 @@ from typing import Any
 
 from cloud.api.routes.health import Alive, Check, Readiness
 from cloud.api.services import Page
+from cloud.store.candidates import Candidate
 from cloud.store.completeness import Completeness, Unexplained
+from cloud.store.coverage import Cell, Cover, ZoneCoverage
+from cloud.store.devices_read import Device, Part
 from cloud.store.events_read import Event
 from cloud.store.gaps_read import Gap
 from cloud.store.health import Backlog
@@ -26,13 +29,18 @@ from cloud.store.positions_read import Fix, LatestPosition, Track
 from cloud.store.readings import Reading, Series
 from cloud.store.sites import Gateway, Site
 from cloud.store.tallies import Bucket
+from cloud.store.zones import Portal, Zone
 
 _SHAPES = (
     Alive,
     Backlog,
     Bucket,
+    Candidate,
+    Cell,
     Check,
     Completeness,
+    Cover,
+    Device,
     EpochAccount,
     Event,
     Fix,
@@ -40,13 +48,17 @@ _SHAPES = (
     Gateway,
     Latest,
     LatestPosition,
+    Part,
     Point,
+    Portal,
     Readiness,
     Reading,
     Series,
     Site,
     Track,
     Unexplained,
+    Zone,
+    ZoneCoverage,
 )
 
 _PROBLEM = {

@@ -1,5 +1,6 @@
 """Points: what is measured where, in which unit and how often; writes nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -41,6 +42,7 @@ LEFT JOIN LATERAL (SELECT exponent, period_ms FROM point_versions
                    WHERE point_id = p.id ORDER BY valid DESC LIMIT 1) v ON true
 WHERE p.id > %(after)s
   AND (%(id)s::int IS NULL OR p.id = %(id)s)
+  AND (%(ids)s::int[] IS NULL OR p.id = ANY(%(ids)s))
   AND (%(site_id)s::int IS NULL OR p.site_id = %(site_id)s)
   AND (%(name)s::text IS NULL OR p.name = %(name)s)
   AND (%(quantity)s::text IS NULL OR p.quantity = %(quantity)s)
@@ -68,8 +70,21 @@ async def get_point(connection: Connection, point_id: int) -> Point | None:
     return rows[0] if rows else None
 
 
-async def _points(connection: Connection, **given: int | str | None) -> list[Point]:
-    values = {"id": None, "site_id": None, "name": None, "quantity": None, "after": 0, "limit": 1} | given
+async def points_of(connection: Connection, point_ids: Sequence[int]) -> list[Point]:
+    """Return the points of these ids, by id."""
+    return await _points(connection, ids=list(point_ids), limit=len(point_ids))
+
+
+async def _points(connection: Connection, **given: int | str | list[int] | None) -> list[Point]:
+    values = {
+        "id": None,
+        "ids": None,
+        "site_id": None,
+        "name": None,
+        "quantity": None,
+        "after": 0,
+        "limit": 1,
+    } | given
     async with connection.cursor(row_factory=class_row(Point)) as cursor:
         await cursor.execute(_POINTS, values)
         return [_with_unit(point) for point in await cursor.fetchall()]

@@ -15,9 +15,13 @@ from cloud.web.words import mark
 SUMMARIES = (
     mark("Sites, with what is known of them now"),
     mark("One site"),
+    mark("Rooms, compartments and cabinets, with their doors"),
+    mark("Zones, and what watches each of them now"),
     mark("Gateways, with their site and whether they are online"),
     mark("One gateway"),
     mark("The ledger: batches received, missing, tombstoned, waiting and quarantined in each epoch"),
+    mark("Devices of the gateways, and whether they work"),
+    mark("What gateways see and are not set up for"),
     mark("Points, with their newest declaration"),
     mark("One point"),
     mark("Readings of a point, as stored while they are few, in buckets when they are many"),

@@ -1,6 +1,6 @@
 """What a gateway says it speaks to, kept in event time: nothing that was there is forgotten."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Protocol
@@ -64,8 +64,8 @@ class Told:
 
 
 @pytest.fixture
-def told(lab: Lab) -> Iterator[Told]:
-    yield Told(lab)
+def told(lab: Lab) -> Told:
+    return Told(lab)
 
 
 def test_what_is_declared_first_holds_from_the_beginning_with_its_channels(told: Told) -> None:

@@ -1,0 +1,73 @@
+"""Whether a device works, judged by its points: how new their readings are, and which gaps are open. Pure.
+
+A gateway tells what it cannot read as a gap with its cause, so that a hub that was away learns it later.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloud.store.gaps_read import Gap
+from cloud.store.latest import Latest
+from cloud.store.sites import Gateway
+
+BROKEN = {("link", "lost"): "session_lost", ("line", "low"): "line_low", ("picture", "frozen"): "frozen"}
+"""(Last part of a point's name, its word) -> why what it belongs to is of no use, though readings come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A state, and why it is not better."""
+
+    state: str
+    """`working`; `partly` (some points are silent); `silent`; `never` (nothing came yet); `unmonitored` (no
+    points to judge by)."""
+    since_at: datetime | None = None
+    """Since when it is not working; None while it is, or when that is not known."""
+    cause: str | None = None
+    """A word of `GapCause`, or `offline` (its gateway is not heard), `session_lost`, `line_low`, `frozen`."""
+    reason: str = ""
+    """As the gateway wrote it."""
+    silent: int = 0
+    """How many of its points give nothing."""
+
+
+def judge(points: Sequence[Latest], gaps: Mapping[int, Gap], gateway: Gateway | None) -> Judged:
+    """Judge what feeds these points; `gaps` are the open ones, by point."""
+    if not points:
+        return Judged("unmonitored")
+    down = [one for one in points if _is_down(one, gaps)]
+    gap = _newest(gaps.get(one.point.id) for one in down)
+    if all(one.observed_at is None for one in points):
+        return Judged("never", None, gap.cause if gap else None, gap.reason if gap else "", len(down))
+    if gateway is not None and not gateway.online:
+        return Judged("silent", gateway.online_since, "offline", "", len(points))
+    broken = next((why for one in points if (why := _broken(one))), None)
+    if broken is not None:
+        since = gap.from_at if gap else None
+        return Judged("silent", since, broken, gap.reason if gap else "", len(down))
+    if not down:
+        return Judged("working")
+    state = "silent" if len(down) == len(points) else "partly"
+    last = max((one.observed_at for one in down if one.observed_at), default=None)
+    since = (gap.from_at or last) if gap else last
+    return Judged(state, since, gap.cause if gap else None, gap.reason if gap else "", len(down))
+
+
+def _is_down(one: Latest, gaps: Mapping[int, Gap]) -> bool:
+    """What comes by itself is silent only when its gateway says so."""
+    if one.point.period_ms is None:
+        return one.point.id in gaps
+    return one.state in ("silent", "never")
+
+
+def _broken(one: Latest) -> str | None:
+    if one.state != "live" or one.word is None:
+        return None
+    return BROKEN.get((one.point.name.rpartition("/")[2], one.word))
+
+
+def _newest(gaps: Iterable[Gap | None]) -> Gap | None:
+    """Return the gap that began last; one without a known beginning began first."""
+    known = [gap for gap in gaps if gap is not None]
+    return max(known, key=lambda gap: (gap.from_at or gap.stored_at, gap.id), default=None)
