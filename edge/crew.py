@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.assembly import all_layouts, all_points, build_drivers
-from edge.driver import Driver, Given, Witness
+from edge.driver import Driver, Given, Pacer, Witness
 from edge.inventory import inventory
+from edge.journal.sieve import Pace, tighter
 from wire.messages import DeviceDeclaration, Event, Layout, PointDeclaration
 from wire.settings.gateway import Device, GatewaySettings
 from wire.status import GapCause
@@ -75,6 +76,16 @@ class Crew:
         for driver in self.drivers:
             if isinstance(driver, Witness):
                 driver.noticed(event)
+
+    def pace(self) -> Pace:
+        """Return what the uplink may send now."""
+        return tighter(driver.pace() for driver in self.drivers if isinstance(driver, Pacer))
+
+    def carried(self, size: int) -> None:
+        """Tell those who count that a batch of so many bytes goes out."""
+        for driver in self.drivers:
+            if isinstance(driver, Pacer):
+                driver.carried(size)
 
     def points_of(self, names: Iterable[str]) -> Sequence[str]:
         """Return the points that these devices feed."""

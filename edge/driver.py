@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from edge.journal.sieve import Pace
 from wire.messages import TICK_MS, Clock, Event, Layout, PointDeclaration, Poll, Position, as_text
 from wire.status import ClockState, GapCause
 
@@ -122,3 +123,14 @@ class Witness(Protocol):
 
     def noticed(self, event: Event) -> None:
         """Take note of an event, at once; it is an event of this driver itself, too."""
+
+
+@runtime_checkable
+class Pacer(Protocol):
+    """A driver that knows what the uplink may send now: what a link costs is known to those who watch it."""
+
+    def pace(self) -> Pace:
+        """Return what may go out now."""
+
+    def carried(self, size: int) -> None:
+        """Take note that a batch of so many bytes goes out."""

@@ -193,6 +193,7 @@ class Gateway:
             clock=self._timekeeper.reading,
             now=self._world.now,
             memory_bytes_max=settings.memory_bytes_max,
+            pace=self._crew.pace,
         )
 
     def _means(self, journal: Journal, recorder: Recorder, uplink: Uplink, *, stop: asyncio.Event) -> Means:
@@ -238,6 +239,7 @@ class Gateway:
             now=self._world.now,
             random_id=self._world.random_id,
             judge_dates=self._judge_dates,
+            carried=self._crew.carried,
         )
         return Uplink(
             given,

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from cloud.api.errors import refused
+from cloud.api.guard import needs
 from cloud.api.services import Db, During, GatewayName, Limit, Page, SiteId, Word, page
 from cloud.api.strict import StrictRoute
 from cloud.store.events_read import Event, list_events
+from rules.permissions import Permission
 
 router = APIRouter(prefix="/api/events", tags=["events"], route_class=StrictRoute)
 
@@ -16,6 +18,9 @@ KINDS = (
     "antenna_changed",
     "battery_low",
     "bearer_changed",
+    "budget_full_rate",
+    "budget_spent",
+    "budget_thinning",
     "bus_foreign_command",
     "button_used",
     "candidate_seen",
@@ -100,6 +105,7 @@ KINDS = (
 
 
 @router.get("", response_model=Page[Event], summary="What happened")
+@needs(Permission.EVENTS_READ)
 async def events(
     db: Db,
     during: During,

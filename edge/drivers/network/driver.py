@@ -4,14 +4,14 @@ Decoding is in `decode`. The counters go on over restarts; what was sent while n
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.drivers.network.budget import Budget, Ledger
 from edge.drivers.network.decode import (
-    BEARER_WORDS,
     Bearer,
     NetworkError,
     Sent,
@@ -21,61 +21,26 @@ from edge.drivers.network.decode import (
     grown,
     wifi_level,
 )
-from wire.layouts import make_layout
-from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
+from edge.drivers.network.points import Feed, Look, Totals
+from edge.journal.sieve import Pace
+from wire.messages import TICKS_PER_S, Event, Layout, PointDeclaration, Scalar
 from wire.settings.network import NetworkDevice
-from wire.status import GapCause, PointKind, Status
+from wire.status import GapCause
 
 TOTALS = "totals"
-
-
-class _Look(msgspec.Struct, frozen=True):
-    """What was found at one moment."""
-
-    interface: str | None
-    bearer: Bearer
-    level_dbm: int | None
-    counters: dict[str, Sent]
-
-
-class _Totals(msgspec.Struct, array_like=True):
-    """What is kept over restarts: the totals, and the kernel's counters that they reach to."""
-
-    boot: str
-    sent: int
-    received: int
-    counters: dict[str, tuple[int, int]]
+LEDGER = "budget"
+_OURS = ("eth", "en", "wl", "ww", "ppp")
 
 
 class NetworkDriver:
-    """One `[[device]]` with driver = "network". Implements `edge.driver.Driver`."""
+    """One `[[device]]` with driver = "network". Implements `edge.driver.Driver` and `Pacer`."""
 
     def __init__(self, settings: NetworkDevice, given: Given) -> None:
         self._settings = settings
         self._root = Path(settings.root)
-        self._monotonic_ns = given.monotonic_ns
-        self._bearer: Bearer | None = None
-        period_ms = settings.interval_ms
-
-        def point(last: str, quantity: str, kind: PointKind = PointKind.ANALOG) -> PointDeclaration:
-            states = BEARER_WORDS if kind is PointKind.STATE else {}
-            name = f"{settings.prefix}/{last}"
-            return PointDeclaration(
-                name=name,
-                quantity=quantity,
-                kind=kind,
-                period_ms=period_ms,
-                device=settings.name,
-                states=states,
-            )
-
-        self._points = (
-            point("bearer", "state", PointKind.STATE),
-            point("signal", "signal_level"),
-            point("sent", "data_volume", PointKind.COUNTER),
-            point("received", "data_volume", PointKind.COUNTER),
-        )
-        self._layout = make_layout([one.name for one in self._points], [0, 0, 0, 0])
+        self._given = given
+        self._budget = Budget(settings.budget)
+        self._feed = Feed(settings, self._budget)
 
     @property
     def name(self) -> str:
@@ -84,88 +49,149 @@ class NetworkDriver:
 
     @property
     def points(self) -> Sequence[PointDeclaration]:
-        """Bearer, signal, bytes sent and received."""
-        return self._points
+        """Bearer, signal, bytes sent and received; what is left of a budget."""
+        return self._feed.points
 
     @property
     def layouts(self) -> Sequence[Layout]:
-        """One."""
-        return [self._layout]
+        """One for the link, one for the budget."""
+        return self._feed.layouts
 
     @property
     def late(self) -> GapCause:
         """Nothing but the gateway itself can hold up a look at its own kernel."""
         return GapCause.GATEWAY
 
+    def pace(self) -> Pace:
+        """Return what the budget lets go out now."""
+        return self._budget.pace()
+
+    def carried(self, size: int) -> None:
+        """Count a batch until the next look."""
+        self._budget.carried(size)
+
     async def run(self, emit: Emitter) -> None:
         """Look every interval until cancelled; `DeviceUnavailable` when the kernel cannot be understood."""
+        kept = emit.recall(LEDGER)
+        self._budget.resume(msgspec.msgpack.decode(kept, type=Ledger) if kept else Ledger())
+        try:
+            await self._keep_looking(emit)
+        except DeviceUnavailable:
+            self._budget.blind()
+            raise
+
+    async def _keep_looking(self, emit: Emitter) -> None:
         totals = self._recalled(emit)
         interval_ns = self._settings.interval_ms * 1_000_000
-        due_ns = self._monotonic_ns()
+        due_ns = self._given.monotonic_ns()
         while True:
             look = self._look()
-            tick = ticks(self._monotonic_ns())
-            await self._tell_change(look, tick=tick, emit=emit)
-            totals = self._counted(totals, look)
+            tick = ticks(self._given.monotonic_ns())
+            before, totals = totals, self._counted(totals, look)
+            news = self._budget.looked(
+                totals.mobile - before.mobile,
+                metered=look.bearer in (Bearer.MOBILE, Bearer.NONE),
+                utc_s=self._utc_s(tick),
+            )
             emit.remember(TOTALS, msgspec.msgpack.encode(totals))
-            await emit.poll(self._poll(look, totals, tick=tick))
-            due_ns = max(due_ns + interval_ns, self._monotonic_ns())
-            await asyncio.sleep((due_ns - self._monotonic_ns()) / 1e9)
+            emit.remember(LEDGER, msgspec.msgpack.encode(self._budget.ledger))
+            await self._tell_change(before, totals, bearer=look.bearer, tick=tick, emit=emit)
+            if news:
+                await emit.event(self._news(tick))
+            for poll in self._feed.polls(look, totals, tick=tick):
+                await emit.poll(poll)
+            due_ns = max(due_ns + interval_ns, self._given.monotonic_ns())
+            await asyncio.sleep((due_ns - self._given.monotonic_ns()) / 1e9)
 
-    async def _tell_change(self, look: _Look, *, tick: int, emit: Emitter) -> None:
-        before, self._bearer = self._bearer, look.bearer
-        if before is not None and before is not look.bearer:
-            data: dict[str, Scalar] = {"from": before.name.lower(), "to": look.bearer.name.lower()}
-            await emit.event(Event("bearer_changed", look.interface or self.name, tick, data))
+    async def _tell_change(
+        self, before: Totals, now: Totals, *, bearer: Bearer, tick: int, emit: Emitter
+    ) -> None:
+        if now.changes == before.changes:
+            return
+        data: dict[str, Scalar] = {
+            "from": Bearer(before.bearer or 0).name.lower(),
+            "to": bearer.name.lower(),
+            "interface_before": before.interface or "",
+        }
+        await emit.event(Event("bearer_changed", now.interface or self.name, tick, data))
 
-    def _poll(self, look: _Look, totals: _Totals, *, tick: int) -> Poll:
-        counts = [int(look.bearer), look.level_dbm, totals.sent, totals.received]
-        flags = [] if look.level_dbm is not None else [(1, int(Status.NOT_MEASURED))]
-        return Poll(layout=self._layout.id, tick=tick, counts=counts, flags=flags)
+    def _news(self, tick: int) -> Event:
+        spent: dict[str, Scalar] = {
+            f"{name}_bytes": self._budget.spent(name) for name in self._budget.names()
+        }
+        stride = self._budget.pace().stride
+        if stride == 0:
+            return Event("budget_spent", self.name, tick, spent)
+        if stride == 1:
+            return Event("budget_full_rate", self.name, tick, spent)
+        return Event("budget_thinning", self.name, tick, {"stride": stride, **spent})
+
+    def _utc_s(self, tick: int) -> int | None:
+        offset = self._given.clock().offset_ticks
+        return None if offset is None else (tick + offset) // TICKS_PER_S
 
     # --- totals --------------------------------------------------------------------------------------
 
-    def _recalled(self, emit: Emitter) -> _Totals:
+    def _recalled(self, emit: Emitter) -> Totals:
         kept = emit.recall(TOTALS)
         boot = self._read("proc/sys/kernel/random/boot_id").strip()
         if kept is None:
             # What the kernel counted before is not ours to tell: the totals begin here.
-            return _Totals(boot, 0, 0, _pairs(self._look().counters))
-        totals = msgspec.msgpack.decode(kept, type=_Totals)
-        return totals if totals.boot == boot else _Totals(boot, totals.sent, totals.received, {})
+            return Totals(boot, 0, 0, _pairs(self._look().counters))
+        totals = msgspec.msgpack.decode(kept, type=Totals)
+        if totals.boot == boot:
+            return totals
+        return msgspec.structs.replace(totals, boot=boot, counters={})
 
-    def _counted(self, totals: _Totals, look: _Look) -> _Totals:
+    def _counted(self, totals: Totals, look: Look) -> Totals:
         before = {name: Sent(*pair) for name, pair in totals.counters.items()}
         more = grown(before, look.counters)
-        sent, received = totals.sent + more.sent, totals.received + more.received
-        return _Totals(totals.boot, sent, received, _pairs(look.counters))
+        mobile = grown(before, {name: sent for name, sent in look.counters.items() if name in look.mobile})
+        changed = totals.bearer is not None and totals.interface != look.interface
+        return Totals(
+            totals.boot,
+            totals.sent + more.sent,
+            totals.received + more.received,
+            _pairs(look.counters),
+            totals.mobile + mobile.sent + mobile.received,
+            totals.changes + changed,
+            look.interface,
+            int(look.bearer),
+        )
 
     # --- the kernel ----------------------------------------------------------------------------------
 
-    def _look(self) -> _Look:
+    def _look(self) -> Look:
         try:
             interface = default_interface(self._read("proc/net/route"))
-            uevent = self._read(f"sys/class/net/{interface}/uevent") if interface else ""
-            bearer = bearer_of(interface, uevent, mobile=self._settings.mobile)
+            bearer = self._bearer(interface)
             level = None
             if interface and bearer is Bearer.WIFI:
                 level = wifi_level(self._read("proc/net/wireless"), interface)
-            return _Look(interface, bearer, level, self._counters())
+            counters = dict(self._counters())
+            mobile = frozenset(name for name in counters if self._bearer(name) is Bearer.MOBILE)
+            return Look(interface, bearer, level, counters, mobile)
         except NetworkError as error:
             raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
 
-    def _counters(self) -> dict[str, Sent]:
-        """Return the counters of every interface that leaves the machine."""
-        found: dict[str, Sent] = {}
+    def _bearer(self, interface: str | None) -> Bearer:
+        uevent = self._read(f"sys/class/net/{interface}/uevent") if interface else ""
+        return bearer_of(interface, uevent, mobile=self._settings.mobile)
+
+    def _counters(self) -> Iterator[tuple[str, Sent]]:
+        """Yield the counters of every interface that leaves the machine."""
         for folder in sorted((self._root / "sys/class/net").iterdir()):
-            if not (folder / "device").exists() and not folder.name.startswith(
-                ("eth", "en", "wl", "ww", "ppp")
-            ):
+            known = folder.name.startswith(_OURS) or folder.name in self._settings.mobile
+            if not known and not (folder / "device").exists():
                 continue
             inside = f"sys/class/net/{folder.name}/statistics"
-            sent, received = self._read(f"{inside}/tx_bytes"), self._read(f"{inside}/rx_bytes")
-            found[folder.name] = Sent(counter(sent), counter(received))
-        return found
+            try:
+                sent, received = self._read(f"{inside}/tx_bytes"), self._read(f"{inside}/rx_bytes")
+            except DeviceUnavailable:
+                if folder.exists():
+                    raise
+                continue  # a modem was pulled out this very moment
+            yield folder.name, Sent(counter(sent), counter(received))
 
     def _read(self, name: str) -> str:
         try:
@@ -185,5 +211,5 @@ class NetworkDriver:
         return [ProbeLine(what, ok=look.bearer is not Bearer.NONE, answer=answer)]
 
 
-def _pairs(counters: dict[str, Sent]) -> dict[str, tuple[int, int]]:
+def _pairs(counters: Mapping[str, Sent]) -> dict[str, tuple[int, int]]:
     return {name: (counts.sent, counts.received) for name, counts in counters.items()}

@@ -1,0 +1,222 @@
+"""What a data plan leaves for readings: it and one burst at most, and everything where nothing is spent."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.drivers.network.budget import (
+    OVERHEAD_BYTES,
+    SHARES,
+    Account,
+    Budget,
+    Ledger,
+    Period,
+    Spending,
+    day_of,
+    month_of,
+    pace_of,
+)
+from edge.journal.sieve import FULL, NOTHING_YET, Pace
+from wire.settings.check import check
+from wire.settings.network import DataBudget
+
+pytestmark = pytest.mark.requirement("G-3.5")
+DAY = 86_400
+NOON = int(datetime(2026, 3, 5, 12, tzinfo=UTC).timestamp())
+MIDNIGHT = NOON - DAY // 2
+budgets = st.integers(100_000, 2**50)
+parts = st.integers(0, DAY)
+
+
+def rank(pace: Pace) -> float:
+    """How little may go."""
+    return float("inf") if pace.stride == 0 else pace.stride
+
+
+@given(budgets, st.integers(0, 2**51), st.integers(0, 2**51), parts, st.booleans())
+def test_who_spent_more_never_sends_more(
+    budget: int, one: int, other: int, passed: int, thinned: bool
+) -> None:
+    less, more = (
+        pace_of(Spending(budget, spent, passed, DAY), thinned=thinned) for spent in sorted((one, other))
+    )
+    assert rank(less) <= rank(more)
+    assert less.backlog >= more.backlog
+
+
+@given(budgets, st.integers(0, 2**51), parts, parts, st.booleans())
+def test_later_of_the_day_never_less_may_go(
+    budget: int, spent: int, one: int, other: int, thinned: bool
+) -> None:
+    early, late = (
+        pace_of(Spending(budget, spent, passed, DAY), thinned=thinned) for passed in sorted((one, other))
+    )
+    assert rank(late) <= rank(early)
+    assert late.backlog >= early.backlog
+
+
+@given(budgets, st.integers(0, 2**51), parts)
+def test_what_is_thinned_stays_so_a_little_longer(budget: int, spent: int, passed: int) -> None:
+    spending = Spending(budget, spent, passed, DAY)
+    assert rank(pace_of(spending, thinned=False)) <= rank(pace_of(spending, thinned=True))
+
+
+@given(budgets, parts, st.booleans())
+def test_nothing_of_a_spent_budget_goes_to_readings(budget: int, passed: int, thinned: bool) -> None:
+    assert pace_of(Spending(budget, budget, passed, DAY), thinned=thinned) == NOTHING_YET
+    assert pace_of(Spending(budget, 0, passed, DAY), thinned=thinned).full
+
+
+def test_pace_of_a_day_is_as_documented() -> None:
+    def at(hours_ahead: float, *, thinned: bool = False) -> Pace:
+        spent = int((12 + hours_ahead) * 1_000_000)
+        return pace_of(Spending(24_000_000, spent, DAY // 2, DAY), thinned=thinned)
+
+    assert at(-1) == FULL
+    assert at(-0.5) == at(0) == at(0.9) == Pace(1, backlog=False)
+    assert at(0.5, thinned=True) == Pace(2, backlog=False)
+    assert at(0, thinned=True) == Pace(1, backlog=False)
+    assert [at(ahead).stride for ahead in (1, 2, 3, 3.5, 5)] == [2, 4, 8, 8, 32]
+    assert at(11.9).stride == 1024
+    assert at(12) == NOTHING_YET
+
+
+@given(
+    st.integers(100_000, 10_000_000),
+    st.lists(st.tuples(st.integers(1, 600), st.integers(0, 50_000), st.integers(0, 3_000)), max_size=200),
+)
+def test_readings_of_a_day_stay_within_the_budget_and_one_burst(
+    limit: int, steps: list[tuple[int, int, int]]
+) -> None:
+    budget = Budget(DataBudget(day_bytes=limit))
+    now, readings, events, largest = MIDNIGHT, 0, 0, 0
+    for after, burst, event in steps:
+        now = min(now + after, MIDNIGHT + DAY - 1)
+        stride = budget.pace().stride
+        sent = burst // stride if stride else 0
+        largest = max(largest, sent + OVERHEAD_BYTES)
+        if sent:
+            budget.carried(sent)
+        assert readings <= limit + largest
+        readings, events = readings + sent, events + event
+        budget.looked(sent + event, metered=True, utc_s=now)
+        assert budget.spent("day") == readings + events
+    assert readings <= limit + largest
+
+
+@given(st.integers(0, 2**40), st.integers(0, 2**40))
+def test_cheap_bearer_lets_everything_go_whatever_was_spent(spent: int, carried: int) -> None:
+    budget = Budget(DataBudget(day_bytes=100_000))
+    budget.looked(spent, metered=True, utc_s=NOON)
+    budget.looked(0, metered=False, utc_s=NOON + 1)
+    budget.carried(carried)
+    assert budget.pace() == FULL
+
+
+def test_nothing_goes_before_the_first_look_and_without_a_budget_all() -> None:
+    assert Budget(DataBudget(day_bytes=100_000)).pace() == NOTHING_YET
+    free = Budget(None)
+    assert (free.pace(), list(free.names())) == (FULL, [])
+    assert not free.looked(10**9, metered=True, utc_s=NOON)
+    assert free.pace() == FULL
+
+
+def test_what_was_sent_since_the_last_look_counts_until_the_next_one() -> None:
+    budget = Budget(DataBudget(day_bytes=100_000))
+    budget.looked(0, metered=True, utc_s=NOON)
+    assert budget.pace() == FULL
+    budget.carried(100_000 - OVERHEAD_BYTES)
+    assert budget.pace() == NOTHING_YET
+    budget.looked(40_000, metered=True, utc_s=NOON + 10)
+    assert (budget.spent("day"), budget.left("day"), budget.pace()) == (40_000, 60_000, FULL)
+
+
+def test_changes_are_news_once_and_not_again_after_a_restart() -> None:
+    budget = Budget(DataBudget(day_bytes=2_400_000))
+    assert not budget.looked(0, metered=True, utc_s=MIDNIGHT)
+    assert budget.looked(150_000, metered=True, utc_s=MIDNIGHT + 10)
+    assert (budget.pace().stride, budget.spent("day")) == (2, 150_000)
+    assert not budget.looked(150_000, metered=True, utc_s=MIDNIGHT + 20)
+    assert budget.pace().stride == 4
+    kept = budget.ledger
+    budget = Budget(DataBudget(day_bytes=2_400_000))
+    budget.resume(kept)
+    assert not budget.looked(0, metered=True, utc_s=MIDNIGHT + 30)
+    assert budget.looked(2_100_000, metered=True, utc_s=MIDNIGHT + 40)
+    assert budget.pace() == NOTHING_YET
+    assert budget.looked(0, metered=False, utc_s=MIDNIGHT + 50)
+    assert budget.pace() == FULL
+
+
+def test_new_day_begins_anew_and_a_clock_that_goes_back_does_not() -> None:
+    day = day_of(NOON, starts_h=0)
+    assert day == Period(MIDNIGHT, MIDNIGHT + DAY)
+    spent = Account(None, 5).on(None, 5).on(day, 5)
+    assert spent == Account(MIDNIGHT, 15)
+    assert spent.on(day_of(NOON - DAY, starts_h=0), 1) == Account(MIDNIGHT, 16)
+    assert spent.on(day_of(NOON + DAY, starts_h=0), 1) == Account(MIDNIGHT + DAY, 1)
+
+
+def test_day_that_a_wrong_clock_put_into_the_future_does_not_hold_for_years() -> None:
+    far = Account(MIDNIGHT + 3000 * DAY, 7)
+    assert far.on(day_of(NOON, starts_h=0), 1) == Account(MIDNIGHT, 8)
+
+
+@pytest.mark.parametrize(
+    ("moment", "starts_d", "start", "end"),
+    [
+        ((2026, 3, 5), 1, (2026, 3, 1), (2026, 4, 1)),
+        ((2026, 3, 5), 28, (2026, 2, 28), (2026, 3, 28)),
+        ((2026, 1, 5), 10, (2025, 12, 10), (2026, 1, 10)),
+        ((2026, 12, 31), 1, (2026, 12, 1), (2027, 1, 1)),
+    ],
+)
+def test_month_of_a_plan_begins_on_its_day(
+    moment: tuple[int, int, int], starts_d: int, start: tuple[int, int, int], end: tuple[int, int, int]
+) -> None:
+    found = month_of(int(datetime(*moment, tzinfo=UTC).timestamp()), starts_d=starts_d, starts_h=0)
+    assert found == tuple(int(datetime(*one, tzinfo=UTC).timestamp()) for one in (start, end))
+
+
+@given(st.integers(0, 2**33), st.integers(1, 28), st.integers(0, 23))
+def test_each_moment_lies_in_its_period(utc_s: int, starts_d: int, starts_h: int) -> None:
+    for period in (
+        day_of(utc_s, starts_h=starts_h),
+        month_of(utc_s, starts_d=starts_d, starts_h=starts_h),
+    ):
+        assert period.start_s <= utc_s < period.end_s
+
+
+def test_tighter_of_day_and_month_holds() -> None:
+    budget = Budget(DataBudget(day_bytes=2**40, month_bytes=1_000_000))
+    budget.looked(0, metered=True, utc_s=MIDNIGHT)
+    budget.looked(1_000_000, metered=True, utc_s=MIDNIGHT + 1)
+    assert budget.pace() == NOTHING_YET
+    assert list(budget.names()) == ["day", "month"]
+    budget.looked(0, metered=True, utc_s=MIDNIGHT + DAY)
+    assert (budget.spent("day"), budget.spent("month")) == (0, 1_000_000)
+
+
+def test_without_time_only_one_share_may_be_spent_ahead() -> None:
+    budget = Budget(DataBudget(day_bytes=SHARES * 1_000_000))
+    budget.looked(0, metered=True, utc_s=None)
+    budget.looked(900_000, metered=True, utc_s=None)
+    assert budget.pace().full
+    budget.looked(200_000, metered=True, utc_s=None)
+    assert budget.pace().stride == 2
+
+
+def test_who_cannot_look_counts_what_goes_out() -> None:
+    budget = Budget(DataBudget(day_bytes=100_000))
+    budget.resume(Ledger())
+    budget.blind()
+    assert budget.pace().full
+    budget.carried(100_000)
+    assert budget.pace() == NOTHING_YET
+
+
+def test_budget_without_a_limit_is_a_fault() -> None:
+    _, faults = check({}, DataBudget)
+    assert [str(fault) for fault in faults] == ["day_bytes: missing: expected day_bytes, month_bytes or both"]
