@@ -7,6 +7,7 @@ Relative folders are relative to the file. What the values do is described in
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from posixpath import normpath
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
@@ -19,6 +20,7 @@ from wire.settings.check import check
 from wire.settings.gnss import GnssDevice
 from wire.settings.gpio import GpioDevice, WiegandDevice, pins_shared
 from wire.settings.instrument import InstrumentDevice
+from wire.settings.media import MediaSection
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
 from wire.settings.network import NetworkDevice
 from wire.settings.osdp import OsdpDevice
@@ -111,22 +113,42 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     journal: JournalSection = JournalSection()
     clock: ClockSection = ClockSection()
     shutdown: ShutdownSection | None = None
+    media: MediaSection | None = None
     device: Annotated[list[Device], Meta(min_length=1, max_length=64)]
 
     names_once: ClassVar = {"device": ("name", "a name that no other device has")}
 
     def faults(self) -> Iterable[Fault]:
-        """A serial port, a pin or a Bluetooth adapter that two devices want: each has one owner."""
+        """What two devices want and only one can have: a serial port, a pin, an adapter, an address."""
         yield from pins_shared(self.device)
         yield from adapters_shared(self.device)
-        owners: dict[str, str] = {}
-        for index, device in enumerate(self.device):
-            path = getattr(device, "path", None)
-            if not isinstance(path, str):
-                continue
-            if path in owners:
-                yield Fault(f"device[{index}].path", path, f"a port that {owners[path]} does not own")
-            owners.setdefault(path, device.name)
+        yield from _lines_shared(self.device)
+        yield from _addresses_shared(self.device)
+
+
+def _lines_shared(devices: Iterable[Device]) -> Iterable[Fault]:
+    """Yield serial ports that two devices want, however they spell them."""
+    owners: dict[str, str] = {}
+    for index, device in enumerate(devices):
+        if isinstance(device, ModbusRtuDevice | OsdpDevice):
+            line = normpath(device.path)
+            if line in owners:
+                yield Fault(f"device[{index}].path", device.path, f"a port that {owners[line]} does not own")
+            owners.setdefault(line, device.name)
+
+
+def _addresses_shared(devices: Iterable[Device]) -> Iterable[Fault]:
+    """Yield ports that two devices want to listen on at one address."""
+    owners: dict[tuple[str, int], str] = {}
+    for index, device in enumerate(devices):
+        http = device.http if isinstance(device, TerminalDevice | SenmlDevice) else None
+        if http is None:
+            continue
+        place = (http.address, http.port)
+        if place in owners:
+            expected = f"a port that {owners[place]} does not listen on at {http.address}"
+            yield Fault(f"device[{index}].http.port", http.port, expected)
+        owners.setdefault(place, device.name)
 
 
 def read_settings(
