@@ -28,6 +28,8 @@ from edge.journal.file import Surroundings
 from edge.journal.journal import Journal
 from edge.journal.room import Limits
 from edge.journal.sealer import Sealer
+from edge.local.desk import Desk
+from edge.local.server import Local
 from edge.recorder import Recorder
 from edge.reload import Read, Reload
 from edge.shutdown import Means, Shutdown, run_command
@@ -134,8 +136,7 @@ class Gateway:
                 self._timekeeper.resume(past.clock.clock, past.clock.tick * TICK_NS)
             self._timekeeper.ask_system()
             tap = Tap(
-                self._data,
-                Describe(lambda: self._crew.points, lambda: self._crew.layouts, self._timekeeper.reading),
+                Describe(lambda: self._crew.points, lambda: self._crew.layouts, self._timekeeper.reading)
             )
             recorder = self._recorder(journal, tap)
             clean = past.stopped_cleanly and past.boot is not None
@@ -143,14 +144,16 @@ class Gateway:
             recorder.resume(past)
             uplink = self._uplink(journal, recorder)
             async with asyncio.TaskGroup() as tasks:
-                reload = self._reload(journal, recorder, uplink, outputs=self._outputs(recorder))
+                outputs = self._outputs(recorder)
+                reload = self._reload(journal, recorder, uplink, outputs=outputs)
+                local = self._local(journal, outputs, tap)
                 self._crew.start(tasks, reload.supervise)
                 parts = [
                     tasks.create_task(self._keep("uplink", uplink.run, recorder)),
                     tasks.create_task(self._keep("journal", journal.run, recorder)),
                     tasks.create_task(self._keep("clock", self._timekeeper.run, recorder)),
                     tasks.create_task(self._keep("recorder", _every_second(recorder), recorder)),
-                    tasks.create_task(self._keep("tail", tap.run, recorder)),
+                    tasks.create_task(self._keep("local", local.run, recorder)),
                 ]
                 reloading = tasks.create_task(
                     self._keep("settings", self._reloading(reload, tasks), recorder)
@@ -255,6 +258,10 @@ class Gateway:
             tell=lambda kind, data, subject: recorder.tell(kind, data, subject=subject),
             now=self._world.now,
         )
+
+    def _local(self, journal: Journal, outputs: Outputs, tap: Tap) -> Local:
+        desk = Desk(drivers=lambda: self._crew.drivers, outputs=outputs, tap=tap, settle=journal.commit)
+        return Local(self._data, desk.answer)
 
     def _reload(self, journal: Journal, recorder: Recorder, uplink: Uplink, *, outputs: Outputs) -> Reload:
         return Reload(

@@ -1,28 +1,22 @@
-"""Lets a person look at what a running gateway reads: a JSON object a line over a socket in its data folder.
+"""Lets a person look at what a running gateway reads: a JSON object a line over the local socket.
 
 It shows; it is no part of the evidence. Whoever reads too slowly misses lines and is told how many.
 """
 
 import asyncio
-import json
-import logging
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
+from edge.local.server import Caller, Line
 from wire.messages import TICK_MS, Clock, Event, Gap, Layout, PointDeclaration, Poll, Position
 from wire.quantities import QUANTITIES
 from wire.status import Status
 
-LOG = logging.getLogger(__name__)
-SOCKET_NAME = "tail.sock"
 WAITING_BYTES_MAX = 256 * 1024
 """So much waits for one who reads slowly."""
 
 Seen = Poll | Position | Event | Gap
-Line = Mapping[str, object]
 
 
 class Describe:
@@ -97,13 +91,11 @@ def _scaled(count: int | None, exponent: int) -> str | None:
 
 
 class Tap:
-    """Serves lines to whoever connects; costs nothing while nobody does."""
+    """Shows lines to whoever looks; costs nothing while nobody does."""
 
-    def __init__(self, folder: Path, describe: Describe) -> None:
-        """The socket lies in `folder` and is open to its owner alone."""
-        self._file = folder / SOCKET_NAME
+    def __init__(self, describe: Describe) -> None:
         self._describe = describe
-        self._missed: dict[asyncio.StreamWriter, int] = {}
+        self._missed: dict[Caller, int] = {}
         """Who looks, and how many lines each has missed since the last one."""
 
     def __call__(self, item: Seen) -> None:
@@ -111,52 +103,17 @@ class Tap:
         if not self._missed:
             return
         for line in self._describe.lines(item):
-            data = _encoded(line)
-            for writer, missed in self._missed.items():
-                if writer.transport.get_write_buffer_size() > WAITING_BYTES_MAX:
-                    self._missed[writer] = missed + 1
+            for caller, missed in self._missed.items():
+                if caller.waiting_bytes > WAITING_BYTES_MAX:
+                    self._missed[caller] = missed + 1
                     continue
-                writer.write(_encoded({"missed": missed}) + data if missed else data)
-                self._missed[writer] = 0
+                caller.say(*([{"missed": missed}] if missed else ()), line)
+                self._missed[caller] = 0
 
-    async def run(self) -> None:
-        """Serve until cancelled; where no socket can be made, nobody can look, and that is all."""
-        try:
-            self._file.unlink(missing_ok=True)
-            server = await asyncio.start_unix_server(self._serve, sock=self._place())
-        except OSError as error:
-            LOG.warning("tail: %s: %s", self._file, error)
-            await asyncio.get_running_loop().create_future()
-            raise
+    async def show_to(self, caller: Caller) -> None:
+        """Show everything to a caller until cancelled."""
+        self._missed[caller] = 0
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            server.close()
-            for writer in self._missed:
-                writer.transport.abort()
-            self._file.unlink(missing_ok=True)
-
-    def _place(self) -> socket.socket:
-        place = socket.socket(socket.AF_UNIX)
-        try:
-            place.bind(str(self._file))
-            self._file.chmod(0o600)  # before anybody can connect
-        except OSError:
-            place.close()
-            raise
-        return place
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._missed[writer] = 0
-        try:
-            while await reader.read(1024):
-                pass
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the task ends here, and asyncio's streams want no cancelled one
-        finally:
-            del self._missed[writer]
-            writer.transport.abort()
-
-
-def _encoded(line: Line) -> bytes:
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            del self._missed[caller]

@@ -1,14 +1,13 @@
-"""`heng edge`: run a gateway; `heng edge check`: try its settings and every device, and start nothing."""
+"""`heng edge`: run a gateway, check its settings and devices, or ask a running one for something."""
 
 import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli.commands.edge_set import set_output
-from cli.commands.edge_tail import tail
+from cli.commands import edge_ask, edge_procedure, edge_reader, edge_set, edge_tail
 from edge.assembly import AssemblyError, all_layouts, build_drivers
 from edge.document import document_faults
 from edge.driver import Driver, Given, ProbeLine
@@ -20,45 +19,58 @@ from provisioning.identity import GatewayIdentity
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings, read_settings
 
+_ACTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    # word: (what it does, its own words and options)
+    "run": (
+        "run the gateway (also without a word); with DEVICE and PROCEDURE: have it carry out a procedure",
+        edge_procedure.configure,
+    ),
+    "check": ("check the settings and try every device", lambda _: None),
+    "tail": ("show what the running gateway reads", edge_tail.configure),
+    "set": ("set one output, or list the outputs", edge_set.configure),
+    "pair": ("let a reader be paired, for 10 minutes at most", edge_reader.configure_pair),
+    "show": ("show and sound something at a reader", edge_reader.configure_show),
+}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the actions; the options of all may stand before or behind the action."""
+    _common(parser, absent=None)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    parser.set_defaults(action="run", device=None)
+    for word, (text, more) in _ACTIONS.items():
+        action = actions.add_parser(word, help=text, description=text)
+        _common(action, absent=argparse.SUPPRESS)
+        more(action)
+
+
+def _common(parser: argparse.ArgumentParser, *, absent: object) -> None:
     parser.add_argument(
-        "action",
-        nargs="?",
-        choices=["run", "check", "tail", "set"],
-        default="run",
-        help="run (default); check settings and try every device; tail: show what a running gateway reads; "
-        "set: set one output while no gateway runs, or list the outputs",
+        "--settings", type=Path, default=absent, metavar="FILE", help="the gateway's TOML file (required)"
     )
     parser.add_argument(
-        "--settings", type=Path, required=True, metavar="FILE", help="the gateway's TOML file"
+        "--verbose",
+        action="store_true",
+        default=absent or False,
+        help="run: log changes of state of every part",
     )
-    parser.add_argument("--verbose", action="store_true", help="log changes of state of every part")
-    parser.add_argument("--output", metavar="NAME", help="set: which output; all are listed without")
-    parser.add_argument("--value", metavar="NUMBER", help="set: 0 or 1 of a switch, else a setpoint")
-    parser.add_argument("--match", default="", metavar="TEXT", help="tail: only lines that hold this text")
-    parser.add_argument("--json", action="store_true", help="tail: one JSON object a line")
-    parser.add_argument("--count", type=int, metavar="N", help="tail: end after so many lines")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run or check; 2 when the settings are not right or another process has the data folder."""
+    """Do what is asked; 2 when the settings are not right or another process has the data folder."""
+    if arguments.settings is None:
+        return edge_ask.refuse(arguments.action, "expected --settings FILE", 2)
     folder = arguments.settings.resolve().parent
-    with_identity = arguments.action in ("run", "check")
+    starting = arguments.action == "check" or (arguments.action == "run" and arguments.device is None)
 
     def more(data: object) -> list[Fault]:
-        return [*document_faults(data), *(_identity_faults(data, folder) if with_identity else ())]
+        return [*document_faults(data), *(_identity_faults(data, folder) if starting else ())]
 
     settings, faults = read_settings(arguments.settings, more=more)
-    if settings is not None and arguments.action == "tail":
-        data = folder / settings.gateway.data
-        return tail(data, match=arguments.match, as_json=arguments.json, count=arguments.count)
-    if settings is not None and arguments.action == "set" and not faults:
-        data = folder / settings.gateway.data
-        return set_output(settings, data, name=arguments.output, value=arguments.value)
-    if settings is None or faults:
+    if settings is None or (faults and (starting or arguments.action == "set")):
         return _refuse(arguments.settings, faults)
+    if not starting:
+        return _ask(settings, folder / settings.gateway.data, arguments)
     identity, faults = _identity(settings.gateway.identity, settings.gateway.id, folder)
     if identity is None:
         return _refuse(arguments.settings, faults)
@@ -67,6 +79,18 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.action == "check"
         else _run(settings, folder, identity, arguments=arguments)
     )
+
+
+def _ask(settings: GatewaySettings, data: Path, arguments: argparse.Namespace) -> int:
+    """Do what a running gateway is asked for; only its data folder counts."""
+    if arguments.action == "tail":
+        return edge_tail.tail(data, match=arguments.match, as_json=arguments.json, count=arguments.count)
+    if arguments.action == "set":
+        return edge_set.set_output(settings, data, name=arguments.output, value=arguments.value)
+    if arguments.action == "run":
+        words = arguments.arguments
+        return edge_procedure.run_procedure(data, arguments.device, arguments.procedure, words=words)
+    return (edge_reader.pair if arguments.action == "pair" else edge_reader.show)(data, arguments)
 
 
 def _identity_faults(data: object, folder: Path) -> list[Fault]:

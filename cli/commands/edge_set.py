@@ -1,21 +1,26 @@
-"""`heng edge set`: sets one output once, for whoever puts a device into service; never beside a gateway."""
+"""`heng edge set`: sets one output once, for whoever puts a device into service.
 
+A running gateway is asked to do it; without one the device's driver is run alone until it is done.
+"""
+
+import argparse
 import asyncio
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from cli.commands.edge_ask import AskError, NobodyThereError, answer, refuse
 from edge.assembly import AssemblyError, build_drivers
+from edge.control.offers import RefusedError
 from edge.control.outputs import OutputDriver, OutputError, Outputs
 from edge.driver import DeviceUnavailable, Driver, Given, TimeHint
 from edge.journal.errors import JournalFullError, JournalInUseError
 from edge.journal.lock import FolderLock
+from edge.local.asks import ListOutputs, SetOutput
 from edge.main import real_world
 from wire.messages import Event, Poll, Position, Scalar
-from wire.quantities import QUANTITIES
 from wire.settings.gateway import GatewaySettings
 from wire.status import GapCause
 
@@ -23,63 +28,69 @@ HEARD_S = 15.0
 """So long may a device take until it is heard; then it is written anyway, and says itself what is wrong."""
 
 
-def set_output(settings: GatewaySettings, data: Path, *, name: str | None, value: str | None) -> int:
-    """Set and read back; without a name list what there is. 0 done, 1 the device does not, 2 wrong input.
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--output", metavar="NAME", help="which output; all are listed without")
+    parser.add_argument("--value", metavar="NUMBER", help="0 or 1 of a switch, else a setpoint")
 
-    The data folder is locked meanwhile, so that no gateway owns the outputs.
-    """
+
+def set_output(settings: GatewaySettings, data: Path, *, name: str | None, value: str | None) -> int:
+    """Set and read back; without a name list what there is. 0 done, 1 the device does not, 2 wrong input."""
+    if (name is None) != (value is None):
+        return refuse("set", "expected --output and --value together, or neither", 2)
+    try:
+        try:
+            listed = _by_gateway(data, name, value)
+        except NobodyThereError:
+            listed = _alone(settings, data, name=name, value=value)
+    except AskError as error:
+        return refuse("set", error, error.code)
+    if name is not None:
+        print(f"{name}: {value}, confirmed by the device")
+        return 0
+    print("".join(f"{line}\n" for line in listed), end="")
+    return 0 if listed else refuse("set", "no output is declared", 1)
+
+
+def _by_gateway(data: Path, name: str | None, value: str | None) -> Sequence[str]:
+    """Have the running gateway do it; `AskError`."""
+    if name is None or value is None:
+        listed = answer(data, ListOutputs())["outputs"]
+        assert isinstance(listed, list)
+        return listed
+    answer(data, SetOutput(output=name, value=value))
+    return ()
+
+
+def _alone(settings: GatewaySettings, data: Path, *, name: str | None, value: str | None) -> Sequence[str]:
+    """Do it without a gateway; `AskError`. The folder is locked meanwhile, so that none owns the outputs."""
     try:
         lock = FolderLock.take(data)
     except JournalInUseError as error:
-        return _say(f"{error}: a running gateway owns its outputs; stop it first", 2)
+        raise AskError(f"{error}: a gateway owns its outputs and does not answer (yet)", 1) from None
     except JournalFullError as error:
-        return _say(str(error), 1)
+        raise AskError(str(error), 1) from None
     try:
         drivers = build_drivers(settings, Given(real_world().monotonic_ns, data))
         outputs = Outputs(drivers, tell=_told, now=time.monotonic)
         if name is None or value is None:
-            return _list(outputs)
-        counts = _counts(outputs, name, value)
+            return outputs.described()
+        counts = outputs.counts(name, value)
         owner = next(driver for driver in drivers if name in _names(driver))
         asyncio.run(_set(owner, outputs, name=name, counts=counts))
     except AssemblyError as error:
-        return _say("; ".join(map(str, error.faults)), 2)
-    except ValueError as error:
-        return _say(str(error), 2)
+        raise AskError("; ".join(map(str, error.faults)), 2) from None
+    except RefusedError as error:
+        raise AskError(str(error), 2) from None
     except OutputError as error:
-        return _say(str(error), 1)
+        raise AskError(str(error), 1) from None
     finally:
         lock.release()
-    print(f"{name}: {value}, confirmed by the device")
-    return 0
+    return ()
 
 
 def _names(driver: Driver) -> Sequence[str]:
     return [output.name for output in driver.outputs] if isinstance(driver, OutputDriver) else []
-
-
-def _list(outputs: Outputs) -> int:
-    for name in outputs.names:
-        output = outputs.output(name)
-        low, high = (Decimal(count).scaleb(output.exponent) for count in (output.low, output.high))
-        unit = QUANTITIES[output.quantity].unit if output.quantity else ""
-        print(f"{name}: {low:f} to {high:f} {unit}".rstrip())
-    return _say("no output is declared", 1) if not outputs.names else 0
-
-
-def _counts(outputs: Outputs, name: str, value: str) -> int:
-    """Return the counts of a value; `ValueError` for an unknown output or what is no number of its places."""
-    if name not in outputs.names:
-        raise ValueError(f"--output {name}: expected one of {', '.join(outputs.names) or 'none'}")
-    exponent = outputs.output(name).exponent
-    try:
-        counts = Decimal(value).scaleb(-exponent)
-        whole = int(counts)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise ValueError(f"--value {value}: expected a number") from None
-    if whole != counts:
-        raise ValueError(f"--value {value}: expected at most {-exponent} places")
-    return whole
 
 
 async def _set(driver: Driver, outputs: Outputs, *, name: str, counts: int) -> None:
@@ -132,8 +143,3 @@ class _Ear:
 
 def _told(kind: str, data: Mapping[str, Scalar], subject: str) -> None:
     print(f"{kind} {subject} {dict(data)}", file=sys.stderr)
-
-
-def _say(text: str, code: int) -> int:
-    print(f"heng edge set: {text}", file=sys.stderr)
-    return code

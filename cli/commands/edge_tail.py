@@ -1,15 +1,22 @@
 """`heng edge tail`: shows what a running gateway reads, as it reads it."""
 
+import argparse
 import json
-import socket
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from edge.tap import SOCKET_NAME
+from cli.commands.edge_ask import AskError, asked, refuse
+from edge.local.asks import Look
 
 _WIDTH = 40
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--match", default="", metavar="TEXT", help="only lines that hold this text")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--count", type=int, metavar="N", help="end after so many lines")
 
 
 def tail(data: Path, *, match: str, as_json: bool, count: int | None) -> int:
@@ -18,35 +25,23 @@ def tail(data: Path, *, match: str, as_json: bool, count: int | None) -> int:
     2 for a count below 1.
     """
     if count is not None and count < 1:
-        print(f"heng edge tail: --count {count}: expected at least 1", file=sys.stderr)
-        return 2
-    place = data / SOCKET_NAME
+        return refuse("tail", f"--count {count}: expected at least 1", 2)
     try:
-        lines = _lines(place)
         with suppress(KeyboardInterrupt, BrokenPipeError):
-            for line in lines:
-                if match not in line:
+            for text in asked(data, Look()):
+                line = json.loads(text)
+                if "failed" in line:
+                    return refuse("tail", line["failed"], 1)
+                if match not in text:
                     continue
-                print(line if as_json else shown(json.loads(line)), flush=True)
+                print(text if as_json else shown(line), flush=True)
                 if count is not None:
                     count -= 1
                     if count == 0:
                         break
-    except (FileNotFoundError, ConnectionError) as error:
-        print(f"heng edge tail: no gateway runs on {data} ({error.strerror})", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"heng edge tail: {place}: {error.strerror or error}", file=sys.stderr)
-        return 1
+    except AskError as error:
+        return refuse("tail", error, error.code)
     return 0
-
-
-def _lines(place: Path) -> Iterator[str]:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(place))
-        with connection.makefile("r", encoding="utf-8") as stream:
-            for line in stream:
-                yield line.rstrip("\n")
 
 
 def shown(line: Mapping[str, object]) -> str:

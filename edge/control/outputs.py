@@ -8,9 +8,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Literal, Protocol, runtime_checkable
 
+from edge.control.offers import NotDoneError, RefusedError
 from wire.messages import Scalar
+from wire.quantities import QUANTITIES
 
 LOG = logging.getLogger(__name__)
 READ_BACK_EVERY_S = 0.05
@@ -39,7 +42,7 @@ class Output:
     """How long the device may take to confirm; a value that is contradicted longer was not set."""
 
 
-class OutputError(Exception):
+class OutputError(NotDoneError):
     """An output was not set, or is not confirmed; the text is one short sentence for a person."""
 
 
@@ -127,6 +130,24 @@ class Outputs:
         """Return an output's declaration; `OutputError` when there is none of that name."""
         return self._find(name).output
 
+    def described(self) -> Sequence[str]:
+        """Return a line for each output: its name, its range and its unit."""
+        return [_described(owned.output) for owned in self._owned.values()]
+
+    def counts(self, name: str, value: str) -> int:
+        """Return the counts of a decimal value; `RefusedError` for an unknown output or too many places."""
+        if name not in self._owned:
+            raise RefusedError(f"output {name}: expected one of {', '.join(self._owned) or 'none'}")
+        exponent = self._owned[name].output.exponent
+        try:
+            counts = Decimal(value).scaleb(-exponent)
+            whole = int(counts)
+        except (InvalidOperation, ValueError, OverflowError):
+            raise RefusedError(f"value {value}: expected a number") from None
+        if whole != counts:
+            raise RefusedError(f"value {value}: expected at most {-exponent} places")
+        return whole
+
     async def set(self, name: str, counts: int, *, by: str) -> None:
         """Set an output and wait until the device confirms it; `OutputError` tells why not.
 
@@ -200,3 +221,9 @@ class Outputs:
                     f"{owned.output.read_back_s:g} s"
                 )
             await self._sleep(READ_BACK_EVERY_S)
+
+
+def _described(output: Output) -> str:
+    low, high = (Decimal(count).scaleb(output.exponent) for count in (output.low, output.high))
+    unit = QUANTITIES[output.quantity].unit if output.quantity else ""
+    return f"{output.name}: {low:f} to {high:f} {unit}".rstrip()

@@ -3,13 +3,17 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 
-from edge.tap import SOCKET_NAME, Describe, Tap
+from edge.local.asks import SOCKET_NAME, Ask, Look
+from edge.local.server import Caller, Line, Local
+from edge.tap import Describe, Tap
 from wire.layouts import make_layout
 from wire.messages import Clock, Event, Gap, PointDeclaration, Poll
 from wire.status import ClockState, GapCause, PointKind, Status
@@ -19,6 +23,7 @@ POINTS = [
     PointDeclaration("room/door", "state", kind=PointKind.STATE, states={"0": "closed", "1": "open"}),
 ]
 LAYOUT = make_layout([point.name for point in POINTS], [-2, 0])
+LOOK = msgspec.json.encode(Look()) + b"\n"
 KNOWN = Clock(ClockState.SYNCHRONISED, 180_000_000_000, 5, "system")
 
 
@@ -57,33 +62,47 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[Tap]:
+    tap = Tap(Describe(lambda: POINTS, lambda: [LAYOUT], lambda: KNOWN))
+
+    async def answer(_: Ask, caller: Caller) -> Line:
+        await tap.show_to(caller)
+        return {}
+
+    running = asyncio.create_task(Local(folder, answer).run())
+    try:
+        yield tap
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def connected(folder: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     for _ in range(1000):
         try:
-            return await asyncio.open_unix_connection(folder / SOCKET_NAME)
+            reader, writer = await asyncio.open_unix_connection(folder / SOCKET_NAME)
         except (FileNotFoundError, ConnectionRefusedError):
             await asyncio.sleep(0.01)
+        else:
+            writer.write(LOOK)
+            return reader, writer
     raise TimeoutError(folder)
 
 
-def test_socket_is_its_owners_alone_and_goes_with_the_gateway(folder: Path) -> None:
+def test_event_is_shown_to_who_looks(folder: Path) -> None:
     async def story() -> None:
-        tap = Tap(folder, Describe(lambda: POINTS, lambda: [LAYOUT], lambda: KNOWN))
-        running = asyncio.ensure_future(tap.run())
-        reader, writer = await connected(folder)
-        line = b""
-        while not line:
-            tap(Event("door_opened", "room/door", 150))
-            try:
-                async with asyncio.timeout(0.05):
-                    line = await reader.readline()
-            except TimeoutError:
-                continue
-        assert json.loads(line)["event"] == "door_opened"
-        assert (folder / SOCKET_NAME).stat().st_mode & 0o777 == 0o600
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        assert not (folder / SOCKET_NAME).exists()
+        async with served(folder) as tap:
+            reader, writer = await connected(folder)
+            line = b""
+            while not line:
+                tap(Event("door_opened", "room/door", 150))
+                try:
+                    async with asyncio.timeout(0.05):
+                        line = await reader.readline()
+                except TimeoutError:
+                    continue
+            assert json.loads(line)["event"] == "door_opened"
         while await reader.read(1 << 16):
             pass
         writer.close()
@@ -93,43 +112,28 @@ def test_socket_is_its_owners_alone_and_goes_with_the_gateway(folder: Path) -> N
 
 def test_slow_reader_is_told_how_much_it_missed(folder: Path) -> None:
     async def story() -> None:
-        tap = Tap(folder, Describe(lambda: POINTS, lambda: [LAYOUT], lambda: KNOWN))
-        running = asyncio.ensure_future(tap.run())
-        (await connected(folder))[1].close()
-        with socket.socket(socket.AF_UNIX) as slow:
-            await asyncio.to_thread(slow.connect, str(folder / SOCKET_NAME))
-            await asyncio.sleep(0.05)
-            for number in range(20_000):
-                tap(Event("door_opened", "room/door", number))
-            seen: list[dict[str, int]] = []
-            rest = b""
-            slow.setblocking(False)
-            while not any("missed" in line for line in seen):
-                tap(Event("door_opened", "room/door", 0))
-                await asyncio.sleep(0.001)
-                try:
-                    *lines, rest = (rest + slow.recv(1 << 20)).split(b"\n")
-                except BlockingIOError:
-                    continue
-                seen += [json.loads(line) for line in lines]
-        shown = sum("event" in line for line in seen)
-        missed = sum(line.get("missed", 0) for line in seen)
-        assert 0 < missed < 20_000
-        assert shown + missed >= 20_000
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-    asyncio.run(story())
-
-
-def test_place_where_no_socket_can_be_made_costs_nothing_else(tmp_path: Path) -> None:
-    async def story() -> None:
-        tap = Tap(tmp_path / ("x" * 120), Describe(lambda: POINTS, lambda: [LAYOUT], lambda: KNOWN))
-        running = asyncio.ensure_future(tap.run())
-        await asyncio.sleep(0.05)
-        assert not running.done()
-        tap(Event("door_opened", "room/door", 1))
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        async with served(folder) as tap:
+            (await connected(folder))[1].close()
+            with socket.socket(socket.AF_UNIX) as slow:
+                await asyncio.to_thread(slow.connect, str(folder / SOCKET_NAME))
+                slow.send(LOOK)
+                await asyncio.sleep(0.05)
+                for number in range(20_000):
+                    tap(Event("door_opened", "room/door", number))
+                seen: list[dict[str, int]] = []
+                rest = b""
+                slow.setblocking(False)
+                while not any("missed" in line for line in seen):
+                    tap(Event("door_opened", "room/door", 0))
+                    await asyncio.sleep(0.001)
+                    try:
+                        *lines, rest = (rest + slow.recv(1 << 20)).split(b"\n")
+                    except BlockingIOError:
+                        continue
+                    seen += [json.loads(line) for line in lines]
+            shown = sum("event" in line for line in seen)
+            missed = sum(line.get("missed", 0) for line in seen)
+            assert 0 < missed < 20_000
+            assert shown + missed >= 20_000
 
     asyncio.run(story())

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from edge.control.offers import RefusedError
 from edge.drivers.exact import count_of
 from wire.settings.instrument import PLACE, Argument, Identity, Procedure, Query
 from wire.status import Status
@@ -31,10 +32,6 @@ _WORDS = {
 
 class AnswerError(Exception):
     """An answer that is none; the text names what was expected."""
-
-
-class RefusedError(Exception):
-    """A command that is not declared, or an argument out of its range; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.control.offers import Done, NotDoneError, Overhear
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.exact import exponent_for
 from edge.drivers.instrument.decode import (
@@ -21,19 +22,15 @@ from edge.drivers.instrument.decode import (
     text_of,
 )
 from edge.drivers.instrument.session import IDENTIFY, Session
-from edge.drivers.instrument.transcript import Files, FilesError
+from edge.drivers.instrument.transcript import Files, FilesError, Seal
 from edge.drivers.instrument.visa import VisaError, open_resource
 from wire.layouts import make_layout
 from wire.messages import Layout, PointDeclaration, Poll, Scalar
-from wire.settings.instrument import InstrumentDevice, Query
+from wire.settings.instrument import InstrumentDevice, Query, Step
 from wire.status import GapCause, Status
 
 WAITING_MAX = 16
 """So many procedures may wait; one more is refused."""
-
-
-class ProcedureError(Exception):
-    """A procedure was not carried out, or not to its end; the text is one short sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,9 @@ class _Wish:
     procedure: str
     arguments: Mapping[str, str]
     commands: Sequence[str]
-    answered: "asyncio.Future[list[str]]"
+    by: str
+    overhear: Overhear
+    answered: "asyncio.Future[Done]"
 
 
 class InstrumentDriver:
@@ -87,18 +86,23 @@ class InstrumentDriver:
         """The instrument, which answered late."""
         return GapCause.BUS
 
-    async def execute(self, procedure: str, arguments: Mapping[str, str]) -> list[str]:
-        """Carry out a declared procedure and return the answers of its queries, a file's name for data.
-
-        `RefusedError` before anything is sent, `ProcedureError` when it was not done to its end.
-        """
+    async def execute(
+        self,
+        procedure: str,
+        arguments: Mapping[str, str],
+        *,
+        by: str,
+        overhear: Overhear = lambda kind, text: None,
+    ) -> Done:
+        """Carry out a declared procedure, `edge.control.offers.ProcedureDriver` says how."""
         commands = commands_of(self._settings.procedure, procedure, arguments)
         if self._wishes is None:
-            raise ProcedureError(f"{self.name}: the instrument is not reachable")
+            raise NotDoneError(f"{self.name}: the instrument is not reachable")
         if self._wishes.full():
-            raise ProcedureError(f"{self.name}: {WAITING_MAX} procedures wait already")
-        answered: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        self._wishes.put_nowait(_Wish(procedure, dict(arguments), commands, answered))
+            raise NotDoneError(f"{self.name}: {WAITING_MAX} procedures wait already")
+        answered: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        wish = _Wish(procedure, dict(arguments), commands, by=by, overhear=overhear, answered=answered)
+        self._wishes.put_nowait(wish)
         return await answered
 
     async def run(self, emit: Emitter) -> None:
@@ -176,42 +180,59 @@ class InstrumentDriver:
                     wish = await self._wishes.get()
             except TimeoutError:
                 return
-            await self._carry_out(wish, session)
+            if not wish.answered.done():  # who asked may have left
+                with session.overheard(wish.overhear):
+                    await self._carry_out(wish, session)
 
     async def _carry_out(self, wish: _Wish, session: Session) -> None:
-        steps = next(one.step for one in self._settings.procedure if one.name == wish.procedure)
+        """Do it, tell it, and only then answer who asked: the event is there when the answer is."""
         session.note(f"procedure {wish.procedure}")
         answers: list[str] = []
-        errors: list[QueuedError] = []
-        done = 0
+        whole, done = len(wish.commands), 0
+        why = "the connection was lost"
+        told: Seal | None = None
         try:
-            for step, command in zip(steps, wish.commands, strict=True):
-                if step.save:
-                    seal, errors = await session.fetch(command, step.save, timeout_ms=step.timeout_ms)
-                    answers.append(seal.file)
-                elif "?" in command:
-                    answer, errors = await session.ask(command, timeout_ms=step.timeout_ms)
-                    answers.append(answer)
-                else:
-                    errors = await session.tell(command, timeout_ms=step.timeout_ms)
-                if errors:
-                    break
-                done += 1
+            try:
+                for step, command in zip(self._steps(wish.procedure), wish.commands, strict=True):
+                    errors = await self._step(step, command, session=session, answers=answers)
+                    if errors:
+                        why = errors[0].text
+                        break
+                    done += 1
+            finally:
+                seal = session.sealed_now()
+                await self._tell_procedure(wish, session, done=done, seal=seal)
+                told = seal
         finally:
-            if done < len(steps) and not wish.answered.done():
-                why = errors[0].text if errors else "the connection was lost"
-                place = f"step {done + 1} of {len(steps)}"
-                wish.answered.set_exception(ProcedureError(f"{wish.procedure}: {place}: {why}"))
-            await self._tell_procedure(wish, session, done)
-        if not wish.answered.done():
-            wish.answered.set_result(answers)
+            if not wish.answered.done() and told is not None and done == whole:
+                wish.answered.set_result(Done(answers, told.file, told.bytes, told.sha256))
+            elif not wish.answered.done():
+                text = f"{wish.procedure}: step {min(done + 1, whole)} of {whole}: {why}"
+                wish.answered.set_exception(NotDoneError(text))
 
-    async def _tell_procedure(self, wish: _Wish, session: Session, done: int) -> None:
-        seal = session.sealed_now()
+    def _steps(self, procedure: str) -> Sequence[Step]:
+        return next(one.step for one in self._settings.procedure if one.name == procedure)
+
+    async def _step(
+        self, step: Step, command: str, *, session: Session, answers: list[str]
+    ) -> list[QueuedError]:
+        """Send one command, keep its answer, and return what the error queue holds."""
+        if step.save:
+            kept, errors = await session.fetch(command, step.save, timeout_ms=step.timeout_ms)
+            answers.append(kept.file)
+        elif "?" in command:
+            answer, errors = await session.ask(command, timeout_ms=step.timeout_ms)
+            answers.append(answer)
+        else:
+            errors = await session.tell(command, timeout_ms=step.timeout_ms)
+        return errors
+
+    async def _tell_procedure(self, wish: _Wish, session: Session, *, done: int, seal: Seal) -> None:
         arguments = " ".join(f"{name}={value}" for name, value in sorted(wish.arguments.items()))
         data: dict[str, Scalar] = {
             "procedure": wish.procedure,
             "arguments": arguments,
+            "by": wish.by,
             "steps": len(wish.commands),
             "done": done,
             "file": seal.file,
@@ -250,7 +271,7 @@ def _refuse_all(wishes: "asyncio.Queue[_Wish]", reason: str) -> None:
     while not wishes.empty():
         wish = wishes.get_nowait()
         if not wish.answered.done():
-            wish.answered.set_exception(ProcedureError(reason))
+            wish.answered.set_exception(NotDoneError(reason))
 
 
 def _groups(settings: InstrumentDevice) -> list[_Group]:

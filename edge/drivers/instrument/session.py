@@ -6,9 +6,10 @@ emptied after each. It knows neither points nor pauses; `driver` does. Faults of
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
+from edge.control.offers import Overhear
 from edge.driver import Emitter, Given, ticks
 from edge.drivers.instrument.decode import AnswerError, QueuedError, queued_error, text_of
 from edge.drivers.instrument.transcript import Files, Kind, Seal, Transcript
@@ -33,6 +34,7 @@ class Session:
         self._files = files
         self._resource: Resource | None = None
         self._transcript: Transcript | None = None
+        self._overhear: Overhear | None = None
         self._sealed_ns = 0
         self._told: OrderedDict[tuple[str, int], tuple[int, int]] = OrderedDict()
 
@@ -137,6 +139,15 @@ class Session:
         elif self._given.monotonic_ns() - self._sealed_ns >= self._settings.seal_s * 1_000_000_000:
             await self._seal("transcript_sealed")
 
+    @contextmanager
+    def overheard(self, overhear: Overhear) -> Iterator[None]:
+        """Let somebody have every line of the transcript while the context is open."""
+        self._overhear = overhear
+        try:
+            yield
+        finally:
+            self._overhear = None
+
     def note(self, text: str) -> None:
         """Write a remark into the transcript."""
         self._write("note", text)
@@ -149,6 +160,8 @@ class Session:
     def _write(self, kind: Kind, text: str) -> None:
         assert self._transcript is not None
         self._transcript.write(kind, text)
+        if self._overhear is not None:
+            self._overhear(kind, text)
 
     async def _tell_left_behind(self) -> None:
         name = (self._emit.recall("transcript") or b"").decode()

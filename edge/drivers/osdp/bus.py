@@ -19,7 +19,6 @@ REPLY_S = 0.205
 """A reader begins its reply within 200 ms."""
 IDLE_S = 0.005
 REOPEN_S = 2.0
-WISHES_S = 1.0
 FOREIGN_S = 60.0
 _NS = 1_000_000_000
 
@@ -46,7 +45,7 @@ class Bus:
         self._wake = Wake()
         self._orders: deque[tuple[Callable[[], None], Callable[[], bool]]] = deque()
         self._stopping = self._ended = False
-        self._wishes_ns = self._foreign_ns = 0
+        self._foreign_ns = 0
 
     # --- for other threads -----------------------------------------------------------------------
 
@@ -161,11 +160,6 @@ class Bus:
     def _obey(self) -> None:
         while self._orders:
             self._orders.popleft()[0]()
-        now = self._now_ns()
-        if now >= self._wishes_ns:
-            self._wishes_ns = now + int(WISHES_S * _NS)
-            for station in self._stations:
-                station.take_wish()
 
     def _pause(self) -> None:
         end_ns = self._now_ns() + int(REOPEN_S * _NS)

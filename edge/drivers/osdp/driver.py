@@ -11,13 +11,15 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+from edge.control.offers import Feedback, NotDoneError
 from edge.credential import CredentialError, Listener, Presented, load_key
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine
 from edge.drivers.osdp import happenings as told
 from edge.drivers.osdp.bus import Bus
 from edge.drivers.osdp.decode import KeyUnfitError
-from edge.drivers.osdp.feedback import Feedback, show
+from edge.drivers.osdp.feedback import show
 from edge.drivers.osdp.keys import ReaderKeys
+from edge.drivers.osdp.pairing import Pairing
 from edge.drivers.osdp.reader import Outgoing, Reader, Silence
 from edge.drivers.osdp.station import NotThereError, Station
 from wire.messages import Event, Layout, PointDeclaration, Poll
@@ -29,10 +31,6 @@ WAITING_MAX = 500
 """So much may wait for the journal before the readers are no longer asked."""
 PROBE_S = 5.0
 T = TypeVar("T")
-
-
-class FeedbackError(Exception):
-    """A reader could not be asked; the text is one short sentence for a person."""
 
 
 class OsdpDriver:
@@ -49,6 +47,7 @@ class OsdpDriver:
         }
         self._bus: Bus | None = None
         self._stations: dict[str, Station] = {}
+        self._pairings: dict[str, Pairing] = {}
 
     @property
     def name(self) -> str:
@@ -76,38 +75,47 @@ class OsdpDriver:
         """Have every card and PIN given to `listener`, in the loop and before the journal has it."""
         self._listeners.append(listener)
 
+    @property
+    def readers(self) -> Sequence[str]:
+        """The names of its readers."""
+        return list(self._readers)
+
     async def show(self, reader: str, feedback: Feedback) -> list[str]:
-        """Show and sound something; returns which parts the reader has. `FeedbackError`."""
+        """Show and sound something; returns which parts the reader has. `NotDoneError`."""
         return await self._order(partial(show, self._station(reader), feedback))
 
-    async def open_install(self, reader: str) -> None:
-        """Let a reader be paired with a fresh key for the next 10 minutes; `FeedbackError`."""
-        await self._order(self._station(reader).open_install)
-
-    async def close_install(self, reader: str) -> None:
-        """End pairing before its time; `FeedbackError`."""
+    async def pair(self, reader: str, say: Callable[[str], None]) -> None:
+        """Pair a reader, `edge.control.offers.ReaderDriver` says how; `NotDoneError`."""
         station = self._station(reader)
-        if station.installing:
-            await self._order(partial(station.close_install, paired=False, reason="closed by hand"))
+        if reader in self._pairings:
+            raise NotDoneError(f"reader {reader} is being paired already")
+        pairing = self._pairings[reader] = Pairing(self._given.monotonic_ns)
+        try:
+            await self._order(station.open_install)
+            await pairing.ended(say, why=lambda: station.why)
+        finally:
+            del self._pairings[reader]
+            if self._bus is not None:
+                self._bus.order(partial(station.give_up_install, "nobody waits for it any more"))
 
     def _station(self, reader: str) -> Station:
         try:
             return self._stations[reader]
         except KeyError:
-            raise FeedbackError(f"reader {reader}: not one that runs on {self.name}") from None
+            raise NotDoneError(f"reader {reader}: not one that runs on {self.name}") from None
 
     async def _order(self, work: Callable[[], T]) -> T:
         if self._bus is None:
-            raise FeedbackError(f"{self.name} is not running")
+            raise NotDoneError(f"{self.name} is not running")
         future: Future[T] = self._bus.order(work)
         try:
             while not future.done():
                 await asyncio.wait([asyncio.wrap_future(future)])
             return future.result()
         except (NotThereError, KeyUnfitError) as error:
-            raise FeedbackError(str(error)) from None
+            raise NotDoneError(str(error)) from None
         except CancelledError:
-            raise FeedbackError(f"{self.name} is not running any more") from None
+            raise NotDoneError(f"{self.name} is not running any more") from None
 
     # --- the gateway's ---------------------------------------------------------------------------
 
@@ -139,6 +147,8 @@ class OsdpDriver:
                 await running
             finally:
                 self._bus, self._stations = None, {}
+                for pairing in self._pairings.values():
+                    pairing.take(None)
                 bus.stop()
                 await asyncio.wait([running])
                 bus.close()
@@ -170,6 +180,8 @@ class OsdpDriver:
             tick = happening.at_ns // 10_000_000
             queue.put_nowait(Event("bus_foreign_command", self._settings.prefix, tick, dict(data)))
         else:
+            if (pairing := self._pairings.get(happening.reader)) is not None:
+                pairing.take(happening)
             presented = []
             for one in self._readers[happening.reader].took(happening):
                 if isinstance(one, Presented):

@@ -4,16 +4,12 @@ A reader is only given what it says that it has. Counts of time are 100 ms each.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import osdp_sys
 
-from edge.drivers.osdp.station import Command, Station
+from edge.control.offers import Colour, Feedback
+from edge.drivers.osdp.station import Command, NotThereError, Station
 
-TEXT_MAX = 32
-_TICKS_MAX = 255
-Colour = Literal["red", "green", "amber", "blue"]
 _COLOURS: dict[Colour, int] = {
     "red": osdp_sys.LED_COLOR_RED,
     "green": osdp_sys.LED_COLOR_GREEN,
@@ -22,32 +18,10 @@ _COLOURS: dict[Colour, int] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feedback:
-    """One answer to a person at a reader; afterwards the reader shows what it showed before."""
-
-    colour: Colour | None = None
-    blink: bool = False
-    seconds: float = 2.0
-    beeps: int = 0
-    text: str = ""
-
-    def __post_init__(self) -> None:
-        """`ValueError` for what no reader can do."""
-        if not 0.1 <= self.seconds <= _TICKS_MAX / 10:
-            raise ValueError(f"seconds: {self.seconds:g}: expected 0.1 to {_TICKS_MAX / 10:g}")
-        if not 0 <= self.beeps <= 10:
-            raise ValueError(f"beeps: {self.beeps}: expected 0 to 10")
-        if len(self.text) > TEXT_MAX or not all(" " <= letter <= "~" for letter in self.text):
-            raise ValueError(f"text: {self.text!r}: expected at most {TEXT_MAX} printable ASCII characters")
-
-
-GRANTED = Feedback(colour="green", beeps=1)
-DENIED = Feedback(colour="red", blink=True, beeps=3)
-
-
 def show(station: Station, feedback: Feedback) -> list[str]:
     """Give it to a reader and return which parts the reader has; `NotThereError`. In the bus's thread."""
+    if not station.secure:
+        raise NotThereError(f"reader {station.name} has no secure session: {station.why}")
     shown = []
     for part, capability, command in _commands(feedback):
         if station.can(capability):

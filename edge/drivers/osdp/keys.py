@@ -32,7 +32,6 @@ class ReaderKeys:
     def __init__(self, folder: Path, reader: str) -> None:
         self._file = folder / f"{reader}.key"
         self._new = folder / f"{reader}.key.new"
-        self._wish = folder / f"{reader}.pair"
 
     def load(self) -> list[ReaderKey]:
         """Return the keys to try, the one in use first; `KeyUnfitError` names the file and what is wrong."""
@@ -73,14 +72,6 @@ class ReaderKeys:
             self._sync()
         except OSError as error:
             raise KeyUnfitError(f"{self._file.name}: {error.strerror}") from None
-
-    def take_wish(self) -> bool:
-        """Whether somebody asks, by the file `<reader>.pair`, to pair the reader; the file is taken away."""
-        try:
-            self._wish.unlink()
-        except OSError:
-            return False
-        return True
 
     def _sync(self) -> None:
         folder = os.open(self._file.parent, os.O_RDONLY)

@@ -157,6 +157,11 @@ class Station:
         """Whether the reader may be paired now."""
         return self._install_ns is not None and self._now_ns() < self._install_ns
 
+    @property
+    def why(self) -> str:
+        """Why there is no session, in a few words."""
+        return self._why
+
     def attach(self, send: Callable[[bytes], None]) -> None:
         """The line is open."""
         self._send, self.line_error = send, None
@@ -217,7 +222,7 @@ class Station:
         self._install_ns = now + INSTALL_S * _NS
         self._drop()
         self._down("being paired")
-        self._rest_ns, self._tries = now, 0
+        self._rest_ns, self._tries, self._why = now, 0, "no answer"
         self._tell(told.InstallOpened(reader=self.name, at_ns=now, until_ns=self._install_ns))
 
     def close_install(self, *, paired: bool, reason: str) -> None:
@@ -227,13 +232,10 @@ class Station:
         self._rest_ns = self._now_ns()
         self._tell(told.InstallClosed(reader=self.name, at_ns=self._now_ns(), paired=paired, reason=reason))
 
-    def take_wish(self) -> None:
-        """Open for pairing when somebody asks for it with a file."""
-        if self._keys.take_wish() and not self.installing:
-            try:
-                self.open_install()
-            except KeyUnfitError as error:
-                self._refuse_key(str(error))
+    def give_up_install(self, reason: str) -> None:
+        """End pairing before its time, when it is not over yet."""
+        if self._install_ns is not None:
+            self.close_install(paired=False, reason=reason)
 
     def can(self, capability: int) -> bool:
         """Whether the reader says that it has this; asking it for more would end the session."""

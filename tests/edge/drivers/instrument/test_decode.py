@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.control.offers import RefusedError
 from edge.drivers.instrument.decode import (
     AnswerError,
     Identification,
     QueuedError,
-    RefusedError,
     block_length,
     block_size,
     commands_of,

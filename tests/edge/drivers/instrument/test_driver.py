@@ -2,79 +2,29 @@
 
 import asyncio
 import hashlib
-import json
-import threading
 import time
 import tomllib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from edge.control.offers import NotDoneError
 from edge.driver import Given
-from edge.drivers.instrument.decode import RefusedError
-from edge.drivers.instrument.driver import InstrumentDriver, ProcedureError
-from simulators.devices.instrument import PICTURE, Bath, Fault, Instrument, Multimeter, scpi_server
-from wire.messages import Clock
+from edge.drivers.instrument.driver import InstrumentDriver
+from simulators.devices.instrument import Fault
+from tests.edge.drivers.instrument.bench import (
+    kinds,
+    meter_settings,
+    metered,
+    transcript,
+    value,
+    visa_threads,
+)
 from wire.settings.check import check
-from wire.settings.instrument import Argument, Identity, InstrumentDevice, Procedure, Query, Step
-from wire.status import ClockState, GapCause, Status
-
-CLOCK = Clock(ClockState.SYNCHRONISED, 1000, 7, "gnss")
-METER_ID = Identity(maker="Heng simulators", model="SIM-6500", serial="DMM0001")
-PROCEDURES = [
-    Procedure(
-        name="range",
-        argument=[Argument(name="range", words=["1", "10", "7"])],
-        step=[Step(command="CONF:VOLT:DC {range}"), Step(command="CONF?")],
-    ),
-    Procedure(name="screen", step=[Step(command="HCOP:SDUM:DATA?", save="png")]),
-]
-
-
-def meter_settings(port: int, **more: Any) -> InstrumentDevice:
-    given = {
-        "name": "meter",
-        "prefix": "bench/meter",
-        "resource": f"TCPIP::127.0.0.1::{port}::SOCKET",
-        "identity": METER_ID,
-        "interval_ms": 100,
-        "timeout_ms": 300,
-        "query": [Query(point="voltage", command="READ?", quantity="voltage", step=Decimal("1e-7"))],
-        "procedure": PROCEDURES,
-    }
-    return InstrumentDevice(**(given | more))
-
-
-@asynccontextmanager
-async def metered(folder: Path, **more: Any) -> AsyncIterator[tuple[Instrument, InstrumentDriver]]:
-    instrument = Instrument(Multimeter(now_s=time.time, voltage=lambda _: 10.0))
-    async with scpi_server(instrument) as port:
-        yield (
-            instrument,
-            InstrumentDriver(meter_settings(port, **more), Given(time.monotonic_ns, folder, lambda: CLOCK)),
-        )
-
-
-def kinds(collector: Any) -> list[str]:
-    return [event.kind for event in collector.events]
-
-
-def value(collector: Any) -> object:
-    return collector.polls[-1].counts[0] if collector.polls else None
-
-
-def visa_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("visa")]
-
-
-def transcript(folder: Path, number: int = 1) -> list[dict[str, Any]]:
-    text = (folder / "meter" / "transcripts" / f"{number:08d}.jsonl").read_text("ascii")
-    return [json.loads(line) for line in text.splitlines()]
+from wire.settings.instrument import InstrumentDevice
+from wire.status import GapCause, Status
 
 
 @pytest.mark.requirement("G-8b", "Q-90", "Q-93")
@@ -164,8 +114,8 @@ def test_another_instrument_gets_no_command_and_one_event(
                 error = await run_until(driver, collector, lambda: False)
                 assert "serial '0': expected 'DMM0001'" in error.reason
             assert instrument.commands == ["*IDN?"] * 3
-            with pytest.raises(ProcedureError, match="not reachable"):
-                await driver.execute("range", {"range": "1"})
+            with pytest.raises(NotDoneError, match="not reachable"):
+                await driver.execute("range", {"range": "1"}, by="test")
 
     asyncio.run(scenario())
     assert kinds(collector).count("instrument_strange") == 1
@@ -198,73 +148,6 @@ def test_overflowing_error_queue_is_emptied_and_told_once(
         {"command": "READ?", "code": -113, "text": "Undefined header"},
         {"command": "READ?", "code": -350, "text": "Queue overflow"},
     ]
-
-
-async def beside(driver: InstrumentDriver, collector: Any, work: Callable[[], Any]) -> Any:
-    """Do something while the driver runs."""
-    running = asyncio.create_task(driver.run(collector))
-    try:
-        await asyncio.wait_for(collector.until(lambda: collector.polls), 10)
-        return await asyncio.wait_for(work(), 10)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-@pytest.mark.requirement("G-8b", "Q-93")
-def test_declared_procedure_is_done_and_its_transcript_sealed(collector: Any, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with metered(tmp_path) as (_, driver):
-            answers = await beside(driver, collector, lambda: driver.execute("range", {"range": "1"}))
-            assert answers == ['"VOLT 1,10"']
-
-    asyncio.run(scenario())
-    done = next(event.data for event in collector.events if event.kind == "procedure_done")
-    assert (done["procedure"], done["arguments"], done["steps"], done["done"]) == ("range", "range=1", 2, 2)
-    content = (tmp_path / "meter" / "transcripts" / done["file"]).read_bytes()[: done["bytes"]]
-    assert hashlib.sha256(content).hexdigest() == done["sha256"]
-    assert b'"procedure range"' in content
-
-
-@pytest.mark.requirement("Q-93")
-def test_data_is_kept_as_a_file_named_by_its_hash(collector: Any, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with metered(tmp_path) as (_, driver):
-            (name,) = await beside(driver, collector, lambda: driver.execute("screen", {}))
-            digest = hashlib.sha256(PICTURE).hexdigest()
-            assert name == f"{digest}.png"
-            assert (tmp_path / "meter" / "data" / name).read_bytes() == PICTURE
-            (told,) = [event.data for event in collector.events if event.kind == "data_file"]
-            assert (told["sha256"], told["bytes"]) == (digest, len(PICTURE))
-
-    asyncio.run(scenario())
-
-
-def test_procedure_stops_at_the_first_error_of_the_instrument(collector: Any, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with metered(tmp_path) as (instrument, driver):
-            with pytest.raises(ProcedureError, match="range: step 1 of 2: Data out of range"):
-                await beside(driver, collector, lambda: driver.execute("range", {"range": "7"}))
-            assert "CONF?" not in instrument.commands
-            with pytest.raises(RefusedError, match="expected one that is declared"):
-                await driver.execute("*RST", {})
-
-    asyncio.run(scenario())
-    assert "procedure_failed" in kinds(collector)
-
-
-def test_procedure_of_a_lost_instrument_fails(collector: Any, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with metered(tmp_path) as (instrument, driver):
-
-            async def lose() -> None:
-                instrument.fault = "silence"
-                await driver.execute("range", {"range": "1"})
-
-            with pytest.raises(ProcedureError, match=r"connection was lost|not reachable"):
-                await beside(driver, collector, lose)
-
-    asyncio.run(scenario())
 
 
 def test_cancelling_while_the_instrument_hangs_leaves_no_thread(collector: Any, tmp_path: Path) -> None:
@@ -345,24 +228,6 @@ def test_oldest_files_go_first_and_are_told(collector: Any, run_until: Any, tmp_
     assert sorted(path.name for path in folder.iterdir())[0] == "00000002.jsonl"
 
 
-def test_data_files_stay_within_the_bound_while_a_connection_lasts(collector: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "meter" / "data"
-    folder.mkdir(parents=True)
-
-    async def scenario() -> None:
-        async with metered(tmp_path, files_bytes_max=1024 * 1024) as (_, driver):
-
-            async def work() -> None:
-                (folder / "old.bin").write_bytes(b"x" * 2_000_000)
-                await driver.execute("screen", {})
-
-            await beside(driver, collector, work)
-
-    asyncio.run(scenario())
-    assert "files_dropped" in kinds(collector)
-    assert [path.suffix for path in folder.iterdir()] == [".png"]
-
-
 def test_nobody_listening_and_nobody_there_are_unavailable(
     collector: Any, run_until: Any, tmp_path: Path
 ) -> None:
@@ -392,40 +257,6 @@ def test_disk_that_takes_nothing_is_a_gap_of_storage(collector: Any, run_until: 
             error = await run_until(driver, collector, lambda: False)
             assert error.cause is GapCause.STORAGE
             assert instrument.commands == []
-
-    asyncio.run(scenario())
-
-
-def test_bath_settles_slowly_and_its_set_point_is_a_procedure(
-    collector: Any, run_until: Any, tmp_path: Path
-) -> None:
-    clock = [0.0]
-    bath = Bath(now_s=lambda: clock[0], settling_s=300)
-    settings = {
-        "identity": Identity(model="SIM-BATH"),
-        "query": [
-            Query(point="temperature", command="SENS:TEMP?", quantity="temperature", step=Decimal("0.001")),
-            Query(point="on", command="OUTP?", quantity="state", step=Decimal(1)),
-        ],
-        "procedure": [
-            Procedure(
-                name="heat",
-                argument=[Argument(name="target", low=Decimal(-30), high=Decimal(90))],
-                step=[Step(command="SOUR:TEMP:SPT {target}"), Step(command="OUTP ON")],
-            )
-        ],
-    }
-
-    async def scenario() -> None:
-        async with scpi_server(Instrument(bath)) as port:
-            driver = InstrumentDriver(meter_settings(port, **settings), Given(time.monotonic_ns, tmp_path))
-            await beside(driver, collector, lambda: driver.execute("heat", {"target": "60"}))
-            for passed_s, low, high in ((0, 19, 21), (300, 44, 46), (1500, 59.5, 60)):
-                clock[0] = passed_s
-                collector.polls.clear()
-                await run_until(driver, collector, lambda: len(collector.polls) >= 2)
-                assert low <= collector.of(driver.layouts[0].id)[0].counts[0] / 10_000 <= high
-                assert collector.of(driver.layouts[1].id)[0].counts == [10]
 
     asyncio.run(scenario())
 

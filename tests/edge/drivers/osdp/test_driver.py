@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.control.offers import DENIED, GRANTED, Feedback, NotDoneError, RefusedError
 from edge.credential import Presented, load_key
 from edge.driver import DeviceUnavailable, Given
-from edge.drivers.osdp.driver import FeedbackError, OsdpDriver
-from edge.drivers.osdp.feedback import DENIED, GRANTED, Feedback
+from edge.drivers.osdp.driver import OsdpDriver
 from wire.settings.check import check
 from wire.settings.osdp import OsdpDevice
 
@@ -114,7 +114,7 @@ def test_tamper_and_power_are_read_and_told(osdp: Any, collector: Any, tmp_path:
 def test_feedback_is_what_the_reader_has(osdp: Any, collector: Any, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with osdp.a_site(tmp_path, readers=2) as site:
-            with pytest.raises(FeedbackError, match="not one that runs"):
+            with pytest.raises(NotDoneError, match="not one that runs"):
                 await site.driver.show("entry", GRANTED)
             async with osdp.running(site, collector):
                 await osdp.until(collector, osdp.online(collector, 2))
@@ -130,7 +130,7 @@ def test_feedback_is_what_the_reader_has(osdp: Any, collector: Any, tmp_path: Pa
                 assert seen == ["Welcome"]
                 site.entry.fault = "silence"
                 await osdp.until(collector, lambda: osdp.events(collector, "reader_session_lost", "entry"))
-                with pytest.raises(FeedbackError, match="no secure session"):
+                with pytest.raises(NotDoneError, match="no secure session"):
                     await site.driver.show("entry", GRANTED)
                 assert not osdp.events(collector, "reader_session_lost", "exit")
 
@@ -141,7 +141,7 @@ def test_feedback_is_what_the_reader_has(osdp: Any, collector: Any, tmp_path: Pa
     "wrong", [{"seconds": 0.0}, {"seconds": 26}, {"beeps": 11}, {"text": "欢迎"}, {"text": "x" * 33}]
 )
 def test_feedback_that_no_reader_can_give_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="expected"):
+    with pytest.raises(RefusedError, match="expected"):
         Feedback(**wrong)
 
 
@@ -351,8 +351,8 @@ def test_nothing_is_left_when_a_run_ends(osdp: Any, collector: Any, tmp_path: Pa
                 async with osdp.running(site, collector):
                     await asyncio.sleep(0.1)
             assert open_files() == before
-            with pytest.raises(FeedbackError):
-                await site.driver.open_install("entry")
+            with pytest.raises(NotDoneError):
+                await site.driver.pair("entry", lambda _: None)
 
     asyncio.run(scenario())
 

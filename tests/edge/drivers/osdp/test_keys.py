@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge.control.offers import NotDoneError
 from edge.drivers.osdp.decode import DEFAULT_KEY, KeyUnfitError
 from edge.drivers.osdp.keys import ReaderKeys
 from edge.drivers.osdp.station import INSTALL_S
@@ -130,11 +131,15 @@ def test_new_reader_is_paired_with_a_fresh_key_and_pairing_closes(
     osdp: Any, collector: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    said: list[str] = []
 
     async def scenario() -> None:
         async with osdp.a_site(tmp_path, key=None) as site, osdp.running(site, collector):
             await osdp.until(collector, lambda: osdp.events(collector, "reader_offline"))
-            (tmp_path / "doors" / "entry.pair").touch()
+            await site.driver.pair("entry", said.append)
+            assert said[0] == "the reader may be paired for 10 minutes: put it into its install mode"
+            assert said[-2] == "the reader took its own key; from now on the default key is refused"
+            assert said[-1].startswith("secure session with the new key; ")
             await osdp.until(collector, osdp.online(collector))
             (opened,), (closed,) = (
                 osdp.events(collector, "install_opened"),
@@ -147,7 +152,7 @@ def test_new_reader_is_paired_with_a_fresh_key_and_pairing_closes(
             assert file.read_text().strip() == (fresh or b"").hex()
             assert file.stat().st_mode & 0o777 == 0o600
             assert sorted(file.name for file in file.parent.iterdir()) == ["entry.key"]
-            assert (fresh or b"").hex() not in f"{collector.events}{caplog.text}"
+            assert (fresh or b"").hex() not in f"{collector.events}{caplog.text}{said}"
             site.entry.reboot()
             await osdp.until(collector, lambda: osdp.events(collector, "reader_session_lost"))
             await osdp.until(collector, lambda: len(osdp.events(collector, "reader_online")) > 1)
@@ -158,12 +163,16 @@ def test_new_reader_is_paired_with_a_fresh_key_and_pairing_closes(
 @pytest.mark.requirement("G-6.4b")
 def test_pairing_closes_by_itself_after_10_minutes(osdp: Any, collector: Any, tmp_path: Path) -> None:
     clock = osdp.Clock()
+    said: list[str] = []
 
     async def scenario() -> None:
         async with osdp.a_site(tmp_path, key=None, clock=clock) as site, osdp.running(site, collector):
             site.entry.fault = "silence"
             await osdp.until(collector, lambda: osdp.events(collector, "reader_offline"))
-            await site.driver.open_install("entry")
+            pairing = asyncio.create_task(site.driver.pair("entry", said.append))
+            await osdp.until(collector, lambda: osdp.events(collector, "install_opened"))
+            with pytest.raises(NotDoneError, match="being paired already"):
+                await site.driver.pair("entry", said.append)
             clock.ahead_ns += (INSTALL_S - 30) * 10**9
             await asyncio.sleep(1)
             assert not osdp.events(collector, "install_closed")
@@ -171,6 +180,8 @@ def test_pairing_closes_by_itself_after_10_minutes(osdp: Any, collector: Any, tm
             await osdp.until(collector, lambda: osdp.events(collector, "install_closed"))
             (closed,) = osdp.events(collector, "install_closed")
             assert closed.data == {"paired": False, "reason": "not paired within 10 minutes"}
+            with pytest.raises(NotDoneError, match="not paired within 10 minutes"):
+                await pairing
             site.line.heard = b""
             site.entry.fault = ""
             await osdp.until(collector, lambda: osdp.events(collector, "reader_key_refused"))
@@ -181,7 +192,7 @@ def test_pairing_closes_by_itself_after_10_minutes(osdp: Any, collector: Any, tm
     asyncio.run(scenario())
 
 
-def test_pairing_does_not_outlive_the_run_and_is_closed_by_hand(
+def test_pairing_does_not_outlive_the_run_nor_who_asked_for_it(
     osdp: Any, collector: Any, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
@@ -189,10 +200,16 @@ def test_pairing_does_not_outlive_the_run_and_is_closed_by_hand(
             site.entry.fault = "silence"
             async with osdp.running(site, collector):
                 await osdp.until(collector, lambda: osdp.events(collector, "reader_offline"))
-                await site.driver.open_install("entry")
-                await site.driver.close_install("entry")
+                pairing = asyncio.create_task(site.driver.pair("entry", lambda _: None))
+                await osdp.until(collector, lambda: osdp.events(collector, "install_opened"))
+                pairing.cancel()
                 await osdp.until(collector, lambda: osdp.events(collector, "install_closed"))
-                await site.driver.open_install("entry")
+                (closed,) = osdp.events(collector, "install_closed")
+                assert closed.data == {"paired": False, "reason": "nobody waits for it any more"}
+                pairing = asyncio.create_task(site.driver.pair("entry", lambda _: None))
+                await osdp.until(collector, lambda: len(osdp.events(collector, "install_opened")) == 2)
+            with pytest.raises(NotDoneError, match="the driver ended"):
+                await pairing
             site.entry.fault = ""
             async with osdp.running(site, collector):
                 await osdp.until(collector, lambda: osdp.events(collector, "reader_key_refused"))
