@@ -22,6 +22,7 @@ from typing import Any
 from edge.assembly import AssemblyError
 from edge.clock import TICK_NS, Rules
 from edge.control.outputs import Outputs
+from edge.control.rests import Rests
 from edge.crew import Crew
 from edge.driver import Driver, Given, ticks
 from edge.journal.file import Surroundings
@@ -144,7 +145,7 @@ class Gateway:
             recorder.resume(past)
             uplink = self._uplink(journal, recorder)
             async with asyncio.TaskGroup() as tasks:
-                outputs = self._outputs(recorder)
+                outputs = self._outputs(journal, recorder)
                 reload = self._reload(journal, recorder, uplink, outputs=outputs)
                 local = self._local(journal, outputs, tap)
                 self._crew.start(tasks, reload.supervise)
@@ -252,11 +253,18 @@ class Gateway:
             backoff=self._backoff(settings.reconnect_s, settings.reconnect_max_s),
         )
 
-    def _outputs(self, recorder: Recorder) -> Outputs:
+    def _outputs(self, journal: Journal, recorder: Recorder) -> Outputs:
         return Outputs(
             self._crew.drivers,
             tell=lambda kind, data, subject: recorder.tell(kind, data, subject=subject),
             now=self._world.now,
+            rests=Rests(
+                remember=recorder.remember,
+                recall=recorder.recall,
+                settle=journal.commit,
+                boot=self._world.boot,
+                now=self._world.now,
+            ),
         )
 
     def _local(self, journal: Journal, outputs: Outputs, tap: Tap) -> Local:

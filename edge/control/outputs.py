@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Literal, Protocol, runtime_checkable
 
 from edge.control.offers import NotDoneError, RefusedError
+from edge.control.rests import Rests
 from wire.messages import Scalar
 from wire.quantities import QUANTITIES
 
@@ -89,12 +90,17 @@ class Outputs:
         tell: Tell,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rests: Rests | None = None,
     ) -> None:
-        """`now` is monotonic seconds; `ValueError` when two drivers declare one name."""
+        """`now` is monotonic seconds; without `rests` each rest ends with the process.
+
+        `ValueError` when two drivers declare one name.
+        """
         self._owned: dict[str, _Owned] = {}
         self._tell = tell
         self._now = now
         self._sleep = sleep
+        self._rests = rests
         self.own(drivers)
 
     def own(self, drivers: Iterable[object]) -> None:
@@ -116,7 +122,8 @@ class Outputs:
     def _continued(self, driver: OutputDriver, output: Output) -> _Owned:
         before = self._owned.get(output.name)
         if before is None:
-            return _Owned(driver, output, asyncio.Lock())
+            last = self._rests.last(output.name) if self._rests else None
+            return _Owned(driver, output, asyncio.Lock(), written_at=last)
         if before.driver is driver:
             return before
         return _Owned(driver, output, asyncio.Lock(), written_at=before.written_at)
@@ -163,6 +170,8 @@ class Outputs:
             reason = "interrupted"
             owned.counts = None
             try:
+                if self._rests and owned.output.apart_s:
+                    await self._rests.written(name)
                 await owned.driver.write(name, counts)
                 await self._confirm(owned, counts)
                 owned.counts = counts

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.control.outputs import Output, OutputError, Outputs
+from edge.control.rests import Rests
 from wire.messages import Scalar
 
 SETPOINT = Output("room/setpoint", "setpoint", 160, 300, exponent=-1, step_max=20, apart_s=10)
@@ -187,3 +188,106 @@ def test_driver_that_is_not_touched_keeps_what_is_known_of_its_outputs() -> None
     stand.now += 10
     with pytest.raises(OutputError, match="221 is 21 from 200"):
         stand.set("room/setpoint", 221)
+
+
+class Kept:
+    """What a journal keeps: durable once it was settled, lost in a crash before."""
+
+    def __init__(self) -> None:
+        self.staged: dict[str, bytes] = {}
+        self.durable: dict[str, bytes] = {}
+        self.at_write: list[dict[str, bytes]] = []
+
+    async def settle(self) -> None:
+        self.durable |= self.staged
+
+    def rests(self, stand: Stand, boot: bytes) -> Rests:
+        return Rests(
+            remember=self.staged.__setitem__,
+            recall=self.durable.get,
+            settle=self.settle,
+            boot=boot,
+            now=lambda: stand.now,
+        )
+
+
+def restarted(kept: Kept, *outputs: Output, now: float, boot: bytes = b"B" * 16) -> Stand:
+    stand = Stand(*outputs)
+    stand.now = now
+    stand.outputs = Outputs(
+        [stand.device],
+        tell=lambda kind, data, subject: stand.told.append((kind, data, subject)),
+        now=lambda: stand.now,
+        sleep=stand.sleep,
+        rests=kept.rests(stand, boot),
+    )
+    return stand
+
+
+COMPRESSOR = Output("room/compressor", "switch", 0, 1, apart_s=180)
+
+
+def test_restart_of_the_gateway_does_not_shorten_a_rest() -> None:
+    kept = Kept()
+    restarted(kept, COMPRESSOR, now=1000).set("room/compressor", 1)
+    stand = restarted(kept, COMPRESSOR, now=1010)
+    with pytest.raises(OutputError, match=r"written 10\.0 s ago: expected 180 s of rest"):
+        stand.set("room/compressor", 0)
+    assert stand.device.written == []
+    stand.now = 1180
+    stand.set("room/compressor", 0)
+
+
+def test_restart_of_the_machine_lets_a_rest_begin_with_the_boot() -> None:
+    kept = Kept()
+    restarted(kept, COMPRESSOR, now=1000).set("room/compressor", 1)
+    stand = restarted(kept, COMPRESSOR, now=30, boot=b"C" * 16)
+    with pytest.raises(OutputError, match="expected 180 s of rest"):
+        stand.set("room/compressor", 0)
+    stand.now = 180
+    stand.set("room/compressor", 0)
+    stand = restarted(kept, COMPRESSOR, now=200, boot=b"C" * 16)
+    with pytest.raises(OutputError, match=r"written 20\.0 s ago"):
+        stand.set("room/compressor", 1)
+
+
+def test_rest_is_durable_before_the_device_is_written_even_when_it_refuses() -> None:
+    kept = Kept()
+    stand = restarted(kept, COMPRESSOR, now=1000)
+    stand.device.deaf = True
+    with pytest.raises(OutputError, match="no answer"):
+        stand.set("room/compressor", 1)
+    assert list(kept.durable) == ["outputs/rest/room/compressor"]
+    with pytest.raises(OutputError, match="of rest"):
+        restarted(kept, COMPRESSOR, now=1001).set("room/compressor", 1)
+
+
+def test_output_without_a_rest_is_written_without_a_word_to_the_disk() -> None:
+    kept = Kept()
+    restarted(kept, RELAY, now=1000).set("room/relay", 1)
+    assert kept.staged == {}
+
+
+def test_kept_rest_that_makes_no_sense_counts_from_the_boot() -> None:
+    kept = Kept()
+    kept.durable["outputs/rest/room/compressor"] = b"?"
+    stand = restarted(kept, COMPRESSOR, now=100)
+    with pytest.raises(OutputError, match="of rest"):
+        stand.set("room/compressor", 1)
+
+
+def test_step_is_judged_after_a_restart_against_what_the_device_says() -> None:
+    stand = restarted(Kept(), SETPOINT, now=1000)
+    stand.device.values["room/setpoint"] = 250
+    with pytest.raises(OutputError, match="is 50 from 250"):
+        stand.set("room/setpoint", 300)
+    assert stand.device.written == []
+
+
+def test_rest_is_kept_when_another_driver_takes_the_output_over() -> None:
+    kept = Kept()
+    restarted(kept, COMPRESSOR, now=1000).set("room/compressor", 1)
+    stand = restarted(kept, RELAY, now=1010)
+    stand.outputs.own([Device(COMPRESSOR)])
+    with pytest.raises(OutputError, match="of rest"):
+        stand.set("room/compressor", 0)
