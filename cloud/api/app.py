@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from cloud.api import errors
 from cloud.api.documentation import COMMON_RESPONSES, complete
+from cloud.api.guard import Guard
 from cloud.api.head import HeadAsGet
 from cloud.api.metrics import RequestTimes
 from cloud.api.routes import (
@@ -26,6 +27,7 @@ from cloud.api.routes import (
     zones,
 )
 from cloud.api.services import Services
+from cloud.identity.doors import Limits
 
 DESCRIPTION = (
     "Readings, positions, events and gaps of metrology laboratories, and the account of what is missing. "
@@ -57,8 +59,11 @@ class HubApp(FastAPI):
         return self.openapi_schema
 
 
-def create_app(services: Services) -> FastAPI:
-    """Return the application; requests are answered until its pool is closed by who opened it."""
+def create_app(services: Services, *, limits: Limits | None = None) -> FastAPI:
+    """Return the application; requests are answered until its pool is closed by who opened it.
+
+    `limits` are those of sessions. Sign-in is required as soon as there is an account.
+    """
     app = HubApp(
         title="Heng",
         version="1",
@@ -68,6 +73,7 @@ def create_app(services: Services) -> FastAPI:
         responses=COMMON_RESPONSES,
     )
     app.state.services = services
+    app.state.guard = Guard(services.pool, now=services.now, limits=limits)
     app.add_middleware(RequestTimes, registry=services.registry)
     app.add_middleware(HeadAsGet)
     errors.install(app)

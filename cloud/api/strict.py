@@ -10,17 +10,17 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 
 from cloud.api.errors import VALUE_MAX, ApiError, Fault, bad_input, faults_of
+from cloud.api.guard import GuardedRoute
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(GuardedRoute):
     """Answers 422 for query parameters that it does not declare, together with every other bad field."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def handler_behind(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler with the names of its query parameters checked."""
-        handle = super().get_route_handler()
+        handle = super().handler_behind()
         known = frozenset(_names(self.dependant))
 
         async def strict(request: Request) -> Response:

@@ -104,11 +104,12 @@ async def upgrade(
         timescaledb = await has_timescaledb(connection)
         applied = await _applied(connection)
         _check_known(files, applied, timescaledb)
-        names = []
-        for migration in files:
-            if migration.belongs(timescaledb) and migration.number not in applied:
-                await _apply(connection, migration)
-                names.append(migration.name)
+        missing = [m for m in files if m.belongs(timescaledb) and m.number not in applied]
+        if missing:
+            await connection.execute("DROP SCHEMA IF EXISTS scoped CASCADE")  # its views hold on to columns
+        for migration in missing:
+            await _apply(connection, migration)
+        names = [migration.name for migration in missing]
         await _grant(connection)
     finally:
         await connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
@@ -202,7 +203,7 @@ async def _apply(connection: psycopg.AsyncConnection[tuple[object, ...]], migrat
 
 
 async def _grant(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
-    """Give the hub role what services need: no DDL, and evidence can be added but not changed."""
+    """Give the hub role what services need: no DDL, evidence can be added but not changed; and the views."""
     cursor = await connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (HUB_ROLE,))
     if await cursor.fetchone() is None:
         try:
@@ -212,6 +213,7 @@ async def _grant(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> Non
                 f"the role {HUB_ROLE} is missing; as a superuser run: "
                 f"CREATE ROLE {HUB_ROLE} LOGIN PASSWORD '…'"
             ) from None
-    text = (resources.files("cloud.store") / "grants.sql").read_text(encoding="utf-8")
     async with connection.transaction():
-        await connection.execute(text.encode())
+        for name in ("grants.sql", "scope.sql"):
+            text = (resources.files("cloud.store") / name).read_text(encoding="utf-8")
+            await connection.execute(text.encode())

@@ -7,11 +7,13 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from cloud.api.errors import refused
+from cloud.api.guard import needs
 from cloud.api.routes.points import existing_point
 from cloud.api.services import ID_MAX, After, Db, During, Given, Limit, Page, SiteId, answer
 from cloud.api.strict import StrictRoute
 from cloud.store.completeness import Completeness, read_completeness
 from cloud.store.points import list_points
+from rules.permissions import Permission
 
 router = APIRouter(prefix="/api/completeness", tags=["completeness"], route_class=StrictRoute)
 
@@ -19,6 +21,7 @@ SPAN_MAX = timedelta(days=31)
 
 
 @router.get("", response_model=Page[Completeness], summary="What was due, stored, explained and unexplained")
+@needs(Permission.READINGS_READ)
 async def completeness(
     db: Db,
     given: Given,

@@ -3,15 +3,18 @@
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from cloud.api.guard import needs
 from cloud.api.services import After, Db, GatewayName, Given, Limit, Page, SiteId, answer, page
 from cloud.api.strict import StrictRoute
 from cloud.store.candidates import Candidate, list_candidates
 from cloud.store.devices_read import Device, list_devices
+from rules.permissions import Permission
 
 router = APIRouter(prefix="/api/devices", tags=["devices"], route_class=StrictRoute)
 
 
 @router.get("", response_model=Page[Device], summary="Devices of the gateways, and whether they work")
+@needs(Permission.GATEWAYS_READ)
 async def devices(
     db: Db,
     given: Given,
@@ -32,6 +35,7 @@ async def devices(
     response_model=Page[Candidate],
     summary="What gateways see and are not set up for",
 )
+@needs(Permission.GATEWAYS_READ)
 async def candidates(
     db: Db,
     given: Given,

@@ -5,16 +5,19 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from cloud.api.guard import needs
 from cloud.api.routes.points import existing_point
 from cloud.api.services import ID_MAX, After, Db, During, Given, Limit, Page, SiteId, page
 from cloud.api.strict import StrictRoute
 from cloud.store.gaps_read import Gap, list_gaps
+from rules.permissions import Permission
 from wire.status import GapCause
 
 router = APIRouter(prefix="/api/gaps", tags=["gaps"], route_class=StrictRoute)
 
 
 @router.get("", response_model=Page[Gap], summary="Stretches without readings, and why")
+@needs(Permission.READINGS_READ)
 async def gaps(
     db: Db,
     given: Given,

@@ -6,15 +6,18 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from cloud.api.errors import not_found
+from cloud.api.guard import needs
 from cloud.api.services import After, Db, GatewayPath, Limit, Page, SiteId, answer, page
 from cloud.api.strict import StrictRoute
 from cloud.store.ledger_read import EpochAccount, list_epochs
 from cloud.store.sites import Gateway, get_gateway, list_gateways
+from rules.permissions import Permission
 
 router = APIRouter(prefix="/api/gateways", tags=["gateways"], route_class=StrictRoute)
 
 
 @router.get("", response_model=Page[Gateway], summary="Gateways, with their site and whether they are online")
+@needs(Permission.GATEWAYS_READ)
 async def gateways(
     db: Db,
     site_id: SiteId,
@@ -28,6 +31,7 @@ async def gateways(
 
 
 @router.get("/{gateway}", response_model=Gateway, summary="One gateway")
+@needs(Permission.GATEWAYS_READ)
 async def gateway(db: Db, gateway: GatewayPath) -> Response:
     """Return one gateway."""
     return answer(await _existing(db, gateway))
@@ -38,6 +42,7 @@ async def gateway(db: Db, gateway: GatewayPath) -> Response:
     response_model=Page[EpochAccount],
     summary="The ledger: batches received, missing, tombstoned, waiting and quarantined in each epoch",
 )
+@needs(Permission.GATEWAYS_READ)
 async def epochs(db: Db, gateway: GatewayPath, after: After = 0, limit: Limit = 100) -> Response:
     """List the epochs of a gateway, oldest first; `after` counts them."""
     await _existing(db, gateway)

@@ -4,15 +4,18 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from cloud.api.errors import not_found, refused
+from cloud.api.guard import needs
 from cloud.api.services import After, Db, Limit, Page, PointPath, SiteId, Text, Word, answer, page
 from cloud.api.strict import StrictRoute
 from cloud.store.points import Point, get_point, list_points
+from rules.permissions import Permission
 from wire.quantities import QUANTITIES
 
 router = APIRouter(prefix="/api/points", tags=["points"], route_class=StrictRoute)
 
 
 @router.get("", response_model=Page[Point], summary="Points, with their newest declaration")
+@needs(Permission.READINGS_READ)
 async def points(
     db: Db,
     site_id: SiteId,
@@ -29,6 +32,7 @@ async def points(
 
 
 @router.get("/{point}", response_model=Point, summary="One point")
+@needs(Permission.READINGS_READ)
 async def point(db: Db, point_id: PointPath) -> Response:
     """Return one point."""
     return answer(await existing_point(db, point_id))

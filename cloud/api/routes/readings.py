@@ -8,12 +8,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from cloud.api.errors import refused
+from cloud.api.guard import needs
 from cloud.api.routes.points import existing_point
 from cloud.api.services import After, Db, During, Given, Limit, MaxPoints, Page, PointId, SiteId, answer, page
 from cloud.api.strict import StrictRoute
 from cloud.store.latest import Latest, list_latest
 from cloud.store.points import Point
 from cloud.store.readings import Series, read_series
+from rules.permissions import Permission
 
 router = APIRouter(prefix="/api", tags=["readings"], route_class=StrictRoute)
 
@@ -53,6 +55,7 @@ Resolution = Literal["auto", "raw", "1m", "1h"]
     response_model=Series,
     summary="Readings of a point, as stored while they are few, in buckets when they are many",
 )
+@needs(Permission.READINGS_READ)
 async def readings(
     db: Db,
     given: Given,
@@ -83,6 +86,7 @@ async def readings(
 
 
 @router.get("/latest", response_model=Page[Newest], summary="The newest reading of every point")
+@needs(Permission.READINGS_READ)
 async def latest(db: Db, given: Given, site_id: SiteId, after: After = 0, limit: Limit = 100) -> Response:
     """List points by id with state, value, unit, status and age; positions are at /api/positions."""
     found: list[Latest] = []

@@ -1,0 +1,100 @@
+"""What gateways sealed, as it was kept: batches with their very bytes, keys and tombstones.
+
+Judges nothing.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from cloud.store.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBatch:
+    """One batch with the bytes that were signed."""
+
+    id: int
+    epoch: bytes
+    seq: int
+    hash: bytes
+    previous: bytes
+    key_id: bytes
+    signature: bytes
+    state: str
+    first_at: datetime | None
+    last_at: datetime | None
+    received_at: datetime
+    body: bytes | None
+    """None: their retention is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceKey:
+    """A batch key of the gateway, with the proof by which it was believed."""
+
+    key_id: bytes
+    public_key: bytes
+    certificate_pem: str
+    proof: bytes
+    first_seen_at: datetime
+    refused_at: datetime | None
+
+
+_SEALED = """
+SELECT b.id, b.epoch, b.seq, b.hash, b.previous, b.key_id, b.signature, b.state, b.first_at, b.last_at,
+       b.received_at, d.body
+FROM batches b LEFT JOIN batch_bodies d ON d.batch_id = b.id
+WHERE b.gateway_id = %(gateway)s AND (b.epoch, b.seq, b.id) > (%(epoch)s, %(seq)s, %(id)s)
+  AND coalesce(b.last_at, b.received_at) >= %(from)s AND coalesce(b.first_at, b.received_at) < %(to)s
+ORDER BY b.epoch, b.seq, b.id
+LIMIT %(part)s
+"""
+
+
+async def sealed_batches(
+    connection: Connection, gateway_id: int, from_at: datetime, to_at: datetime, *, part: int = 500
+) -> AsyncIterator[SealedBatch]:
+    """Yield batches that touch an interval, in order of epoch and number; by event time, else by arrival."""
+    last: tuple[bytes, int, int] = (b"", 0, 0)
+    while True:
+        values = {
+            "gateway": gateway_id,
+            "from": from_at,
+            "to": to_at,
+            "part": part,
+            "epoch": last[0],
+            "seq": last[1],
+            "id": last[2],
+        }
+        async with connection.cursor(row_factory=class_row(SealedBatch)) as cursor:
+            await cursor.execute(_SEALED, values)
+            rows = await cursor.fetchall()
+        for row in rows:
+            yield row
+        if len(rows) < part:
+            return
+        last = rows[-1].epoch, rows[-1].seq, rows[-1].id
+
+
+async def keys_of(connection: Connection, gateway_id: int) -> list[EvidenceKey]:
+    """Return every batch key that a gateway ever had."""
+    async with connection.cursor(row_factory=class_row(EvidenceKey)) as cursor:
+        await cursor.execute(
+            "SELECT key_id, public_key, certificate_pem, proof, first_seen_at, refused_at FROM gateway_keys"
+            " WHERE gateway_id = %s ORDER BY first_seen_at",
+            (gateway_id,),
+        )
+        return await cursor.fetchall()
+
+
+async def tombstones_of(
+    connection: Connection, gateway_id: int
+) -> dict[tuple[bytes, int], tuple[bytes, str]]:
+    """Return the batches that a gateway said it had to drop: (epoch, number) -> (hash, reason)."""
+    cursor = await connection.execute(
+        "SELECT epoch, seq, hash, reason FROM tombstones WHERE gateway_id = %s", (gateway_id,)
+    )
+    return {(bytes(e), int(s)): (bytes(h), str(r)) for e, s, h, r in await cursor.fetchall()}
