@@ -173,3 +173,19 @@ async def until_lost(client: aiomqtt.Client) -> None:
     async for _ in client.messages:
         continue
     raise BrokerLost("the connection ended")
+
+
+async def end_session(broker: Broker, tls: ssl.SSLContext, client_id: str) -> None:
+    """Have the broker close whatever connection has this client id, and forget its session.
+
+    A connection with the same client id does that (MQTT 5, 3.1.4-3), and goes at once. Raises `BrokerLost`.
+    """
+    async with aiomqtt.Client(
+        broker.host,
+        broker.port,
+        identifier=client_id,
+        tls_context=tls,
+        keepalive=KEEPALIVE_S,
+        clean_session=True,
+    ) as client:
+        client.timeout = _FAREWELL_S

@@ -47,6 +47,7 @@ def write_configuration(
         "server-cert.pem": files.read(broker / identity.TLS_CERTIFICATE),
         "gateway-ca.pem": authority.root_pem,
         "hub-ca.pem": authority.hub_ca_pem,
+        "gateway-crl.pem": authority.revocations_pem(),
         "gateway.acl": gateway_acl().encode(),
         "hub.acl": hub_acl(authority.hub_names()).encode(),
         CONFIGURATION: configuration(seen_in or out.absolute(), listeners).encode(),
@@ -75,7 +76,8 @@ def configuration(folder: Path, listeners: Listeners) -> str:
     hub = _listener(folder, listeners.hub_port, host=listeners.hub_host, ca="hub-ca.pem", acl="hub.acl")
     return (
         "# Written by `heng broker config`; changes are lost when it is written again.\n"
-        f"{_GLOBAL}\n# Gateways\n{gateway}use_username_as_clientid true\n\n# Hub workers\n{hub}"
+        f"{_GLOBAL}\n# Gateways\n{gateway}use_username_as_clientid true\n"
+        f"crlfile {folder / 'gateway-crl.pem'}\n\n# Hub workers\n{hub}"
     )
 
 

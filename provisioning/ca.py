@@ -177,6 +177,12 @@ class CertificateAuthority:
         files.replace(self.revocations, data, mode=files.PUBLIC)
         return self.revocations
 
+    def revocations_pem(self) -> bytes:
+        """Return the list as last written; an authority that never wrote one has revoked nothing."""
+        if self.revocations.exists():
+            return files.read(self.revocations)
+        return revocation_list(self.issuing, [], now=self.issuing.certificate.not_valid_before_utc)
+
     def issue_gateway(
         self, gateway: str, out: Path, *, now: datetime, days: int = LEAF_DAYS
     ) -> GatewayIdentity:

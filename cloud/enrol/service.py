@@ -1,0 +1,168 @@
+"""The enrolment room: EST listener, renewal of its own certificate, and the keeper of revocations."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from psycopg_pool import AsyncConnectionPool
+
+from cloud.enrol.desk import Desk
+from cloud.enrol.keeper import Keeper, Reload
+from cloud.enrol.routes import Office, Routes
+from cloud.enrol.server import Limits, Server, server_context
+from cloud.enrol.settings import EnrolSettings
+from cloud.enrol.throttle import Throttle
+from cloud.store import claims
+from cloud.store.claims import Listener
+from cloud.store.connection import Connection, StoreConnection
+from cloud.supervisor import supervise
+from cloud.tools import Tools
+from provisioning import certificates, est, identity
+from provisioning.ca import CertificateAuthority
+from provisioning.claim import hub_address
+
+_log = logging.getLogger(__name__)
+
+LISTENER, KEEPER = "enrolment: listener", "enrolment: revocations"
+PARTS = (LISTENER, KEEPER)
+_POOL_MAX = 4
+_POOL_WAIT_S = 5.0
+_WRONG_PER_MINUTE = 10
+_RENEW_S = 3600.0
+_TOLD_S = 60.0
+
+
+class Enrolment:
+    """One enrolment room."""
+
+    def __init__(
+        self, tools: Tools, settings: EnrolSettings, *, listener: socket.socket, reload: Reload
+    ) -> None:
+        """`listener` is bound already; `IdentityError` when the authority's folder cannot be used."""
+        authority = CertificateAuthority.load(settings.authority)
+        self._tools = tools
+        self._keeper = Keeper(tools, authority, reload)
+        self._est = EstListener(
+            settings,
+            authority,
+            database_url=tools.settings.database_url,
+            now=tools.now,
+            listener=listener,
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        health, random = self._tools.health, self._tools.random
+        async with asyncio.TaskGroup() as group:
+            group.create_task(supervise(LISTENER, self._est.run, health=health, random=random))
+            group.create_task(supervise(KEEPER, self._keeper.run, health=health, random=random))
+
+
+class EstListener:
+    """Serves EST, and says in the database where."""
+
+    def __init__(
+        self,
+        settings: EnrolSettings,
+        authority: CertificateAuthority,
+        *,
+        database_url: str,
+        now: Callable[[], datetime],
+        listener: socket.socket,
+    ) -> None:
+        self._settings = settings
+        self._authority = authority
+        self._database_url = database_url
+        self._now = now
+        self._listener = listener
+        self._hosts = [hub_address(settings.url)[0]]
+        self._context = self._fresh_context()
+        self._refused: Counter[str] = Counter()
+
+    async def run(self, up: Callable[[], None]) -> None:
+        """Serve until cancelled."""
+        async with _pool(self._database_url) as pool:
+            place = Listener(
+                self._settings.url, certificates.spki_sha256(self._authority.root), self._settings.broker
+            )
+            async with pool.connection(timeout=_POOL_WAIT_S) as connection:
+                await claims.set_listener(connection, place, self._now())
+            server = Server(
+                self._listener,
+                context=lambda: self._context,
+                handle=Routes(self._office(pool), Throttle(_WRONG_PER_MINUTE)).handle,
+                refused=self._note_refused,
+                limits=Limits(body_bytes=est.REQUEST_BYTES_MAX),
+            )
+            up()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(server.run())
+                group.create_task(self._keep_certificate())
+                group.create_task(self._tell_refused())
+
+    def _office(self, pool: AsyncConnectionPool[StoreConnection]) -> Office:
+        @contextlib.asynccontextmanager
+        async def connect() -> AsyncIterator[Connection]:
+            async with pool.connection(timeout=_POOL_WAIT_S) as connection:
+                yield connection
+
+        return Office(
+            self._authority,
+            Desk(self._authority, self._settings.policy),
+            connect=connect,
+            now=self._now,
+            monotonic=time.monotonic,
+            broker=self._settings.broker,
+        )
+
+    async def _keep_certificate(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_S)
+            self._context = self._fresh_context()
+
+    def _fresh_context(self) -> ssl.SSLContext:
+        self._authority.keep_est_server(now=self._now(), hosts=self._hosts)
+        folder = self._authority.est_folder
+        authorities = certificates.to_pem([self._authority.root, self._authority.issuing.certificate])
+        return server_context(
+            str(folder / identity.TLS_CERTIFICATE),
+            str(folder / identity.TLS_KEY),
+            authorities=authorities.decode(),
+            no_check_time=identity.NO_CHECK_TIME,
+        )
+
+    def _note_refused(self, address: str, reason: str) -> None:
+        self._refused[reason] += 1
+
+    async def _tell_refused(self) -> None:
+        """Say once a minute what was turned away at the door; strangers do not fill the log."""
+        while True:
+            await asyncio.sleep(_TOLD_S)
+            if self._refused:
+                reasons = ", ".join(f"{number} x {reason}" for reason, number in self._refused.most_common(5))
+                _log.info("enrolment: connections turned away: %s", reasons)
+                self._refused.clear()
+
+
+@contextlib.asynccontextmanager
+async def _pool(url: str) -> AsyncIterator[AsyncConnectionPool[StoreConnection]]:
+    pool = AsyncConnectionPool(
+        url,
+        connection_class=StoreConnection,
+        min_size=1,
+        max_size=_POOL_MAX,
+        open=False,
+        kwargs={"autocommit": True, "application_name": "heng enrolment"},
+        check=AsyncConnectionPool.check_connection,
+    )
+    await pool.open(wait=False)
+    try:
+        yield pool
+    finally:
+        await pool.close(timeout=1.0)
