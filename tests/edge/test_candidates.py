@@ -14,13 +14,24 @@ class Events:
 
     def __init__(self) -> None:
         self.all: list[Event] = []
+        self.kept: dict[str, bytes] = {}
+        self.writes = 0
 
     async def event(self, event: Event) -> None:
         self.all.append(event)
 
+    def remember(self, key: str, value: bytes) -> None:
+        self.kept[key] = value
+        self.writes += 1
 
-def seen(times: list[tuple[int, str]]) -> list[Event]:
-    events, now = Events(), 0
+    def recall(self, key: str) -> bytes | None:
+        return self.kept.get(key)
+
+
+def seen(times: list[tuple[int, str]], events: Events | None = None) -> list[Event]:
+    """What one run tells; `events` carries over what was kept."""
+    events, now = events or Events(), 0
+    before = len(events.all)
 
     async def story() -> None:
         nonlocal now
@@ -30,7 +41,7 @@ def seen(times: list[tuple[int, str]]) -> list[Event]:
             await candidates.seen(events, address, {"rssi": -60})  # type: ignore[arg-type]
 
     asyncio.run(story())
-    return events.all
+    return events.all[before:]
 
 
 def test_candidate_is_told_once_and_again_after_a_day() -> None:
@@ -50,3 +61,46 @@ def test_crowd_is_told_no_faster_than_the_bound(waits: list[int]) -> None:
     told = seen(times)
     for hour in range(tick // HOUR_TICKS + 1):
         assert sum(event.tick // HOUR_TICKS == hour for event in told) <= BURST_MAX
+
+
+def test_restart_tells_no_candidate_again() -> None:
+    events = Events()
+    seen([(5, "aa"), (6, "bb")], events)
+    told = seen([(7, "aa"), (8, "bb"), (9, "cc")], events)
+    assert [event.subject for event in told] == ["cc"]
+
+
+def test_restart_of_the_machine_tells_none_again_although_its_ticks_begin_anew() -> None:
+    events = Events()
+    seen([(AGAIN_TICKS * 50, "aa")], events)
+    assert seen([(3, "aa"), (AGAIN_TICKS // 2, "aa")], events) == []
+
+
+def test_day_goes_on_over_restarts_but_for_the_time_nobody_ran() -> None:
+    events = Events()
+    half = AGAIN_TICKS // 2
+    assert len(seen([(tick, "aa") for tick in range(0, half + 1, HOUR_TICKS)], events)) == 1
+    told = seen([(1000 + tick, "aa") for tick in range(0, AGAIN_TICKS, HOUR_TICKS)], events)
+    assert [event.tick for event in told] == [1000 + half]
+
+
+def test_what_is_kept_is_bounded_and_names_nobody() -> None:
+    events = Events()
+    for hour in range(30):
+        seen([(hour * HOUR_TICKS, f"{hour}-{number}") for number in range(BURST_MAX)], events)
+    assert len(events.kept["candidates"]) == KEPT_MAX * 12
+    assert b"29-1" not in events.kept["candidates"]
+    assert seen([(30 * HOUR_TICKS, "29-1")], events) == []
+
+
+def test_disk_is_asked_once_an_hour_at_most_for_what_is_only_seen_again() -> None:
+    events = Events()
+    seen([(tick, "aa") for tick in range(0, 3 * HOUR_TICKS, 100)], events)
+    assert events.writes == 3
+
+
+@given(st.binary(max_size=40))
+def test_kept_bytes_that_make_no_sense_do_no_harm(kept: bytes) -> None:
+    events = Events()
+    events.kept["candidates"] = kept
+    assert [event.subject for event in seen([(5, "aa")], events)] == ["aa"]
