@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from edge.credential import Listener
 from edge.journal.sieve import Pace
 from wire.messages import TICK_MS, Clock, Event, Layout, PointDeclaration, Poll, Position, as_text
 from wire.status import ClockState, GapCause
@@ -27,6 +28,8 @@ class Given:
     """Where a driver may keep files, in a folder with the device's name."""
     clock: Callable[[], Clock] = field(default=lambda: Clock(ClockState.UNSYNCHRONISED))
     """What the gateway knows about time now, for what a driver writes into files of its own."""
+    presented: Listener = lambda _: None
+    """Who is given every credential at a reader; drivers call it through `edge.presenting` alone."""
 
 
 def ticks(monotonic_ns: int) -> int:

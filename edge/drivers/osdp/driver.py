@@ -1,7 +1,7 @@
 """The readers of one RS-485 line: cards, PINs, tamper, power, and whether each reader is there.
 
 Decoding is in `decode`; the line belongs to the thread of `bus`, which lives as long as `run`. A card's
-number stays in this process: listeners get the credential itself, the journal its keyed hash.
+number stays in this process: `edge.presenting` gives the credential to who decides, the journal its hash.
 """
 
 import asyncio
@@ -12,8 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from edge.control.offers import Feedback, NotDoneError
-from edge.credential import CredentialError, Listener, Presented, load_key
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine
+from edge.driver import Emitter, Given, ProbeLine
 from edge.drivers.osdp import happenings as told
 from edge.drivers.osdp.bus import Bus
 from edge.drivers.osdp.decode import KeyUnfitError
@@ -22,6 +21,7 @@ from edge.drivers.osdp.keys import ReaderKeys
 from edge.drivers.osdp.pairing import Pairing
 from edge.drivers.osdp.reader import Outgoing, Reader, Silence
 from edge.drivers.osdp.station import NotThereError, Station
+from edge.presenting import presenter
 from wire.messages import Event, Layout, PointDeclaration, Poll
 from wire.settings.osdp import OsdpDevice
 from wire.status import GapCause
@@ -40,7 +40,6 @@ class OsdpDriver:
         self._settings = settings
         self._given = given
         self._folder = given.folder / settings.name
-        self._listeners: list[Listener] = []
         self._readers = {
             reader.name: Reader(reader, f"{settings.prefix}/{reader.name}", device=settings)
             for reader in settings.reader
@@ -70,10 +69,6 @@ class OsdpDriver:
         return GapCause.BUS
 
     # --- for the rooms that decide -----------------------------------------------------------------
-
-    def listen(self, listener: Listener) -> None:
-        """Have every card and PIN given to `listener`, in the loop and before the journal has it."""
-        self._listeners.append(listener)
 
     @property
     def readers(self) -> Sequence[str]:
@@ -124,12 +119,9 @@ class OsdpDriver:
 
         `DeviceUnavailable` only when the key of credentials cannot be used.
         """
-        try:
-            key = await asyncio.to_thread(load_key, self._given.folder)
-        except CredentialError as error:
-            raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
+        presenting = await presenter(self._given)
         for reader in self._readers.values():
-            reader.begin(key)
+            reader.begin(presenting)
         queue: asyncio.Queue[Outgoing] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         happened = partial(self._happened, queue)
@@ -170,7 +162,7 @@ class OsdpDriver:
         return Bus(settings.path, settings.baud, stations, tell=tell, now_ns=now_ns, behind=behind)
 
     def _happened(self, queue: asyncio.Queue[Outgoing], happening: told.Happening) -> None:
-        """Take what the thread tells: into the journal's queue, and then to listeners."""
+        """Take what the thread tells into the journal's queue."""
         if isinstance(happening, told.LineOpened):
             LOG.info("%s: the serial line is open", self.name)
         elif isinstance(happening, told.LineLost):
@@ -182,15 +174,8 @@ class OsdpDriver:
         else:
             if (pairing := self._pairings.get(happening.reader)) is not None:
                 pairing.take(happening)
-            presented = []
             for one in self._readers[happening.reader].took(happening):
-                if isinstance(one, Presented):
-                    presented.append(one)
-                else:
-                    queue.put_nowait(one)
-            for listener in self._listeners:
-                for one in presented:
-                    listener(one)
+                queue.put_nowait(one)
 
     async def _serve(self, queue: asyncio.Queue[Outgoing], bus: Bus, emit: Emitter) -> None:
         """Journal what the readers tell, and look after times; returns when the thread has ended."""

@@ -7,11 +7,11 @@ a terminal that says "granted" has said so, and no more.
 import asyncio
 from collections.abc import Sequence
 
-from edge.credential import CredentialError, Listener, Presented, key_id, load_key
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.terminal.decode import Happening, TerminalError, read
 from edge.intake.senders import KeyFileError, Refusal, Senders, read_key
 from edge.intake.server import Call, Server, serving
+from edge.presenting import Presenter, presenter
 from wire.layouts import make_layout
 from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
 from wire.settings.intake import Sender
@@ -31,7 +31,6 @@ class TerminalDriver:
         self._given = given
         self._points = {sender.name: _declare(settings, sender) for sender in settings.sender}
         self._layouts = {name: make_layout([point.name], [0]) for name, point in self._points.items()}
-        self._listeners: list[Listener] = []
 
     @property
     def name(self) -> str:
@@ -53,16 +52,12 @@ class TerminalDriver:
         """The terminal, which posts by itself."""
         return GapCause.SENSOR
 
-    def listen(self, listener: Listener) -> None:
-        """Have everybody whom a terminal identified given to `listener`, before it is journalled."""
-        self._listeners.append(listener)
-
     async def run(self, emit: Emitter) -> None:
         """Serve until cancelled; `DeviceUnavailable` when address or keys cannot be had."""
+        presenting = await presenter(self._given)
         try:
-            key = await asyncio.to_thread(load_key, self._given.folder)
             keys = await asyncio.to_thread(self._keys)
-        except (CredentialError, KeyFileError) as error:
+        except KeyFileError as error:
             raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
         now_s = self._given.monotonic_ns() / 1e9
         senders = Senders(self._settings.sender, keys, now_s=now_s)
@@ -71,7 +66,7 @@ class TerminalDriver:
             if kept is not None:
                 senders.counters[sender.name] = int(kept)
         async with serving(self._settings.http) as server:
-            await _Run(self, senders, server, emit=emit, key=key).serve()
+            await _Run(self, senders, server, emit=emit, presenter=presenting).serve()
 
     def _keys(self) -> dict[str, bytes]:
         folder = self._given.folder / self.name
@@ -112,23 +107,18 @@ class TerminalDriver:
         """Return the name of a terminal's point."""
         return self._points[sender].name
 
-    def present(self, sender: str, happening: Happening, at_ns: int) -> None:
-        """Give a person to the listeners."""
-        for listener in self._listeners:
-            listener(Presented(self.subject(sender), happening.person, at_ns))
-
 
 class _Run:
     """One run of the driver."""
 
     def __init__(
-        self, driver: TerminalDriver, senders: Senders, server: Server, *, emit: Emitter, key: bytes
+        self, driver: TerminalDriver, senders: Senders, server: Server, *, emit: Emitter, presenter: Presenter
     ) -> None:
         self._driver = driver
         self._senders = senders
         self._server = server
         self._emit = emit
-        self._key = key
+        self._presenter = presenter
         self._requests = dict.fromkeys((sender.name for sender in driver.settings.sender), 0)
         self._heard_ns = dict.fromkeys(self._requests, driver.now_ns())
         self._refused: dict[str, int] = {}
@@ -171,19 +161,15 @@ class _Run:
 
     async def _tell(self, sender: str, happening: Happening, dropped: int, *, now_ns: int) -> None:
         person = happening.person
-        if happening.granted:
-            self._driver.present(sender, happening, now_ns)
-        data: dict[str, Scalar] = {
-            "factor": happening.factor,
-            "masked": person.masked,
-            "token": person.token(self._key),
-            "key_id": key_id(self._key),
-        }
+        subject = self._driver.subject(sender)
+        granted = happening.granted
+        known = self._presenter.present(subject, person, now_ns) if granted else self._presenter.told(person)
+        data: dict[str, Scalar] = {"factor": happening.factor, "masked": person.masked, **known}
         data |= {"door": happening.door} if happening.door else {}
         data |= {"terminal_time": happening.time} if happening.time else {}
         data |= {"dropped": dropped} if dropped else {}
-        kind = "person_identified" if happening.granted else "person_refused"
-        await self._emit.event(Event(kind, self._driver.subject(sender), ticks(now_ns), data))
+        kind = "person_identified" if granted else "person_refused"
+        await self._emit.event(Event(kind, subject, ticks(now_ns), data))
 
     def _refuse(self, reason: str) -> None:
         self._refused[reason] = self._refused.get(reason, 0) + 1

@@ -4,14 +4,12 @@ Wiegand goes one way and in clear: nothing can be asked of the reader, and it ca
 the one that was fitted. What frames are is in `decode`.
 """
 
-import asyncio
 from collections.abc import Sequence
 
-from edge.credential import Credential, CredentialError, Listener, Presented, key_id, load_key
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.gpio.pins import Edges, Pins, open_pins
-from edge.drivers.osdp.pins import Dropped, PinPad
 from edge.drivers.wiegand.decode import Frame, Key, Line, Noise, pulse, read, silent
+from edge.presenting import Door, presenter
 from wire.layouts import make_layout
 from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
 from wire.settings.gpio import WiegandDevice
@@ -31,7 +29,6 @@ class WiegandDriver:
         self._given = given
         self._points = [_declare(settings, point) for point in _POINTS]
         self._layout = make_layout([point.name for point in self._points], [0] * len(_POINTS))
-        self._listeners: list[Listener] = []
 
     @property
     def name(self) -> str:
@@ -53,17 +50,10 @@ class WiegandDriver:
         """The gateway, which looks at its own pins."""
         return GapCause.GATEWAY
 
-    def listen(self, listener: Listener) -> None:
-        """Have every card and PIN given to `listener`, in the loop, before it is journalled."""
-        self._listeners.append(listener)
-
     async def run(self, emit: Emitter) -> None:
         """Listen until cancelled; `DeviceUnavailable` when pins or the credentials' key cannot be had."""
         settings = self._settings
-        try:
-            key = await asyncio.to_thread(load_key, self._given.folder)
-        except CredentialError as error:
-            raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
+        door = Door(settings.prefix, await presenter(self._given), pin_timeout_s=settings.pin_timeout_s)
         pins = open_pins()
         # A pulse is over long before anybody could look: that it fell is all there is to know.
         edges = Edges(self._given.monotonic_ns, lambda _: 0)
@@ -72,7 +62,7 @@ class WiegandDriver:
             for pin in wires:
                 pins.be_input(pin, settings.pull)
             with pins.watched(wires, edges, falling=True):
-                await _Run(self, pins, edges, emit=emit, key=key).listen()
+                await _Run(self, pins, edges, emit=emit, door=door).listen()
         finally:
             for pin in wires:
                 pins.release(pin)
@@ -108,24 +98,18 @@ class WiegandDriver:
         """Return a poll of the points."""
         return Poll(layout=self._layout.id, tick=tick, counts=counts)
 
-    def present(self, credential: Credential, at_ns: int) -> None:
-        """Give a credential to the listeners."""
-        for listener in self._listeners:
-            listener(Presented(self._settings.prefix, credential, at_ns))
-
 
 class _Run:
     """One run of the driver."""
 
-    def __init__(self, driver: WiegandDriver, pins: Pins, edges: Edges, *, emit: Emitter, key: bytes) -> None:
+    def __init__(self, driver: WiegandDriver, pins: Pins, edges: Edges, *, emit: Emitter, door: Door) -> None:
         self._driver = driver
         self._settings = driver.settings
         self._pins = pins
         self._edges = edges
         self._emit = emit
-        self._key = key
+        self._door = door
         self._line = Line()
-        self._pad = PinPad(driver.settings.pin_timeout_s)
         self._silence_ns = driver.settings.silence_ms * 1_000_000
         self._frames = self._unreadable = 0
         self._idle = True
@@ -138,9 +122,7 @@ class _Run:
             await self._take()
             self._line, frame = silent(self._line, now_ns=now_ns, silence_ns=self._silence_ns)
             await self._frame(frame)
-            dropped = self._pad.expire(now_ns)
-            if dropped is not None:
-                await self._event("pin_dropped", now_ns, {"reason": dropped.value})
+            await self._tell(self._door.expire(now_ns))
             if now_ns >= check_ns and self._line.bits == 0:
                 await self._check(now_ns)
                 check_ns = now_ns + CHECK_NS
@@ -153,8 +135,8 @@ class _Run:
     def _due_ns(self, check_ns: int, tell_ns: int) -> int:
         dues = [tell_ns]
         dues.append(check_ns if self._line.bits == 0 else self._line.last_ns + self._silence_ns)
-        if self._pad.due_ns is not None:
-            dues.append(self._pad.due_ns)
+        if self._door.due_ns is not None:
+            dues.append(self._door.due_ns)
         return min(dues)
 
     async def _take(self) -> None:
@@ -181,28 +163,18 @@ class _Run:
         found = read(frame, self._settings.formats, keypad=self._settings.keypad)
         if isinstance(found, Noise):
             self._unreadable += 1
-            await self._event("card_unreadable", at_ns, {"bits": frame.bits, "reason": found.reason})
+            await self._tell([self._door.unreadable(frame.bits, found.reason, at_ns)])
         elif isinstance(found, Key):
-            await self._press(found, at_ns)
+            await self._tell(self._door.keys(found.key, at_ns))
         else:
-            self._driver.present(found, at_ns)
-            shown: dict[str, Scalar] = {"format": found.format, "bits": frame.bits, "masked": found.masked}
-            await self._event("card_read", at_ns, shown | self._token(found))
-
-    async def _press(self, key: Key, at_ns: int) -> None:
-        for done in self._pad.press(key.key, at_ns):
-            if isinstance(done, Dropped):
-                await self._event("pin_dropped", at_ns, {"reason": done.value})
-                continue
-            pin = Credential("pin", "keypad", done)
-            self._driver.present(pin, at_ns)
-            await self._event("pin_entered", at_ns, self._token(pin))
-
-    def _token(self, credential: Credential) -> dict[str, Scalar]:
-        return {"token": credential.token(self._key), "key_id": key_id(self._key)}
+            await self._tell([self._door.card(found, frame.bits, at_ns)])
 
     async def _event(self, kind: str, at_ns: int, data: dict[str, Scalar]) -> None:
-        await self._emit.event(Event(kind, self._settings.prefix, ticks(at_ns), data))
+        await self._tell([self._door.event(kind, at_ns, data)])
+
+    async def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            await self._emit.event(event)
 
 
 def _declare(settings: WiegandDevice, point: str) -> PointDeclaration:

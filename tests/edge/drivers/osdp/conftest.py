@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge.credential import FORMATS, Presented, frame_of
+from edge.credential import FORMATS, Listener, Presented, frame_of
 from edge.driver import Given
 from edge.drivers.osdp.driver import OsdpDriver
 from simulators.devices.osdp import Reader, ReaderLine, reader_line
@@ -37,11 +37,11 @@ class Clock:
 class Site:
     """A driver, its readers and what they present."""
 
-    def __init__(self, folder: Path, line: ReaderLine, driver: OsdpDriver) -> None:
-        self.folder, self.line, self.driver = folder, line, driver
+    def __init__(
+        self, folder: Path, line: ReaderLine, driver: OsdpDriver, *, presented: list[Presented]
+    ) -> None:
+        self.folder, self.line, self.driver, self.presented = folder, line, driver, presented
         self.entry = line.readers[1]
-        self.presented: list[Presented] = []
-        driver.listen(self.presented.append)
 
     @property
     def exit(self) -> Reader:
@@ -64,6 +64,7 @@ async def a_site(
     key: bytes | None = KEYS[0],
     clock: Callable[[], int] = time.monotonic_ns,
     interval_ms: int = 500,
+    listener: Listener = lambda _: None,
 ) -> AsyncIterator[Site]:
     """Readers and their driver; `key` is what the first one has, the second has no more than a light."""
     ends = [Reader(1, key), Reader(2, KEYS[1], has=["led"])][:readers]
@@ -80,8 +81,14 @@ async def a_site(
         ],
     )
     async with reader_line(folder / "line", ends, seed=7) as line:
-        driver = OsdpDriver(settings, Given(clock, folder))
-        yield Site(folder, line, driver)
+        presented: list[Presented] = []
+
+        def hear(one: Presented) -> None:
+            presented.append(one)
+            listener(one)
+
+        driver = OsdpDriver(settings, Given(clock, folder, presented=hear))
+        yield Site(folder, line, driver, presented=presented)
 
 
 def events(collector: Any, kind: str, subject: str = "") -> list[Event]:

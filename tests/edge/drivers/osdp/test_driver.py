@@ -289,11 +289,11 @@ def test_listener_that_fails_costs_no_event(osdp: Any, collector: Any, tmp_path:
     async def scenario() -> None:
         failures: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-        async with osdp.a_site(tmp_path) as site, osdp.running(site, collector):
-            site.driver.listen(fails)
+        async with osdp.a_site(tmp_path, listener=fails) as site, osdp.running(site, collector):
             await osdp.until(collector, osdp.online(collector))
             site.entry.present(osdp.CARD, 26)
             await osdp.until(collector, lambda: osdp.events(collector, "card_read"))
+            assert len(failures) == 1
             assert "54321" not in str(failures)
 
     asyncio.run(scenario())

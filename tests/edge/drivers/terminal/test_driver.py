@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.credential import Listener, Presented
 from edge.driver import Given
 from edge.drivers.terminal.driver import TerminalDriver
 from edge.intake.senders import read_key
@@ -32,11 +33,14 @@ def table(port: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def fitted(folder: Path, collector: Any, **more: Any) -> AsyncIterator[tuple[Terminal, Terminal]]:
+async def fitted(
+    folder: Path, collector: Any, *, presented: Listener = lambda _: None, **more: Any
+) -> AsyncIterator[tuple[Terminal, Terminal]]:
     """A running driver and its two terminals, the second one of which signs."""
     port = free_port()
     settings = msgspec.convert(table(port) | more, TerminalDevice)
-    running = asyncio.ensure_future(TerminalDriver(settings, Given(time.monotonic_ns, folder)).run(collector))
+    driver = TerminalDriver(settings, Given(time.monotonic_ns, folder, presented=presented))
+    running = asyncio.ensure_future(driver.run(collector))
     keys = [read_key(folder / "terminals", name).decode() for name in ("entrance", "archive")]
     first = Terminal("entrance", port, keys[0])
     async with asyncio.timeout(10):
@@ -60,9 +64,10 @@ def test_terminals_tell_who_by_which_factor_and_nothing_else(
     collector: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    seen: list[Presented] = []
 
     async def scenario() -> None:
-        async with fitted(tmp_path, collector) as (entrance, archive):
+        async with fitted(tmp_path, collector, presented=seen.append) as (entrance, archive):
             assert await entrance.identify("118204", "face") == 200
             assert await entrance.identify("118204", "fingerprint", granted=False) == 200
             assert await archive.identify("118204", "qr") == 200
@@ -76,7 +81,9 @@ def test_terminals_tell_who_by_which_factor_and_nothing_else(
         assert set(collector.events[0].data) == {
             *("factor", "masked", "token", "key_id", "door", "terminal_time", "dropped"),
         }
-        kept = repr((collector.events, collector.polls, collector.kept)) + caplog.text
+        given = [(one.reader, one.credential.number) for one in seen]
+        assert given == [("lab/terminal/entrance", "118204"), ("lab/terminal/archive", "118204")]
+        kept = repr((collector.events, collector.polls, collector.kept, seen)) + caplog.text
         assert "118204" not in kept
         assert max(len(str(value)) for event in collector.events for value in event.data.values()) <= 64
         assert collector.kept == {"counter/archive": b"1"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge.credential import FORMATS, KEY_FILE, Presented, frame_of
+from edge.credential import FORMATS, KEY_FILE, Listener, Presented, frame_of
 from edge.driver import Given
 from edge.drivers.wiegand.driver import WiegandDriver
 from simulators.devices.gpio import running_board
@@ -20,12 +20,12 @@ D0, D1 = 20, 21
 CARD = f"{frame_of(FORMATS['h10301'], 51603, 118):026b}"
 
 
-def made(folder: Path, **more: Any) -> WiegandDriver:
+def made(folder: Path, *, presented: Listener = lambda _: None, **more: Any) -> WiegandDriver:
     """Waits long for the end of a frame: a machine that stands still for a moment must not cut a card."""
     settings = WiegandDevice(
         name="old", prefix="old", d0_pin=D0, d1_pin=D1, interval_ms=100, silence_ms=300, **more
     )
-    return WiegandDriver(settings, Given(time.monotonic_ns, folder))
+    return WiegandDriver(settings, Given(time.monotonic_ns, folder, presented=presented))
 
 
 def kinds(collector: Any) -> list[str]:
@@ -42,8 +42,8 @@ def test_card_is_told_without_its_number(
         async with running_board(pins_folder) as board, asyncio.TaskGroup() as tasks:
             for pin in (D0, D1):
                 board.drive(pin, 1)
-            driver, seen = made(pins_folder), list[Presented]()
-            driver.listen(seen.append)
+            seen = list[Presented]()
+            driver = made(pins_folder, presented=seen.append)
             running = tasks.create_task(driver.run(collector))
             await collector.until(lambda: collector.polls)
             await board.send_card(D0, D1, CARD)
