@@ -7,6 +7,7 @@ to it is carried along in steps of a second: the same commands at the same times
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from simulators.world import Air, World, wander
 
@@ -136,3 +137,34 @@ class Instrument:
         used_s = used_until(time_s) - used_until(self.counted_from_s)
         idle_s = time_s - self.counted_from_s - used_s
         return (used_s * self.used_w + idle_s * self.idle_w) / 3.6e6
+
+
+@dataclass(slots=True)
+class Use:
+    """An instrument that somebody may take into use or leave alone, whatever it does by itself."""
+
+    instrument: Instrument
+    told: Literal["by itself", "used", "idle"] = "by itself"
+    _since_s: float = 0.0
+    _ahead_kwh: float = 0.0
+    """So much more was drawn than it would have been by itself."""
+
+    def tell(self, what: Literal["by itself", "used", "idle"], time_s: float) -> None:
+        """Have it used, idle, or left to itself, from now on."""
+        self._ahead_kwh = self.value("energy", time_s) - self.instrument.value("energy", time_s)
+        self.told, self._since_s = what, time_s
+
+    def value(self, name: str, time_s: float) -> float:
+        """Return a value as an instrument does; its energy never falls. `KeyError`."""
+        if self.told == "by itself":
+            ahead = self._ahead_kwh if name == "energy" else 0.0
+            return self.instrument.value(name, time_s) + ahead
+        power = self.instrument.used_w if self.told == "used" else self.instrument.idle_w
+        if name == "power":
+            return power
+        if name == "current":
+            return power / self.instrument.value("voltage", time_s)
+        if name == "energy":
+            begun = self.instrument.value("energy", self._since_s) + self._ahead_kwh
+            return begun + power * (time_s - self._since_s) / 3.6e6
+        return self.instrument.value(name, time_s)

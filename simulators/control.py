@@ -1,7 +1,8 @@
 """Lets another process switch faults of a running scenario: one JSON object a line, one answer a line.
 
 `{"device": "lab-1/room-1", "unit": 2, "fault": "silence"}` is answered by `{"ok": true}` or by
-`{"ok": false, "error": "…"}`. It listens on 127.0.0.1 alone and is no part of a product.
+`{"ok": false, "error": "…"}`; so is `{"device": "lab-1/readers/entrance", "do": "card"}`, which has somebody
+do something, with what there is to tell of it. It listens on 127.0.0.1 alone and is no part of a product.
 """
 
 import asyncio
@@ -21,14 +22,27 @@ class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: int | None = None
 
 
+class Act(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do, and with what: `<gateway>/<name>/<part>`."""
+
+    device: str
+    do: str
+
+
 def obey(state: Running, line: bytes) -> bytes:
     """Do what a line says and return the answer."""
+    told: dict[str, object] = {}
     try:
-        wish = msgspec.json.decode(line, type=Switch)
-        state.switch(wish.device, wish.fault, unit=wish.unit)
+        wish = msgspec.json.decode(line)
+        if isinstance(wish, dict) and "do" in wish:
+            act = msgspec.convert(wish, Act)
+            told = state.act(act.device, act.do)
+        else:
+            fault = msgspec.convert(wish, Switch)
+            state.switch(fault.device, fault.fault, unit=fault.unit)
     except (msgspec.MsgspecError, KeyError, ValueError) as error:
         return msgspec.json.encode({"ok": False, "error": str(error)}) + b"\n"
-    return b'{"ok":true}\n'
+    return msgspec.json.encode({"ok": True, **told}) + b"\n"
 
 
 @asynccontextmanager

@@ -4,21 +4,20 @@ It starts no gateway and writes no settings; what it returns are `[[device]]` ta
 gateway's settings file.
 """
 
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from simulators.climate import Instrument, Room
-from simulators.devices import bluez, camera, gnss, gpio, instrument, modbus, osdp, senml, terminal, ups
+from simulators.climate import Instrument, Room, Use
+from simulators.devices import gnss, modbus, network, osdp, ups
 from simulators.devices.bench import network_camera, scpi_instrument
-from simulators.devices.bluetooth import BUS, bluetooth
+from simulators.devices.bluetooth import BUS, Tag, Whereabouts, bluetooth
 from simulators.devices.building import doors_and_ignition, gpio_table, senml_sensors, terminals
-from simulators.devices.gpio import Board
 from simulators.devices.modbus_rtu import rtu_line
-from simulators.devices.sysfs import Tree, board, sysfs_tree
+from simulators.devices.sysfs import board, sysfs_tree
 from simulators.devices.ups_dump import RecordedUps
 from simulators.ports import Ports
 from simulators.rpi_gpio import environment
@@ -30,6 +29,7 @@ from simulators.scenario import (
     GpioPart,
     InstrumentPart,
     ModbusPart,
+    NetworkPart,
     OsdpPart,
     Scenario,
     SenmlPart,
@@ -41,86 +41,9 @@ from simulators.scenario import (
     modbus_table,
 )
 from simulators.sources import POLL_S, Recorded, drive_of, driven, played
+from simulators.state import Clocks as Clocks
+from simulators.state import Running as Running
 from simulators.world import World
-
-Device = (
-    modbus.ModbusLine
-    | gnss.Receiver
-    | ups.Ups
-    | RecordedUps
-    | Tree
-    | osdp.ReaderLine
-    | bluez.Air
-    | Board
-    | terminal.Terminal
-    | senml.Sensor
-    | instrument.Instrument
-    | camera.Camera
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Where simulated devices take their time from."""
-
-    monotonic_ns: Callable[[], int]
-    utc_s: Callable[[], float]
-
-    def now(self) -> tuple[int, int]:
-        """Return (monotonic ns, UTC ms)."""
-        return self.monotonic_ns(), int(self.utc_s() * 1000)
-
-
-@dataclass(slots=True)
-class Running:
-    """A running scenario: its devices by `<gateway>/<name>`, and the settings tables of each gateway."""
-
-    title: str
-    devices: dict[str, Device]
-    gateways: dict[str, Table]
-
-    def ports(self) -> Table:
-        """Return what a ports file holds."""
-        return {"title": self.title, "gateways": self.gateways}
-
-    def switch(self, device: str, fault: str, *, unit: int | None = None) -> None:
-        """Switch a fault on, or off with the empty word; `ValueError` names what cannot be."""
-        found = self.devices.get(device)
-        if found is None:
-            raise ValueError(f"device {device!r}: expected one of {', '.join(sorted(self.devices))}")
-        places = self._units(found)
-        if unit is not None and places and unit not in places:
-            raise ValueError(f"unit {unit} of {device}: expected one of {', '.join(map(str, places))}")
-        if isinstance(found, modbus.ModbusLine):
-            found.switch(fault, unit)
-        elif isinstance(found, gnss.Receiver):
-            found.fault = msgspec.convert(fault, gnss.Fault)
-        elif isinstance(found, Tree | osdp.ReaderLine):
-            found.switch(fault, unit)
-        elif isinstance(found, bluez.Air):
-            found.switch(fault)
-        elif isinstance(found, Board):
-            found.fault = msgspec.convert(fault, gpio.Fault)
-        elif isinstance(found, terminal.Terminal):
-            found.fault = msgspec.convert(fault, terminal.Fault)
-        elif isinstance(found, senml.Sensor):
-            found.fault = msgspec.convert(fault, senml.Fault)
-        elif isinstance(found, instrument.Instrument):
-            found.fault = msgspec.convert(fault, instrument.Fault)
-        elif isinstance(found, camera.Camera):
-            found.fault = msgspec.convert(fault, camera.Fault)
-        else:
-            wanted: ups.Fault = msgspec.convert(fault, ups.Fault)
-            if isinstance(found, RecordedUps):
-                found.check(wanted)
-            found.fault = wanted
-
-    @staticmethod
-    def _units(found: Device) -> list[int]:
-        """Return the addresses that can be meant, where units have some."""
-        if isinstance(found, modbus.ModbusLine):
-            return sorted(found.units)
-        return sorted(found.readers) if isinstance(found, osdp.ReaderLine) else []
 
 
 @asynccontextmanager
@@ -141,7 +64,7 @@ async def running(
     recorded = Recorded.of(scenario)
     state = Running(scenario.title, {}, {})
     async with AsyncExitStack() as stack:
-        starter = _Starter(World(seed), recorded, folder, clocks, log_readings, stack, state.devices)
+        starter = _Starter(World(seed), recorded, folder, clocks, log_readings, stack, state)
         starter.ports = ports or Ports()
         for gateway in scenario.gateway:
             devices = [await starter.start_ups(gateway, part) for part in gateway.ups]
@@ -155,6 +78,7 @@ async def running(
             devices += [await starter.start_senml(gateway, part) for part in gateway.senml]
             devices += [await starter.start_instrument(gateway, part) for part in gateway.instrument]
             devices += [await starter.start_camera(gateway, part) for part in gateway.camera]
+            devices += [await starter.start_network(gateway, part) for part in gateway.network]
             state.gateways[gateway.id] = {
                 "kind": gateway.kind,
                 "title": gateway.title,
@@ -162,6 +86,7 @@ async def running(
                 "longitude": gateway.longitude,
                 "device": devices,
                 "environment": starter.environments.get(gateway.id, {}),
+                "keys": starter.keys.get(gateway.id, {}),
             }
         yield state
 
@@ -176,11 +101,13 @@ class _Starter:
     clocks: Clocks
     log_readings: bool
     stack: AsyncExitStack
-    devices: dict[str, Device]
+    state: Running
     rooms: dict[str, Room] = field(default_factory=dict)
     ports: Ports = field(default_factory=Ports)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     """What the process of a gateway needs in its environment."""
+    keys: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By gateway and device: the folder whose files `*.key` the gateway needs at its own place."""
 
     async def start_modbus(self, gateway: GatewayPart, part: ModbusPart) -> Table:
         """Start a Modbus line and return its settings table."""
@@ -192,20 +119,25 @@ class _Starter:
             serial = await self.stack.enter_async_context(
                 rtu_line(units, now=self.clocks.now, path=path, log=log)
             )
-            self.devices[key] = serial
+            self.state.devices[key] = serial
             return modbus_table(part, path)
         line, port = await self.stack.enter_async_context(
             modbus.modbus_server(units, now=self.clocks.now, log=log, port=self.ports.of(key))
         )
-        self.devices[key] = line
+        self.state.devices[key] = line
         return modbus_table(part, port)
 
     def _unit(self, gateway: GatewayPart, part: ModbusPart, unit: UnitPart) -> modbus.Unit:
         name = f"{gateway.id}/{part.name}/{unit.address}"
         if any(value.truth == "energy" for value in modbus.models()[unit.model]):
-            instrument = Instrument(f"{self.world.seed}/{name}")
+            use = Use(Instrument(f"{self.world.seed}/{name}"))
+            self.state.acts[name] = {
+                "use": lambda: use.tell("used", self.clocks.utc_s()),
+                "rest": lambda: use.tell("idle", self.clocks.utc_s()),
+                "leave": lambda: use.tell("by itself", self.clocks.utc_s()),
+            }
             return modbus.Unit(
-                unit.address, unit.model, lambda what: instrument.value(what, self.clocks.utc_s()), name=name
+                unit.address, unit.model, lambda what: use.value(what, self.clocks.utc_s()), name=name
             )
         room = self.rooms.setdefault(
             unit.room, Room(self.world, unit.room, mains=lambda: self._mains(gateway, part))
@@ -219,25 +151,22 @@ class _Starter:
         )
 
     def _mains(self, gateway: GatewayPart, part: ModbusPart) -> bool:
-        supply = self.devices.get(f"{gateway.id}/{part.mains}")
+        supply = self.state.devices.get(f"{gateway.id}/{part.mains}")
         return not (isinstance(supply, ups.Ups | RecordedUps) and supply.on_battery)
 
     async def start_sysfs(self, gateway: GatewayPart, part: SysfsPart) -> Table:
         """Start the sensors of a board and return their settings table."""
-
-        def truth(name: str) -> Callable[[], float]:
-            return lambda: self.world.air(part.room, self.clocks.utc_s()).value(name)
-
-        sensors, tables = board(truth("temperature"), truth("relative_humidity"))
+        truth = self._truth(gateway, part.room)
+        sensors, tables = board(lambda: truth("temperature"), lambda: truth("relative_humidity"))
         root = self.folder / f"{gateway.id}-{part.name}"
         tree = await self.stack.enter_async_context(sysfs_tree(root, sensors))
-        self.devices[f"{gateway.id}/{part.name}"] = tree
+        self.state.devices[f"{gateway.id}/{part.name}"] = tree
         return {
             "driver": "sysfs",
             "name": part.name,
             "root": str(root),
             "interval_ms": 1000,
-            "sensor": [{**table, "prefix": part.name} for table in tables],
+            "sensor": [{**table, "prefix": part.prefix or part.name} for table in tables],
         }
 
     async def start_ups(self, gateway: GatewayPart, part: UpsPart) -> Table:
@@ -248,7 +177,7 @@ class _Starter:
         one = self._made_up(gateway) if dump is None else RecordedUps(dump)
         port = self.ports.of(f"{gateway.id}/{part.name}")
         port = await self.stack.enter_async_context(ups.nut_server(one, folder=folder, port=port))
-        self.devices[f"{gateway.id}/{part.name}"] = one
+        self.state.devices[f"{gateway.id}/{part.name}"] = one
         return {"driver": "ups", "name": part.name, "prefix": part.name, "host": "127.0.0.1", "port": port}
 
     def _made_up(self, gateway: GatewayPart) -> ups.Ups:
@@ -269,7 +198,7 @@ class _Starter:
         port = await self.stack.enter_async_context(
             gnss.gpsd_fed_by(receiver, folder=self.folder, port=port, name=name)
         )
-        self.devices[key] = receiver
+        self.state.devices[key] = receiver
         table: Table = {
             "driver": "gnss",
             "name": part.name,
@@ -286,8 +215,7 @@ class _Starter:
 
         The gateway finds the keys once they are copied to `<data>/<name>/`, with mode 0600.
         """
-        key, folder = f"{gateway.id}/{part.name}", self.folder / f"{gateway.id}-{part.name}"
-        folder.mkdir(mode=0o700, exist_ok=True)
+        key, folder = self._folder(gateway, part.name, keys=True)
         readers = [
             osdp.Reader(place, osdp.write_key(folder / f"{name}.key", f"{self.world.seed}/{key}/{name}"))
             for place, name in enumerate(part.readers, start=1)
@@ -295,11 +223,14 @@ class _Starter:
         line = await self.stack.enter_async_context(
             osdp.reader_line(folder / "line", readers, seed=self.world.seed, visits=part.visits)
         )
-        self.devices[key] = line
+        self.state.devices[key] = line
+        chance = random.Random(f"{self.world.seed}/{key}/cards")
+        for name, reader in zip(part.readers, readers, strict=True):
+            self.state.acts[f"{key}/{name}"] = {"card": partial(_show_card, reader, chance)}
         return {
             "driver": "osdp",
             "name": part.name,
-            "prefix": part.name,
+            "prefix": part.prefix or part.name,
             "path": str(folder / "line"),
             "reader": [
                 {"name": name, "address": reader.address}
@@ -309,13 +240,24 @@ class _Starter:
 
     async def start_ble(self, gateway: GatewayPart, part: BlePart) -> Table:
         """Start a Bluetooth radio on a D-Bus of its own and return its settings table."""
-        key, folder = f"{gateway.id}/{part.name}", self.folder / f"{gateway.id}-{part.name}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        address, air, table = await self.stack.enter_async_context(
-            bluetooth(part, folder, world=self.world, utc_s=self.clocks.utc_s)
+        key, folder = self._folder(gateway, part.name)
+        address, air, tags, table = await self.stack.enter_async_context(
+            bluetooth(
+                part,
+                folder,
+                seed=f"{self.world.seed}/{key}",
+                truth=partial(self._truth, gateway),
+                utc_s=self.clocks.utc_s,
+            )
         )
         self.environments.setdefault(gateway.id, {})[BUS] = address
-        self.devices[key] = air
+        self.state.devices[key] = air
+        for name, tag in tags.items():
+            self.state.acts[f"{key}/{name}"] = {
+                "here": partial(_move, tag, "here"),
+                "away": partial(_move, tag, "away"),
+                "leave": partial(_move, tag, "by itself"),
+            }
         return table
 
     async def start_gpio(self, gateway: GatewayPart, part: GpioPart) -> Table:
@@ -338,7 +280,9 @@ class _Starter:
             )
         )
         self.environments.setdefault(gateway.id, {}).update(environment(folder))
-        self.devices[key] = board
+        self.state.devices[key] = board
+        for name, asked in board.asked.items():
+            self.state.acts[f"{key}/{name}"] = {"open": asked.set}
         return gpio_table(part)
 
     async def start_terminals(self, gateway: GatewayPart, part: TerminalPart) -> Table:
@@ -346,26 +290,29 @@ class _Starter:
 
         The gateway finds the keys once they are copied to `<data>/<name>/`, with mode 0600.
         """
-        key, folder = self._folder(gateway, part.name)
+        key, folder = self._folder(gateway, part.name, keys=True)
         found, table = await self.stack.enter_async_context(
-            terminals(part, folder, seed=f"{self.world.seed}/{key}", port=self.ports.to(key))
+            terminals(
+                part,
+                folder,
+                seed=f"{self.world.seed}/{key}",
+                utc_s=self.clocks.utc_s,
+                port=self.ports.to(key),
+            )
         )
-        self.devices |= {f"{key}/{one.name}": one for one in found}
+        self.state.devices |= {f"{key}/{one.name}": one for one in found}
         return table
 
     async def start_senml(self, gateway: GatewayPart, part: SenmlPart) -> Table:
         """Start SenML sensors and return their settings table; keys as of terminals."""
-        key, folder = self._folder(gateway, part.name)
-
-        def truth(room: str) -> Callable[[str], float]:
-            return lambda name: self.world.air(f"{gateway.id}/{room}", self.clocks.utc_s()).value(name)
-
+        key, folder = self._folder(gateway, part.name, keys=not part.mqtt)
+        truth = partial(self._truth, gateway)
         port = self.ports.of(key) if part.mqtt else self.ports.to(key)
         seed = f"{self.world.seed}/{key}"
         found, table = await self.stack.enter_async_context(
             senml_sensors(part, folder, seed=seed, truth=truth, utc_s=self.clocks.utc_s, port=port)
         )
-        self.devices |= {f"{key}/{room}": one for room, one in zip(part.rooms, found, strict=True)}
+        self.state.devices |= {f"{key}/{room}": one for room, one in zip(part.rooms, found, strict=True)}
         return table
 
     async def start_instrument(self, gateway: GatewayPart, part: InstrumentPart) -> Table:
@@ -375,7 +322,7 @@ class _Starter:
         def room(time_s: float) -> float:
             return self.world.air(f"{gateway.id}/{part.room}", time_s).temperature
 
-        self.devices[key], table = await self.stack.enter_async_context(
+        self.state.devices[key], table = await self.stack.enter_async_context(
             scpi_instrument(part, room=room, utc_s=self.clocks.utc_s, port=self.ports.of(key))
         )
         return table
@@ -383,12 +330,39 @@ class _Starter:
     async def start_camera(self, gateway: GatewayPart, part: CameraPart) -> Table:
         """Start a camera and return its settings table."""
         key, folder = self._folder(gateway, part.name)
-        self.devices[key], table = await self.stack.enter_async_context(
+        self.state.devices[key], table = await self.stack.enter_async_context(
             network_camera(part, folder, utc_s=self.clocks.utc_s, port=self.ports.of(key))
         )
         return table
 
-    def _folder(self, gateway: GatewayPart, name: str) -> tuple[str, Path]:
+    async def start_network(self, gateway: GatewayPart, part: NetworkPart) -> Table:
+        """Start the interfaces of a gateway and return their settings table."""
+        key, folder = self._folder(gateway, part.name)
+        uplink = network.Uplink(folder, part.bearers, f"{self.world.seed}/{key}", self.clocks.utc_s)
+        await self.stack.enter_async_context(network.interfaces(uplink))
+        self.state.devices[key] = uplink
+        return {"driver": "network", "name": part.name, "prefix": part.name, "root": str(folder)}
+
+    def _truth(self, gateway: GatewayPart, room: str) -> Callable[[str], float]:
+        """Return what the values of a room are, with what the devices in it did to it."""
+        name = f"{gateway.id}/{room}"
+        found = self.rooms.setdefault(name, Room(self.world, name))
+        return lambda what: found.value(what, self.clocks.utc_s())
+
+    def _folder(self, gateway: GatewayPart, name: str, *, keys: bool = False) -> tuple[str, Path]:
         folder = self.folder / f"{gateway.id}-{name}"
         folder.mkdir(mode=0o700, exist_ok=True)
+        if keys:
+            self.keys.setdefault(gateway.id, {})[name] = str(folder)
         return f"{gateway.id}/{name}", folder
+
+
+def _show_card(reader: osdp.Reader, chance: random.Random) -> Table:
+    facility, number = chance.randrange(256), chance.randrange(10_000, 65_536)
+    if not reader.present(osdp.wiegand_26(facility, number), 26):
+        raise ValueError(f"the reader at address {reader.address} takes no more cards: expected a gateway")
+    return {"facility": facility, "number": number}
+
+
+def _move(tag: Tag, where: Whereabouts) -> None:
+    tag.where = where

@@ -16,6 +16,9 @@ from msgspec.structs import fields, replace
 from simulators.devices import modbus
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Prefix = Annotated[str, Meta(pattern=r"^[a-z0-9/-]{0,63}$")]
+"""First part of the names of a device's points; its name when empty."""
+Bearer = Literal["ethernet", "wifi", "mobile"]
 Table = dict[str, object]
 
 
@@ -30,6 +33,8 @@ class UnitPart(_Part, frozen=True, kw_only=True):
     model: str
     room: str
     prefix: str
+    uses: str = ""
+    """Of a power meter: what stands on it, as events of its use name it."""
 
 
 class ModbusPart(_Part, frozen=True, kw_only=True):
@@ -74,16 +79,25 @@ class OsdpPart(_Part, frozen=True, kw_only=True):
 
     name: Name
     readers: Annotated[list[Name], Meta(min_length=1, max_length=8)]
+    prefix: Prefix = ""
     visits: bool = True
     """Whether people show cards."""
 
 
 class BlePart(_Part, frozen=True, kw_only=True):
-    """One Bluetooth radio: a RuuviTag in each of the rooms, and asset tags that come and go."""
+    """One Bluetooth radio: a RuuviTag in each of the rooms; asset tags and badges of people come and go."""
 
     name: Name
-    rooms: Annotated[list[Name], Meta(max_length=50)]
+    rooms: Annotated[list[Name], Meta(max_length=50)] = field(default_factory=list)
     tags: Annotated[list[Name], Meta(max_length=50)] = field(default_factory=list)
+    badges: Annotated[list[Name], Meta(max_length=50)] = field(default_factory=list)
+    zone: Name = ""
+    """What its reach is called, and the first part of the names of its tags; its name when empty."""
+
+    def __post_init__(self) -> None:
+        """Accept only what has something to hear."""
+        if not self.rooms and not self.tags and not self.badges:
+            raise ValueError(f"ble {self.name}: expected rooms, tags or badges")
 
 
 class SysfsPart(_Part, frozen=True, kw_only=True):
@@ -91,6 +105,7 @@ class SysfsPart(_Part, frozen=True, kw_only=True):
 
     name: Name
     room: Name
+    prefix: Prefix = ""
 
 
 class GpioPart(_Part, frozen=True, kw_only=True):
@@ -100,6 +115,7 @@ class GpioPart(_Part, frozen=True, kw_only=True):
     doors: Annotated[list[Name], Meta(max_length=5)] = field(default_factory=list)
     ignition: str = ""
     """Name of the gateway's receiver whose drive it follows."""
+    prefix: Prefix = ""
 
 
 class TerminalPart(_Part, frozen=True, kw_only=True):
@@ -123,6 +139,7 @@ class InstrumentPart(_Part, frozen=True, kw_only=True):
     name: Name
     model: Literal["multimeter", "bath"]
     room: Name
+    prefix: Prefix = ""
 
 
 class CameraPart(_Part, frozen=True, kw_only=True):
@@ -130,6 +147,18 @@ class CameraPart(_Part, frozen=True, kw_only=True):
 
     name: Name
     stream: Literal["rtsp", "mjpeg"] = "rtsp"
+    prefix: Prefix = ""
+    snapshot_on: Annotated[list[str], Meta(max_length=20)] = field(
+        default_factory=lambda: ["door_forced", "power_lost"]
+    )
+    """Kinds of events of which pictures are taken."""
+
+
+class NetworkPart(_Part, frozen=True, kw_only=True):
+    """The interfaces of a gateway, the preferred one first."""
+
+    name: Name
+    bearers: Annotated[list[Bearer], Meta(min_length=1, max_length=3)]
 
 
 class GatewayPart(_Part, frozen=True, kw_only=True):
@@ -151,6 +180,7 @@ class GatewayPart(_Part, frozen=True, kw_only=True):
     senml: list[SenmlPart] = field(default_factory=list)
     instrument: list[InstrumentPart] = field(default_factory=list)
     camera: list[CameraPart] = field(default_factory=list)
+    network: list[NetworkPart] = field(default_factory=list)
 
 
 class Scenario(_Part, frozen=True, kw_only=True):
@@ -209,7 +239,8 @@ def _unit_table(unit: UnitPart) -> Table:
     if outputs := [{"output": value.truth} for value in values if value.write is not None]:
         table["output"] = outputs
     if any(value.truth == "energy" for value in values):
-        table["usage"] = {"on_w": "50", "off_w": "20"}
+        usage: Table = {"on_w": "50", "off_w": "20", "least_s": 2, "rest_s": 3}
+        table["usage"] = {**usage, "subject": unit.uses} if unit.uses else usage
     return table
 
 

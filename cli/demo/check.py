@@ -1,4 +1,4 @@
-"""Checks the main job of a running demo from outside: pages, API, stored counts, completeness, acks.
+"""Checks the main job of a running demo from outside: pages, API, stored counts, events, completeness, acks.
 
 Every check is a question with an answer; nothing of the system under check is imported but the words of
 its protocols. It starts and stops nothing.
@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from cli.demo import given_out, page_values, web
+from cli.demo import given_out, happenings, page_values, people, web
+from cli.demo.asking import Stretch, WrongError, items, json_of, readings
+from cli.demo.people import Day
 from cli.demo.system import System
 
 OBSERVED_S = 12.0
@@ -32,7 +34,6 @@ STANDING_M_S = Decimal(1)
 """Below this speed a receiver gives no course over ground."""
 PAGES = ("/", "/map")
 LANGUAGES = ("zh", "en")
-_ASKED_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +47,25 @@ class Check:
     """It tells of the past: it is no verdict on the system that runs, which cannot mend it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """The time that is judged, UTC seconds."""
-
-    from_at: float
-    to_at: float
-
-    @property
-    def query(self) -> dict[str, str]:
-        """As the API takes it."""
-        return {"from": _text(self.from_at), "to": _text(self.to_at)}
-
-    def __str__(self) -> str:
-        """As a person reads it."""
-        begin, end = (datetime.fromtimestamp(at, UTC) for at in (self.from_at, self.to_at))
-        return f"{begin:%Y-%m-%d %H:%M:%S} to {end:%H:%M:%S} UTC"
-
-    def pieces(self, longest_s: float) -> Iterator["Stretch"]:
-        """Yield it in pieces, the last one first."""
-        to_at = self.to_at
-        while to_at > self.from_at:
-            from_at = max(self.from_at, to_at - longest_s)
-            yield Stretch(from_at, to_at)
-            to_at = from_at
-
-
 async def check(system: System) -> list[Check]:
-    """Watch the system for a while, then ask everything."""
+    """Watch the system for a while in which people use its devices, then ask everything."""
     started = time.time()
+    async with asyncio.TaskGroup() as tasks:
+        day = tasks.create_task(_act(system))
+        return await _judge(system, started, day)
+
+
+async def _act(system: System) -> Day | str:
+    """Return what people did, or why they could not."""
+    day: Day | str = ""
+    try:
+        day = await people.act(system)
+    except* (WrongError, OSError, ValueError, LookupError) as errors:
+        day = "; ".join(str(error) or type(error).__name__ for error in errors.exceptions)
+    return day
+
+
+async def _judge(system: System, started: float, day: asyncio.Task[Day | str]) -> list[Check]:
     await asyncio.sleep(OBSERVED_S + SETTLE_S)
     stretch = Stretch(started, started + OBSERVED_S)
     questions: dict[str, Callable[[System, Stretch], Awaitable[str]]] = {
@@ -88,6 +79,12 @@ async def check(system: System) -> list[Check]:
         "due = stored + explained, nothing twice": _completeness,
         "no batch is missing or held back": _ledger,
         "journals drain by acks": _journals,
+        "a card shown at a reader is one event": _of_people(day, happenings.cards),
+        "a door that is opened tells button, opening and closing": _of_people(day, happenings.doors),
+        "badges and tags come and go": _of_people(day, happenings.badges),
+        "the use of an instrument is a session": _of_people(day, happenings.sessions),
+        "cameras give heartbeats, and pictures with the hash of their event": _cameras,
+        "the ignition follows the drive": happenings.ignition,
     }
     checks = [await _ask(name, question, system, stretch=stretch) for name, question in questions.items()]
     began = Stretch(max(began_at(system.folder), stretch.to_at - PAST_S), stretch.to_at)
@@ -100,10 +97,6 @@ def began_at(folder: Path) -> float:
     return (folder / "postgres" / "data" / "PG_VERSION").stat().st_mtime
 
 
-class WrongError(Exception):
-    """The answer is not the one that it should be."""
-
-
 async def _ask(
     name: str, question: Callable[[System, Stretch], Awaitable[str]], system: System, *, stretch: Stretch
 ) -> Check:
@@ -113,8 +106,26 @@ async def _ask(
         return Check(name, ok=False, answer=str(error) or type(error).__name__)
 
 
+def _of_people(
+    day: asyncio.Task[Day | str], question: Callable[[System, Day], Awaitable[str]]
+) -> Callable[[System, Stretch], Awaitable[str]]:
+    """Return a question about what people did, which waits until they are done."""
+
+    async def asked(system: System, _: Stretch) -> str:
+        done = await day
+        if isinstance(done, str):
+            raise WrongError(done)
+        return await question(system, done)
+
+    return asked
+
+
+async def _cameras(system: System, stretch: Stretch) -> str:
+    return await happenings.cameras(system, Stretch(stretch.from_at, time.time()))
+
+
 async def _gateways(system: System, _: Stretch) -> str:
-    rows = {row["name"]: row for row in await _items(system, "/api/gateways")}
+    rows = {row["name"]: row for row in await items(system, "/api/gateways")}
     away = [name for name in system.gateways if not rows.get(name, {}).get("online")]
     if away:
         raise WrongError(f"not online: {', '.join(away)}")
@@ -122,7 +133,7 @@ async def _gateways(system: System, _: Stretch) -> str:
 
 
 async def _latest(system: System, _: Stretch) -> str:
-    rows = await _items(system, "/api/latest")
+    rows = await items(system, "/api/latest")
     measured = [row for row in rows if row["point"]["quantity"] != "position"]
     dead = faulty(measured)
     if dead or not measured:
@@ -131,12 +142,18 @@ async def _latest(system: System, _: Stretch) -> str:
 
 
 def faulty(rows: Collection[Mapping[str, Any]]) -> list[str]:
-    """Return the points of `/api/latest` that are not live, but for the course of a vehicle that stands."""
+    """Return the points of `/api/latest` that are not live and should be.
+
+    A vehicle that stands has no course, and a wire or a modem tells no level of its signal.
+    """
     standing = {_name(row).removesuffix("/speed") for row in rows if _stands(row)}
+    wired = {_name(row).removesuffix("/bearer") for row in rows if _is_without_level(row)}
     return [
         f"{_name(row)} {row['state']}"
         for row in rows
-        if row["state"] != "live" and not _has_no_course(row, standing)
+        if row["state"] != "live"
+        and not _has_none(row, "course", standing)
+        and not _has_none(row, "signal", wired)
     ]
 
 
@@ -145,17 +162,21 @@ def _stands(row: Mapping[str, Any]) -> bool:
     return speed and Decimal(row["value"]) < STANDING_M_S
 
 
-def _has_no_course(row: Mapping[str, Any], standing: Collection[str]) -> bool:
-    """Whether it is the course of a vehicle that stands: a receiver rightly gives none."""
-    course = row["point"]["quantity"] == "course" and row["status"] == "not_measured"
-    return course and row["state"] == "absent" and _name(row).removesuffix("/course") in standing
+def _is_without_level(row: Mapping[str, Any]) -> bool:
+    return _name(row).endswith("/bearer") and row["word"] in ("ethernet", "mobile")
+
+
+def _has_none(row: Mapping[str, Any], last: str, rightly: Collection[str]) -> bool:
+    """Whether it is a point of this last name that rightly was not measured."""
+    place, _, name = _name(row).rpartition("/")
+    return name == last and place in rightly and (row["state"], row["status"]) == ("absent", "not_measured")
 
 
 async def _positions(system: System, stretch: Stretch) -> str:
-    rows = await _items(system, "/api/positions")
+    rows = await items(system, "/api/positions")
     fixes = []
     for row in rows:
-        answer = await _json(system, f"/api/positions/{row['point_id']}/track", stretch.query)
+        answer = await json_of(system, f"/api/positions/{row['point_id']}/track", stretch.query)
         fixes.append(len(answer["fixes"]))
     if len(rows) != 2 or min(fixes) < OBSERVED_S / 2:
         raise WrongError(f"{len(rows)} receivers with {fixes} fixes in {OBSERVED_S:.0f} s")
@@ -182,7 +203,7 @@ async def _pages(system: System, _: Stretch) -> str:
 async def _same_as_stored(system: System, path: str, value: page_values.Value) -> None:
     at = value.at_ms / 1000
     query = {"point": str(value.point), "resolution": "raw", **Stretch(at, at + 0.01).query}
-    series = await _json(system, "/api/readings", query)
+    series = await json_of(system, "/api/readings", query)
     stored = [row["value"] for row in series["readings"]]
     if value.exact not in stored:
         raise WrongError(f"{path} shows {value.exact} for point {value.point}, stored is {stored}")
@@ -202,12 +223,13 @@ async def _counts(system: System, stretch: Stretch) -> str:
     points = await _points_by_unit(system)
     total = 0
     for unit in given_out.units("demo"):
-        given = sum(stretch.from_at <= one.at < stretch.to_at for one in answers[unit.name])
+        within = [one for one in answers[unit.name] if stretch.from_at <= one.at < stretch.to_at]
+        polls = given_out.polls(within)
         for point in points[unit.gateway, unit.prefix]:
-            stored = len(await _readings(system, point["id"], stretch))
+            stored = len(await readings(system, point["id"], stretch))
             # A reading may fall on either side of each end.
-            if not given or abs(stored - given) > 1:
-                raise WrongError(f"{unit.gateway} {point['name']}: {stored} stored of {given} given out")
+            if not polls or max(abs(stored - given) for given in polls) > 1:
+                raise WrongError(f"{unit.gateway} {point['name']}: {stored} stored of {polls} given out")
             total += stored
     return f"{total} readings of {len(answers)} devices"
 
@@ -227,7 +249,7 @@ async def _numbered(system: System, stretch: Stretch) -> str:
         ]
         due = [one.number for one in answers[unit.name] if stretch.from_at <= one.at < stretch.to_at]
         around = Stretch(stretch.from_at - SETTLE_S, stretch.to_at + SETTLE_S)
-        stored = [int(row["raw"]) for row in await _readings(system, point["id"], around)]
+        stored = [int(row["raw"]) for row in await readings(system, point["id"], around)]
         wrong = [number for number in due if stored.count(number) != 1]
         if wrong or not due:
             raise WrongError(f"{unit.gateway} {point['name']}: {wrong[:5]} of {len(due)} not stored once")
@@ -239,7 +261,7 @@ async def _past(system: System, stretch: Stretch) -> str:
     sums: Counter[str] = Counter()
     missing: Counter[str] = Counter()
     for piece in stretch.pieces(PIECE_S):
-        for row in await _items(system, "/api/completeness", piece.query):
+        for row in await items(system, "/api/completeness", piece.query):
             if row["period_ms"]:
                 sums.update({key: row[key] for key in ("expected", "stored", "explained", "duplicated")})
                 missing[f"{row['point']} (id {row['point_id']})"] += row["unexplained"]
@@ -260,7 +282,7 @@ def told_of_the_past(stretch: Stretch, sums: Mapping[str, int], missing: Mapping
 
 
 async def _completeness(system: System, stretch: Stretch) -> str:
-    rows = await _items(system, "/api/completeness", stretch.query)
+    rows = await items(system, "/api/completeness", stretch.query)
     due = [row for row in rows if row["period_ms"]]
     for row in due:
         if row["unexplained"] or row["duplicated"]:
@@ -279,7 +301,7 @@ async def _completeness(system: System, stretch: Stretch) -> str:
 async def _ledger(system: System, _: Stretch) -> str:
     batches = 0
     for name in system.gateways:
-        for epoch in await _items(system, f"/api/gateways/{name}/epochs"):
+        for epoch in await items(system, f"/api/gateways/{name}/epochs"):
             held = {
                 key: epoch[key] for key in ("missing", "waiting", "quarantined", "conflicts") if epoch[key]
             }
@@ -307,33 +329,10 @@ def _sealed(journal: Path) -> set[int]:
 
 async def _points_by_unit(system: System) -> dict[tuple[str, str], list[dict[str, Any]]]:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for point in await _items(system, "/api/points"):
+    for point in await items(system, "/api/points"):
         found.setdefault((point["site"], point["name"].rpartition("/")[0]), []).append(point)
     return found
 
 
-async def _readings(system: System, point: int, stretch: Stretch) -> list[dict[str, Any]]:
-    query = {"point": str(point), "resolution": "raw", "max_points": "10000", **stretch.query}
-    rows: list[dict[str, Any]] = (await _json(system, "/api/readings", query))["readings"]
-    return rows
-
-
-async def _items(system: System, path: str, query: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    answer = await _json(system, path, {"limit": str(_ASKED_MAX), **(query or {})})
-    items: list[dict[str, Any]] = answer["items"]
-    return items
-
-
-async def _json(system: System, path: str, query: dict[str, str]) -> Any:
-    answer = await web.get(system.port, f"{path}?{urlencode(query)}")
-    if answer.status != 200:
-        raise WrongError(f"{path}: status {answer.status}: {answer.text[:200]}")
-    return answer.json()
-
-
 def _name(row: Mapping[str, Any]) -> str:
     return f"{row['point']['site']}/{row['point']['name']}"
-
-
-def _text(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The files of the demo, as text: a gateway's settings and the site file, from what the simulators offer."""
+"""The files of the demo: a gateway's settings and keys, and the site file, from what the simulators offer."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -42,6 +42,17 @@ def write_unless_edited(file: Path, text: str) -> str:
     file.write_text(text, encoding="utf-8")
     ours.write_text(text, encoding="utf-8")
     return said
+
+
+def place_keys(offered: Path, home: Path) -> None:
+    """Put keys that simulated devices have where the gateway looks for them, readable by it alone."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for key in sorted(offered.glob("*.key")):
+        placed = home / key.name
+        if _text(placed) != key.read_text(encoding="ascii"):
+            placed.unlink(missing_ok=True)
+            placed.touch(mode=0o600)
+            placed.write_text(key.read_text(encoding="ascii"), encoding="ascii")
 
 
 def _text(file: Path) -> str | None:

@@ -1,12 +1,21 @@
-"""What the simulated devices wrote down themselves: every answer that they gave out. It judges nothing."""
+"""What is true of the simulated devices: every answer that they wrote down, and when a vehicle drives.
+
+It judges nothing.
+"""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from simulators.drives import Drive
 from simulators.scenario import load_scenario, profile_of
+from simulators.sources import drive_of
 
+SEED = 1
+"""Of the demo's truth: what `heng simulate` takes when none is asked for."""
 Answers = dict[str, list["Answer"]]
 
 
@@ -18,6 +27,18 @@ class Answer:
     """How many reads the device had counted with this one; 0 for a device that does not count."""
     at: float
     """UTC, seconds."""
+    place: tuple[int, int] = (0, 0)
+    """Function and first register: a poll of some devices takes several questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignition:
+    """A simulated ignition: where its readings are, and when it is on."""
+
+    gateway: str
+    point: str
+    driving: Callable[[float], bool]
+    """UTC seconds -> whether the vehicle drives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +60,33 @@ def read(folder: Path) -> Answers:
         for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
             if line.endswith("\n"):
                 answer = json.loads(line)
-                found[str(answer["unit"])].append(Answer(answer["reads"], answer["utc_ms"] / 1000))
+                place = (answer.get("function", 0), answer["start"])
+                found[str(answer["unit"])].append(Answer(answer["reads"], answer["utc_ms"] / 1000, place))
     return found
+
+
+def polls(answers: Iterable[Answer]) -> list[int]:
+    """Return how often each question of a device was answered; they are asked once in each poll."""
+    return list(Counter(one.place for one in answers).values())
+
+
+def ignitions(scenario: str) -> list[Ignition]:
+    """Return every ignition of a scenario that follows a drive."""
+    return [
+        Ignition(
+            gateway.id,
+            f"{board.prefix or board.name}/ignition",
+            partial(_drives, drive_of(SEED, f"{gateway.id}/{receiver.name}", receiver)),
+        )
+        for gateway in load_scenario(scenario).gateway
+        for board in gateway.gpio
+        for receiver in gateway.gnss
+        if receiver.name == board.ignition and not receiver.log
+    ]
+
+
+def _drives(drive: Drive, at: float) -> bool:
+    return not drive.at(at).parked
 
 
 def units(scenario: str) -> list[UnitName]:

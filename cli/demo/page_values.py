@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
+MINUS = "\u2212"
+"""How pages write it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -49,6 +52,6 @@ class _Reader(HTMLParser):
         elif self._point is None:
             return
         elif tag == "td" and given.get("class", "").split() == ["value", "number"]:
-            self._exact = given.get("title", "").split(" ")[0]
+            self._exact = given.get("title", "").split(" ")[0].replace(MINUS, "-")
         elif tag == "time" and self._exact and "data-at" in given:
             self.values.append(Value(self._point, self._exact, int(given["data-at"])))

@@ -133,7 +133,7 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         )
         said(f"Mosquitto carries them, TLS 1.3 only (port {broker.gateway_port})")
         simulators, offered = await _start_simulators(stack, wish)
-        said("simulated devices speak Modbus, NMEA to gpsd, and NUT")
+        said("simulated devices speak Modbus, OSDP, SCPI, RTSP, NMEA to gpsd, NUT, BLE to BlueZ, and more")
         await _apply_site(folder, offered, owner_dsn=postgres.owner_dsn, tell=tell)
         hub, port = await _start_hub(stack, wish, authority, postgres=postgres, broker=broker)
         said("the hub is ready")
@@ -298,6 +298,8 @@ async def _start_gateway(
     if not (home / "identity").exists():
         authority.issue_gateway(name, home / "identity", now=datetime.now(UTC))
     (home / "data").mkdir(parents=True, exist_ok=True)
+    for device, keys in offered["keys"].items():
+        files.place_keys(Path(keys), home / "data" / device)
     file = home / "settings.toml"
     text = files.gateway_settings(
         name, offered["device"], data=home / "data", identity=home / "identity", uplink_port=port

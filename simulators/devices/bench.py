@@ -49,7 +49,7 @@ def _instrument_table(part: InstrumentPart, identity: str, port: int) -> Table:
     return {
         "driver": "instrument",
         "name": part.name,
-        "prefix": part.name,
+        "prefix": part.prefix or part.name,
         "resource": f"TCPIP::127.0.0.1::{port}::SOCKET",
         "identity": {"maker": maker, "model": model, "serial": serial},
         "query": [query],
@@ -70,11 +70,12 @@ async def network_camera(
             {
                 "driver": "camera",
                 "name": part.name,
-                "prefix": part.name,
+                "prefix": part.prefix or part.name,
                 "url": f"{scheme}://127.0.0.1:{at}/live",
                 "heartbeat_s": 5,
                 "recording_bytes_max": 50_000_000,
+                "pictures_bytes_max": 50_000_000,
                 "snapshot_s": 300,
-                "snapshot_on": ["door_forced", "power_lost"],
+                "snapshot_on": part.snapshot_on,
             },
         )

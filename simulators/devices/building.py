@@ -7,8 +7,9 @@ people, sensors measure. Everything depends on the seed alone, but for how long 
 import asyncio
 import hashlib
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,12 @@ from simulators.scenario import GpioPart, SenmlPart, Table, TerminalPart
 
 FIRE, IGNITION = 26, 27
 FIRST_PIN = 2
+USED_S = (10.0, 60.0)
+"""So long is a door left alone."""
 MEASURE_S = 4.0
 HEARTBEAT_S = 20.0
+KNOCK_S = 2.0
+"""How often a terminal that was switched on tries to reach its gateway."""
 Life = Coroutine[object, object, None]
 
 
@@ -59,7 +64,8 @@ def gpio_table(part: GpioPart) -> Table:
         inputs.append({"name": "fire", "kind": "fire_release", "pin": FIRE})
     if part.ignition:
         inputs.append({"name": "ignition", "kind": "ignition", "pin": IGNITION})
-    return {"driver": "gpio", "name": part.name, "prefix": part.name, "input": inputs, "output": outputs}
+    prefix = part.prefix or part.name
+    return {"driver": "gpio", "name": part.name, "prefix": prefix, "input": inputs, "output": outputs}
 
 
 @asynccontextmanager
@@ -84,6 +90,7 @@ async def doors_and_ignition(
         board.drive(FIRE, 0)
         for door in doors:
             board.drive(door.contact, 0)
+            board.asked[door.name] = asyncio.Event()
         lives: list[Life] = [_use(board, door, random.Random(f"{seed}/{door.name}")) for door in doors]
         lives += [_turn_key(board, driving)] if part.ignition else []
         async with _alive(lives):
@@ -91,9 +98,12 @@ async def doors_and_ignition(
 
 
 async def _use(board: Board, door: Door, chance: random.Random) -> None:
-    """Now and then somebody presses the button, opens the door and lets it fall shut."""
+    """Now and then, and when asked, somebody presses the button, opens the door and lets it fall shut."""
+    asked = board.asked[door.name]
     while True:
-        await asyncio.sleep(chance.uniform(10, 60))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), chance.uniform(*USED_S))
+        asked.clear()
         board.drive(door.button, 0)
         await asyncio.sleep(chance.uniform(0.1, 0.5))
         board.drive(door.button, None)
@@ -117,9 +127,14 @@ def write_key(file: Path, seed: str) -> str:
     return key
 
 
+def first_count(utc_s: Callable[[], float]) -> int:
+    """Return a count of requests that no earlier run has reached: gateways take no number twice."""
+    return int(utc_s() * 100)
+
+
 @asynccontextmanager
 async def terminals(
-    part: TerminalPart, folder: Path, *, seed: str, port: int = 0
+    part: TerminalPart, folder: Path, *, seed: str, utc_s: Callable[[], float] = time.time, port: int = 0
 ) -> AsyncIterator[tuple[list[Terminal], Table]]:
     """Run terminals that see people while the context is open; keys are written to `folder`.
 
@@ -134,6 +149,7 @@ async def terminals(
             seed=place,
             signs=place % 2 == 1,
             form=place % 2 == 1,
+            counter=first_count(utc_s),
         )
         for place, name in enumerate(part.terminals)
     ]
@@ -163,10 +179,11 @@ async def terminals(
 
 async def _see(terminal: Terminal, chance: random.Random) -> None:
     people = [str(chance.randrange(100_000, 999_999)) for _ in range(6)]
+    known = False
     while True:
-        await asyncio.sleep(chance.uniform(HEARTBEAT_S / 4, HEARTBEAT_S))
-        if chance.random() < 0.5:
-            await terminal.heartbeat()
+        await asyncio.sleep(chance.uniform(HEARTBEAT_S / 4, HEARTBEAT_S) if known else KNOCK_S)
+        if not known or chance.random() < 0.5:
+            known = bool(await terminal.heartbeat()) or known
         else:
             mode = chance.choice(sorted(MODES))
             await terminal.identify(chance.choice(people), mode, granted=chance.random() < 0.9)
@@ -200,7 +217,7 @@ async def senml_sensors(
         else:
             port = port or free_port()
             key = write_key(folder / "rooms.key", seed)
-            line = Terminal("rooms", port, key, path="/senml", signs=True)
+            line = Terminal("rooms", port, key, path="/senml", signs=True, counter=first_count(utc_s))
             table["http"] = {"address": "127.0.0.1", "port": port, "path": "/senml"}
             table["sender"] = [{"name": "rooms", "auth": "hmac"}]
             lives = [_post(found, line, random.Random(f"{seed}/post"))]

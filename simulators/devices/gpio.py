@@ -44,6 +44,8 @@ class Board:
     relays: list[Relay] = field(default_factory=list)
     changes: list[tuple[int, int]] = field(default_factory=list)
     """Every (pin, level) that the gateway put out."""
+    asked: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Doors by name: whoever sets one has somebody walk through at once."""
     _fault: Fault = ""
 
     @property

@@ -246,7 +246,7 @@ class ModbusLine:
         registers = unit.read(function, start, count)
         if registers is None:
             return bytes((function | 0x80, 2))
-        self._note(unit, start, registers)
+        self._note(unit, (function, start), registers)
         if unit.fault == "wrong_count":
             registers = registers[:-1]
         if function in (1, 2):
@@ -255,13 +255,15 @@ class ModbusLine:
             return bytes((function, size)) + packed.to_bytes(size, "little")
         return struct.pack(f">BB{len(registers)}H", function, 2 * len(registers), *registers)
 
-    def _note(self, unit: Unit, start: int, registers: list[int]) -> None:
+    def _note(self, unit: Unit, place: tuple[int, int], registers: list[int]) -> None:
         if self._log is None:
             return
+        function, start = place
         monotonic_ns, utc_ms = self._now()
         line = {
             "unit": unit.name or unit.address,
             "reads": unit.reads,
+            "function": function,
             "start": start,
             "registers": registers,
             "monotonic_ns": monotonic_ns,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulators.climate import Instrument, Room
+from simulators.climate import Instrument, Room, Use
 from simulators.world import World
 
 NOON = 1_789_000_000.0
@@ -64,3 +64,29 @@ def test_instrument_takes_the_energy_of_its_power() -> None:
     assert abs(energy - counted) < 1e-4
     used = [instrument.in_use(NOON + second) for second in range(0, 9 * 2700, 10)]
     assert sum(used) == pytest.approx(len(used) * 1200 / 2700, rel=0.1)
+
+
+def test_use_by_somebody_goes_before_the_instruments_own_and_energy_never_falls() -> None:
+    instrument = Instrument("1/x")
+    use = Use(instrument)
+    start = 1_789_000_000.0
+    energies = [use.value("energy", start)]
+    for second, what in ((0, "used"), (60, "idle"), (120, "used"), (600, "by itself")):
+        use.tell(what, start + second)
+        energies += [use.value("energy", start + second + more) for more in (0, 10, 50)]
+        if what != "by itself":
+            power = instrument.used_w if what == "used" else instrument.idle_w
+            assert use.value("power", start + second + 1) == power
+            assert use.value("current", start + second + 1) * use.value("voltage", start + second + 1) == (
+                pytest.approx(power)
+            )
+    assert energies == sorted(energies)
+    assert use.value("power", start + 700) == instrument.value("power", start + 700)
+
+
+def test_used_instrument_draws_the_energy_of_its_power() -> None:
+    use = Use(Instrument("1/x"))
+    start = 1_789_000_000.0
+    use.tell("used", start)
+    drawn = use.value("energy", start + 3600) - use.value("energy", start)
+    assert drawn == pytest.approx(0.22)

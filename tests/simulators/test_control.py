@@ -34,3 +34,20 @@ def test_unknown_device_and_unit_are_answered_with_those_that_are_there(
 ) -> None:
     answer = json.loads(obey(_state(), json.dumps(wish).encode()))
     assert answer == {"ok": False, "error": error}
+
+
+def test_act_is_done_and_answered_with_what_there_is_to_tell() -> None:
+    done: list[str] = []
+    state = _state()
+    state.acts["lab-1/door/entrance"] = {
+        "card": lambda: {"number": 4711},
+        "leave": lambda: done.append("left"),
+    }
+    wish = {"device": "lab-1/door/entrance", "do": "card"}
+    assert json.loads(obey(state, json.dumps(wish).encode())) == {"ok": True, "number": 4711}
+    assert json.loads(obey(state, json.dumps(wish | {"do": "leave"}).encode())) == {"ok": True}
+    assert done == ["left"]
+    answer = json.loads(obey(state, json.dumps(wish | {"do": "sing"}).encode()))
+    assert answer["error"] == "do 'sing' with lab-1/door/entrance: expected one of card, leave"
+    answer = json.loads(obey(state, json.dumps(wish | {"device": "lab-1/roof"}).encode()))
+    assert answer["error"] == "device 'lab-1/roof': expected one of lab-1/door/entrance"

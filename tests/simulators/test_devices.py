@@ -118,14 +118,15 @@ def test_dump_is_a_dummy_ups_file() -> None:
 
 def test_profiles_of_the_simulators_fit_the_settings() -> None:
     from wire.settings.check import check
-    from wire.settings.modbus import ModbusDevice, Profile
+    from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, Profile
 
     profile, faults = check(profile_of("sim-environment"), Profile)
     assert not faults
     assert profile is not None
     for gateway in load_scenario("demo").gateway:
         for part in gateway.modbus:
-            assert check(modbus_table(part, 502), ModbusDevice)[1] == []
+            kind, place = (ModbusRtuDevice, Path("/dev/line")) if part.rtu else (ModbusDevice, 502)
+            assert check(modbus_table(part, place), kind)[1] == []
 
 
 def test_register_table_names_truths_of_the_world() -> None:

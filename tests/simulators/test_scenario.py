@@ -30,7 +30,29 @@ def test_demo_has_a_laboratory_a_mobile_laboratory_and_a_vehicle() -> None:
         ("mobile-1", "mobile_lab"),
         ("vehicle-1", "vehicle"),
     ]
-    assert [part.name for part in scenario.gateway[0].modbus] == ["room-1", "room-2"]
+    assert [part.name for part in scenario.gateway[0].modbus] == ["room-1", "room-2", "plant"]
+
+
+def test_demo_has_every_device_that_laboratories_mobile_ones_and_vehicles_have() -> None:
+    lab, mobile, vehicle = load_scenario("demo").gateway
+    assert [reader for line in lab.osdp for reader in line.readers] == lab.gpio[0].doors
+    assert len(lab.gpio[0].doors) == 2
+    models = {unit.model for line in lab.modbus for unit in line.units if line.rtu}
+    assert models == {"sim-air-conditioner", "sim-humidifier", "pzem-004t"}
+    used = [unit.uses for line in lab.modbus for unit in line.units if unit.uses]
+    assert used == [one.prefix for one in lab.instrument]
+    assert lab.ble[0].rooms
+    assert lab.camera
+    assert lab.senml
+    assert lab.terminal
+    assert lab.sysfs
+    assert mobile.ups
+    assert mobile.gnss
+    assert mobile.camera
+    assert len(mobile.ble[0].badges) >= 3, "one is always heard while another is away"
+    assert len(vehicle.ble[0].tags) >= 3
+    assert vehicle.gpio[0].ignition == vehicle.gnss[0].name
+    assert all(gateway.network for gateway in (lab, mobile, vehicle))
 
 
 @pytest.mark.parametrize("text", ["", "title = 1", 'title = "x"\nextra = 1\n[[gateway]]\n', "not toml ["])
@@ -86,14 +108,22 @@ def test_simulation_leaves_no_process_behind(number: signal.Signals, simulate: A
     process, ports = simulate()
     children = psutil.Process(process.pid).children(recursive=True)
     names = sorted(child.name() for child in children)
-    assert names == ["dummy-ups", "gpsd", "gpsd", "upsd"]
+    assert names == [*["dbus-daemon"] * 3, "dummy-ups", "ffmpeg", "ffmpeg", "gpsd", "gpsd", "upsd"]
     for gateway in ports["gateways"].values():
         for device in gateway["device"]:
-            socket.create_connection(("127.0.0.1", device["port"]), timeout=5).close()
+            if "port" in device:
+                socket.create_connection(("127.0.0.1", device["port"]), timeout=5).close()
     assert ask(ports["control"], {"device": "lab-1/room-1", "unit": 2, "fault": "silence"}) == {"ok": True}
     assert ask(ports["control"], {"device": "mobile-1/power", "fault": "battery"}) == {"ok": True}
+    assert ask(ports["control"], {"device": "vehicle-1/uplink", "fault": "first_down"}) == {"ok": True}
+    assert ask(ports["control"], {"device": "lab-1/plant/3", "do": "use"}) == {"ok": True}
+    assert ask(ports["control"], {"device": "lab-1/pins/archive", "do": "open"}) == {"ok": True}
+    assert ask(ports["control"], {"device": "vehicle-1/manifest/balance-7", "do": "away"}) == {"ok": True}
     for wrong in (
         {"device": "nowhere", "fault": ""},
+        {"device": "nowhere", "do": "card"},
+        {"device": "lab-1/plant/3", "do": "card"},
+        {"device": "lab-1/plant/3", "do": "use", "fault": ""},
         {"device": "lab-1/room-1", "unit": 9, "fault": ""},
         {"device": "vehicle-1/gnss", "fault": "battery"},
         ["not", "a", "wish"],

@@ -1,14 +1,15 @@
-"""What the check of the demo excuses: a vehicle that stands has no course, and nothing else may be absent."""
+"""What the check of the demo excuses: courses of who stands, levels of a wire, and nothing else."""
 
 from typing import Any
 
 import pytest
 
-from cli.demo.check import Stretch, WrongError, faulty, told_of_the_past
+from cli.demo.asking import Stretch, WrongError
+from cli.demo.check import faulty, told_of_the_past
 
 
 def _row(name: str, quantity: str, **answer: Any) -> dict[str, Any]:
-    row = {"state": "live", "status": "good", "value": "0.0", **answer}
+    row = {"state": "live", "status": "good", "value": "0.0", "word": None, **answer}
     return {"point": {"site": "van", "name": name, "quantity": quantity}, **row}
 
 
@@ -20,9 +21,18 @@ def test_standing_vehicle_may_have_no_course() -> None:
     assert faulty(rows) == []
 
 
+@pytest.mark.parametrize("word", ["ethernet", "mobile"])
+def test_wire_and_modem_may_have_no_level(word: str) -> None:
+    rows = [_row("uplink/bearer", "state", word=word), _row("uplink/signal", "signal_level", **ABSENT)]
+    assert faulty(rows) == []
+
+
 @pytest.mark.parametrize(
     "rows",
     [
+        [_row("uplink/bearer", "state", word="wifi"), _row("uplink/signal", "signal_level", **ABSENT)],
+        [_row("other/bearer", "state", word="mobile"), _row("uplink/signal", "signal_level", **ABSENT)],
+        [_row("uplink/bearer", "state", word="mobile"), _row("uplink/sent", "data_volume", **ABSENT)],
         [_row("gnss/speed", "speed", value="9.0"), _row("gnss/course", "course", **ABSENT)],
         [_row("gnss/speed", "speed", **ABSENT), _row("gnss/course", "course", **ABSENT)],
         [_row("gnss/course", "course", **ABSENT)],

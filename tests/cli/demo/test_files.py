@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from cli.demo.files import gateway_settings, site_file, write_unless_edited
+from cli.demo.files import gateway_settings, place_keys, site_file, write_unless_edited
 from simulators.scenario import load_scenario, modbus_table
 from wire.settings.check import check
 from wire.settings.gateway import GatewaySettings
@@ -13,12 +13,29 @@ UPS = {"driver": "ups", "name": "power", "prefix": "power", "host": "127.0.0.1",
 
 def test_settings_of_simulated_devices_are_accepted_by_the_gateway() -> None:
     lab = load_scenario("demo").gateway[0]
-    devices = [modbus_table(part, 5020 + number) for number, part in enumerate(lab.modbus)]
+    devices = [
+        modbus_table(part, Path("/dev/line") if part.rtu else 5020 + number)
+        for number, part in enumerate(lab.modbus)
+    ]
     text = gateway_settings("lab-1", [*devices, UPS], data=Path("/d"), identity=Path("/i"), uplink_port=8883)
     settings, faults = check(tomllib.loads(text), GatewaySettings)
     assert faults == []
     assert settings is not None
-    assert [device.name for device in settings.device] == ["room-1", "room-2", "power"]
+    assert [device.name for device in settings.device] == ["room-1", "room-2", "plant", "power"]
+
+
+def test_keys_are_placed_for_the_gateway_alone(tmp_path: Path) -> None:
+    offered, home = tmp_path / "offered", tmp_path / "data" / "readers"
+    offered.mkdir()
+    (offered / "entrance.key").write_text("11\n")
+    (offered / "line").write_text("no key")
+    place_keys(offered, home)
+    (offered / "entrance.key").write_text("22\n")
+    place_keys(offered, home)
+    assert [file.name for file in home.iterdir()] == ["entrance.key"]
+    assert (home / "entrance.key").read_text() == "22\n"
+    assert (home / "entrance.key").stat().st_mode & 0o777 == 0o600
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 def test_quotes_and_letters_of_any_language_survive() -> None:

@@ -10,13 +10,15 @@ PAGE = """<!doctype html><html lang="zh-Hans"><body><table>
 <td><time class="age" data-at="1700000000020">3 s</time></td></tr>
 <tr data-point="9"><th>CO2</th><td class="value absent" title="">-</td>
 <td><time class="age" data-at="1700000000030">3 s</time></td></tr>
+<tr data-point="10"><th>dBm</th><td class="value number" title="−53 dBm">−53</td><td>dBm</td>
+<td><time class="age" data-at="1700000000040">3 s</time></td></tr>
 </table></body></html>"""
 
 
 def test_numbers_are_found_with_point_and_time() -> None:
     page = read(PAGE)
     assert page.language == "zh-Hans"
-    assert page.values == [Value(7, "20.31", 1_700_000_000_010)]
+    assert page.values == [Value(7, "20.31", 1_700_000_000_010), Value(10, "-53", 1_700_000_000_040)]
 
 
 def test_page_without_values_has_none() -> None:
