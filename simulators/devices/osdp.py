@@ -6,6 +6,7 @@ are the caller's, so the same seed shows the same cards. Source: IEC 60839-11-5.
 """
 
 import asyncio
+import ctypes
 import hashlib
 import os
 import random
@@ -13,6 +14,7 @@ import tty
 from binascii import crc_hqx
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +25,8 @@ Fault = Literal["", "silence", "slow", "garbage", "wrong_key", "clear", "tamper"
 """Of a reader; `silence` is its cable pulled, `clear` answers in clear within a session."""
 LineFault = Literal["", "cut", "noise", "gone"]
 """Of the whole line; `gone` is the adapter unplugged."""
+Answer = tuple[int, dict[str, object] | None]
+"""What the binding wants for a command: 0 for done, and what is told."""
 REFRESH_S = 0.01
 SLOW_S = 0.15
 WRONG_KEY = bytes.fromhex("9f31c2d4e5a60718293a4b5c6d7e8f90")
@@ -130,20 +134,16 @@ class Reader:
         """Let libosdp go."""
         self._device = None
 
-    def _obey(self, command: dict[str, object]) -> tuple[int, dict[str, object] | None]:
+    def _obey(self, command: dict[str, object]) -> Answer:
         self.shown.append(command)
         if command["command"] == osdp_sys.CMD_KEYSET and isinstance(key := command["data"], bytes):
             self.key = key
-        if command["command"] == osdp_sys.CMD_STATUS:
-            # The binding has no way to give a report, only the C structures lie over one another: behind the
-            # vendor code of a maker's command, its data are the count and the bytes of a status report.
-            report = (2).to_bytes(4, "little") + self._status()
-            return 0, {
-                "command": osdp_sys.CMD_MFG,
-                "vendor_code": osdp_sys.STATUS_REPORT_LOCAL,
-                "data": report,
-            }
-        return 0, None
+        asked = command["command"] == osdp_sys.CMD_STATUS
+        answer = _reported(self._status()) if asked else _DONE
+        # The binding gives back a reference to the reply that it was never given, and none to the answer:
+        # without one more, the reply is freed while the answer still holds it.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(answer[1]))
+        return answer
 
     def hear(self, data: bytes) -> None:
         """Take what is on the line."""
@@ -280,6 +280,23 @@ class ReaderLine:
             self._unplug()
             for reader in self.readers.values():
                 reader.stop()
+
+
+_DONE: Answer = (0, None)
+
+
+@cache
+def _reported(status: bytes) -> Answer:
+    """Return the answer to a question for the local status; always the same one, as none is ever freed.
+
+    The binding has no way to give a report, only the C structures lie over one another: behind the vendor
+    code of a maker's command, its data are the count and the bytes of a status report.
+    """
+    return 0, {
+        "command": osdp_sys.CMD_MFG,
+        "vendor_code": osdp_sys.STATUS_REPORT_LOCAL,
+        "data": len(status).to_bytes(4, "little") + status,
+    }
 
 
 def _in_clear(address: int) -> bytes:

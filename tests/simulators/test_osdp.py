@@ -1,7 +1,9 @@
 """The simulated readers against libosdp's own controller: sessions, keys, cards and every fault."""
 
 import asyncio
+import gc
 import os
+import sys
 import termios
 import time
 import tty
@@ -13,7 +15,7 @@ from typing import Any
 import osdp_sys
 import pytest
 
-from simulators.devices.osdp import Reader, ReaderLine, reader_line, wiegand_26
+from simulators.devices.osdp import Answer, Reader, ReaderLine, reader_line, wiegand_26
 from simulators.running import Clocks, running
 from simulators.scenario import GatewayPart, OsdpPart, Scenario
 from wire.settings.check import check
@@ -161,6 +163,42 @@ def test_tamper_and_power_are_told_and_answered(tmp_path: Path) -> None:
             assert controller.context.submit_command(0, command)
             assert await controller.until(lambda: len(controller.events) == 3)
             assert [event["report"] for event in controller.events] == [b"\1\0", b"\0\1", b"\0\1"]
+
+    asyncio.run(scenario())
+
+
+class Remembering(Reader):
+    """Keeps every reply that it gave to the binding, so that their references can be counted."""
+
+    def __init__(self, address: int, key: bytes | None) -> None:
+        super().__init__(address, key)
+        self.replies: list[dict[str, object] | None] = []
+
+    def _obey(self, command: dict[str, object]) -> Answer:
+        answer = super()._obey(command)
+        self.replies.append(answer[1])
+        return answer
+
+
+def test_replies_have_a_reference_for_everything_that_holds_them(tmp_path: Path) -> None:
+    """One too few, and the process dies some time later of memory that was freed while it was held."""
+
+    async def scenario() -> None:
+        reader = Remembering(1, KEY)
+        async with reader_line(tmp_path / "line", [reader]):
+            controller = Controller(tmp_path / "line", KEY)
+            try:
+                assert await controller.until(lambda: controller.secure)
+                command = {"command": osdp_sys.CMD_STATUS, "type": osdp_sys.STATUS_REPORT_LOCAL}
+                for count in range(1, 6):
+                    assert controller.context.submit_command(0, command)
+                    assert await controller.until(lambda count=count: len(controller.events) == count)
+            finally:
+                os.close(controller.file)
+        assert len(reader.replies) == 5
+        (reply,) = {id(one): one for one in reader.replies}.values()
+        reader.replies.clear()
+        assert sys.getrefcount(reply) > len(gc.get_referrers(reply))
 
     asyncio.run(scenario())
 
