@@ -41,7 +41,8 @@ class Cover:
     name: str
     """Of the point, or of the camera or reader as the site file names it."""
     state: str
-    """`live`; `partly`; `silent`; `never` (nothing came yet); `missing` (no gateway has it)."""
+    """`live`; `partly`; `silent`; `never` (nothing came yet); `unmonitored` (it has no points to judge by);
+    `missing` (no gateway has it)."""
     since_at: datetime | None = None
     cause: str | None = None
     """As of a device."""

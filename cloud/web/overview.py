@@ -124,7 +124,7 @@ def states(kinds: Mapping[str, str], gateways: Sequence[Gateway], language: Lang
     """Return the states of all sites (as `site_kinds` gives them) and gateways, for the live stream."""
     return [
         *(_state(f"state-{site}", kind, language) for site, kind in kinds.items()),
-        *(_state(f"gateway-{one.name}", gateway_kind(one), language) for one in gateways),
+        *(gateway_state(one, language) for one in gateways),
     ]
 
 
@@ -229,10 +229,15 @@ def _state(element: str, kind: str, language: Language) -> State:
     return State(element, kind, language.say(STATES[kind]))
 
 
+def gateway_state(gateway: Gateway, language: Language) -> State:
+    """Return a gateway's state as shown; the live stream follows it."""
+    return _state(f"gateway-{gateway.name}", gateway_kind(gateway), language)
+
+
 def _gateway(gateway: Gateway, language: Language) -> GatewayRow:
     return GatewayRow(
         name=gateway.name,
-        state=_state(f"gateway-{gateway.name}", gateway_kind(gateway), language),
+        state=gateway_state(gateway, language),
         since_ms=milliseconds(gateway.online_since) if gateway.online_since else None,
         last_batch_ms=milliseconds(gateway.last_batch_at) if gateway.last_batch_at else None,
         software=gateway.software or "",

@@ -1,4 +1,4 @@
-"""The hub's pages: *now*, the map and the live stream; sites are in `site_page`.
+"""The hub's pages: *now*, the map and the live stream; others are in modules of their own.
 
 `mount` is all that the hub needs. There is no sign-in yet: the hub listens on loopback alone.
 """
@@ -16,6 +16,8 @@ from cloud.store.sites import find_site, list_gateways, list_sites
 from cloud.store.snapshot import Pool, snapshot
 from cloud.web.assets import content_security_policy, mount_assets
 from cloud.web.context import Web
+from cloud.web.coverage import add_coverage_pages
+from cloud.web.devices import add_device_pages
 from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
@@ -52,6 +54,8 @@ def mount(
     _add_map(router, web)
     _add_live(router, web, broker_connected)
     add_site_pages(router, web)
+    add_device_pages(router, web)
+    add_coverage_pages(router, web)
     app.include_router(router)
 
 

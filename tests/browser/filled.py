@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 
 from cloud.store.migrate import upgrade
 from cloud.store.rollups import roll_up
@@ -129,6 +130,56 @@ JOIN sites s ON s.id = p.site_id WHERE p.quantity = 'position' AND s.name = %s
 """
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """One device of a gateway: parts are (name, kind, address)."""
+
+    gateway: str
+    name: str
+    driver: str
+    channels: tuple[str, ...] = ()
+    parts: tuple[tuple[str, str, str], ...] = ()
+
+
+ROOM_1 = ("room-1/air/temperature", "room-1/air/relative_humidity", "room-1/air/pressure")
+DEVICES = (
+    Spoken("lab-1", "room-1", "modbus-rtu", ROOM_1, (("room-1", "unit", "room-1/1"),)),
+    Spoken(
+        "lab-1",
+        "radio",
+        "ble",
+        (
+            "room-2/air/temperature",
+            "room-2/air/relative_humidity",
+            "room-2/light/illuminance",
+            "cold-store/air/temperature",
+        ),
+        (
+            ("room-2/air", "sensor", "CB:B8:33:4C:88:4F"),
+            ("room-2/light", "sensor", "CB:B8:33:4C:88:50"),
+            ("cold-store/air", "sensor", "CB:B8:33:4C:88:51"),
+        ),
+    ),
+    Spoken("lab-1", "door", "osdp", (), (("door/entry", "reader", ""),)),
+    Spoken("mobile-1", "ups", "ups", ("ups/power", "ups/battery_charge", "ups/battery_runtime")),
+    Spoken("van-1", "gnss", "gnss", ("gnss/speed",)),
+)
+ZONES = (
+    # site, name, title, kind, covers, cameras, readers
+    ("lab-1", "room-1", "长度室 Length room", "room", ["room-1"], [], ["door/entry"]),
+    ("lab-1", "room-2", "光学室 Optics room", "room", ["room-2"], ["cam-2"], []),
+    ("lab-1", "cold-store", "冷库 Cold store", "cabinet", ["cold-store"], [], []),
+    ("mobile-1", "cabin", "舱室 Cabin", "compartment", ["cabin"], [], []),
+)
+_CANDIDATES = (
+    ("radio", "D4:3A:2C:10:77:01", {"format": "ruuvi", "rssi": -71}, timedelta(hours=30)),
+    ("radio", "D4:3A:2C:10:77:01", {"format": "ruuvi", "rssi": -68}, timedelta(hours=6)),
+    ("room-1", "room-1/17", {"kind": "modbus_unit", "address": 17}, timedelta(minutes=50)),
+    ("radio", "CB:B8:33:4C:88:4F", {"format": "ruuvi", "rssi": -60}, timedelta(hours=9)),
+)
+"""What the gateway of lab-1 saw; the last one was configured since."""
+
+
 async def fill(owner_dsn: str, now: datetime) -> None:
     """Create the tables and fill them with the day before `now`."""
     async with await AsyncConnection.connect(owner_dsn, autocommit=True) as connection:
@@ -139,6 +190,7 @@ async def fill(owner_dsn: str, now: datetime) -> None:
         await connection.execute(_LATEST)
         await _events(connection, now)
         await _batches(connection, now)
+        await _devices(connection, now)
         await connection.execute("ANALYZE")
         while await roll_up(connection):
             pass
@@ -288,6 +340,33 @@ async def _batches(connection, now: datetime) -> None:
     """One batch row for each gateway, so that rollups and the feed know what was stored."""
     times = {"first": now - timedelta(hours=30), "last": now, "seq": 1, "gateway": None}
     await connection.execute(_BATCH, times)
+
+
+async def _devices(connection, now: datetime) -> None:
+    for one in DEVICES:
+        parts = [{"name": name, "kind": kind, "address": at} for name, kind, at in one.parts]
+        await connection.execute(
+            "INSERT INTO devices (organisation_id, gateway_id, name, driver, channels, parts) "
+            "SELECT 1, id, %s, %s, %s, %s FROM gateways WHERE name = %s",
+            (one.name, one.driver, list(one.channels), Jsonb(parts), one.gateway),
+        )
+    for device, address, data, ago in _CANDIDATES:
+        await connection.execute(
+            "INSERT INTO events (organisation_id, gateway_id, observed_at, kind, subject, data) "
+            "SELECT 1, id, %s, 'candidate_seen', %s, %s FROM gateways WHERE name = 'lab-1'",
+            (now - ago, address, Jsonb({"device": device, **data})),
+        )
+    for site, *zone in ZONES:
+        await connection.execute(
+            "INSERT INTO zones (organisation_id, site_id, name, title, kind, covers, cameras, readers) "
+            "SELECT 1, id, %s, %s, %s, %s, %s, %s FROM sites WHERE name = %s",
+            (*zone, site),
+        )
+    await connection.execute(
+        "INSERT INTO ledger (gateway_id, organisation_id, epoch, received, last_at) "
+        "SELECT id, 1, decode(repeat('00', 16), 'hex'), '{[1,2)}', %s FROM gateways",
+        (now,),
+    )
 
 
 async def store_report(owner_dsn: str, site: str, *, fix: bool) -> datetime:

@@ -9,7 +9,10 @@ from tests.browser.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("/", "/sites/lab-1", "/sites/mobile-1", "/sites/van-1", "/sites/lab-2", "/map")
+PAGES = (
+    *("/", "/sites/lab-1", "/sites/mobile-1", "/sites/van-1", "/sites/lab-2", "/map"),
+    *("/devices", "/coverage"),
+)
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 VIOLATIONS = """
 async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(

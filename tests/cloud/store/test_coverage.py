@@ -169,10 +169,10 @@ def test_health_is_that_of_the_newest_batch_with_what_is_missing_before_it(house
         NOW,
     )
     house.execute(
-        "INSERT INTO batches (organisation_id, gateway_id, epoch, seq, hash, previous, key_id, signature, boot,"
-        " clock_state, clock_source, bound_ms, state, readings, last_at, received_at)"
-        " VALUES (1, 1, decode(repeat('ab', 16), 'hex'), 8, '', '', '', '', '', 'holdover', 'gnss', 40, 'placed',"
-        " 3, %s, %s)",
+        "INSERT INTO batches (organisation_id, gateway_id, epoch, seq, hash, previous, key_id, signature,"
+        " boot, clock_state, clock_source, bound_ms, state, readings, last_at, received_at)"
+        " VALUES (1, 1, decode(repeat('ab', 16), 'hex'), 8, '', '', '', '', '', 'holdover', 'gnss', 40,"
+        " 'placed', 3, %s, %s)",
         *(START, NOW),
     )
     house.execute(
