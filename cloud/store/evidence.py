@@ -44,20 +44,30 @@ class EvidenceKey:
 
 
 _SEALED = """
+WITH spans AS (
+    SELECT epoch, min(seq) AS first, max(seq) AS last FROM batches
+     WHERE gateway_id = %(gateway)s
+       AND coalesce(last_at, received_at) >= %(from)s AND coalesce(first_at, received_at) < %(to)s
+     GROUP BY epoch)
 SELECT b.id, b.epoch, b.seq, b.hash, b.previous, b.key_id, b.signature, b.state, b.first_at, b.last_at,
        b.received_at, d.body
-FROM batches b LEFT JOIN batch_bodies d ON d.batch_id = b.id
+FROM batches b
+JOIN spans s ON s.epoch = b.epoch AND b.seq BETWEEN s.first AND s.last
+LEFT JOIN batch_bodies d ON d.batch_id = b.id
 WHERE b.gateway_id = %(gateway)s AND (b.epoch, b.seq, b.id) > (%(epoch)s, %(seq)s, %(id)s)
-  AND coalesce(b.last_at, b.received_at) >= %(from)s AND coalesce(b.first_at, b.received_at) < %(to)s
 ORDER BY b.epoch, b.seq, b.id
 LIMIT %(part)s
 """
 
 
 async def sealed_batches(
-    connection: Connection, gateway_id: int, from_at: datetime, to_at: datetime, *, part: int = 500
+    connection: Connection, gateway_id: int, *, from_at: datetime, to_at: datetime, part: int = 500
 ) -> AsyncIterator[SealedBatch]:
-    """Yield batches that touch an interval, in order of epoch and number; by event time, else by arrival."""
+    """Yield each epoch's batches from the first to the last that touches an interval, by epoch and number.
+
+    A batch touches it by the times of its readings, else by its arrival. Fresh readings are sealed before
+    older ones, so a number between two of an interval may hold other times; the chain needs it all the same.
+    """
     last: tuple[bytes, int, int] = (b"", 0, 0)
     while True:
         values = {

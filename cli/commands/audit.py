@@ -1,0 +1,114 @@
+"""`heng audit`: verify, export and sign the audit log."""
+
+import argparse
+import asyncio
+import csv
+import os
+import sys
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from cloud.identity.chain import Verdict, head_line, read_head_lines, sign_head, verify
+from cloud.store import audit_log
+from cloud.store.audit_log import AuditRow
+from cloud.store.connection import open_connection
+from cloud.store.migrate import SchemaError, check_version
+from provisioning.errors import IdentityError
+from provisioning.identity import HubIdentity
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Spreadsheets take a cell that begins so for a formula."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare `verify`, `export` and `head`."""
+    words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+    check = words.add_parser("verify", help="find every row that was edited, removed or put in")
+    check.add_argument(
+        "--heads",
+        type=Path,
+        action="append",
+        default=[],
+        help="file of heads that were kept elsewhere; repeatable",
+    )
+    words.add_parser("export", help="write the whole log to standard output as CSV")
+    words.add_parser("head", help="sign the end of the log and print it as one line, to be kept elsewhere")
+    for one in words.choices.values():
+        one.add_argument(
+            "--database-url",
+            default=os.environ.get("HENG_DATABASE_URL") or os.environ.get("HENG_OWNER_DATABASE_URL"),
+            help="default: HENG_DATABASE_URL, then HENG_OWNER_DATABASE_URL",
+        )
+        one.add_argument(
+            "--identity",
+            type=Path,
+            action="append",
+            help="identity folder of a hub worker, whose key signs; default: HENG_IDENTITY",
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Act; 1 when the log is not whole or cannot be read, 2 when the input has faults."""
+    if not arguments.database_url:
+        print("heng audit: no database: give --database-url or set HENG_DATABASE_URL", file=sys.stderr)
+        return 2
+    given = arguments.identity or (
+        [Path(os.environ["HENG_IDENTITY"])] if "HENG_IDENTITY" in os.environ else []
+    )
+    try:
+        identities = [HubIdentity.load(folder) for folder in given]
+        return asyncio.run(_act(arguments, identities))
+    except (IdentityError, ValueError) as error:
+        print(f"heng audit: {error}", file=sys.stderr)
+        return 2
+    except (OSError, SchemaError, psycopg.Error) as error:
+        print(f"heng audit: {error}", file=sys.stderr)
+        return 1
+
+
+async def _act(arguments: argparse.Namespace, identities: list[HubIdentity]) -> int:
+    async with open_connection(arguments.database_url, "audit") as connection:
+        await check_version(connection)
+        if arguments.word == "export":
+            writer = csv.writer(sys.stdout)
+            writer.writerow([field.name for field in fields(AuditRow)])
+            async for row in audit_log.read_all(connection):
+                writer.writerow([cell(value) for value in asdict(row).values()])
+            return 0
+        if arguments.word == "head":
+            if not identities:
+                raise IdentityError("no key to sign with: give --identity or set HENG_IDENTITY")
+            made = await sign_head(connection, identities[0].signer, at=datetime.now(UTC))
+            heads = await audit_log.read_heads(connection)
+            if made is not None or heads:
+                print(head_line(made or heads[-1]))
+            return 0
+        heads = [
+            *await audit_log.read_heads(connection),
+            *(h for f in arguments.heads for h in read_head_lines(f)),
+        ]
+        trusted = frozenset(one.signer.public_key for one in identities) or None
+        verdict = await verify(audit_log.read_all(connection), heads, trusted=trusted)
+    return _tell(verdict, compared=trusted is not None)
+
+
+def _tell(verdict: Verdict, *, compared: bool) -> int:
+    for fault in verdict.faults:
+        print(fault, file=sys.stderr)
+    print(f"{verdict.rows} rows, {verdict.heads} signed heads, {verdict.unsigned} rows behind the last one")
+    print(f"hash of the last row: {verdict.tip}")
+    if verdict.heads and not compared:
+        print("whose key signed was not compared: give --identity")
+    print("not whole" if verdict.faults else "whole: nothing was edited, removed or put in")
+    return 1 if verdict.faults else 0
+
+
+def cell(value: object) -> str:
+    """Return a value as a cell that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and isinstance(value, str) else text

@@ -1,0 +1,244 @@
+"""Every route × role × own, neighbouring, foreign place: nothing reachable that the matrix does not grant."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from psycopg_pool import AsyncConnectionPool
+
+from cloud.api.app import create_app
+from cloud.api.guard import api_routes, need_of, undeclared
+from cloud.api.services import Services
+from cloud.identity.secrets import token_hash
+from rules.permissions import MATRIX, WHOLE_ORGANISATION, Grant, Permission, Rights, Role
+from tests.cloud.identity.world import NOW, START, Place, build
+
+OPEN = {"/health", "/ready", "/sign-in", "/invitation", "/static/lib/{name}"}
+SPAN = {"from": START.isoformat(), "to": NOW.isoformat()}
+QUERIES: dict[str, Any] = {
+    "/api/readings": lambda place: {"point": place.point, **SPAN},
+    "/api/completeness": lambda place: {"point": place.point, **SPAN},
+    "/api/gaps": lambda place: SPAN,
+    "/api/events": lambda place: SPAN,
+    "/api/positions/{point}/track": lambda place: SPAN,
+}
+"""What must be asked besides the path."""
+NAMED_BY_PLACE = {"/api/readings", "/api/completeness"}
+"""Routes that ask for one place's thing by their query."""
+PARTS: dict[str, Any] = {
+    "site": lambda place, path: place.site,
+    "gateway": lambda place, path: place.gateway,
+    "point": lambda place, path: place.position if "positions" in path else place.point,
+    "person": lambda place, path: place.person,
+    "account": lambda place, path: place.account,
+}
+"""What stands for a part of a path; a new one is added here."""
+EMPTY = {"/api/zones", "/api/devices", "/api/devices/candidates", "/api/coverage"}
+"""Lists in which this world has nothing."""
+
+
+@dataclass
+class World:
+    """The application with sign-in required, and how to ask it as anybody."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    runner: asyncio.Runner
+    lab: Any
+    places: dict[str, Place]
+    asker: int
+
+    def token(self, *grants: Grant, scopes: Any = tuple(Permission)) -> str:
+        """Give the asker these roles and no others, and return a token of theirs."""
+        self.lab.execute("DELETE FROM role_grants WHERE account_id = %s", self.asker)
+        for grant in grants:
+            self.lab.execute(
+                "INSERT INTO role_grants (organisation_id, account_id, role, at_site_id)"
+                " VALUES (%s, %s, %s, %s)",
+                grant.organisation_id,
+                self.asker,
+                str(grant.role),
+                grant.site_id,
+            )
+        token = secrets.token_urlsafe()
+        self.lab.execute(
+            "INSERT INTO api_tokens (organisation_id, account_id, name, token_hash, scopes, expires_at)"
+            " VALUES (1, %s, 'test', %s, %s, %s)",
+            self.asker,
+            token_hash(token),
+            [str(one) for one in scopes],
+            NOW + timedelta(days=1),
+        )
+        return token
+
+    def session(self) -> dict[str, str]:
+        """Return the cookies of a session of the asker."""
+        token = secrets.token_urlsafe()
+        self.lab.execute(
+            "INSERT INTO web_sessions (token_hash, organisation_id, account_id, proven, created_at, used_at,"
+            " ends_at, address) VALUES (%s, 1, %s, true, %s, %s, %s, 'test')",
+            token_hash(token),
+            self.asker,
+            NOW,
+            NOW,
+            NOW + timedelta(hours=1),
+        )
+        return {"heng_session": token}
+
+    def ask(self, path: str, token: str | None = None, method: str = "GET", **given: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return self.runner.run(
+            self.client.request(method, path, headers=headers | given.pop("headers", {}), **given)
+        )
+
+
+@pytest.fixture(scope="module")
+def world(lab) -> Iterator[World]:
+    places = build(lab)
+    (person,) = lab.execute(
+        "INSERT INTO people (organisation_id, number, name) VALUES (1, 'asker', 'Asker') RETURNING id"
+    )
+    (asker,) = lab.execute(
+        "INSERT INTO accounts (organisation_id, person_id, login) VALUES (1, %s, 'asker') RETURNING id",
+        *person,
+    )
+    with asyncio.Runner() as runner:
+        pool = AsyncConnectionPool(
+            lab.hub_dsn, min_size=1, max_size=4, open=False, kwargs={"autocommit": True}
+        )
+        runner.run(pool.open())
+        app = create_app(Services(pool=pool, now=lambda: NOW, broker_connected=lambda: True))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://hub")
+        yield World(app, client, runner, lab, places, int(asker[0]))
+        runner.run(client.aclose())
+        runner.run(pool.close())
+
+
+def routes(app: FastAPI) -> list[APIRoute]:
+    return list(api_routes(app.routes))
+
+
+def grants_of(role: Role, places: dict[str, Place]) -> list[Grant]:
+    """A role in the whole organisation, and at one of its sites."""
+    return [Grant(role, 1), Grant(role, 1, places["here"].site)]
+
+
+def filled(route: APIRoute, place: Place) -> str:
+    path = route.path
+    for name in itertools.chain(route.param_convertors):
+        path = path.replace("{" + name + "}", str(PARTS[name](place, route.path)))
+    return path
+
+
+def test_every_route_declares_what_it_needs(world):
+    assert undeclared(world.app) == []
+    assert {r.path for r in routes(world.app) if need_of(r.endpoint).anybody} <= OPEN
+
+
+@pytest.mark.requirement("G-7.2a")
+def test_without_sign_in_nothing_but_what_is_open_is_answered(world):
+    for route, method in ((r, m) for r in routes(world.app) for m in r.methods):
+        if route.path in OPEN:
+            continue
+        response = world.ask(filled(route, world.places["here"]), method=method)
+        assert response.status_code == 401, (method, route.path, response.text)
+        assert "here" not in response.text.replace(filled(route, world.places["here"]), "")
+
+
+@pytest.mark.requirement("G-7.2a", "H-7.1c")
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("whole", [True, False])
+def test_nothing_is_reachable_that_the_matrix_does_not_grant(world, role, whole):
+    grant = grants_of(role, world.places)[0 if whole else 1]
+    token = world.token(grant)
+    rights = Rights(frozenset({grant}))
+    asked = 0
+    for route in routes(world.app):
+        need = need_of(route.endpoint)
+        if "GET" not in route.methods or need is None or need.permission is None:
+            continue
+        scope = rights.scope(need.permission)
+        if need.permission is Permission.METRICS_READ:
+            scope = Rights().scope(need.permission)  # one organisation of two is not the whole hub
+        for place in world.places.values():
+            query = QUERIES.get(route.path, lambda place: {})(place)
+            response = world.ask(filled(route, place), token, params=query)
+            what = (route.path, role, whole, place.mark, response.status_code, response.text[:300])
+            single = bool(route.param_convertors) or route.path in NAMED_BY_PLACE
+            site = None if need.permission in WHOLE_ORGANISATION else place.site
+            covered = scope.covers(place.organisation, site)
+            asked += 1
+            if scope.empty:
+                assert response.status_code == 403, what
+            elif single:
+                assert response.status_code == (200 if covered else 404), what
+            else:
+                assert response.status_code == 200, what
+            if response.status_code == 200 and not single:
+                for other in world.places.values():
+                    other_site = None if need.permission in WHOLE_ORGANISATION else other.site
+                    shown = f"{other.mark}" in response.text
+                    within = scope.covers(other.organisation, other_site)
+                    assert within or not shown, (*what, other.mark)
+                    assert shown or not within or route.path in EMPTY, (*what, other.mark)
+    assert asked > 30
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_unsafe_route_asks_for_a_permission_that_the_role_must_have(world, role):
+    token = world.token(Grant(role, 1))
+    for route, method in ((r, m) for r in routes(world.app) for m in r.methods - {"GET", "HEAD", "OPTIONS"}):
+        need = need_of(route.endpoint)
+        if route.path in OPEN or need is None:
+            continue
+        allowed = need.permission is not None and need.permission in MATRIX[role]
+        for place in world.places.values():
+            status = world.ask(filled(route, place), token, method).status_code
+            if not allowed:
+                assert status == 403, (method, route.path, role)
+            else:
+                assert status in (404, 422), (method, route.path, role, place.mark, status)
+
+
+def test_scopes_of_a_token_narrow_it_to_them(world):
+    token = world.token(Grant(Role.ADMINISTRATOR, 1), scopes=[Permission.READINGS_READ])
+    assert world.ask("/api/sites", token).status_code == 200
+    assert world.ask("/api/events", token, params=SPAN).status_code == 403
+
+
+def test_readiness_shows_figures_of_the_whole_hub_to_who_may_see_all_of_it(world):
+    alien = world.places["alien"].organisation
+    assert world.ask("/ready").json()["backlog"] is None
+    assert world.ask("/ready", world.token(Grant(Role.ADMINISTRATOR, 1))).json()["backlog"] is None
+    both = world.token(Grant(Role.ADMINISTRATOR, 1), Grant(Role.ADMINISTRATOR, alien))
+    assert world.ask("/ready", both).json()["backlog"] is not None
+    assert world.ask("/metrics", both).status_code == 200
+
+
+def test_forged_tokens_are_refused_counted_and_written_down(world):
+    before = world.lab.execute("SELECT count(*) FROM audit_log WHERE why LIKE 'token%%'")[0][0]
+    answers = [world.ask("/api/sites", f"heng_{n}").status_code for n in range(8)]
+    assert set(answers) == {401}
+    assert world.lab.execute("SELECT count(*) FROM audit_log WHERE why LIKE 'token%%'")[0][0] > before
+    assert world.lab.execute("SELECT count(*) FROM audit_log WHERE why LIKE 'too many%%'")[0][0] > 0
+
+
+def test_refused_request_is_written_down_once_a_minute(world):
+    token = world.token(Grant(Role.CUSTOMER, 1))
+    for _ in range(3):
+        assert world.ask("/api/events", token, params=SPAN).status_code == 403
+    rows = world.lab.execute(
+        "SELECT actor, outcome, origin FROM audit_log"
+        " WHERE object = 'GET /api/events' AND actor = 'asker/test'"
+    )
+    assert rows[-1][1] == "refused"
+    assert len(rows) <= 2

@@ -1,0 +1,142 @@
+"""Stored evidence is proven again from its bytes; whatever is altered or missing is named."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from cloud.identity.evidence import EvidenceVerdict, trusted_keys, verify_batches
+from cloud.store.evidence import EvidenceKey, SealedBatch
+from provisioning.keys import Ed25519Signer, verify_ed25519
+from wire.codec import body_hash, encode_body
+from wire.frame import signed_bytes
+from wire.messages import Batch, Clock
+from wire.status import ClockState
+from wire.topics import Channel, build
+
+pytestmark = pytest.mark.requirement("G-7.2b")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SIGNER = Ed25519Signer.generate()
+EPOCH = bytes(16)
+
+
+def chain(count: int) -> list[SealedBatch]:
+    previous, made = bytes(32), []
+    for seq in range(1, count + 1):
+        body = encode_body(
+            Batch(
+                gateway="gw",
+                epoch=EPOCH,
+                seq=seq,
+                previous=previous,
+                boot=bytes(16),
+                clock=Clock(ClockState.UNSYNCHRONISED),
+                base_tick=seq,
+            )
+        )
+        signature = SIGNER.sign(signed_bytes(build("gw", Channel.UP_BATCH), body))
+        made.append(
+            SealedBatch(
+                id=seq,
+                epoch=EPOCH,
+                seq=seq,
+                hash=body_hash(body),
+                previous=previous,
+                key_id=SIGNER.key_id,
+                signature=signature,
+                state="placed",
+                first_at=NOW,
+                last_at=NOW,
+                received_at=NOW,
+                body=body,
+            )
+        )
+        previous = made[-1].hash
+    return made
+
+
+def judged(batches, *, stones=None, keys=None) -> EvidenceVerdict:
+    async def every() -> AsyncIterator[SealedBatch]:
+        for batch in batches:
+            yield batch
+
+    verdict = EvidenceVerdict("gw")
+    known = {SIGNER.key_id: verify_ed25519(SIGNER.public_key)} if keys is None else keys
+    asyncio.run(verify_batches(every(), keys=known, tombstones=stones or {}, verdict=verdict))
+    return verdict
+
+
+def test_untouched_chain_is_proven_whole():
+    verdict = judged(chain(5))
+    assert (verdict.batches, verdict.proven, verdict.faults, verdict.whole) == (5, 5, [], True)
+
+
+def test_interval_that_begins_within_a_chain_is_proven_too():
+    assert judged(chain(5)[2:]).whole
+
+
+def test_altered_byte_is_found_with_its_row_made_to_fit():
+    batches = chain(4)
+    body = batches[1].body.replace(b'"base_tick":2', b'"base_tick":9')
+    assert body != batches[1].body
+    batches[1] = replace(batches[1], body=body)
+    assert [f.split(": ", 1)[1] for f in judged(batches).faults] == [
+        "its bytes are not those of its hash",
+        "its signature does not fit its bytes",
+    ]
+    batches[1] = replace(batches[1], hash=body_hash(body))
+    faults = judged(batches).faults
+    assert "epoch 00000000 batch 2: its signature does not fit its bytes" in faults
+    assert "epoch 00000000 batch 3: does not name the batch before it" in faults
+
+
+def test_missing_and_tombstoned_batches_are_told_apart():
+    batches = chain(9)
+    stones = {(EPOCH, 5): (batches[4].hash, "room")}
+    kept = [batch for batch in batches if batch.seq not in (2, 3, 5, 7)]
+    verdict = judged(kept, stones=stones)
+    assert verdict.epochs[0].missing == [(2, 3), (7, 7)]
+    assert verdict.epochs[0].tombstoned == 1
+    assert (verdict.faults, verdict.whole, verdict.proven) == ([], False, 5)
+
+
+def test_unknown_key_foreign_topic_and_row_that_contradicts_its_bytes_are_found():
+    assert "no proven key" in judged(chain(1), keys={}).faults[0]
+    (batch,) = chain(1)
+    elsewhere = SIGNER.sign(signed_bytes("heng/1/other/up/batch", batch.body))
+    foreign = replace(batch, signature=elsewhere)
+    assert judged([foreign]).faults == ["epoch 00000000 batch 1: its signature does not fit its bytes"]
+    renumbered = replace(chain(1)[0], seq=2)
+    assert "row says another" in judged([renumbered]).faults[0]
+
+
+def test_bytes_whose_retention_is_over_are_counted_and_not_called_proven():
+    batches = chain(3)
+    batches[1] = replace(batches[1], body=None)
+    verdict = judged(batches)
+    assert (verdict.proven, verdict.without_bytes, verdict.faults, verdict.whole) == (2, 1, [], False)
+
+
+def test_number_that_came_with_two_contents_is_told():
+    batches = chain(3)
+    twin = replace(batches[1], id=9)
+    assert "two contents" in judged([batches[0], batches[1], twin, batches[2]]).faults[0]
+
+
+def test_key_whose_proof_does_not_hold_proves_nothing(ca, gateway_identity):
+    identity = gateway_identity("gw-evidence")
+    good = EvidenceKey(
+        identity.signer.key_id,
+        identity.signer.public_key,
+        identity.certificate_pem,
+        identity.proof,
+        datetime.now(UTC),
+        None,
+    )
+    verdict = EvidenceVerdict("gw-evidence")
+    assert set(trusted_keys("gw-evidence", [good], ca.root, verdict=verdict)) == {good.key_id}
+    swapped = replace(good, public_key=SIGNER.public_key)
+    assert trusted_keys("gw-evidence", [swapped], ca.root, verdict=verdict) == {}
+    assert verdict.faults

@@ -1,0 +1,124 @@
+"""Three sites with the same kinds of things, two of one organisation: each under its own mark."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = START + timedelta(hours=1)
+
+
+class Lab(Protocol):
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """A site and the ids of what belongs to it; `mark` is part of every name."""
+
+    mark: str
+    organisation: int
+    site: int
+    gateway: str
+    point: int
+    position: int
+    person: int
+    account: int
+    grant: int
+    authorisation: int
+
+
+def build(lab: Lab) -> dict[str, Place]:
+    """Return `here` and `there` of organisation 1, and `alien` of organisation 2."""
+    (other,) = lab.execute("INSERT INTO organisations (name) VALUES ('alien body') RETURNING id")
+    return {
+        mark: _place(lab, mark, organisation)
+        for mark, organisation in (("here", 1), ("there", 1), ("alien", int(other[0])))
+    }
+
+
+def _place(lab: Lab, mark: str, organisation: int) -> Place:
+    def add(statement: str, *values: object) -> int:
+        return int(lab.execute(statement + " RETURNING id", organisation, *values)[0][0])
+
+    site = add(
+        "INSERT INTO sites (organisation_id, name, title, kind) VALUES (%s, %s, %s, 'laboratory')",
+        f"{mark}-site",
+        f"{mark} site",
+    )
+    gateway = add("INSERT INTO gateways (organisation_id, name) VALUES (%s, %s)", f"{mark}-gateway")
+    add(
+        "INSERT INTO gateway_bindings (organisation_id, gateway_id, site_id) VALUES (%s, %s, %s)",
+        gateway,
+        site,
+    )
+    points = []
+    for name, quantity in (("air/temperature", "temperature"), ("position", "position")):
+        point = add(
+            "INSERT INTO points (organisation_id, site_id, name, quantity, kind)"
+            " VALUES (%s, %s, %s, %s, 'analog')",
+            site,
+            f"{mark}/{name}",
+            quantity,
+        )
+        add(
+            "INSERT INTO point_versions (organisation_id, point_id, exponent, period_ms)"
+            " VALUES (%s, %s, -2, 1000)",
+            point,
+        )
+        points.append(point)
+    point, position = points
+    lab.execute("INSERT INTO readings VALUES (%s, 2000, %s, %s, 0)", START, point, organisation)
+    lab.execute("INSERT INTO latest VALUES (%s, %s, %s, 2000, 0)", point, organisation, START)
+    lab.execute(
+        "INSERT INTO latest_positions VALUES (%s, %s, %s, 3, 1, 2, 3, 4)", position, organisation, START
+    )
+    add(
+        "INSERT INTO events (organisation_id, gateway_id, site_id, observed_at, kind, subject)"
+        " VALUES (%s, %s, %s, %s, 'power_lost', %s)",
+        gateway,
+        site,
+        START,
+        f"{mark}-ups",
+    )
+    add(
+        "INSERT INTO gaps (organisation_id, point_id, gateway_id, key, cause, reason, from_at)"
+        " VALUES (%s, %s, %s, %s, 'bus', %s, %s)",
+        point,
+        gateway,
+        mark,
+        f"{mark} bus",
+        START,
+    )
+    lab.execute(
+        "INSERT INTO ledger (gateway_id, organisation_id, epoch, received) VALUES (%s, %s, %s, '{[1,3)}')",
+        gateway,
+        organisation,
+        bytes(16),
+    )
+    person = add(
+        "INSERT INTO people (organisation_id, number, name) VALUES (%s, %s, %s)",
+        f"{mark}-1",
+        f"{mark} person",
+    )
+    account = add(
+        "INSERT INTO accounts (organisation_id, person_id, login) VALUES (%s, %s, %s)",
+        person,
+        f"{mark}-login",
+    )
+    grant = add(
+        "INSERT INTO role_grants (organisation_id, account_id, role, at_site_id)"
+        " VALUES (%s, %s, 'viewer', %s)",
+        account,
+        site,
+    )
+    authorisation = add(
+        "INSERT INTO authorisations (organisation_id, person_id, kind, subject, valid)"
+        " VALUES (%s, %s, 'activity', %s, tstzrange(%s, NULL))",
+        person,
+        f"{mark} weighing",
+        START,
+    )
+    return Place(
+        mark, organisation, site, f"{mark}-gateway", point, position, person, account, grant, authorisation
+    )
