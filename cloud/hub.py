@@ -24,6 +24,8 @@ from cloud.api.app import create_app
 from cloud.api.services import Services
 from cloud.ingest.service import BROKER as INGEST_BROKER
 from cloud.ingest.service import Ingest
+from cloud.media.room import MediaRoom, open_room
+from cloud.media.settings import read_media_settings
 from cloud.settings import HubSettings, SettingsError, from_environment
 from cloud.store.connection import StoreConnection, open_connection
 from cloud.store.migrate import SchemaError, check_version
@@ -74,6 +76,10 @@ def settings_of(
     if "web" in rooms:
         try:
             faults += library_faults(read_settings(environment))
+        except SettingsError as error:
+            faults += error.faults
+        try:
+            read_media_settings(environment)
         except SettingsError as error:
             faults += error.faults
     if settings is None or faults:
@@ -164,12 +170,20 @@ class _Server(uvicorn.Server):
 
 
 class _Web:
-    """The HTTP server, the live feed and the rollups."""
+    """The HTTP server, the live feed, the rollups, and the listener for what gateways bring."""
 
     def __init__(
-        self, tools: Tools, *, app: FastAPI, pool: Pool, feed: LiveFeed, listener: socket.socket
+        self,
+        tools: Tools,
+        *,
+        app: FastAPI,
+        pool: Pool,
+        feed: LiveFeed,
+        media: MediaRoom | None,
+        listener: socket.socket,
     ) -> None:
         self._tools = tools
+        self._media = media
         self._pool = pool
         self._feed = feed
         self._listener = listener
@@ -189,11 +203,14 @@ class _Web:
             await keep_rollups(self._pool, stored, stop)
             await stop.wait()
 
-        return [
+        found = [
             self._serve(),
             supervise("web: feed", self._feed.run, health=health, random=chance),
             supervise("web: rollups", rollups, health=health, random=chance),
         ]
+        if self._media is not None:
+            found.append(supervise("media", self._media.run, health=health, random=chance))
+        return found
 
     async def _serve(self) -> None:
         """Serve until cancelled, then let open requests end."""
@@ -203,6 +220,8 @@ class _Web:
                 await asyncio.Event().wait()
             finally:
                 self._feed.close()
+                if self._media is not None:
+                    self._media.close()
                 self._server.should_exit = True
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.shield(serving), _STOP_S)
@@ -217,12 +236,16 @@ async def _web(
         part for room, part in (("ingest", INGEST_BROKER), ("watch", WATCH_BROKER)) if room in rooms
     )
     with socket.create_server((settings.host, settings.port)) as listener:
-        async with _pool(settings.database_url) as pool:
+        async with (
+            _pool(settings.database_url) as pool,
+            open_room(read_media_settings(environment), tools, pool) as media,
+        ):
             services = Services(
                 pool=pool,
                 now=tools.now,
                 broker_connected=lambda: not tools.health.missing(brokers),
                 registry=registry,
+                media=media,
             )
             app = create_app(services)
             feed = LiveFeed(settings.database_url, now=tools.now)
@@ -236,7 +259,7 @@ async def _web(
             )
             mount_api_page(app, app.state.web.render)
             mount_errors(app, app.state.web.render)
-            yield _Web(tools, app=app, pool=pool, feed=feed, listener=listener)
+            yield _Web(tools, app=app, pool=pool, feed=feed, media=media, listener=listener)
 
 
 @contextlib.asynccontextmanager

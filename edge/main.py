@@ -31,6 +31,7 @@ from edge.journal.room import Limits
 from edge.journal.sealer import Sealer
 from edge.local.desk import Desk
 from edge.local.server import Local
+from edge.media.channel import MediaChannel, MediaGiven
 from edge.recorder import Recorder
 from edge.reload import Read, Reload
 from edge.shutdown import Means, Shutdown, run_command
@@ -42,6 +43,7 @@ from edge.uplink import Uplink
 from provisioning.identity import GatewayIdentity
 from wire.messages import Event
 from wire.settings.gateway import GatewaySettings
+from wire.settings.media import MediaSection
 
 LOG = logging.getLogger(__name__)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -159,6 +161,9 @@ class Gateway:
                 reloading = tasks.create_task(
                     self._keep("settings", self._reloading(reload, tasks), recorder)
                 )
+                if self._settings.media:
+                    media = self._media(self._settings.media, recorder)
+                    parts.append(tasks.create_task(self._keep("media", media.run, recorder)))
                 if self._shutdown:
                     watch = partial(self._shutdown.run, self._means(journal, recorder, uplink, stop=stop))
                     parts.append(tasks.create_task(self._keep("shutdown", watch, recorder)))
@@ -252,6 +257,18 @@ class Gateway:
             timekeeper=self._timekeeper,
             backoff=self._backoff(settings.reconnect_s, settings.reconnect_max_s),
         )
+
+    def _media(self, settings: MediaSection, recorder: Recorder) -> MediaChannel:
+        given = MediaGiven(
+            settings=settings,
+            identity=self._identity,
+            drivers=lambda: self._crew.drivers,
+            tell=recorder.tell,
+            now=self._world.now,
+            judge_dates=self._judge_dates,
+            backoff=self._backoff,
+        )
+        return MediaChannel(given)
 
     def _outputs(self, journal: Journal, recorder: Recorder) -> Outputs:
         return Outputs(

@@ -22,7 +22,7 @@ from wire.status import GapCause
 
 LOG = logging.getLogger(__name__)
 Read = Callable[[], tuple[GatewaySettings | None, Sequence[Fault]]]
-_REST = ("gateway", "uplink", "journal", "clock", "shutdown")
+_REST = ("gateway", "uplink", "journal", "clock", "shutdown", "media")
 _CHANGED = "its settings changed"
 
 

@@ -1,9 +1,10 @@
 """What the API is given when it is built, and how its routes get at it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Generic, TypeVar
+from pathlib import Path as FilePath
+from typing import Annotated, Generic, Protocol, TypeVar
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
@@ -20,6 +21,33 @@ ID_MAX = 2**31 - 1
 SPAN_DEFAULT = timedelta(days=1)
 
 
+class Media(Protocol):
+    """Files of cameras, and their live views; see `cloud.media`."""
+
+    def file(self, sha256: str) -> FilePath | None:
+        """Return where the bytes of a hash are, None when they are not here."""
+
+    def listening(self, gateway: str) -> bool:
+        """Whether a gateway would soon hear what is wanted."""
+
+    def wanted_changed(self, gateway: str) -> None:
+        """Tell a gateway that waits to look again."""
+
+    def watch(self, gateway: str, camera: str) -> AsyncGenerator[bytes, None]:
+        """Give frames while somebody takes them, each time the newest; ends when none comes any more.
+
+        Raises `BusyError` or `NoFrameError` before the first one.
+        """
+
+
+class BusyError(Exception):
+    """As many look at cameras as may."""
+
+
+class NoFrameError(Exception):
+    """No frame came in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that the API needs of the hub."""
@@ -30,6 +58,8 @@ class Services:
     broker_connected: Callable[[], bool]
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     """Where ingest and watch register their metrics; `/metrics` shows them."""
+    media: Media | None = None
+    """None: there is no media listener."""
 
 
 T = TypeVar("T")

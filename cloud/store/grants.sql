@@ -5,5 +5,7 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO heng_hub;
 REVOKE INSERT, UPDATE ON schema_migrations FROM heng_hub;
 REVOKE UPDATE ON readings, positions, events, batch_bodies, tombstones, clocks_found FROM heng_hub;
 GRANT DELETE ON rejects TO heng_hub;
+REVOKE UPDATE ON media FROM heng_hub;
+GRANT UPDATE (deleted_at, deleted_why) ON media TO heng_hub;
 REVOKE UPDATE ON audit_log, audit_heads FROM heng_hub;
 GRANT DELETE ON sign_in_attempts TO heng_hub;

@@ -280,6 +280,16 @@ KEYS = {
     "dropped": mark("fields dropped"),
     "unit": mark("unit"),
     "sender": mark("sender"),
+    "sha256": mark("hash (SHA-256)"),
+    "bytes": mark("bytes"),
+    "status": mark("status"),
+    "why": mark("why"),
+    "from_ms": mark("from (ms since 1970)"),
+    "to_ms": mark("to (ms since 1970)"),
+    "wish": mark("request"),
+    "jitter_ms": mark("jitter (ms)"),
+    "camera_ahead_ms": mark("camera clock ahead (ms)"),
+    "camera_bound_ms": mark("camera clock bound (ms)"),
 }
 """Fields of an event's data -> their names."""
 

@@ -193,6 +193,14 @@ EVENTS = {
     "bus_foreign_command": mark("Another controller on the line"),
     "install_opened": mark("Pairing of a reader opened"),
     "install_closed": mark("Pairing of a reader closed"),
+    "picture": mark("Picture taken"),
+    "picture_missing": mark("No picture could be taken"),
+    "picture_dropped": mark("Picture dropped: no room"),
+    "picture_uploaded": mark("Picture sent to the hub"),
+    "picture_refused": mark("Picture refused by the hub"),
+    "recording_uploaded": mark("Recording sent to the hub"),
+    "camera_frozen": mark("Camera: the picture is frozen"),
+    "camera_moving": mark("Camera: the picture moves again"),
 }
 STATE_WORDS = {
     "on": mark("on"),

@@ -19,14 +19,6 @@ StreamUrl = Annotated[
         description="rtsp://, http:// or https:// with host and path, without user and password",
     ),
 ]
-UploadUrl = Annotated[
-    str,
-    Meta(
-        pattern=r"^https://[A-Za-z0-9.-]{1,255}(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?$(?!\n)",
-        max_length=500,
-        description="https:// with host and path; the picture's hash is put behind it",
-    ),
-]
 
 
 class CameraDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="camera"):
@@ -55,8 +47,10 @@ class CameraDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag=
     """Kinds of events, of whatever device of this gateway, of which pictures are taken."""
     pictures_bytes_max: Annotated[int, Meta(ge=1_000_000, le=2**40)] = 500_000_000
     """How much waiting pictures may take; the oldest go first."""
-    upload_url: UploadUrl | None = None
-    """Where pictures are sent; without it they wait."""
+    live_frames: Literal["key", "all"] = "key"
+    """What a live view decodes: key frames alone (cheap), or all of them."""
+    live_width_max: Annotated[int, Meta(ge=64, le=3840)] = 960
+    """A live view of H.264 or H.265 is made smaller than that; MJPEG is passed on as it comes."""
 
     def faults(self) -> Iterator[Fault]:
         """A heartbeat that is rarer than silence allows."""

@@ -6,7 +6,7 @@ the files in `recording`, pictures of moments in `evidence`.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -24,9 +24,11 @@ from edge.drivers.camera.ffmpeg import (
     recorder,
     source,
 )
+from edge.drivers.camera.live import live_frames
+from edge.drivers.camera.offers import offered_picture, offered_segment
 from edge.drivers.camera.pictures import first_frame
 from edge.drivers.camera.recording import Recording
-from edge.drivers.camera.upload import Endpoint
+from edge.media.source import Outgoing
 from wire.layouts import make_layout
 from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll
 from wire.settings.camera import CameraDevice
@@ -41,17 +43,17 @@ MOVING, FROZEN = 1, 2
 class CameraDriver:
     """One `[[device]]` with driver = "camera". Implements `edge.driver.Driver`."""
 
-    def __init__(self, settings: CameraDevice, given: Given, *, endpoint: Endpoint | None = None) -> None:
-        """`endpoint` is where pictures go instead of `upload_url`."""
+    def __init__(self, settings: CameraDevice, given: Given) -> None:
         self._settings = settings
         self._given = given
         self._folder = given.folder / settings.name
         self._points = _declare(settings)
         self._layout = make_layout([p.name for p in self._points], [p.exponent for p in self._points])
         self._recording = Recording(self._folder / "recording", ending=container(settings))
-        self._evidence = Evidence(settings, given, self._recording, endpoint=endpoint)
+        self._evidence = Evidence(settings, given, self._recording)
         self._unnamed: deque[Closed] = deque()
         self._frozen = False
+        self._records = False
 
     @property
     def name(self) -> str:
@@ -90,6 +92,43 @@ class CameraDriver:
         """
         self._evidence.wish(Wish(tick, reason[:REASON_MAX]))
 
+    # --- for the media channel ----------------------------------------------------------------------------
+
+    @property
+    def camera(self) -> str:
+        """First part of the names of its points."""
+        return self._settings.prefix
+
+    def pictures(self, most: int, *, but: Collection[str] = ()) -> Sequence[Outgoing]:
+        """Return pictures that wait, the oldest first."""
+        waiting = self._evidence.waiting.oldest(most, but=but)
+        return [offered_picture(file, note, camera=self.camera) for file, note in waiting]
+
+    def sent(self, picture: Outgoing) -> None:
+        """Let a picture go: the hub has it."""
+        self._evidence.waiting.remove(picture.file)
+
+    def recorded(self, from_ms: int, to_ms: int) -> Sequence[Outgoing]:
+        """Return complete segments that hold any of a stretch (UTC), in order."""
+        found = self._recording.between(from_ms, to_ms)
+        return [
+            offered_segment(file, segment, camera=self.camera, device=self.name) for file, segment in found
+        ]
+
+    def recording_until(self, to_ms: int) -> bool:
+        """Whether what was recorded before a time may still be on its way to a complete segment."""
+        offset = self._given.clock().offset_ticks
+        if not self._records or offset is None:
+            return False
+        now_ms = (ticks(self._given.monotonic_ns()) + offset) * TICK_MS
+        until = self._recording.complete_until()
+        return (until is None or until < to_ms) and now_ms < to_ms + 2000 * self._settings.segment_s + 5000
+
+    async def live(self, show: Callable[[bytes], None]) -> None:
+        """Show frames of now as JPEG, as they come, until cancelled or the camera ends."""
+        if self._records:
+            await live_frames(self._settings, self._recording, show)
+
     # --- running -----------------------------------------------------------------------------------------
 
     async def run(self, emit: Emitter) -> None:
@@ -119,11 +158,14 @@ class CameraDriver:
             assert process.stderr is not None
             listening = tasks.create_task(self._listen(process.stderr, said, emit))
             working = tasks.create_task(self._evidence.work(timeline, emit))
+            self._records = True
             try:
                 await self._follow(process.stdout, timeline, emit)
                 await asyncio.wait({listening}, timeout=LAST_WORDS_S)
             except DeviceUnavailable as error:
                 failure = error
+            finally:
+                self._records = False
             listening.cancel()
             working.cancel()
         with suppress(OSError):  # what has no name yet keeps its first one

@@ -1,10 +1,9 @@
-"""Pictures of moments: who wants one, where it is in the recording, its hash at birth, its way to the hub.
+"""Pictures of moments: who wants one, where it is in the recording, its hash at birth.
 
 It reads no stream; `driver` says how the stream's times lie. What cannot be had is told as well.
 """
 
 import asyncio
-import ssl
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from edge.drivers.camera.decode import Timeline
 from edge.drivers.camera.ffmpeg import FfmpegError
 from edge.drivers.camera.pictures import WITHIN_US, Frame, frames_around, picture_of
 from edge.drivers.camera.recording import Recording
-from edge.drivers.camera.upload import Endpoint, HttpsEndpoint, UploadError, Waiting
+from edge.drivers.camera.upload import Waiting
 from wire.messages import TICK_MS, Event, Scalar
 from wire.settings.camera import CameraDevice
 
@@ -23,8 +22,6 @@ AFTER_S = 1.2
 """So long after a moment its pictures are taken: what comes after it has to be on the disk."""
 WISHES_MAX = 64
 CLOCK_EVERY_S = 600.0
-UPLOAD_FIRST_S, UPLOAD_LONGEST_S = 5.0, 600.0
-UPLOAD_LOOK_S = 2.0
 REASON_MAX = 160
 TRIES = 3
 
@@ -41,16 +38,13 @@ class Wish:
 class Evidence:
     """The pictures of one camera."""
 
-    def __init__(
-        self, settings: CameraDevice, given: Given, recording: Recording, *, endpoint: Endpoint | None
-    ) -> None:
-        """`endpoint` is where pictures go instead of `upload_url`."""
+    def __init__(self, settings: CameraDevice, given: Given, recording: Recording) -> None:
         self._settings = settings
         self._given = given
         self._recording = recording
         self._folder = given.folder / settings.name
-        self._waiting = Waiting(self._folder / "pictures", bytes_max=settings.pictures_bytes_max)
-        self._endpoint = endpoint or _endpoint(settings)
+        self.waiting = Waiting(self._folder / "pictures", bytes_max=settings.pictures_bytes_max)
+        """Pictures that the hub does not have yet."""
         self._wishes: deque[Wish] = deque(maxlen=WISHES_MAX)
         self._wished = asyncio.Event()
         self._clock: tuple[int, int] | None = None
@@ -66,22 +60,20 @@ class Evidence:
         self._wished.set()
 
     async def work(self, timeline: Timeline, emit: Emitter) -> None:
-        """Take and send pictures until cancelled."""
+        """Take pictures until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._take_pictures(timeline, emit))
-            tasks.create_task(self._upload(emit))
             tasks.create_task(self._ask_clock())
             tasks.create_task(self._wish_by_the_clock())
 
     async def finish(self, timeline: Timeline, emit: Emitter) -> None:
-        """After a stream broke: take what it still showed of the moments wished, and send what waits once.
+        """After a stream broke: take what it still showed of the moments wished.
 
         Who cuts a camera off does so right after the event that matters.
         """
         while self._wishes:
             await self._fulfil(self._wishes[0], timeline, emit)
             self._wishes.popleft()
-        await self._upload_once(emit)
 
     # --- pictures ----------------------------------------------------------------------------------------
 
@@ -158,10 +150,10 @@ class Evidence:
         target = self._folder / "picture.part"
         try:
             await self._picture(frame, target)
-            note = self._waiting.add(
+            note = self.waiting.add(
                 target, camera=self._settings.name, kind=kind, reason=wish.reason, tick=tick, utc_ms=utc_ms
             )
-            gone = self._waiting.prune()
+            gone = self.waiting.prune()
         except (FfmpegError, OSError) as error:
             return str(error)[:REASON_MAX]
         ahead_ms, bound_ms = self._clock or (None, None)
@@ -180,41 +172,8 @@ class Evidence:
             await self._event("picture_dropped", {"sha256": digest}, emit)
         return ""
 
-    # --- upload ------------------------------------------------------------------------------------------
-
-    async def _upload(self, emit: Emitter) -> None:
-        wait_s = UPLOAD_FIRST_S
-        while self._endpoint is not None:
-            if await self._upload_once(emit):
-                wait_s = UPLOAD_FIRST_S
-                await asyncio.sleep(UPLOAD_LOOK_S)
-            else:
-                await asyncio.sleep(wait_s)
-                wait_s = min(UPLOAD_LONGEST_S, 2 * wait_s)
-
-    async def _upload_once(self, emit: Emitter) -> bool:
-        """Send what waits, oldest first; False as soon as one is not taken."""
-        while self._endpoint is not None and (oldest := self._waiting.oldest()):
-            picture, note = oldest
-            try:
-                await self._endpoint.put(picture, note)
-            except UploadError:
-                return False
-            except FileNotFoundError:
-                self._waiting.remove(picture)
-                continue
-            self._waiting.remove(picture)
-            await self._event("picture_uploaded", {"sha256": note.sha256}, emit)
-        return True
-
     async def _event(
         self, kind: str, data: dict[str, Scalar], emit: Emitter, *, tick: int | None = None
     ) -> None:
         at = ticks(self._given.monotonic_ns()) if tick is None else tick
         await emit.event(Event(kind, self._settings.prefix, max(0, at), data))
-
-
-def _endpoint(settings: CameraDevice) -> Endpoint | None:
-    if settings.upload_url is None:
-        return None
-    return HttpsEndpoint(settings.upload_url, tls=ssl.create_default_context())

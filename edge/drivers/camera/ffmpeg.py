@@ -104,6 +104,19 @@ def recorder(settings: CameraDevice, pattern: Path) -> list[str]:
     return words
 
 
+def viewer(settings: CameraDevice) -> list[str]:
+    """Return the arguments that make JPEG on standard output out of MPEG-TS on standard input.
+
+    One thread, no queue: it costs what key frames cost, unless all frames are wanted.
+    """
+    skip = ["-skip_frame", "nokey"] if settings.live_frames == "key" else []
+    words = ["-v", "quiet", "-threads", "1", "-flags", "low_delay", *skip, "-fflags", "nobuffer"]
+    words += ["-probesize", "500000", "-analyzeduration", "1000000", "-f", "mpegts", "-i", "pipe:0"]
+    smaller = f"scale='min({settings.live_width_max},iw)':-2"
+    words += ["-map", "0:v:0", "-vsync", "passthrough", "-vf", smaller, "-q:v", "6", "-threads", "1"]
+    return [*words, "-f", "mjpeg", "-flush_packets", "1", "pipe:1"]
+
+
 def container(settings: CameraDevice) -> str:
     """Return the ending of the segments: MPEG-TS cannot carry MJPEG."""
     return "ts" if settings.url.startswith("rtsp:") else "mkv"
@@ -118,8 +131,13 @@ def program(name: str) -> list[str]:
 
 
 @asynccontextmanager
-async def child(words: Sequence[str], *, given: bytes = b"") -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a child while the context is open. On the way out it is gone, whatever it did."""
+async def child(
+    words: Sequence[str], *, given: bytes | None = b""
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a child while the context is open. On the way out it is gone, whatever it did.
+
+    What is `given` is all of its standard input; with None that stays open.
+    """
     process = await asyncio.create_subprocess_exec(
         *words,
         stdin=asyncio.subprocess.PIPE,
@@ -130,8 +148,9 @@ async def child(words: Sequence[str], *, given: bytes = b"") -> AsyncIterator[as
     )
     try:
         assert process.stdin is not None
-        process.stdin.write(given)
-        process.stdin.close()
+        if given is not None:
+            process.stdin.write(given)
+            process.stdin.close()
         yield process
     finally:
         await end(process)

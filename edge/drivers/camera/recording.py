@@ -92,6 +92,32 @@ class Recording:
         """Whether all files are where they were."""
         return all(part.file.is_file() for part in parts)
 
+    @property
+    def run(self) -> int:
+        """The number of the run that records, or recorded last."""
+        return self._run
+
+    @property
+    def growing(self) -> int:
+        """The number of the segment that is not complete yet."""
+        return self._next.number + 1
+
+    def between(self, from_ms: int, to_ms: int) -> list[tuple[Path, Segment]]:
+        """Return complete segments that hold any of a stretch (UTC, in ms), in order."""
+        found: list[tuple[Path, Segment]] = []
+        for path, _ in self._files:
+            segment = segment_of(path.name)
+            if segment is None or segment.utc_ms is None:
+                continue
+            if segment.utc_ms < to_ms and segment.utc_ms + segment.duration_ms > from_ms:
+                found.append((path, segment))
+        return found
+
+    def complete_until(self) -> int | None:
+        """Return the end (UTC, in ms) of the newest complete segment, if its time is known."""
+        segment = segment_of(self._files[-1][0].name) if self._files else None
+        return None if segment is None or segment.utc_ms is None else segment.utc_ms + segment.duration_ms
+
     def prune(self, *, bytes_max: int, age_max_h: float, utc_ms: int | None) -> tuple[int, int]:
         """Delete the oldest segments above the bounds; return how many and how many bytes.
 

@@ -1,35 +1,24 @@
-"""Pictures that wait for the hub: a bounded folder that survives restarts, and who sends them.
+"""Pictures that wait for the hub: a bounded folder that survives restarts.
 
-A picture is a file named by its hash with a JSON file beside it. It leaves the folder when the far end has
-taken it, or when the folder is full. What the far end is, is behind `Endpoint`.
+A picture is a file named by its hash with a JSON file beside it. It leaves the folder when the hub has taken
+it, which `edge.media` sees to, or when the folder is full.
 """
 
-import asyncio
 import hashlib
 import os
-import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import urlsplit
+from typing import Literal
 
 import msgspec
-
-PART_BYTES = 65_536
-ANSWER_BYTES_MAX = 16_384
-TIMEOUT_S = 60.0
-
-
-class UploadError(Exception):
-    """A picture was not taken; it stays where it is."""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """What is told beside a picture."""
 
     camera: str
-    kind: str
-    """`before`, `after` or `timer`."""
+    kind: Literal["before", "after", "timer"]
+    """Where it is from what it was taken for."""
     reason: str
     """What the picture was taken for."""
     tick: int
@@ -37,13 +26,6 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     """Of the frame, as far as the gateway knew the time then."""
     sha256: str
     bytes: int
-
-
-class Endpoint(Protocol):
-    """The far end."""
-
-    async def put(self, picture: Path, note: Note) -> None:
-        """Send one picture; returns once it is safely there, else `UploadError`."""
 
 
 class Waiting:
@@ -67,15 +49,28 @@ class Waiting:
         beside.replace(self._folder / f"{digest}.json")
         return note
 
-    def oldest(self) -> tuple[Path, Note] | None:
-        """Return the picture that waits longest; what is no picture with a note is passed over."""
+    def oldest(self, most: int, *, but: Collection[str] = ()) -> list[tuple[Path, Note]]:
+        """Return pictures that wait, the longest first, without those of these hashes.
+
+        What is no picture with a note is thrown away.
+        """
+        found: list[tuple[Path, Note]] = []
         for beside in self._notes():
             picture = beside.with_suffix(".jpg")
+            if len(found) >= most:
+                break
+            if beside.stem in but:
+                continue
             try:
-                return picture, msgspec.json.decode(beside.read_bytes(), type=Note)
-            except msgspec.MsgspecError:
+                note = msgspec.json.decode(beside.read_bytes(), type=Note)
+            except (msgspec.MsgspecError, UnicodeDecodeError, FileNotFoundError):
                 self.remove(picture)
-        return None
+                continue
+            if picture.is_file():
+                found.append((picture, note))
+            else:
+                self.remove(picture)
+        return found
 
     def remove(self, picture: Path) -> None:
         """Let a picture go."""
@@ -104,52 +99,3 @@ class Waiting:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-class HttpsEndpoint:
-    """Puts pictures below an address: `PUT <url>/<sha256>`, the note in the header `Heng-Picture`.
-
-    201 and 200 mean taken, 409 that it was there already. Anything else leaves the picture waiting.
-    """
-
-    def __init__(self, url: str, *, tls: ssl.SSLContext) -> None:
-        parts = urlsplit(url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or 443
-        self._path = parts.path.rstrip("/")
-        self._tls = tls
-
-    async def put(self, picture: Path, note: Note) -> None:
-        """Send one picture; `UploadError`."""
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                reader, writer = await asyncio.open_connection(
-                    self._host, self._port, ssl=self._tls, limit=ANSWER_BYTES_MAX
-                )
-                try:
-                    await self._send(picture, note, writer)
-                    status = await reader.readuntil(b"\r\n")
-                finally:
-                    writer.transport.abort()
-        except TimeoutError:
-            raise UploadError(f"{self._host}: not done within {TIMEOUT_S:g} s") from None
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-            raise UploadError(f"{self._host}: {error}"[:160]) from None
-        words = status.decode("ascii", "replace").split(" ", 2)
-        if not words[0].startswith("HTTP/1.") or words[1:2] not in (["200"], ["201"], ["409"]):
-            raise UploadError(f"{self._host} answered {status[:60]!r}: expected 200, 201 or 409")
-
-    async def _send(self, picture: Path, note: Note, writer: asyncio.StreamWriter) -> None:
-        head = (
-            f"PUT {self._path}/{note.sha256} HTTP/1.1",
-            f"Host: {self._host}",
-            "Content-Type: image/jpeg",
-            f"Content-Length: {note.bytes}",
-            f"Heng-Picture: {msgspec.json.encode(note).decode('ascii', 'replace')}",
-            "Connection: close",
-        )
-        writer.write("\r\n".join([*head, "", ""]).encode("ascii", "replace"))
-        with picture.open("rb") as file:
-            while data := file.read(PART_BYTES):
-                writer.write(data)
-                await writer.drain()

@@ -16,7 +16,6 @@ import pytest
 from edge.driver import Given, ticks
 from edge.drivers.camera.decode import segment_of
 from edge.drivers.camera.driver import MOVING, CameraDriver
-from edge.drivers.camera.upload import Note, UploadError
 from simulators.devices.camera import BITS, Camera, Fault, Kind, camera_server, shown_ms
 from wire.messages import Clock
 from wire.settings.camera import CameraDevice
@@ -45,7 +44,7 @@ def children() -> list[str]:
 
 @asynccontextmanager
 async def watched(
-    folder: Path, kind: Kind = "rtsp", *, endpoint: Any = None, login: bool = True, **more: Any
+    folder: Path, kind: Kind = "rtsp", *, login: bool = True, **more: Any
 ) -> AsyncIterator[tuple[Camera, CameraDriver]]:
     camera = Camera(kind=kind, user="admin", password=PASSWORD, now_s=time.time)
     data = folder / "data"
@@ -70,7 +69,7 @@ async def watched(
                 | more
             )
         )
-        yield camera, CameraDriver(settings, Given(time.monotonic_ns, data, clock), endpoint=endpoint)
+        yield camera, CameraDriver(settings, Given(time.monotonic_ns, data, clock))
 
 
 def of(collector: Any, kind: str) -> list[dict[str, Any]]:
@@ -286,37 +285,90 @@ def test_probe_says_what_the_stream_is(tmp_path: Path) -> None:
     assert children() == []
 
 
-class FarEnd:
-    """Takes pictures, or not."""
-
-    def __init__(self) -> None:
-        self.taken: list[Note] = []
-        self.open = True
-
-    async def put(self, picture: Path, note: Note) -> None:
-        if not self.open:
-            raise UploadError("closed")
-        assert picture.stem == note.sha256
-        self.taken.append(note)
-
-
-def test_pictures_by_the_clock_wait_and_are_sent(collector: Any, run_until: Any, tmp_path: Path) -> None:
-    far = FarEnd()
-
+def test_pictures_by_the_clock_wait_for_who_takes_them(
+    collector: Any, run_until: Any, tmp_path: Path
+) -> None:
     async def scenario() -> None:
-        async with watched(tmp_path, "mjpeg", endpoint=far, snapshot_s=5, frozen_s=0) as (camera, driver):
-            await run_until(driver, collector, lambda: of(collector, "picture_uploaded"), timeout_s=40)
-            far.open = False
-            seen = len(of(collector, "picture"))
-            await run_until(driver, collector, lambda: len(of(collector, "picture")) > seen, timeout_s=40)
-            assert len(far.taken) == 1
-            far.open, camera.fault = True, "gone"
-            await run_until(driver, collector, lambda: False, timeout_s=20)
+        async with watched(tmp_path, "mjpeg", snapshot_s=5, frozen_s=0) as (_, driver):
+            await run_until(driver, collector, lambda: of(collector, "picture"), timeout_s=40)
+            ((picture,), (told,)) = driver.pictures(5), of(collector, "picture")
+            assert picture.sha256 == told["sha256"] == hashlib.sha256(picture.file.read_bytes()).hexdigest()
+            description = picture.description
+            assert (description.camera, description.device, description.moment) == (
+                "room/camera",
+                "cam",
+                "timer",
+            )
+            assert description.bytes == told["bytes"]
+            driver.sent(picture)
+            assert driver.pictures(5) == []
 
     asyncio.run(scenario())
-    assert [note.sha256 for note in far.taken] == [one["sha256"] for one in of(collector, "picture")]
     assert not list((tmp_path / "data" / "cam" / "pictures").iterdir())
     assert collector.polls[-1].flags == [(2, int(Status.NOT_MEASURED))]
+
+
+@pytest.mark.parametrize("kind", ["rtsp", "mjpeg"])
+def test_live_view_shows_what_is_now_and_costs_nothing_without_a_viewer(
+    kind: Kind, collector: Any, run_until: Any, tmp_path: Path
+) -> None:
+    frames: list[tuple[int, bytes]] = []
+
+    async def scenario() -> None:
+        async with watched(tmp_path, kind, segment_s=2) as (_, driver):
+            assert await driver.live(lambda _: None) is None  # a camera that does not run shows nothing
+
+            async def look() -> None:
+                await collector.until(lambda: collector.polls)
+                before = children()
+                await driver.live(lambda frame: frames.append((time.time_ns() // 10**6, frame)))
+                assert children() == before
+
+            looking = asyncio.create_task(look())
+            crowd: list[int] = []
+
+            def enough() -> bool:
+                crowd.append(len(children()))
+                shown = len(frames)
+                if shown > 8 and not looking.done():
+                    looking.cancel()
+                return shown > 8 and looking.done() and len(collector.polls) > 6
+
+            await run_until(driver, collector, enough, timeout_s=40)
+            await asyncio.gather(looking, return_exceptions=True)
+            # ffmpeg that records; one more that makes frames of H.264, only while somebody looks
+            assert max(crowd) <= (2 if kind == "rtsp" else 1) + 1
+            assert await driver.live(lambda _: None) is None
+
+    asyncio.run(scenario())
+    assert children() == []
+    (tmp_path / "frame.jpg").write_bytes(frames[-1][1])
+    assert frames[-1][0] - shown_in(tmp_path / "frame.jpg") < 3000
+
+
+@pytest.mark.requirement("G-6.9c1")
+def test_recorded_stretch_is_found_by_its_time(collector: Any, run_until: Any, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with watched(tmp_path) as (_, driver):
+            begun_ms = time.time_ns() // 10**6
+
+            def enough() -> bool:
+                return len(driver.recorded(begun_ms - 20_000, begun_ms + 60_000)) >= 2
+
+            assert not driver.recording_until(begun_ms)
+            await run_until(driver, collector, enough, timeout_s=40)
+            first, second = driver.recorded(0, begun_ms + 60_000)[:2]
+            assert first.description.kind == "segment"
+            assert first.description.content_type == "video/mp2t"
+            assert first.description.bytes == first.file.stat().st_size
+            start, end = first.description.from_ms, first.description.to_ms
+            assert start is not None
+            assert end is not None
+            assert abs(end - (second.description.from_ms or 0)) < 500
+            assert driver.recorded(start + 1, start + 2) == [first]
+            assert driver.recorded(end + 100_000, end + 200_000) == []
+
+    asyncio.run(scenario())
 
 
 def test_settings_refuse_a_password_in_the_address() -> None:

@@ -1,0 +1,1 @@
+"""What gateways bring over HTTPS: pictures and recordings are kept, live frames are passed on."""

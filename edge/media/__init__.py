@@ -1,0 +1,1 @@
+"""The gateway's way to the hub for pictures, recordings and live views: HTTPS, outgoing, beside MQTT."""

@@ -1,0 +1,296 @@
+"""Pictures and segments come in over TLS, are kept once under their hash, and what is wrong is refused."""
+
+import asyncio
+import hashlib
+import json
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pytest
+
+from edge.media.link import LinkError
+from provisioning.identity import GatewayIdentity
+
+pytestmark = pytest.mark.slow
+JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4 + b"\xff\xd9"
+BIG = b"\xff\xd8\xff" + bytes(300_000)
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class Lab(Protocol):
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]: ...
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come true within 10 s")
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+async def asked(there: Any) -> None:
+    """Ask over a bare connection; nothing that is answered is good."""
+    reader, writer = await there.open()
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n")
+        raise ConnectionError((await reader.read()) or "closed")
+    finally:
+        writer.close()
+
+
+@pytest.mark.requirement("G-6.9c1")
+def test_picture_is_kept_under_its_hash_with_what_was_signed(lab: Lab, hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            assert await there.put(JPEG) == (201, "kept")
+            assert await there.put(JPEG) == (200, "it is here already")
+            assert await there.put(BIG, kind="segment", content_type="video/mp2t", moment="") == (201, "kept")
+            assert here.files() == sorted([sha(JPEG), sha(BIG)])
+            assert here.room.file(sha(JPEG)).read_bytes() == JPEG
+            assert here.room.file(sha(BIG)).read_bytes() == BIG
+            assert here.room.listening("gateway-1")
+            there.link.close()
+
+    asyncio.run(scenario())
+    ((site, camera, kind, size, reason, at, received, text, key, deleted),) = lab.execute(
+        "SELECT site_id, camera, kind, bytes, reason, from_at, received_at, description, key_id, deleted_at"
+        " FROM media WHERE sha256 = %s",
+        bytes.fromhex(sha(JPEG)),
+    )
+    assert (site, camera, kind, size, reason) == (1, "weighing/camera", "picture", len(JPEG), "door \u95e8")
+    assert at == received == NOW
+    assert json.loads(text)["reason"] == "door \u95e8"
+    assert len(key) == 8
+    assert deleted is None
+
+
+def test_wrong_hash_is_refused_and_leaves_nothing(lab: Lab, hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            status, said = await there.put(JPEG, sha256=sha(b"another"))
+            assert status == 422
+            assert sha(JPEG) in said
+            assert here.files() == []
+            assert (await there.put(JPEG))[0] == 201
+            there.link.close()
+
+    asyncio.run(scenario())
+    assert lab.execute("SELECT count(*) FROM media") == [(1,)]
+
+
+@pytest.mark.requirement("G-6.9c1")
+def test_gateway_speaks_for_itself_and_its_own_cameras_alone(
+    lab: Lab, hub: Any, far: Any, another_camera: str
+) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            for there, more, words in (
+                (far(here, "gateway-3"), {}, "unknown key"),
+                (far(here, "gateway-2"), {"gateway": "gateway-1"}, "the certificate is of gateway-2"),
+                (far(here, "gateway-2", signed_by="gateway-1"), {}, "signed with a key of gateway-1"),
+                (far(here), {"camera": another_camera}, "none that gateway-1 declared"),
+                (far(here), {"camera": "weighing"}, "none that gateway-1 declared"),
+            ):
+                status, said = await there.put(JPEG, **more)
+                assert (status, words in said) == (403, True), said
+                there.link.close()
+            assert here.files() == []
+
+    asyncio.run(scenario())
+    assert lab.execute("SELECT count(*) FROM media") == [(0,)]
+
+
+def test_withdrawn_key_is_refused_at_once(
+    lab: Lab, hub: Any, far: Any, gateway_identity: Callable[[str], GatewayIdentity]
+) -> None:
+    key = gateway_identity("gateway-1").signer.key_id
+
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            assert (await there.put(JPEG))[0] == 201
+            lab.execute("UPDATE gateway_keys SET refused_at = now() WHERE key_id = %s", key)
+            status, said = await there.put(JPEG)
+            assert (status, "withdrawn" in said) == (403, True)
+            there.link.close()
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        lab.execute("UPDATE gateway_keys SET refused_at = NULL WHERE key_id = %s", key)
+
+
+def test_without_a_certificate_of_a_gateway_nobody_comes_in(hub: Any, far: Any, hub_identity: Any) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            nobody.load_verify_locations(hub_identity.folder / "ca.pem")
+            for context in (nobody, hub_identity.tls_context()):
+                there = far(here)
+                there.tls = context
+                with pytest.raises((ssl.SSLError, ConnectionError)):
+                    await asked(there)
+            old = far(here)
+            old.tls.minimum_version = ssl.TLSVersion.TLSv1_2
+            old.tls.maximum_version = ssl.TLSVersion.TLSv1_2
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await old.open()
+
+    asyncio.run(scenario())
+
+
+def test_what_was_signed_cannot_be_changed(hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            head = there.head(JPEG)
+            for wrong in (
+                head.replace(b"timer", b"after"),
+                head.replace(b"heng-key: ", b"heng-key: zz"),
+                head.replace(b"heng-sha256: ", b"heng-sha256: A"),
+                head.replace(b"Content-Length: 1030", b"Content-Length: 1031"),
+            ):
+                assert wrong != head
+                reader, writer = await there.open()
+                writer.write(wrong)
+                status = int((await reader.readline()).split()[1])
+                assert status in (400, 403)
+                writer.transport.abort()
+            assert here.files() == []
+
+    asyncio.run(scenario())
+
+
+def test_too_large_a_picture_is_refused_before_it_is_read(hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            status, said = await there.put(JPEG, bytes=10**9)
+            assert (status, "at most" in said) == (400, True)
+            head = there.head(JPEG, bytes=20_000_001).replace(b"Length: 1030", b"Length: 20000001")
+            reader, writer = await there.open()
+            writer.write(head)
+            assert b" 400 " in await reader.readline()
+            writer.transport.abort()
+            there.link.close()
+
+    asyncio.run(scenario())
+
+
+def test_slow_body_is_given_up_and_leaves_nothing(hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub(read_s=0.3) as here:
+            there = far(here)
+            reader, writer = await there.open()
+            writer.write(there.head(JPEG) + JPEG[:500])
+            assert b" 408 " in await reader.readline()
+            writer.transport.abort()
+            drip = await there.open()
+            drip[1].write(there.head(JPEG))
+            for byte in JPEG[:20]:
+                drip[1].write(bytes([byte]))
+                await asyncio.sleep(0.05)
+            assert b" 408 " in await drip[0].readline()
+            drip[1].transport.abort()
+            assert here.files() == []
+
+    asyncio.run(scenario())
+
+
+def test_connection_that_breaks_in_the_middle_leaves_nothing(hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            _, writer = await there.open()
+            writer.write(there.head(BIG, bytes=len(BIG)) + BIG[:100_000])
+            await writer.drain()
+            await until(here.files)
+            writer.transport.abort()
+            await until(lambda: not here.files())
+            assert (await there.put(BIG))[0] == 201
+            there.link.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+@pytest.mark.requirement("G-6.9c1")
+def test_full_folder_takes_nothing_more_and_loses_nothing(hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub(bytes_max=1_500_000) as here:
+            there = far(here)
+            pictures = [BIG + bytes([n]) for n in range(6)]
+            answers = [await there.put(data) for data in pictures]
+            assert [status for status, _ in answers] == [201, 201, 201, 201, 507, 507]
+            assert "at most 1500000 are kept" in answers[-1][1]
+            assert len(here.files()) == 4
+            assert (await there.put(pictures[0]))[0] == 200
+            there.link.close()
+        async with hub(bytes_max=2_000_000) as here:
+            there = far(here)
+            assert (await there.put(pictures[4]))[0] == 201
+            there.link.close()
+
+    asyncio.run(scenario())
+
+
+def test_hub_that_starts_again_knows_its_files_and_clears_what_was_begun(hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            assert (await there.put(JPEG))[0] == 201
+            there.link.close()
+            (here.folder / "incoming" / "x.part").write_bytes(b"begun")
+            (here.folder / "00").mkdir()
+            (here.folder / "00" / ("0" * 64)).write_bytes(b"placed, but its row was not written")
+        async with hub() as here:
+            assert here.files() == [sha(JPEG)]
+            there = far(here)
+            assert (await there.put(JPEG))[0] == 200
+            there.link.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.requirement("G-6.9c1")
+def test_old_files_go_and_their_rows_say_so(lab: Lab, hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub(keep_days=30) as here:
+            there = far(here)
+            old = int(NOW.timestamp() * 1000) - 31 * 86_400_000
+            assert (await there.put(JPEG, from_ms=old))[0] == 201
+            assert (await there.put(BIG))[0] == 201
+            await here.room.let_go()
+            assert here.files() == [sha(BIG)]
+            assert here.room.file(sha(JPEG)) is None
+            there.link.close()
+
+    asyncio.run(scenario())
+    rows = lab.execute("SELECT deleted_at, deleted_why FROM media ORDER BY bytes")
+    assert rows == [(NOW, "older than 30 days"), (None, None)]
+
+
+def test_what_nobody_knows_is_named(hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            for method, target, status in (
+                ("GET", "/", 404),
+                ("GET", "/media/gateway-1/nothing", 404),
+                ("PUT", "/media/gateway-1/abc", 400),
+                ("POST", "/media/gateway-1/live/none?n=1", 410),
+            ):
+                assert (await there.link.ask(method, target)).status == status
+            there.link.close()
+            with pytest.raises(LinkError):
+                await far(here, "gateway-2").link.ask("GET", "x y")
+
+    asyncio.run(scenario())
