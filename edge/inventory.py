@@ -13,11 +13,14 @@ from wire.settings.gateway import Device
 from wire.settings.gpio import GpioDevice, WiegandDevice
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
 from wire.settings.osdp import OsdpDevice
+from wire.settings.senml import SenmlDevice
 from wire.settings.sysfs import SysfsDevice
 from wire.settings.terminal import TerminalDevice
 
 PARTS_MAX = 1000
 """So many parts are told of one gateway: a declaration has to fit into one frame."""
+NAMES_MAX = 200
+"""So many names of one SenML intake are told: it may know a thousand."""
 
 
 def inventory(devices: Iterable[Device]) -> list[DeviceDeclaration]:
@@ -57,6 +60,9 @@ def _parts(device: Device) -> Iterator[PartDeclaration]:
                 yield _part(f"{device.prefix}/{one.name}", one.kind)
             for switch in device.output:
                 yield _part(f"{device.prefix}/{switch.name}", switch.kind)
+        case SenmlDevice():
+            for value in device.value[:NAMES_MAX]:
+                yield _part(f"{device.prefix}/{value.point}", "sensor", value.name)
         case SysfsDevice():
             for own in device.sensor:
                 yield _part(own.prefix, "sensor")

@@ -33,8 +33,8 @@ class Candidate:
     last_seen_at: datetime
 
 
-# What was configured meanwhile is an address of a part now. Where drivers search anew at once when their
-# settings change (all but a bus, which asks its addresses one by one), what they did not tell since is gone.
+# What was configured meanwhile is the address of a part now; where drivers do not tell the addresses of what
+# they know, it is no longer told.
 _CANDIDATES = """
 SELECT g.name AS gateway, s.id AS site_id, s.name AS site, c.device, d.driver, c.address, c.data,
        c.first_seen_at, c.last_seen_at
@@ -54,8 +54,6 @@ WHERE (%(site_id)s::int IS NULL OR s.id = %(site_id)s)
                    WHERE o.gateway_id = c.gateway_id AND upper_inf(o.valid)
                      AND part->>'address' = c.address)
   AND (d.id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM devices o WHERE o.gateway_id = c.gateway_id))
-  AND (d.id IS NULL OR lower_inf(d.valid) OR starts_with(d.driver, 'modbus')
-       OR c.last_seen_at >= lower(d.valid))
 ORDER BY g.name, c.device, c.address
 OFFSET %(offset)s
 LIMIT %(limit)s

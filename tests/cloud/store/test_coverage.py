@@ -147,9 +147,6 @@ def test_candidates_are_what_was_told_lately_and_is_not_configured(house: Lab) -
     candidate(house, "air", "air/1", NOW)  # configured meanwhile
     candidate(house, "air", "air/9", NOW - 3 * day)  # gone for long
     candidate(house, "radio", "AA:00:00:00:00:01", START + timedelta(seconds=1), format="ruuvi", rssi=-70)
-    candidate(
-        house, "radio", "AA:00:00:00:00:02", START - timedelta(hours=1)
-    )  # told before it was set up anew
     candidate(house, "gone", "x", NOW)  # seen by a device that is no more
     found: list[Candidate] = house.run(lambda c: list_candidates(c, now=NOW))
     assert [(one.device, one.driver, one.address) for one in found] == [
