@@ -1,4 +1,4 @@
-"""Composes the rooms of one hub process: ingest, watch, and web with the API.
+"""Composes the rooms of one hub process: ingest, watch, web with the API, and enrolment (EST).
 
 One process runs all of them on one machine; each can be a process of its own as well. This is the only
 place that builds the real clock, pool and server. Pages and API listen where the settings say, which is
@@ -22,6 +22,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from cloud.api.app import create_app
 from cloud.api.services import Services
+from cloud.enrol.service import open_enrolment
+from cloud.enrol.settings import read_enrol_settings
 from cloud.ingest.service import BROKER as INGEST_BROKER
 from cloud.ingest.service import Ingest
 from cloud.media.room import MediaRoom, open_room
@@ -46,7 +48,7 @@ from provisioning.identity import HubIdentity
 
 _log = logging.getLogger(__name__)
 
-ROOMS = ("ingest", "watch", "web")
+ROOMS = ("ingest", "watch", "web", "est")
 _POOL_MAX = 8
 _STOP_S = 3.0
 """How long open requests may take to end."""
@@ -82,6 +84,12 @@ def settings_of(
             read_media_settings(environment)
         except SettingsError as error:
             faults += error.faults
+    if "est" in rooms:
+        try:
+            if read_enrol_settings(environment) is None and rooms == ("est",):
+                faults.append("HENG_ENROL_CA: expected the folder that `heng ca init` made")
+        except SettingsError as error:
+            faults += error.faults
     if settings is None or faults:
         raise SettingsError(faults)
     return settings
@@ -94,12 +102,13 @@ async def run_hub(
     environment: Mapping[str, str],
     stop: asyncio.Event,
     ready: Callable[[str], None],
+    reload_broker: Callable[[], None] | None = None,
 ) -> None:
     """Run rooms until `stop` is set; `ready` is given the address of the pages, or the names of the rooms.
 
     Raises `SchemaError` when the tables are not those of this code, `IdentityError` and `SettingsError`
     before anything is started (also when the database refuses user or password), `OSError` when the port
-    is taken.
+    is taken. `reload_broker` has a broker of this process read its files again.
     """
     identity = HubIdentity.load(settings.identity)
     await _until_database(settings, stop)
@@ -120,6 +129,11 @@ async def run_hub(
             parts.append(Ingest(tools, registry, stored=stored.set).run())
         if "watch" in rooms:
             parts.append(Watch(tools, registry).run())
+        if "est" in rooms:
+            asked = read_enrol_settings(environment)
+            enrolment = stack.enter_context(open_enrolment(asked, tools, reload_broker))
+            if enrolment is not None:
+                parts.append(enrolment.run())
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [group.create_task(part) for part in parts]
         ready(told)

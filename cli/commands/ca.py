@@ -8,6 +8,7 @@ from pathlib import Path
 
 from provisioning.ca import LEAF_DAYS, CertificateAuthority
 from provisioning.errors import ProvisioningError
+from provisioning.hub_keys import stage_next, use_next
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +16,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
     init = words.add_parser("init", help="make the authority's folder and the broker's certificate")
     _add_folder(init)
+    init.add_argument(
+        "--root-key",
+        type=Path,
+        metavar="FILE",
+        help="where the root's key goes instead of DIR: another medium, kept apart; a hub never needs it",
+    )
     init.set_defaults(act=_init)
+    key = words.add_parser(
+        "signing-key", help="change the key that the hub signs with: state the next one, then use it"
+    )
+    key.add_argument("step", choices=["next", "use"], help="next: gateways learn it; use: sign with it")
+    _add_folder(key)
+    key.set_defaults(act=_signing_key)
     server = words.add_parser(
         "server", help="make the broker a new certificate, when its old one was moved away"
     )
@@ -69,9 +82,20 @@ def _days(text: str) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> None:
-    authority = CertificateAuthority.create(arguments.dir, now=datetime.now(UTC), hosts=arguments.host)
+    authority = CertificateAuthority.create(
+        arguments.dir, now=datetime.now(UTC), hosts=arguments.host, root_key=arguments.root_key
+    )
     print(f"authority: {authority.folder}")
     print(f"hub key:   {authority.signer.key_id.hex()}")
+
+
+def _signing_key(arguments: argparse.Namespace) -> None:
+    if arguments.step == "next":
+        print(f"next key: {stage_next(arguments.dir).key_id.hex()}")
+        print("next:     wait until all gateways have been online for a day, then: heng ca signing-key use")
+        return
+    print(f"hub key: {use_next(arguments.dir).key_id.hex()}")
+    print("next:    restart the hub's workers; folders of workers elsewhere need signing-key.pem as well")
 
 
 def _issue_server(arguments: argparse.Namespace) -> None:

@@ -7,9 +7,11 @@ and a Mosquitto of its own in the data folder, with a certificate authority made
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -17,6 +19,7 @@ from cli.commands.hub_process import run_process, run_to_end
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.processes import ProcessError
+from cloud.enrol.settings import PORT
 from cloud.hub import ROOMS, settings_of
 from cloud.settings import HubSettings, SettingsError, broker_of_url
 from cloud.store.migrate import SchemaError, install_timescaledb, upgrade
@@ -39,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the hub until SIGTERM."""
     embedded = "HENG_DATABASE_URL" not in os.environ and "HENG_MQTT_URL" not in os.environ
     given = dict(os.environ) | (_UNTIL_STARTED if embedded else {})
+    if embedded:
+        given = _enrolling(given, arguments)
     identity = arguments.data / "ca" / "hubs" / "hub" if embedded else arguments.identity
     try:
         settings = settings_of(given, ROOMS, port=arguments.port, identity=identity)
@@ -49,13 +54,23 @@ def run(arguments: argparse.Namespace) -> int:
     if not embedded:
         return run_to_end(run_process(settings, ROOMS))
     try:
-        return run_to_end(_run_embedded(arguments, settings))
+        return run_to_end(_run_embedded(arguments, settings, given))
     except (ProcessError, IdentityError, SchemaError, psycopg.Error) as error:
         print(f"heng hub: {error}", file=sys.stderr)
         return 1
 
 
-async def _run_embedded(arguments: argparse.Namespace, given: HubSettings) -> int:
+def _enrolling(given: Mapping[str, str], arguments: argparse.Namespace) -> dict[str, str]:
+    """Have an embedded hub enrol gateways too, at its own broker, unless the settings say otherwise."""
+    url = given.get("HENG_ENROL_URL") or f"https://127.0.0.1:{given.get('HENG_ENROL_PORT', PORT)}"
+    host = urlsplit(url).hostname or "127.0.0.1"
+    broker = f"mqtts://{host}:{arguments.gateway_port}"
+    return {"HENG_GATEWAY_BROKER_URL": broker, **given, "HENG_ENROL_CA": str(arguments.data / "ca")}
+
+
+async def _run_embedded(
+    arguments: argparse.Namespace, given: HubSettings, environment: Mapping[str, str]
+) -> int:
     authority, identity = _identities(arguments.data / "ca")
     async with (
         EmbeddedPostgres(arguments.data / "postgres") as postgres,
@@ -68,7 +83,7 @@ async def _run_embedded(arguments: argparse.Namespace, given: HubSettings) -> in
         settings = replace(
             given, database_url=postgres.hub_dsn, broker=broker_of_url(broker.hub_url), identity=identity
         )
-        return await run_process(settings, ROOMS)
+        return await run_process(settings, ROOMS, environment=environment, reload_broker=broker.reload)
 
 
 async def prepare_database(postgres: EmbeddedPostgres) -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 
 from cloud.hub import run_hub
 from cloud.settings import HubSettings, SettingsError
@@ -30,7 +30,13 @@ def run_to_end(main: Coroutine[None, None, int]) -> int:
         os._exit(code)
 
 
-async def run_process(settings: HubSettings, rooms: tuple[str, ...]) -> int:
+async def run_process(
+    settings: HubSettings,
+    rooms: tuple[str, ...],
+    *,
+    environment: Mapping[str, str] = os.environ,
+    reload_broker: Callable[[], None] | None = None,
+) -> int:
     """Run rooms until SIGTERM or SIGINT and return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(_SWITCH_S)
@@ -42,9 +48,10 @@ async def run_process(settings: HubSettings, rooms: tuple[str, ...]) -> int:
         await run_hub(
             settings,
             rooms,
-            environment=os.environ,
+            environment=environment,
             stop=stop,
             ready=lambda where: print(f"heng: {where}", flush=True),
+            reload_broker=reload_broker,
         )
     except SettingsError as error:
         for fault in error.faults:

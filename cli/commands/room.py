@@ -1,4 +1,4 @@
-"""`heng ingest`, `heng watch`, `heng web`: one room of the hub as a process of its own."""
+"""`heng ingest`, `heng watch`, `heng web`, `heng est`: one room of the hub as a process of its own."""
 
 import argparse
 import os

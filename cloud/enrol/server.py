@@ -7,6 +7,7 @@ enrolment.
 """
 
 import asyncio
+import contextlib
 import http
 import socket
 import ssl
@@ -22,6 +23,7 @@ from provisioning.certificates import PARSE_FAULTS
 HEADER_BYTES_MAX = 8 * 1024
 _READ_BYTES = 8 * 1024
 _DRAIN_BYTES_MAX = 256 * 1024
+_DRAIN_S = 0.5
 _ONCE = frozenset({"authorization", "content-type", "content-transfer-encoding"})
 
 
@@ -235,11 +237,10 @@ class _Exchange:
     async def _drain(self) -> None:
         """Read what is still being sent: closing before would take the answer from the far end."""
         left = _DRAIN_BYTES_MAX
-        while left > 0:
-            read = await self._reader.read(_READ_BYTES)
-            if not read:
-                return
-            left -= len(read)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                while left > 0 and (read := await self._reader.read(_READ_BYTES)):
+                    left -= len(read)
 
 
 def _length(head: h11.Request) -> int:

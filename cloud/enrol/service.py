@@ -7,13 +7,13 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 
 from psycopg_pool import AsyncConnectionPool
 
 from cloud.enrol.desk import Desk
-from cloud.enrol.keeper import Keeper, Reload
+from cloud.enrol.keeper import Keeper, Reload, reload_by_signal
 from cloud.enrol.routes import Office, Routes
 from cloud.enrol.server import Limits, Server, server_context
 from cloud.enrol.settings import EnrolSettings
@@ -42,12 +42,13 @@ class Enrolment:
     """One enrolment room."""
 
     def __init__(
-        self, tools: Tools, settings: EnrolSettings, *, listener: socket.socket, reload: Reload
+        self, tools: Tools, settings: EnrolSettings, *, listener: socket.socket, reload: Reload | None
     ) -> None:
         """`listener` is bound already; `IdentityError` when the authority's folder cannot be used."""
         authority = CertificateAuthority.load(settings.authority)
         self._tools = tools
-        self._keeper = Keeper(tools, authority, reload)
+        by_signal = reload_by_signal(authority, copy_to=settings.revocations, pid_file=settings.broker_pid)
+        self._keeper = Keeper(tools, authority, reload or by_signal)
         self._est = EstListener(
             settings,
             authority,
@@ -62,6 +63,21 @@ class Enrolment:
         async with asyncio.TaskGroup() as group:
             group.create_task(supervise(LISTENER, self._est.run, health=health, random=random))
             group.create_task(supervise(KEEPER, self._keeper.run, health=health, random=random))
+
+
+@contextlib.contextmanager
+def open_enrolment(
+    settings: EnrolSettings | None, tools: Tools, reload: Reload | None
+) -> Iterator[Enrolment | None]:
+    """Bind the port and give the room, or None where nothing is enrolled; `OSError` when the port is taken.
+
+    `reload` tells the broker to read its list again; without it that is done as the settings say.
+    """
+    if settings is None:
+        yield None
+        return
+    with socket.create_server((settings.host, settings.port)) as listener:
+        yield Enrolment(tools, settings, listener=listener, reload=reload)
 
 
 class EstListener:

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -84,16 +83,15 @@ class Hub:
     def serve(self, ask: Callable[[], T]) -> T:
         """Run something that blocks, in a thread, while the listener serves."""
 
-        async def scene() -> Future[T]:
-            ended: Future[T] = Future()
-            async with self.serving():
-                try:
-                    ended.set_result(await asyncio.to_thread(ask))
-                except Exception as error:  # a task group would wrap it
-                    ended.set_exception(error)
-            return ended
+        async def scene() -> T | BaseException:
+            async with self.serving():  # an error that went through its task group would come out wrapped
+                (found,) = await asyncio.gather(asyncio.to_thread(ask), return_exceptions=True)
+                return found
 
-        return asyncio.run(scene()).result()
+        found = asyncio.run(scene())
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
     def claim(self, gateway: str, **wish: Any) -> Claim:
         async def make(connection: Connection) -> Claim:
