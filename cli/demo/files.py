@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cli.demo.zones import PORTALS, ZONES
+
 ORGANISATION = "Demonstration institute of metrology"
 
 
@@ -63,13 +65,15 @@ def _text(file: Path) -> str | None:
 
 
 def site_file(gateways: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the TOML that declares a site for each gateway, under the gateway's own name."""
+    """Return the TOML that declares a site for each gateway, under the gateway's own name, with its zones."""
     parts = [f"organisation = {_inline(ORGANISATION)}\n"]
     for name, offered in gateways.items():
         site = {"name": name, "title": offered["title"], "kind": offered["kind"]}
         site |= {"time_zone": "Asia/Shanghai"}
         site |= {key: offered[key] for key in ("latitude", "longitude")}
         parts.append(_table("[[site]]", site))
+        parts += [_table("[[site.zone]]", zone) for zone in ZONES.get(name, ())]
+        parts += [_table("[[site.portal]]", portal) for portal in PORTALS.get(name, ())]
         parts.append(_table("[[gateway]]", {"name": name, "site": name}))
     return "\n".join(parts)
 

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 from cli.demo.files import gateway_settings, place_keys, site_file, write_unless_edited
+from cloud.site_file import read_site_file
 from simulators.scenario import load_scenario, modbus_table
 from wire.settings.check import check
 from wire.settings.gateway import GatewaySettings
@@ -43,6 +44,31 @@ def test_quotes_and_letters_of_any_language_survive() -> None:
     read = tomllib.loads(site_file(offered))
     assert read["site"][0]["title"] == 'Van "一号" \\'
     assert read["gateway"] == [{"name": "van-1", "site": "van-1"}]
+
+
+def test_zones_and_doors_name_devices_that_the_scenario_has(tmp_path: Path) -> None:
+    scenario = load_scenario("demo")
+    offered = {
+        one.id: {"title": one.title, "kind": one.kind, "latitude": one.latitude, "longitude": one.longitude}
+        for one in scenario.gateway
+    }
+    file = tmp_path / "site.toml"
+    file.write_text(site_file(offered), encoding="utf-8")
+    read, faults = read_site_file(file)
+    assert faults == []
+    assert read is not None
+    assert [len(site.zone) for site in read.site] == [4, 1, 1]
+    for site, gateway in zip(read.site, scenario.gateway, strict=True):
+        cameras = {part.prefix for part in gateway.camera}
+        readers = {f"{part.prefix or part.name}/{one}" for part in gateway.osdp for one in part.readers}
+        readers |= {f"{part.name}/{one}" for part in gateway.terminal for one in part.terminals}
+        doors = {f"{part.prefix or part.name}/{one}" for part in gateway.gpio for one in part.doors}
+        assert {name for zone in site.zone for name in zone.cameras} == cameras
+        named = {name for zone in site.zone for name in zone.readers}
+        named |= {portal.reader_in for portal in site.portal if portal.reader_in}
+        assert named == readers
+        contacts = {portal.contact for portal in site.portal if portal.contact}
+        assert contacts == {f"{door}/contact" for door in doors}
 
 
 def test_file_that_nobody_edited_is_written_anew(tmp_path: Path) -> None:
