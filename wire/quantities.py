@@ -53,6 +53,7 @@ _ROWS = (
     ("energy", "kW.h", "kWh", "0", "1000000000", "Energy", "电能", 2),
     ("data_volume", "By", "B", "0", "9000000000000000000", "Data volume", "数据量", 0),
     ("signal_level", "{dBm}", "dBm", "-200", "50", "Signal level", "信号强度", 0),
+    ("signal_quality", "dB", "dB", "-100", "100", "Signal quality", "信号质量", 1),
     ("load", "%", "%", "0", "1000", "Load", "负载", 0),
     ("battery_charge", "%", "%", "0", "100", "Battery charge", "电池电量", 0),
     ("battery_runtime", "s", "s", "0", "10000000", "Battery runtime", "电池续航", 0),

@@ -12,11 +12,18 @@ from typing import Any
 
 import pytest
 
-DECODERS = ("edge/drivers/exact.py", "edge/drivers/*/decode.py", "edge/drivers/*/frames.py", "wire/*.py")
+DECODERS = (
+    "edge/drivers/exact.py",
+    "edge/drivers/*/decode.py",
+    "edge/drivers/*/frames.py",
+    "edge/drivers/*/modem.py",
+    "wire/*.py",
+)
 TESTS = (
     "tests/edge/drivers/test_exact.py",
     "tests/edge/drivers/*/test_decode.py",
     "tests/edge/drivers/*/test_frames.py",
+    "tests/edge/drivers/*/test_modem.py",
     "tests/wire/test_*.py",
 )
 

@@ -13,6 +13,7 @@ UCUM = {
         "hPa",
         "Pa",
         "lx",
+        "dB",
         "dB[SPL]",
         "mm/s",
         "m/s2",

@@ -38,6 +38,8 @@ class NetworkDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag
     root: Annotated[str, Meta(min_length=1, max_length=200)] = "/"
     """The folder that holds `proc` and `sys`."""
     budget: DataBudget | None = None
+    modem: bool = False
+    """Whether ModemManager is asked about the modem."""
 
     def faults(self) -> Iterator[Fault]:
         """An interface listed twice."""

@@ -63,6 +63,7 @@ KINDS = (
     "journal_epoch",
     "output_contact_right",
     "output_contact_wrong",
+    "operator_changed",
     "output_failed",
     "output_set",
     "part_failed",

@@ -1,10 +1,12 @@
-"""Looks at the machine's interfaces every interval and tells when another bearer takes over.
+"""Looks at the machine's interfaces every interval and tells when another one takes over.
 
-Decoding is in `decode`. The counters go on over restarts; what was sent while nobody counted is not in them.
+It keeps the data budget, too, and asks for the modem. Decoding is in `decode` and `modem`. The counters go on
+over restarts; what was sent while nobody counted is not in them.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +23,8 @@ from edge.drivers.network.decode import (
     grown,
     wifi_level,
 )
+from edge.drivers.network.manager import TIMEOUT_S, look_at_modem
+from edge.drivers.network.modem import STATE_WORDS, TECHNOLOGY_WORDS, Modem, ModemError
 from edge.drivers.network.points import Feed, Look, Totals
 from edge.journal.sieve import Pace
 from wire.messages import TICKS_PER_S, Event, Layout, PointDeclaration, Scalar
@@ -29,18 +33,22 @@ from wire.status import GapCause
 
 TOTALS = "totals"
 LEDGER = "budget"
+OPERATOR = "operator"
 _OURS = ("eth", "en", "wl", "ww", "ppp")
 
 
 class NetworkDriver:
     """One `[[device]]` with driver = "network". Implements `edge.driver.Driver` and `Pacer`."""
 
-    def __init__(self, settings: NetworkDevice, given: Given) -> None:
+    def __init__(self, settings: NetworkDevice, given: Given, *, modem_timeout_s: float = TIMEOUT_S) -> None:
+        self._modem_timeout_s = modem_timeout_s
         self._settings = settings
         self._root = Path(settings.root)
         self._given = given
         self._budget = Budget(settings.budget)
         self._feed = Feed(settings, self._budget)
+        self._mobile: Collection[str] = settings.mobile
+        """The mobile links that the last look found."""
 
     @property
     def name(self) -> str:
@@ -75,10 +83,16 @@ class NetworkDriver:
         kept = emit.recall(LEDGER)
         self._budget.resume(msgspec.msgpack.decode(kept, type=Ledger) if kept else Ledger())
         try:
-            await self._keep_looking(emit)
-        except DeviceUnavailable:
-            self._budget.blind()
-            raise
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(self._watch_modem(emit))
+                try:
+                    await self._keep_looking(emit)
+                finally:
+                    watching.cancel()
+        except* DeviceUnavailable as errors:
+            failure = errors.exceptions[0]
+        self._budget.blind()
+        raise failure
 
     async def _keep_looking(self, emit: Emitter) -> None:
         totals = self._recalled(emit)
@@ -86,6 +100,7 @@ class NetworkDriver:
         due_ns = self._given.monotonic_ns()
         while True:
             look = self._look()
+            self._mobile = look.mobile
             tick = ticks(self._given.monotonic_ns())
             before, totals = totals, self._counted(totals, look)
             news = self._budget.looked(
@@ -102,6 +117,33 @@ class NetworkDriver:
                 await emit.poll(poll)
             due_ns = max(due_ns + interval_ns, self._given.monotonic_ns())
             await asyncio.sleep((due_ns - self._given.monotonic_ns()) / 1e9)
+
+    async def _watch_modem(self, emit: Emitter) -> None:
+        """Ask for the modem every interval; one that cannot be asked is silent, and nothing else is."""
+        interval_s = self._settings.interval_ms / 1000
+        while self._settings.modem:
+            try:
+                modem = await self._look_at_modem()
+            except ModemError as error:
+                names, tick = self._feed.modem.points, ticks(self._given.monotonic_ns())
+                await emit.silent(names, cause=GapCause.RADIO, reason=str(error), tick=tick)
+            else:
+                tick = ticks(self._given.monotonic_ns())
+                await self._tell_operator(modem, tick=tick, emit=emit)
+                await emit.poll(self._feed.modem_poll(modem, tick=tick))
+            await asyncio.sleep(interval_s)
+
+    async def _look_at_modem(self) -> Modem:
+        signal_s = math.ceil(self._settings.interval_ms / 1000)
+        return await look_at_modem(self._mobile, signal_s=signal_s, timeout_s=self._modem_timeout_s)
+
+    async def _tell_operator(self, modem: Modem, *, tick: int, emit: Emitter) -> None:
+        code, name = modem.operator
+        before = (emit.recall(OPERATOR) or b"").decode()
+        if code and code != before:
+            emit.remember(OPERATOR, code.encode())
+            data: dict[str, Scalar] = {"operator": name or code, "code": code, "before": before}
+            await emit.event(Event("operator_changed", self.name, tick, data))
 
     async def _tell_change(
         self, before: Totals, now: Totals, *, bearer: Bearer, tick: int, emit: Emitter
@@ -200,15 +242,28 @@ class NetworkDriver:
             raise DeviceUnavailable(f"{name}: {error.strerror or 'unreadable'}", GapCause.GATEWAY) from None
 
     async def probe(self) -> Sequence[ProbeLine]:
-        """Look once."""
+        """Look once, and ask for the modem once."""
+        return [self._probe_link(), *([await self._probe_modem()] if self._settings.modem else ())]
+
+    async def _probe_modem(self) -> ProbeLine:
+        what = f"{self.name}: modem"
+        try:
+            modem = await self._look_at_modem()
+        except ModemError as error:
+            return ProbeLine(what, ok=False, answer=str(error))
+        words = [STATE_WORDS[str(modem.state)], TECHNOLOGY_WORDS[str(modem.technology)], modem.operator[1]]
+        level = [] if modem.level_ddbm is None else [f"{modem.level_ddbm / 10:g} dBm"]
+        return ProbeLine(what, ok=True, answer=", ".join([*filter(None, words), *level]))
+
+    def _probe_link(self) -> ProbeLine:
         what = f"{self.name}: interfaces"
         try:
             look = self._look()
         except DeviceUnavailable as error:
-            return [ProbeLine(what, ok=False, answer=error.reason)]
+            return ProbeLine(what, ok=False, answer=error.reason)
         level = "" if look.level_dbm is None else f", {look.level_dbm} dBm"
         answer = f"{look.bearer.name.lower()} {look.interface or ''}{level}".strip()
-        return [ProbeLine(what, ok=look.bearer is not Bearer.NONE, answer=answer)]
+        return ProbeLine(what, ok=look.bearer is not Bearer.NONE, answer=answer)
 
 
 def _pairs(counters: Mapping[str, Sent]) -> dict[str, tuple[int, int]]:

@@ -6,12 +6,13 @@ import msgspec
 
 from edge.drivers.network.budget import Budget
 from edge.drivers.network.decode import BEARER_WORDS, Bearer, Sent
+from edge.drivers.network.modem import REGISTRATION_WORDS, STATE_WORDS, TECHNOLOGY_WORDS, Modem
 from wire.layouts import make_layout
 from wire.messages import Layout, PointDeclaration, Poll
 from wire.settings.network import NetworkDevice
 from wire.status import PointKind, Status
 
-PACE_WORDS = {"0": "events only", "1": "full", "2": "thinned"}
+PACE_WORDS = {"0": "events_only", "1": "full", "2": "thinned"}
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -69,6 +70,22 @@ class Feed:
                 ),
             )
             self.layouts.append(self.budget)
+        if settings.modem:
+            self.modem = self._modem()
+            self.layouts.append(self.modem)
+
+    def _modem(self) -> Layout:
+        state = PointKind.STATE
+        made = (
+            self._point("modem/state", "state", state, STATE_WORDS),
+            self._point("modem/registration", "state", state, REGISTRATION_WORDS),
+            self._point("modem/technology", "state", state, TECHNOLOGY_WORDS),
+            self._point("modem/quality", "dimensionless"),
+            self._point("modem/level", "signal_level"),
+            self._point("modem/rsrq", "signal_quality"),
+            self._point("modem/snr", "signal_quality"),
+        )
+        return make_layout([one.name for one in made], [0, 0, 0, -2, -1, -1, -1])
 
     def _point(
         self,
@@ -102,6 +119,11 @@ class Feed:
             ]
             polls.append(self._poll(self.budget, tick, [min(stride, 2), stride or None, *volumes]))
         return polls
+
+    def modem_poll(self, modem: Modem, *, tick: int) -> Poll:
+        """Return the poll of one look at a modem."""
+        counts = [modem.state, modem.registration, modem.technology, modem.quality_percent]
+        return self._poll(self.modem, tick, [*counts, modem.level_ddbm, modem.rsrq_ddb, modem.snr_ddb])
 
     def _poll(self, layout: Layout, tick: int, counts: list[int | None]) -> Poll:
         flags = [(place, int(Status.NOT_MEASURED)) for place, count in enumerate(counts) if count is None]

@@ -24,6 +24,7 @@ ROOTS = {
     "OutputError",
     "RadioError",
     "GoneError",
+    "ModemError",
     "StuckError",
 }
 """What is said when these are raised becomes a reason."""
