@@ -36,7 +36,7 @@ async def network(site: Site) -> Fitted:
     def true(poll: Poll) -> bool:
         return poll.counts[0] in (0, 1) and poll.counts[1:] == [None, 0, 0]
 
-    return Fitted(device, faults, true)
+    return Fitted(device, faults, true, every_s=1.0)
 
 
 async def sysfs(site: Site) -> Fitted:
@@ -61,7 +61,7 @@ async def sysfs(site: Site) -> Fitted:
         "slow": Fault(silent(GapCause.BUS), lambda: switch("slow"), lambda: switch("")),
         "reset": Fault(silent(GapCause.SENSOR), lambda: switch("moved"), lambda: switch("")),
     }
-    return Fitted(device, faults, only(21_500_000), blocks="silence")
+    return Fitted(device, faults, only(21_500_000), block=faults["silence"])
 
 
 async def gpio(site: Site) -> Fitted:
@@ -135,4 +135,5 @@ async def wiegand(site: Site) -> Fitted:
         lambda poll: poll.counts[0] in (0, 1),
         alive=lambda collector: len(cards(collector)),
         also=masked,
+        every_s=VISIT_S,
     )

@@ -1,7 +1,11 @@
 """Adapters of drivers with another program between them and the device: gpsd, NUT, BlueZ, ffmpeg."""
 
+import os
+import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from edge.drivers.ble.driver import BleDriver
 from simulators.devices import adverts
@@ -24,6 +28,7 @@ from wire.status import GapCause
 MAC = "54:48:E6:8F:80:A5"
 KEY = bytes(range(16))
 HERE = Fix(28.193889052, 112.966809713, 52.3, 12.5, 77.25, parked=False)
+REPORT_S = 0.25
 NEAR_E9 = 2_000
 """NMEA gives a place in steps of a ten thousandth of an arc minute or less."""
 
@@ -41,11 +46,16 @@ def where(_: str) -> bytes:
 
 
 async def gnss(site: Site) -> Fitted:
-    receiver = Receiver(where, period_s=0.25)
+    receiver = Receiver(where, period_s=REPORT_S)
     port = await site.stack.enter_async_context(gpsd_fed_by(receiver, folder=site.place("gpsd")))
     line = await site.stack.enter_async_context(proxy(port))
     device = GnssDevice(
-        name="gnss", host="127.0.0.1", port=line.port, silence_s=1, period_ms=250, points=["speed", "mode"]
+        name="gnss",
+        host="127.0.0.1",
+        port=line.port,
+        silence_s=1,
+        period_ms=int(1000 * REPORT_S),
+        points=["speed", "mode"],
     )
 
     def placed(collector: Collector) -> bool:
@@ -58,6 +68,7 @@ async def gnss(site: Site) -> Fitted:
         lambda poll: poll.counts[1] in (None, 1, 2, 3),
         alive=lambda collector: sum(one.latitude_e9 is not None for one in collector.positions),
         also=placed,
+        every_s=REPORT_S,
     )
 
 
@@ -74,7 +85,8 @@ async def ups(site: Site) -> Fitted:
     )
 
     true = only(2_300_000, 100_000, 23_000)
-    return Fitted(device, _between(line, silent(GapCause.BUS), silent(GapCause.BUS)), true)
+    faults = _between(line, silent(GapCause.BUS), silent(GapCause.BUS))
+    return Fitted(device, faults, true, every_s=0.2)
 
 
 async def ble(site: Site) -> Fitted:
@@ -125,8 +137,22 @@ async def ble(site: Site) -> Fitted:
         device,
         faults,
         only(2506),
+        every_s=0.3,
         make=lambda settings, given: BleDriver(settings, given, timings=FAST, sysfs=sysfs),
     )
+
+
+def stop_children(program: str, *words: str) -> None:
+    """Have the children of this process that run so stand still; they stand still for good."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            command = (folder / "cmdline").read_text()
+            if parent == os.getpid() and program in command and all(word in command for word in words):
+                os.kill(int(folder.name), signal.SIGSTOP)
+                found += 1
+    assert found, f"no child runs {program} {words}"
 
 
 async def camera(site: Site) -> Fitted:
@@ -149,4 +175,5 @@ async def camera(site: Site) -> Fitted:
         )
 
     faults = _between(line, silent(GapCause.BUS, GapCause.SENSOR), silent(GapCause.BUS))
-    return Fitted(device, faults, true, blocks="silence")
+    stopped = Fault(silent(GapCause.SENSOR), lambda: stop_children("ffmpeg", str(site.folder / "cam")))
+    return Fitted(device, faults, true, every_s=1.0, block=stopped)

@@ -64,8 +64,10 @@ class Fitted:
     """Whether everything else that came in is true."""
     make: Callable[[Any, Given], Driver] = build_driver
     """A driver as the assembly makes it, or one with shorter times."""
-    blocks: str = ""
-    """The fault in which a thread or a child of the driver stands still, if it has one."""
+    every_s: float = 0.1
+    """How often something of it comes in while its far end is well."""
+    block: Fault | None = None
+    """Has a thread or a child of the driver stand still, where it has one that can."""
 
 
 class Site:

@@ -72,7 +72,9 @@ async def terminal(site: Site) -> Fitted:
         "slow": Fault(goes_on, lambda: switch("slow"), lambda: switch("")),
         "reset": Fault(QUIET, lambda: switch("truncated"), lambda: switch("")),
     }
-    return Fitted(device, faults, lambda poll: poll.counts[0] is not None and poll.counts[0] > 0)
+    return Fitted(
+        device, faults, lambda poll: poll.counts[0] is not None and poll.counts[0] > 0, every_s=SEND_S
+    )
 
 
 def values(name: str) -> list[SenmlValue]:
@@ -119,7 +121,7 @@ async def senml_http(site: Site) -> Fitted:
         "slow": Fault(goes_on, lambda: switch("slow"), lambda: switch("")),
         "reset": Fault(QUIET, lambda: switch("truncated"), lambda: switch("")),
     }
-    return Fitted(device, faults, only(2137))
+    return Fitted(device, faults, only(2137), every_s=SEND_S)
 
 
 async def senml_mqtt(site: Site) -> Fitted:
@@ -150,4 +152,4 @@ async def senml_mqtt(site: Site) -> Fitted:
         "slow": Fault(QUIET, line.switch("slow"), line.switch("")),
         "reset": Fault(silent(GapCause.BUS), line.cut),
     }
-    return Fitted(device, faults, only(2137))
+    return Fitted(device, faults, only(2137), every_s=SEND_S)

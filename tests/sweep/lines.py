@@ -78,7 +78,8 @@ async def instrument(site: Site) -> Fitted:
     def true(poll: Poll) -> bool:
         return all(count is None or abs(count - VOLTS) < NOISE for count in poll.counts)
 
-    return Fitted(device, switched(switch, silent(GapCause.BUS)), true, blocks="silence")
+    faults = switched(switch, silent(GapCause.BUS))
+    return Fitted(device, faults, true, block=faults["silence"])
 
 
 def cards(collector: Collector) -> list[Event]:
@@ -125,5 +126,5 @@ async def osdp(site: Site) -> Fitted:
         lambda poll: poll.counts[0] in (None, 0, 1),
         alive=lambda collector: len(cards(collector)),
         also=masked,
-        blocks="silence",
+        every_s=VISIT_S,
     )
