@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cli.demo import given_out, happenings, page_values, people, web
-from cli.demo.asking import Stretch, WrongError, items, json_of, readings
+from cli.demo.asking import Stretch, WrongError, at_of, items, json_of, readings
 from cli.demo.people import Day
 from cli.demo.system import System
 
@@ -135,26 +135,28 @@ async def _gateways(system: System, _: Stretch) -> str:
 async def _latest(system: System, _: Stretch) -> str:
     rows = await items(system, "/api/latest")
     measured = [row for row in rows if row["point"]["quantity"] != "position"]
-    dead = faulty(measured)
+    dead = faulty(measured, since=system.since)
     if dead or not measured:
         raise WrongError(f"{len(dead)} of {len(measured)} points: {', '.join(dead[:5])}")
     return f"{len(measured)} points, the oldest {max(row['age_s'] for row in measured):.1f} s old"
 
 
-def faulty(rows: Collection[Mapping[str, Any]]) -> list[str]:
-    """Return the points of `/api/latest` that are not live and should be.
+def faulty(rows: Collection[Mapping[str, Any]], *, since: float) -> list[str]:
+    """Return the points of `/api/latest` that should be live and are not, or were not read since (UTC, s).
 
     A vehicle that stands has no course, and a wire or a modem tells no level of its signal.
     """
     standing = {_name(row).removesuffix("/speed") for row in rows if _stands(row)}
     wired = {_name(row).removesuffix("/bearer") for row in rows if _is_without_level(row)}
-    return [
+    dead = [
         f"{_name(row)} {row['state']}"
         for row in rows
         if row["state"] != "live"
         and not _has_none(row, "course", standing)
         and not _has_none(row, "signal", wired)
     ]
+    old = [row for row in rows if row["state"] == "live" and at_of(row) < since]
+    return dead + [f"{_name(row)} was last read in an earlier run" for row in old]
 
 
 def _stands(row: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.demo.asking import items
+from cli.demo.asking import at_of, items
 from cli.demo.system import System
 from simulators.scenario import GatewayPart, load_scenario
 
@@ -141,13 +141,13 @@ async def _at_a_meter(system: System, gateway: GatewayPart, day: Day) -> None:
 
 
 async def _until_live(system: System, gateway: str, point: str, *, value: str | None = None) -> None:
-    """Wait until a point is live, and has this value; `ValueError` names what it is instead."""
+    """Wait until a point was read in this run, and is live with this value; `ValueError` says what it is."""
     state = "not declared"
     for _ in range(round(_LIVE_S / _LOOK_S)):
         for row in await items(system, "/api/latest"):
             if (row["point"]["site"], row["point"]["name"]) == (gateway, point):
                 state = f"{row['state']} {row['value']}"
-                if row["state"] == "live" and value in (None, row["value"]):
+                if row["state"] == "live" and at_of(row) >= system.since and value in (None, row["value"]):
                     return
         await asyncio.sleep(_LOOK_S)
     raise ValueError(f"{gateway} {point} is {state} after {_LIVE_S:.0f} s: expected {value or 'a value'}")

@@ -66,6 +66,8 @@ class System:
     simulators: Path
     """Where simulated devices write down what they gave out."""
     gateways: tuple[str, ...]
+    since: float
+    """When the gateways were started, UTC seconds: what is older is of an earlier run."""
     services: tuple[Service, ...]
     embedded: tuple[EmbeddedPostgres | EmbeddedMosquitto, ...]
 
@@ -137,6 +139,7 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         await _apply_site(folder, offered, owner_dsn=postgres.owner_dsn, tell=tell)
         hub, port = await _start_hub(stack, wish, authority, postgres=postgres, broker=broker)
         said("the hub is ready")
+        since = time.time()
         gateways = [
             await _start_gateway(
                 stack, folder, authority, port=broker.gateway_port, offer=(name, offer), tell=tell
@@ -149,6 +152,7 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
             dsn=postgres.hub_dsn,
             simulators=folder / "simulators",
             gateways=tuple(offered),
+            since=since,
             services=(hub, simulators, *gateways),
             embedded=(postgres, broker),
         )

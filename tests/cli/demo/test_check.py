@@ -1,5 +1,6 @@
 """What the check of the demo excuses: courses of who stands, levels of a wire, and nothing else."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,21 +11,23 @@ from cli.demo.check import faulty, told_of_the_past
 
 def _row(name: str, quantity: str, **answer: Any) -> dict[str, Any]:
     row = {"state": "live", "status": "good", "value": "0.0", "word": None, **answer}
+    row = {"observed_at": "2026-11-21T12:00:00.010Z", **row}
     return {"point": {"site": "van", "name": name, "quantity": quantity}, **row}
 
 
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 ABSENT = {"state": "absent", "status": "not_measured", "value": None}
 
 
 def test_standing_vehicle_may_have_no_course() -> None:
     rows = [_row("gnss/speed", "speed", value="0.2"), _row("gnss/course", "course", **ABSENT)]
-    assert faulty(rows) == []
+    assert faulty(rows, since=NOW) == []
 
 
 @pytest.mark.parametrize("word", ["ethernet", "mobile"])
 def test_wire_and_modem_may_have_no_level(word: str) -> None:
     rows = [_row("uplink/bearer", "state", word=word), _row("uplink/signal", "signal_level", **ABSENT)]
-    assert faulty(rows) == []
+    assert faulty(rows, since=NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,14 @@ def test_wire_and_modem_may_have_no_level(word: str) -> None:
     ],
 )
 def test_anything_else_that_is_not_live_is_named(rows: list[dict[str, Any]]) -> None:
-    assert faulty(rows)
+    assert faulty(rows, since=NOW)
+
+
+def test_value_of_an_earlier_run_is_named() -> None:
+    assert faulty([_row("room/air", "temperature")], since=NOW) == []
+    assert faulty([_row("room/air", "temperature")], since=NOW + 1) == [
+        "van/room/air was last read in an earlier run"
+    ]
 
 
 def test_long_stretch_is_asked_for_in_pieces() -> None:
