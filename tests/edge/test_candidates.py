@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.candidates import AGAIN_TICKS, BURST_MAX, HOUR_TICKS, KEPT_MAX, Candidates
-from wire.messages import Event
+from edge.driver import Given
+from wire.messages import Clock, Event
+from wire.status import ClockState
 
 
 class Events:
@@ -88,7 +90,7 @@ def test_what_is_kept_is_bounded_and_names_nobody() -> None:
     events = Events()
     for hour in range(30):
         seen([(hour * HOUR_TICKS, f"{hour}-{number}") for number in range(BURST_MAX)], events)
-    assert len(events.kept["candidates"]) == KEPT_MAX * 12
+    assert len(events.kept["candidates"]) == KEPT_MAX * 16
     assert b"29-1" not in events.kept["candidates"]
     assert seen([(30 * HOUR_TICKS, "29-1")], events) == []
 
@@ -104,3 +106,50 @@ def test_kept_bytes_that_make_no_sense_do_no_harm(kept: bytes) -> None:
     events = Events()
     events.kept["candidates"] = kept
     assert [event.subject for event in seen([(5, "aa")], events)] == ["aa"]
+
+
+def test_machine_that_runs_an_hour_a_day_tells_again_after_a_day() -> None:
+    events, day = Events(), 86_400
+
+    def run(utc_s: int | None) -> int:
+        candidates = Candidates(device="ble", now_tick=lambda: 500, utc_s=lambda: utc_s)
+        before = len(events.all)
+        asyncio.run(candidates.seen(events, "aa", {}))  # type: ignore[arg-type]
+        return len(events.all) - before
+
+    assert run(1_800_000_000) == 1
+    assert run(None) == 0
+    assert run(1_800_000_000 + day - 1) == 0
+    assert run(1_800_000_000 + day) == 1
+    assert run(1_700_000_000) == 0
+
+
+def test_time_that_is_found_later_counts_from_when_it_was_told() -> None:
+    events, found = Events(), 1_800_000_000
+
+    async def see(candidates: Candidates) -> None:
+        await candidates.seen(events, "aa", {})  # type: ignore[arg-type]
+
+    async def story() -> None:
+        await see(Candidates(device="ble", now_tick=lambda: 0))
+        now = [1]
+        second = Candidates(device="ble", now_tick=lambda: now[0], utc_s=lambda: found)
+        await see(second)
+        now[0] += HOUR_TICKS
+        await see(second)
+        await see(Candidates(device="ble", now_tick=lambda: 0, utc_s=lambda: found + 86_399))
+        await see(Candidates(device="ble", now_tick=lambda: 0, utc_s=lambda: found + 86_400))
+
+    asyncio.run(story())
+    assert len(events.all) == 2
+
+
+def test_driver_is_given_its_candidates_with_the_clock() -> None:
+    clock = Clock(ClockState.SYNCHRONISED, 500, 5, "system")
+    events = Events()
+    candidates = Candidates.of("ble", Given(lambda: 10**9, clock=lambda: clock))
+    asyncio.run(candidates.seen(events, "aa", {}))  # type: ignore[arg-type]
+    assert events.all[0].tick == 100
+    assert events.kept["candidates"][-4:] == (6).to_bytes(4, "big")
+    asyncio.run(Candidates.of("x", Given(lambda: 0)).seen(events, "bb", {}))  # type: ignore[arg-type]
+    assert [event.tick for event in events.all] == [100, 0]

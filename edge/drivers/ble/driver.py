@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.candidates import Candidates
-from edge.driver import Emitter, Given, ProbeLine, ticks
+from edge.driver import Emitter, Given, ProbeLine
 from edge.drivers.ble.bthome import BtHomeSensor, point_faults
 from edge.drivers.ble.decode import Heard, read_beacon
 from edge.drivers.ble.ladder import Timings
@@ -52,7 +52,7 @@ class BleDriver:
             for sensor in settings.sensor
         }
         self._tags = Tags(settings)
-        self._candidates = Candidates(device=settings.name, now_tick=lambda: ticks(given.monotonic_ns()))
+        self._candidates = Candidates.of(settings.name, given)
 
     @property
     def name(self) -> str:

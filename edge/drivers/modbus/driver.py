@@ -60,7 +60,7 @@ class ModbusDriver:
             [unit.address for unit in settings.unit],
             every_s=settings.candidates_s,
             device=settings.name,
-            candidates=Candidates(device=settings.name, now_tick=lambda: ticks(given.monotonic_ns())),
+            candidates=Candidates.of(settings.name, given),
         )
         self._turn_to_ask = asyncio.Lock()
 

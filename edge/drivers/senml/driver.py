@@ -58,7 +58,7 @@ class SenmlDriver:
         self._given = given
         self._points = [_declare(settings, value) for value in settings.value]
         self._layouts = [make_layout([point.name], [point.exponent]) for point in self._points]
-        self._candidates = Candidates(device=settings.name, now_tick=lambda: ticks(given.monotonic_ns()))
+        self._candidates = Candidates.of(settings.name, given)
 
     @property
     def name(self) -> str:

@@ -50,7 +50,7 @@ class SysfsDriver:
             # The thermometers of a 1-wire bus wait for each other in the kernel anyway.
             key = "w1" if sensor.settings.kind == "w1" else f"{sensor.settings.kind}-{index}"
             self._owners.setdefault(key, (Owner(f"{settings.name}-{key}"), []))[1].append(sensor)
-        self._candidates = Candidates(device=settings.name, now_tick=lambda: ticks(given.monotonic_ns()))
+        self._candidates = Candidates.of(settings.name, given)
         self._search = Owner(f"{settings.name}-search")
 
     @property
