@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,14 +100,20 @@ class Measured:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--seconds", type=float, default=180.0, help="of the main run (default 180)")
+    parser.add_argument("--all", action="store_true", help="a gateway with every driver, at the demo's load")
     parser.add_argument("--json", action="store_true")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print; `args.start_broker` makes the broker."""
+    """Measure and print; `args.start_broker` makes the broker, `args.write_gateway` a gateway's files."""
     with tempfile.TemporaryDirectory(prefix="heng-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
+        if args.all:
+            from benchmarks import everything  # it needs what this module has
+
+            broker, write = args.start_broker, args.write_gateway
+            return everything.run(folder, broker, write, seconds=args.seconds, as_json=args.json)
         burst, spread, peak = asyncio.run(_measure(folder, args.start_broker, args.seconds))
     result = {
         "rss_mb": round(burst.rss_mb, 1),
@@ -156,10 +162,11 @@ async def _gateway_run(
         with Acker(site.hub, site.broker.hub_port) as acker:
             async with gateway_process(settings, folder / "gateway.log") as pid:
                 await asyncio.sleep(warm_up_s)
-                return await _watch(pid, site.broker.gateway_port, acker, seconds=seconds)
+                return await measured(pid, site.broker.gateway_port, acker, seconds=seconds)
 
 
-async def _watch(pid: int, port: int, acker: Acker, *, seconds: float) -> Measured:
+async def measured(pid: int, port: int, acker: Acker, *, seconds: float) -> Measured:
+    """Watch a gateway's process and what it sends to the broker's port for a while."""
     before, sent, first = usage(pid), bytes_sent_to(port), len(acker.arrivals)
     started = time.monotonic()
     await asyncio.sleep(seconds)
@@ -264,12 +271,18 @@ def settings_text(gateway: str, port: int, ports: Sequence[int], *, load: Load) 
 
 
 @asynccontextmanager
-async def gateway_process(settings: Path, log: Path) -> AsyncIterator[int]:
-    """Run `heng edge` while the context is open; gives its process id."""
+async def gateway_process(
+    settings: Path, log: Path, *, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[int]:
+    """Run `heng edge` while the context is open, with more in its environment; gives its process id."""
     arguments = ("-m", "cli.main", "edge", "--verbose", "--settings", str(settings))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, stdout=output, stderr=output
+            sys.executable,
+            *arguments,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **(environment or {})},
         )
         try:
             yield process.pid

@@ -2,16 +2,19 @@
 
 import argparse
 import importlib
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
+from cli.demo import files
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.postgres import EmbeddedPostgres
 from provisioning.ca import CertificateAuthority
 
 WORDS = {
     "ingest": "readings per second, published to committed and acknowledged, beside bare COPY",
-    "edge": "memory, processor time, bytes, latency and peak rate of one gateway",
+    "edge": "memory, processor time, bytes, latency and peak rate of one gateway; --all: with every driver",
     "journal": "rates, size, start-up time and wear of the gateway's journal",
     "storage": "bytes on disk per reading, and the API's answer for a year",
 }
@@ -23,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for word, text in WORDS.items():
         sub = words.add_parser(word, help=text, description=text)
         importlib.import_module(f"benchmarks.{word}").configure(sub)
-        sub.set_defaults(start_server=_server, start_broker=_broker)
+        sub.set_defaults(start_server=_server, start_broker=_broker, write_gateway=_gateway)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,3 +41,16 @@ def _server(folder: Path) -> AbstractAsyncContextManager[EmbeddedPostgres]:
 
 def _broker(folder: Path, authority: CertificateAuthority) -> AbstractAsyncContextManager[EmbeddedMosquitto]:
     return EmbeddedMosquitto(folder, authority)
+
+
+def _gateway(home: Path, offered: Mapping[str, Any], identity: Path, port: int) -> Path:
+    """Write the settings and keys of a gateway among simulated devices; return the settings file."""
+    data, file = home / "data", home / "settings.toml"
+    data.mkdir(parents=True)
+    for device, keys in offered["keys"].items():
+        files.place_keys(Path(keys), data / device)
+    text = files.gateway_settings(
+        home.name, offered["device"], data=data, identity=identity, uplink_port=port
+    )
+    file.write_text(text, encoding="utf-8")
+    return file

@@ -74,7 +74,7 @@ class Running:
         self.parts = parts
         self._recorder = recorder
         self.accepted = 0
-        """How many readings."""
+        """How many readings and fixes."""
 
     def supervisor(self, driver: Driver) -> Supervisor:
         """Return what keeps a driver running, with short pauses."""
@@ -110,7 +110,7 @@ async def gateway(site: Site, fitted: Mapping[str, Fitted]) -> AsyncIterator[Run
     }
 
     def look(item: Item) -> None:
-        running.accepted += len(item.counts) if isinstance(item, Poll) else 0
+        running.accepted += len(item.counts) if isinstance(item, Poll) else isinstance(item, Position)
         for part in parts.values():
             if part.owns(item):
                 part.take(item)
