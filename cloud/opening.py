@@ -41,6 +41,9 @@ class KeyBook(Protocol):
     def is_registered(self, gateway: str) -> bool:
         """Whether a site file names this gateway."""
 
+    def is_revoked(self, gateway: str) -> bool:
+        """Whether nothing of this gateway is taken any more, whatever key signs it."""
+
 
 class RefusedError(Exception):
     """A stage refused the message. A stranger's is only counted; others are kept as rejects."""
@@ -101,6 +104,8 @@ def take_apart(item: Opened, _: Opening) -> None:
 
 def authenticate(item: Opened, opening: Opening) -> None:
     """The key belongs to the topic's gateway and signed exactly this on exactly this topic."""
+    if opening.keys.is_revoked(item.topic.gateway):
+        raise RefusedError(f"{item.topic.gateway} is revoked")
     key = opening.keys.key(item.frame.key_id)
     verify = _introduce(item, opening) if key is None else key.verify
     if key is not None and key.gateway != item.topic.gateway:

@@ -60,6 +60,7 @@ class Directory:
 
     def __init__(self, rows: DirectoryRows) -> None:
         self.version = rows.version
+        self._revoked = frozenset(row.name for row in rows.gateways if row.revoked)
         self.gateways: Mapping[str, GatewayRow] = {row.name: row for row in rows.gateways}
         names = {row.id: row.name for row in rows.gateways}
         self._keys = {
@@ -79,6 +80,10 @@ class Directory:
     def is_registered(self, gateway: str) -> bool:
         """Whether a site file names this gateway."""
         return gateway in self.gateways
+
+    def is_revoked(self, gateway: str) -> bool:
+        """Whether nothing of this gateway is taken any more."""
+        return gateway in self._revoked
 
     def site(self, gateway_id: int, us: int) -> int | None:
         """Return the site that a gateway served at this time."""

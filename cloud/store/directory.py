@@ -25,6 +25,7 @@ class GatewayRow:
     id: int
     organisation_id: int
     name: str
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ async def change(connection: Connection) -> int:
 async def load(connection: Connection) -> DirectoryRows:
     """Return everything at one version; run it in a REPEATABLE READ transaction."""
     number = await version(connection)
-    gateways = await connection.execute("SELECT id, organisation_id, name FROM gateways")
+    gateways = await connection.execute("SELECT id, organisation_id, name, revoked_at IS NOT NULL FROM gateways")
     keys = await connection.execute(
         "SELECT key_id, gateway_id, public_key, refused_at IS NOT NULL FROM gateway_keys"
     )

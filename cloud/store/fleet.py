@@ -91,11 +91,11 @@ async def replaced_id(connection: Connection, gateway_id: int) -> int | None:
 async def register_replacement(
     connection: Connection, *, organisation_id: int, name: str, replaces_id: int
 ) -> int | None:
-    """Register a gateway that stands in for another one; None when the name is taken."""
+    """Register a gateway that stands in for another one; None when name or place is taken."""
     cursor = await connection.execute(
         """
         INSERT INTO gateways (organisation_id, name, replaces_id) VALUES (%s, %s, %s)
-            ON CONFLICT (name) DO NOTHING RETURNING id
+            ON CONFLICT DO NOTHING RETURNING id
         """,
         (organisation_id, name, replaces_id),
     )
@@ -117,18 +117,22 @@ async def hand_over(connection: Connection, *, old_id: int, new_id: int, at: dat
         (new_id, at, old_id),
     )
     handed = cursor.rowcount
-    for table in ("gateway_bindings", "channel_bindings"):
-        await connection.execute(_ENDS[table], {"at": at, "gateway": old_id})
+    for statement in _ENDS:
+        await connection.execute(statement, {"at": at, "gateway": old_id})
     return handed
 
 
-_ENDS = {
-    "gateway_bindings": """
+_ENDS = (
+    """
 UPDATE gateway_bindings SET valid = valid * tstzrange(NULL, %(at)s)
  WHERE gateway_id = %(gateway)s AND upper_inf(valid)
 """,
-    "channel_bindings": """
+    """
 UPDATE channel_bindings SET valid = valid * tstzrange(NULL, %(at)s)
  WHERE gateway_id = %(gateway)s AND upper_inf(valid)
 """,
-}
+    """
+UPDATE devices SET valid = valid * tstzrange(NULL, %(at)s)
+ WHERE gateway_id = %(gateway)s AND upper_inf(valid)
+""",
+)

@@ -10,6 +10,7 @@ class Keys:
 
     def __init__(self, rows: DirectoryRows) -> None:
         self.version = rows.version
+        self._revoked = frozenset(row.name for row in rows.gateways if row.revoked)
         self._gateways = {row.id: row.name for row in rows.gateways}
         self._names = frozenset(self._gateways.values())
         self._keys = {
@@ -24,3 +25,7 @@ class Keys:
     def is_registered(self, gateway: str) -> bool:
         """Whether a site file names this gateway."""
         return gateway in self._names
+
+    def is_revoked(self, gateway: str) -> bool:
+        """Whether nothing of this gateway is taken any more."""
+        return gateway in self._revoked
