@@ -13,6 +13,7 @@ from cloud.api.guard import Guard
 from cloud.api.head import HeadAsGet
 from cloud.api.metrics import RequestTimes
 from cloud.api.routes import (
+    cameras,
     completeness,
     coverage,
     devices,
@@ -20,6 +21,7 @@ from cloud.api.routes import (
     gaps,
     gateways,
     health,
+    media,
     points,
     positions,
     readings,
@@ -45,6 +47,8 @@ ROUTES = (
     gaps,
     events,
     completeness,
+    cameras,
+    media,
     health,
 )
 

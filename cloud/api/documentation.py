@@ -15,6 +15,8 @@ from typing import Any
 
 from cloud.api.routes.health import Alive, Check, Readiness
 from cloud.api.services import Page
+from cloud.store.camera_timeline import Picture, Segment, Span, Timeline
+from cloud.store.cameras import Camera
 from cloud.store.candidates import Candidate
 from cloud.store.completeness import Completeness, Unexplained
 from cloud.store.coverage import Cell, Cover, ZoneCoverage
@@ -24,6 +26,7 @@ from cloud.store.gaps_read import Gap
 from cloud.store.health import Backlog
 from cloud.store.latest import Latest
 from cloud.store.ledger_read import EpochAccount
+from cloud.store.media_wishes import Wish
 from cloud.store.points import Point
 from cloud.store.positions_read import Fix, LatestPosition, Track
 from cloud.store.readings import Reading, Series
@@ -35,6 +38,7 @@ _SHAPES = (
     Alive,
     Backlog,
     Bucket,
+    Camera,
     Candidate,
     Cell,
     Check,
@@ -49,14 +53,19 @@ _SHAPES = (
     Latest,
     LatestPosition,
     Part,
+    Picture,
     Point,
     Portal,
     Readiness,
     Reading,
+    Segment,
     Series,
     Site,
+    Span,
+    Timeline,
     Track,
     Unexplained,
+    Wish,
     Zone,
     ZoneCoverage,
 )

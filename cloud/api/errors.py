@@ -33,7 +33,9 @@ _KNOWN = {
 """Errors of the framework: title and detail."""
 NAME = r"^[a-z0-9-]{1,63}$"
 WORD = r"^[a-z0-9_]{1,64}$"
+SHA256 = r"^[0-9a-f]{64}$"
 PATTERNS = {
+    SHA256: "64 hexadecimal digits, 0-9 and a-f",
     NAME: "1 to 63 characters of a-z, 0-9, '-'",
     WORD: "1 to 64 characters of a-z, 0-9, '_'",
 }

@@ -53,5 +53,5 @@ CREATE TABLE media_wishes (
 CREATE INDEX media_wishes_camera ON media_wishes (gateway_id, camera, from_at);
 CREATE INDEX media_wishes_open ON media_wishes (gateway_id) WHERE state = 'waiting';
 
-CREATE INDEX events_pictures ON events (gateway_id, subject, observed_at)
-    WHERE kind IN ('picture', 'picture_missing', 'recording_uploaded');
+CREATE INDEX events_cameras ON events (gateway_id, subject, observed_at)
+    WHERE kind IN ('picture', 'picture_missing', 'recording_uploaded', 'camera_frozen', 'camera_moving');

@@ -31,8 +31,8 @@ def document(http: Http) -> dict[str, Any]:
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
-        assert list(methods) == ["get"]
-        yield path, methods["get"]
+        if "get" in methods:
+            yield path, methods["get"]
 
 
 def validator(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
@@ -75,7 +75,10 @@ def test_every_answer_has_an_example_that_fits(document: dict[str, Any]) -> None
     for path, operation in operations(document):
         if path == "/metrics":
             continue
-        content = operation["responses"]["200"]["content"]["application/json"]
+        content = operation["responses"]["200"]["content"].get("application/json")
+        if content is None:  # pictures, recordings, live views
+            assert path in ("/api/media/{sha256}", "/api/cameras/{camera}/live")
+            continue
         validator(document, content["schema"]).validate(content["example"])
 
 
