@@ -202,6 +202,17 @@ EVENTS = {
     "recording_uploaded": mark("Recording sent to the hub"),
     "camera_frozen": mark("Camera: the picture is frozen"),
     "camera_moving": mark("Camera: the picture moves again"),
+    "camera_identified": mark("Camera says what it is"),
+    "instrument_identified": mark("Instrument says what it is"),
+    "instrument_strange": mark("Another instrument than the declared one"),
+    "instrument_error": mark("Instrument tells an error"),
+    "transcript_sealed": mark("Hash of the instrument's transcript"),
+    "transcript_closed": mark("Instrument's transcript closed"),
+    "transcript_found": mark("Instrument's transcript left open, found"),
+    "data_file": mark("Instrument's data kept"),
+    "procedure_done": mark("Procedure done"),
+    "procedure_failed": mark("Procedure not done to its end"),
+    "files_dropped": mark("Oldest files dropped: no room"),
 }
 STATE_WORDS = {
     "on": mark("on"),

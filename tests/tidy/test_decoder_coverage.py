@@ -17,6 +17,7 @@ DECODERS = (
     "edge/drivers/*/decode.py",
     "edge/drivers/*/frames.py",
     "edge/drivers/*/modem.py",
+    "edge/drivers/*/*_soap.py",
     "wire/*.py",
 )
 TESTS = (
@@ -24,6 +25,7 @@ TESTS = (
     "tests/edge/drivers/*/test_decode.py",
     "tests/edge/drivers/*/test_frames.py",
     "tests/edge/drivers/*/test_modem.py",
+    "tests/edge/drivers/*/test_*_soap.py",
     "tests/wire/test_*.py",
 )
 

@@ -21,13 +21,28 @@ StreamUrl = Annotated[
 ]
 
 
+ServiceUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[A-Za-z0-9.\[\]:-]{1,255}(/[!#$&(-;=?-~]*)?$(?!\n)",
+        max_length=500,
+        description="http:// or https:// with host and path, without user and password",
+    ),
+]
+
+
 class CameraDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag="camera"):
-    """One stream of one camera: RTSP (H.264, H.265) or MJPEG over HTTP."""
+    """One stream of one camera: RTSP (H.264, H.265), found by ONVIF or not, or MJPEG over HTTP."""
 
     name: DeviceName
     prefix: PointPart
     """First part of the names of its points."""
-    url: StreamUrl
+    url: StreamUrl | None = None
+    """Of the stream itself."""
+    onvif: ServiceUrl | None = None
+    """Of the camera's ONVIF device service, which is asked for the stream; instead of `url`."""
+    profile: Annotated[str, Meta(max_length=80)] = ""
+    """Name or token of the ONVIF profile; the first one without."""
     login: bool = False
     """Whether the camera wants a user and a password; they are in `<data>/<device>/credentials`."""
     transport: Literal["tcp", "udp"] = "tcp"
@@ -53,8 +68,12 @@ class CameraDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag=
     """A live view of H.264 or H.265 is made smaller than that; MJPEG is passed on as it comes."""
 
     def faults(self) -> Iterator[Fault]:
-        """A heartbeat that is rarer than silence allows."""
+        """No stream or two, what does not go with it, pictures too often."""
         if 0 < self.snapshot_s < 5:
             yield Fault("snapshot_s", self.snapshot_s, "0, or at least 5")
-        if not self.url.startswith("rtsp:") and self.transport == "udp":
+        if (self.url is None) == (self.onvif is None):
+            yield Fault("url", self.url, "the stream's address, or onvif with the camera's, one of them")
+        if self.profile and self.onvif is None:
+            yield Fault("profile", self.profile, "onvif: only there are profiles")
+        if not (self.url or "rtsp:").startswith("rtsp:") and self.transport == "udp":
             yield Fault("transport", self.transport, "tcp: HTTP knows no other")

@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.camera.decode import Closed, Progress, Report, Timeline, frozen, scrub
@@ -26,11 +26,13 @@ from edge.drivers.camera.ffmpeg import (
 )
 from edge.drivers.camera.live import live_frames
 from edge.drivers.camera.offers import offered_picture, offered_segment
+from edge.drivers.camera.onvif import find_stream
+from edge.drivers.camera.onvif_soap import Identity
 from edge.drivers.camera.pictures import first_frame
 from edge.drivers.camera.recording import Recording
 from edge.media.source import Outgoing
 from wire.layouts import make_layout
-from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll
+from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll, Scalar
 from wire.settings.camera import CameraDevice
 from wire.status import GapCause, PointKind, Status
 
@@ -144,14 +146,26 @@ class CameraDriver:
             raise DeviceUnavailable(f"recording: {error.strerror}", GapCause.STORAGE) from None
         except FfmpegError as error:
             raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
-        await self._record(words, login, emit)
+        url, identity = await find_stream(self._settings, login, self._given)
+        if identity is not None:
+            await self._tell_identity(identity, emit)
+        await self._record(words, login, emit, url=url)
 
-    async def _record(self, words: Sequence[str], login: Login, emit: Emitter) -> None:
+    async def _tell_identity(self, identity: Identity, emit: Emitter) -> None:
+        """Tell what the camera says it is, when that is new: it may be another one."""
+        data: dict[str, Scalar] = asdict(identity)
+        known = repr(data).encode()
+        if emit.recall("identity") != known:
+            tick = ticks(self._given.monotonic_ns())
+            await emit.event(Event("camera_identified", self._settings.prefix, tick, data))
+            emit.remember("identity", known)
+
+    async def _record(self, words: Sequence[str], login: Login, emit: Emitter, *, url: str) -> None:
         timeline = Timeline()
         said: deque[str] = deque(maxlen=5)
         failure: DeviceUnavailable | None = None
         async with (
-            child(words, given=source(self._settings, login)) as process,
+            child(words, given=source(self._settings, url, login)) as process,
             asyncio.TaskGroup() as tasks,
         ):
             assert process.stdout is not None
@@ -270,13 +284,15 @@ class CameraDriver:
     async def probe(self) -> Sequence[ProbeLine]:
         """Look at the stream once, without recording it."""
         settings = self._settings
-        what = f"{self.name}: {settings.url}"
+        what = f"{self.name}: {settings.onvif or settings.url}"
         try:
             login = read_login(self._folder / "credentials") if settings.login else Login()
-            said = await _look(settings, login)
+            url, identity = await find_stream(settings, login, self._given)
+            said = await _look(settings, url, login)
         except (DeviceUnavailable, FfmpegError) as error:
             return [ProbeLine(what, ok=False, answer=str(error))]
-        return [ProbeLine(what, ok=bool(said), answer=said or "no video in it")]
+        shown = f"; {identity.maker} {identity.model} {identity.serial}" if identity is not None else ""
+        return [ProbeLine(what, ok=bool(said), answer=(said or "no video in it") + shown)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +304,7 @@ class _Beat:
     at_us: int
 
 
-async def _look(settings: CameraDevice, login: Login) -> str:
+async def _look(settings: CameraDevice, url: str, login: Login) -> str:
     """Return codec and size of the stream; `FfmpegError`."""
     words = [
         *program("ffprobe"),
@@ -306,7 +322,9 @@ async def _look(settings: CameraDevice, login: Login) -> str:
         "pipe:0",
     ]
     timeout_s = settings.silence_s + 5.0
-    said = await output_of(words, timeout_s=timeout_s, secrets=login.secrets, given=source(settings, login))
+    said = await output_of(
+        words, timeout_s=timeout_s, secrets=login.secrets, given=source(settings, url, login)
+    )
     return said.decode("ascii", "replace").strip()
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.driver import Emitter, Given, ticks
+from edge.drivers.camera import onvif
 from edge.drivers.camera.clock import ask_clock
 from edge.drivers.camera.decode import Timeline
 from edge.drivers.camera.ffmpeg import FfmpegError
@@ -83,10 +84,14 @@ class Evidence:
             self.wish(Wish(ticks(self._given.monotonic_ns()), "timer", timer=True))
 
     async def _ask_clock(self) -> None:
+        settings, given = self._settings, self._given
         while True:
-            self._clock = await ask_clock(
-                self._settings.url, monotonic_ns=self._given.monotonic_ns, clock=self._given.clock
-            )
+            if settings.onvif is not None:
+                self._clock = await onvif.ask_clock(settings.onvif, given)
+            elif settings.url is not None:
+                self._clock = await ask_clock(
+                    settings.url, monotonic_ns=given.monotonic_ns, clock=given.clock
+                )
             await asyncio.sleep(CLOCK_EVERY_S)
 
     async def _take_pictures(self, timeline: Timeline, emit: Emitter) -> None:

@@ -64,11 +64,11 @@ def read_login(file: Path) -> Login:
     return Login(lines[0], lines[1])
 
 
-def source(settings: CameraDevice, login: Login) -> bytes:
+def source(settings: CameraDevice, url: str, login: Login) -> bytes:
     """Return what ffmpeg reads from its standard input: a list with one address and its options."""
     timeout_us = settings.silence_s * 1_000_000
-    lines = ["ffconcat version 1.0", f"file '{login.into(settings.url)}'"]
-    if settings.url.startswith("rtsp:"):
+    lines = ["ffconcat version 1.0", f"file '{login.into(url)}'"]
+    if url.startswith("rtsp:"):
         lines += [f"option rtsp_transport {settings.transport}", f"option timeout {timeout_us}"]
     else:
         lines += ["option use_wallclock_as_timestamps 1", f"option rw_timeout {timeout_us}"]
@@ -119,7 +119,7 @@ def viewer(settings: CameraDevice) -> list[str]:
 
 def container(settings: CameraDevice) -> str:
     """Return the ending of the segments: MPEG-TS cannot carry MJPEG."""
-    return "ts" if settings.url.startswith("rtsp:") else "mkv"
+    return "ts" if (settings.url or "rtsp:").startswith("rtsp:") else "mkv"
 
 
 def program(name: str) -> list[str]:

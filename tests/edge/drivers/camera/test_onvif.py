@@ -1,0 +1,217 @@
+"""The client against a simulated camera that checks logins, and the driver that finds its stream with it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.driver import DeviceUnavailable, Given
+from edge.drivers.camera.driver import CameraDriver
+from edge.drivers.camera.ffmpeg import Login
+from edge.drivers.camera.onvif import Onvif, ask_clock
+from edge.drivers.camera.onvif_soap import Identity
+from simulators.devices.camera import Camera, camera_server
+from simulators.devices.onvif import Fault, OnvifCamera, onvif_server
+from wire.messages import Clock
+from wire.settings.camera import CameraDevice
+from wire.settings.check import check
+from wire.status import ClockState
+
+pytestmark = pytest.mark.requirement("G-6.9c1")
+PASSWORD = "s3cret/'@:x"
+LOGIN = Login("admin", PASSWORD)
+
+
+def clock() -> Clock:
+    offset = time.time_ns() // 10**7 - time.monotonic_ns() // 10**7
+    return Clock(ClockState.SYNCHRONISED, offset, 5, "system")
+
+
+def camera_of(rtsp_port: int = 8554, **more: Any) -> OnvifCamera:
+    return OnvifCamera(rtsp_port, **({"password": PASSWORD, "now_s": time.time} | more))
+
+
+@asynccontextmanager
+async def reached(camera: OnvifCamera, login: Login = LOGIN) -> AsyncIterator[Onvif]:
+    async with onvif_server(camera) as port:
+        url = f"http://127.0.0.1:{port}/onvif/device_service"
+        yield Onvif(url, login, monotonic_ns=time.monotonic_ns, answer_s=0.5)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"media2": True},
+        {"login": "digest"},
+        {"ahead_s": 86_400.0},
+        {"ahead_s": -3_600.0, "media2": True},
+        {"password": ""},
+    ],
+)
+def test_stream_is_found_at_the_host_that_was_asked(more: dict[str, Any]) -> None:
+    async def story() -> None:
+        camera = camera_of(**more)
+        async with reached(camera) as asked:
+            found = await asked.locate()
+            assert found.url == "rtsp://127.0.0.1:8554/live?profile=main&x=1"
+            assert found.identity == Identity("Heng simulators", "SIM-CAM", "1.0", "SIM0001")
+            assert (await asked.locate("sub")).url.endswith("?profile=sub&x=1")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 90.0, -7200.0])
+def test_clock_of_the_camera_is_told_with_its_bound(ahead_s: float) -> None:
+    async def story() -> None:
+        camera = camera_of(ahead_s=ahead_s)
+        async with onvif_server(camera) as port:
+            url = f"http://127.0.0.1:{port}/onvif/device_service"
+            found = await ask_clock(url, Given(time.monotonic_ns, clock=clock))
+            assert found is not None
+            ahead_ms, bound_ms = found
+            assert abs(ahead_ms - ahead_s * 1000) <= bound_ms
+            assert 505 <= bound_ms < 1000
+            assert await ask_clock(url, Given(time.monotonic_ns)) is None
+        assert await ask_clock(url, Given(time.monotonic_ns, clock=clock)) is None
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("login", "more"),
+    [
+        (Login("admin", "wrong"), {}),
+        (Login("guest", PASSWORD), {}),
+        (Login(), {}),
+        (Login("admin", "wrong"), {"login": "digest"}),
+        (Login(), {"login": "digest"}),
+        (LOGIN, {"fault": "denied"}),
+    ],
+)
+def test_wrong_login_is_told_and_nothing_of_it_is_shown(login: Login, more: dict[str, Any]) -> None:
+    async def story() -> None:
+        async with reached(camera_of(**more), login) as asked:
+            with pytest.raises(DeviceUnavailable) as caught:
+                await asked.locate()
+            assert caught.value.reason == "ONVIF: the camera refuses user and password"
+
+    asyncio.run(story())
+
+
+FAULTS: list[tuple[Fault, str]] = [
+    ("silence", "ONVIF: no answer within 0.5 s"),
+    ("slow", "ONVIF: no answer within 0.5 s"),
+    ("garbage", "ONVIF: an answer that is no HTTP"),
+    ("reset", "ONVIF: "),
+    ("gone", "ONVIF: "),
+    ("bomb", "ONVIF: an answer with a document type"),
+    ("huge", "ONVIF: an answer of more than 262144 bytes"),
+    ("page", "ONVIF: an answer that is no SOAP"),
+    ("empty", "ONVIF: the camera does not say its UTC"),
+]
+
+
+@pytest.mark.parametrize(("fault", "reason"), FAULTS)
+def test_every_fault_is_told_and_the_camera_is_found_when_it_is_over(fault: Fault, reason: str) -> None:
+    async def story() -> None:
+        camera = camera_of(fault=fault)
+        async with reached(camera) as asked:
+            with pytest.raises(DeviceUnavailable) as caught:
+                await asked.locate()
+            assert caught.value.reason.startswith(reason)
+            assert await asked.ahead(clock) is None
+            camera.fault = ""
+            assert (await asked.locate()).url
+
+    asyncio.run(story())
+
+
+def test_nobody_there_is_told_without_the_address() -> None:
+    async def story() -> None:
+        async with reached(camera_of()) as asked:
+            pass
+        with pytest.raises(DeviceUnavailable) as caught:
+            await asked.locate()
+        assert caught.value.reason == "ONVIF: cannot connect: Connection refused"
+        strange = Onvif("http://camera.invalid/", LOGIN, monotonic_ns=time.monotonic_ns, answer_s=5)
+        with pytest.raises(DeviceUnavailable, match=r"ONVIF: (cannot connect|no answer)"):
+            await strange.locate()
+
+    asyncio.run(story())
+
+
+def test_unknown_profile_names_what_there_is() -> None:
+    async def story() -> None:
+        async with reached(camera_of()) as asked:
+            with pytest.raises(DeviceUnavailable, match="no profile third: expected one of main, sub"):
+                await asked.locate("third")
+
+    asyncio.run(story())
+
+
+@pytest.mark.slow
+def test_driver_records_what_onvif_found_and_tells_which_camera_it_is(
+    collector: Any, run_until: Any, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    (data / "cam").mkdir(parents=True)
+    secret = data / "cam" / "credentials"
+    secret.touch(mode=0o600)
+    secret.write_text(f"admin\n{PASSWORD}\n")
+
+    async def story() -> None:
+        stream = Camera(user="admin", password=PASSWORD, now_s=time.time)
+        async with camera_server(stream, folder=tmp_path) as rtsp_port:
+            camera = camera_of(rtsp_port)
+            async with onvif_server(camera) as port:
+                settings = CameraDevice(
+                    name="cam",
+                    prefix="room/camera",
+                    onvif=f"http://127.0.0.1:{port}/onvif/device_service",
+                    login=True,
+                    heartbeat_s=1,
+                    segment_s=2,
+                    silence_s=4,
+                )
+                driver = CameraDriver(settings, Given(time.monotonic_ns, data, clock))
+                for serial in ("SIM0001", "SIM0001", "SIM0002"):
+                    camera.serial = serial
+                    collector.polls.clear()
+                    assert await run_until(driver, collector, lambda: collector.polls, timeout_s=40) is None
+                (line,) = await driver.probe()
+                assert line.ok
+                assert line.answer.endswith("; Heng simulators SIM-CAM SIM0002")
+                camera.fault = "denied"
+                error = await run_until(driver, collector, lambda: False)
+                assert error.reason == "ONVIF: the camera refuses user and password"
+                assert not (await driver.probe())[0].ok
+
+    asyncio.run(story())
+    told = [event.data for event in collector.events if event.kind == "camera_identified"]
+    assert [one["serial"] for one in told] == ["SIM0001", "SIM0002"]
+    assert told[0] == {"maker": "Heng simulators", "model": "SIM-CAM", "firmware": "1.0", "serial": "SIM0001"}
+    assert PASSWORD not in repr(collector.events)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({}, "url"),
+        ({"url": "rtsp://a/b", "onvif": "http://a/b"}, "url"),
+        ({"onvif": "rtsp://a/b"}, "onvif"),
+        ({"onvif": "http://user:pass@a/b"}, "onvif"),
+        ({"url": "rtsp://a/b", "profile": "main"}, "profile"),
+        ({"onvif": "http://a/b", "transport": "sctp"}, "transport"),
+    ],
+)
+def test_settings_name_one_way_to_the_stream(given: dict[str, Any], path: str) -> None:
+    table = {"name": "cam", "prefix": "room/camera"}
+    _, faults = check(table | given, CameraDevice)
+    assert [fault.path for fault in faults] == [path]
+    device, _ = check(table | {"onvif": "http://a/b", "transport": "udp"}, CameraDevice)
+    assert device is not None
