@@ -19,7 +19,7 @@ from benchmarks.edge import Load, settings_text, simulated
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from provisioning.identity import GatewayIdentity, HubIdentity
 
-pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-3.5")]
+pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-5.2")]
 LOAD = Load(units=1, points=5, interval_ms=200)
 """No other poll of this gateway has five values."""
 BUDGET = 24_000_000

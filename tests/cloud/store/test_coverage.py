@@ -115,6 +115,7 @@ def test_device_without_points_is_seen_by_its_events(house: Lab) -> None:
     assert devices_of(house)["radio"].last_seen_at == at
 
 
+@pytest.mark.requirement("G-6.4d", "G-6.9c2")
 def test_zone_says_what_watches_it_and_what_it_lacks(house: Lab) -> None:
     covered: list[ZoneCoverage] = house.run(lambda c: list_coverage(c, now=NOW))
     room, store = covered

@@ -17,7 +17,7 @@ from wire.layouts import make_layout
 from wire.messages import Clock, Event, Gap, PointDeclaration, Poll, Position
 from wire.status import ClockState, GapCause, PointKind
 
-pytestmark = pytest.mark.requirement("G-3.5")
+pytestmark = pytest.mark.requirement("G-5.2")
 BOOT = b"B" * 16
 CLOCK = Clock(ClockState.SYNCHRONISED, 179_000_000_000, 5, "system")
 LAYOUT = make_layout(["room/t", "room/door"], [-2, 0])

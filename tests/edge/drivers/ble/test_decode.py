@@ -268,6 +268,7 @@ def heard(*, manufacturer: dict[int, bytes] | None = None, service: dict[str, by
     return Heard(MAC, False, -60, 0, manufacturer or {}, service or {})
 
 
+@pytest.mark.requirement("G-3.13")
 def test_ibeacon_is_known_by_uuid_major_and_minor() -> None:
     uuid = "f7826da6-4fa2-4e98-8024-bc5b71e0893e"
     data = bytes.fromhex("0215f7826da64fa24e988024bc5b71e0893e00010102c5")

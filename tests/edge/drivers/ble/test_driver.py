@@ -33,7 +33,7 @@ def kinds(collector: Any) -> list[str]:
     return [event.kind for event in collector.events]
 
 
-@pytest.mark.requirement("G-3.6")
+@pytest.mark.requirement("G-3.6", "G-5.1a")
 def test_one_scan_serves_sensors_tags_and_candidates(collector: Any, run_until: Any, lab: Any) -> None:
     counter = 0
 

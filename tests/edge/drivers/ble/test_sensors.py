@@ -351,6 +351,7 @@ def tags() -> tuple[Tags, Beacon]:
     return found, beacon_of(badge)
 
 
+@pytest.mark.requirement("G-5.1a")
 def test_badge_enters_dwells_and_leaves(collector: Any) -> None:
     watched, badge = tags()
     do(watched.deaf(0, 0, collector))

@@ -49,7 +49,7 @@ async def real_gpsd(receiver: Receiver, folder: Path, **more: object) -> AsyncIt
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("G-3.11", "G-6.11c")
+@pytest.mark.requirement("G-3.11", "G-5.1a", "G-6.11c")
 def test_fixes_of_a_real_gpsd_are_where_the_receiver_is(
     collector: Any, run_until: Any, daemon_folder: Path
 ) -> None:

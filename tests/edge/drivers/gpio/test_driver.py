@@ -63,7 +63,7 @@ def said(driver: GpioDriver, collector: Any, name: str) -> list[int | None]:
     return [poll.counts[0] for poll in collector.of(layout)]
 
 
-@pytest.mark.requirement("G-6.4b", "G-6.4c")
+@pytest.mark.requirement("G-5.1d", "G-6.4b")
 def test_contacts_are_states_and_their_changes_are_events(
     collector: Any, run_until: Any, pins_folder: Path
 ) -> None:

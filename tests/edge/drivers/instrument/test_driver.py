@@ -27,7 +27,7 @@ from wire.settings.instrument import InstrumentDevice
 from wire.status import GapCause, Status
 
 
-@pytest.mark.requirement("G-8b", "Q-90", "Q-93")
+@pytest.mark.requirement("G-5.1b", "G-8b", "Q-90", "Q-93")
 def test_multimeter_is_identified_read_and_transcribed(
     collector: Any, run_until: Any, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from edge.journal.sieve import FULL, NOTHING_YET, Pace
 from wire.settings.check import check
 from wire.settings.network import DataBudget
 
-pytestmark = pytest.mark.requirement("G-3.5")
+pytestmark = pytest.mark.requirement("G-5.2")
 DAY = 86_400
 NOON = int(datetime(2026, 3, 5, 12, tzinfo=UTC).timestamp())
 MIDNIGHT = NOON - DAY // 2

@@ -18,7 +18,7 @@ from wire.status import ClockState, GapCause
 
 MIDNIGHT = Clock(ClockState.SYNCHRONISED, 20_000 * 86_400 * 100, 5, "system")
 """At tick 0 it is the beginning of a day in UTC."""
-pytestmark = pytest.mark.requirement("G-3.5")
+pytestmark = pytest.mark.requirement("G-5.2")
 
 
 class Kernel:

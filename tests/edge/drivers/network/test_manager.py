@@ -19,7 +19,7 @@ from tests.edge.drivers.network.test_driver import Kernel
 from wire.settings.network import NetworkDevice
 from wire.status import GapCause
 
-pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-3.5")]
+pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-5.2")]
 
 
 @asynccontextmanager

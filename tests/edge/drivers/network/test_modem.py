@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.drivers.network.modem import MODEM, MODEM_3GPP, SIGNAL, Modem, ModemError, choose, decode
 
-pytestmark = pytest.mark.requirement("G-3.5")
+pytestmark = pytest.mark.requirement("G-5.2")
 PATH = "/org/freedesktop/ModemManager1/Modem/0"
 UNKNOWN = -1.7976931348623157e308
 

@@ -20,7 +20,7 @@ from wire.settings.osdp import OsdpDevice
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.requirement("G-3.5", "G-6.4b")
+@pytest.mark.requirement("G-3.5", "G-5.1a", "G-6.4b", "G-6.4c")
 def test_card_becomes_an_event_without_its_number(
     osdp: Any, collector: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -59,7 +59,7 @@ def kinds(collector: Any) -> list[tuple[str, str]]:
     return [(event.kind, event.subject) for event in collector.events]
 
 
-@pytest.mark.requirement("G-6.4b")
+@pytest.mark.requirement("G-6.4b", "G-6.4c")
 def test_terminals_tell_who_by_which_factor_and_nothing_else(
     collector: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

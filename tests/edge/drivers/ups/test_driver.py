@@ -32,7 +32,7 @@ def kinds(collector: Any) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("G-6.9c3")
+@pytest.mark.requirement("G-5.1d", "G-6.9c3")
 def test_power_is_followed_through_battery_low_and_back(
     collector: Any, insist: Any, daemon_folder: Path
 ) -> None:
