@@ -164,6 +164,12 @@ class Guard:
         cookie = request.cookies.get(cookie_name(request))
         return None if cookie is None else await self.doors.viewer_of(cookie, origin, counts=counts)
 
+    async def still(self, request: Request, viewer: Viewer) -> bool:
+        """Whether who asked would be let in again, with the same rights: for answers that last."""
+        ASKER.set(None)
+        found = await self.viewer(request)
+        return found is not None and (found.kind, found.rights) == (viewer.kind, viewer.rights)
+
     async def required(self) -> bool:
         """Whether sign-in is required: from the first account on, for good."""
         if not self._required:
@@ -201,10 +207,10 @@ class Guard:
             return
         said = request.headers.get("origin")
         fetched = request.headers.get("sec-fetch-site")
-        if said is not None:
-            good = urlsplit(said).netloc == request.headers.get("host")
-        elif fetched is not None:
+        if fetched is not None:
             good = fetched == "same-origin"
+        elif said is not None:
+            good = urlsplit(said).netloc == request.headers.get("host")
         else:
             good = not request.cookies
         if not good:

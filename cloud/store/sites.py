@@ -111,6 +111,12 @@ async def find_site(connection: Connection, name: str, *, organisation: str | No
     return rows[0] if rows else None
 
 
+async def site_ids(connection: Connection) -> frozenset[int]:
+    """Return the id of every site."""
+    cursor = await connection.execute("SELECT id FROM sites")
+    return frozenset(int(number) for (number,) in await cursor.fetchall())
+
+
 async def list_gateways(
     connection: Connection,
     *,

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from cloud.api.guard import anybody
 from cloud.web.errors import PageRoute
 from cloud.web.language import Language
 from cloud.web.render import Renderer, language_of
@@ -43,6 +44,7 @@ class Operation:
     """One address; `link` is empty when something must be filled in first."""
 
     path: str
+    method: str
     summary: str
     needed: str
     optional: str
@@ -60,20 +62,22 @@ def mount_api_page(app: FastAPI, render: Renderer) -> None:
     async def docs() -> RedirectResponse:
         return RedirectResponse("/api")
 
-    router.add_api_route("/api", page)
-    router.add_api_route("/docs", docs)
+    router.add_api_route("/api", anybody(page))
+    router.add_api_route("/docs", anybody(docs))
     app.include_router(router)
 
 
 def operations(document: Mapping[str, Any], language: Language) -> Iterator[Operation]:
-    """Yield the addresses of an OpenAPI document in its order."""
+    """Yield the addresses of an OpenAPI document in its order, each with its methods."""
     for path, methods in document["paths"].items():
-        parameters = methods["get"].get("parameters", [])
-        needed = [one["name"] for one in parameters if one["required"]]
-        yield Operation(
-            path=path,
-            summary=language.say(methods["get"]["summary"]),
-            needed=", ".join(needed),
-            optional=", ".join(one["name"] for one in parameters if not one["required"]),
-            link="" if needed else path,
-        )
+        for method, said in methods.items():
+            parameters = said.get("parameters", [])
+            needed = [one["name"] for one in parameters if one["required"]]
+            yield Operation(
+                path=path,
+                method=method.upper(),
+                summary=language.say(said["summary"]),
+                needed=", ".join(needed),
+                optional=", ".join(one["name"] for one in parameters if not one["required"]),
+                link="" if needed or method != "get" else path,
+            )

@@ -5,10 +5,11 @@ Nothing comes from anywhere else: libraries are read from node_modules by a fixe
 
 from pathlib import Path
 
-from fastapi import FastAPI, HTTPException
+from fastapi import APIRouter, FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
+from cloud.api.guard import GuardedRoute, anybody
 from cloud.settings import SettingsError
 from cloud.web.settings import Tiles, WebSettings
 
@@ -62,5 +63,7 @@ def mount_assets(app: FastAPI, settings: WebSettings) -> None:
         path, kind = files[name]
         return FileResponse(path, media_type=kind, headers={"Cache-Control": "no-cache"})
 
-    app.add_api_route("/static/lib/{name}", library, include_in_schema=False)
+    router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
+    router.add_api_route("/static/lib/{name}", anybody(library))
+    app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from cloud.api.guard import needs
 from cloud.store.coverage import WHAT, Cell, Cover, ZoneCoverage, list_coverage
 from cloud.store.sites import Site, list_sites
 from cloud.store.snapshot import snapshot
@@ -18,6 +19,7 @@ from cloud.web.language import Language
 from cloud.web.overview import State
 from cloud.web.render import language_of, zone_of
 from cloud.web.why import Why
+from rules.permissions import Permission
 
 ZONES_MAX = 2000
 SHOWN_MAX = 3
@@ -95,7 +97,7 @@ def add_coverage_pages(router: APIRouter, web: Web) -> None:
         }
         return web.render.page(request, "coverage.html", shows)
 
-    router.add_api_route("/coverage", page)
+    router.add_api_route("/coverage", needs(Permission.READINGS_READ)(page))
 
 
 def site_coverage(site: Site, zones: Iterable[ZoneCoverage], language: Language) -> SiteCoverage:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from cloud.api.guard import needs
 from cloud.store.candidates import Candidate, list_candidates
 from cloud.store.devices_read import Device, Part, list_devices
 from cloud.store.gateway_health import GatewayHealth, gateway_health
@@ -24,6 +25,7 @@ from cloud.web.reasons import SOURCES, Detail, Said, say_detail, unknown_name
 from cloud.web.render import language_of, zone_of
 from cloud.web.why import Why
 from cloud.web.words import duration
+from rules.permissions import Permission
 
 DEVICES_MAX = 5000
 CANDIDATES_MAX = 200
@@ -138,7 +140,7 @@ def add_device_pages(router: APIRouter, web: Web) -> None:
         }
         return web.render.page(request, "devices.html", shows)
 
-    router.add_api_route("/devices", page)
+    router.add_api_route("/devices", needs(Permission.GATEWAYS_READ)(page))
 
 
 def gateway_view(

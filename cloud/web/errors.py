@@ -5,23 +5,25 @@ Errors of the API are `cloud.api.errors`.
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
-from fastapi.routing import APIRoute
+from fastapi.responses import RedirectResponse
 from psycopg import OperationalError
 from starlette.exceptions import HTTPException
 
+from cloud.api.guard import GuardedRoute, NotAllowedError, SignInNeededError
 from cloud.web.context import Web
 from cloud.web.ranges import BadRangeError
 from cloud.web.render import Renderer, language_of
-from cloud.web.words import NO_DATABASE, NOT_HERE
+from cloud.web.words import NO_DATABASE, NOT_ALLOWED, NOT_HERE
 
 
 class NotHereError(Exception):
     """There is nothing at this address."""
 
 
-class PageRoute(APIRoute):
+class PageRoute(GuardedRoute):
     """A route whose failures are pages; the application keeps its `Web` in `state.web`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -31,6 +33,15 @@ class PageRoute(APIRoute):
         async def shown(request: Request) -> Response:
             try:
                 return await handle(request)
+            except SignInNeededError:
+                if not _is_page(request):
+                    raise
+                where = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+                return RedirectResponse(f"/sign-in?{urlencode({'next': where})}", 303)
+            except NotAllowedError:
+                if not _is_page(request):
+                    raise
+                return _failure(_render(request), request, 403, message=NOT_ALLOWED)
             except NotHereError:
                 return _failure(_render(request), request, 404, message=NOT_HERE)
             except BadRangeError as error:
@@ -39,6 +50,16 @@ class PageRoute(APIRoute):
                 return _failure(_render(request), request, 503, message=NO_DATABASE)
 
         return shown
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a person looks at the answer by itself: no part of a page, no data for a script."""
+    wanted = request.headers.get("accept", "*/*").lower()
+    return (
+        request.method in ("GET", "HEAD", "POST")
+        and "text/html" in wanted
+        and "hx-request" not in request.headers
+    )
 
 
 def mount_errors(app: FastAPI, render: Renderer) -> None:

@@ -39,6 +39,15 @@ class Change:
     everything: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How sites and gateways stand."""
+
+    kinds: dict[str, str]
+    gateways: tuple[Gateway, ...]
+    silent: int
+
+
 @dataclass(eq=False)
 class Client:
     """One open page."""
@@ -142,6 +151,20 @@ class LiveFeed:
         self.site_kinds = site_kinds(self.sites, self.gateways, points, now=now)
         self.silent = silent_points(points, now=now)
         return (self.site_kinds, self.silent) != before
+
+    def standing(self, seen: frozenset[int] | None, *, now: datetime) -> Standing:
+        """Return how sites and gateways stand as far as they may be seen; None: all of them."""
+        if seen is None:
+            return Standing(self.site_kinds, self.gateways, self.silent)
+        sites = tuple(site for site in self.sites if site.id in seen)
+        gateways = tuple(one for one in self.gateways if one.site_id in seen)
+        points = [
+            self.latest.get(point.id) or self._heard(point)
+            for point in self._directory.values()
+            if point.site_id in seen
+        ]
+        kinds = site_kinds(sites, gateways, points, now=now)
+        return Standing(kinds, gateways, silent_points(points, now=now))
 
     def _heard(self, point: Point) -> Latest:
         """Return what is known of a point without readings: when its newest position was, or nothing."""

@@ -1,6 +1,6 @@
 """The hub's pages: *now*, the map and the live stream; others are in modules of their own.
 
-`mount` is all that the hub needs. There is no sign-in yet: the hub listens on loopback alone.
+`mount` is all that the hub needs. Each page says which permission it asks for; the guard sees to it.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from datetime import datetime
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
+from cloud.api.guard import guard_of, needs, viewer_of
 from cloud.store.latest import latest_of, list_latest
 from cloud.store.points import list_points
 from cloud.store.positions_read import list_latest_positions
@@ -23,11 +24,14 @@ from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.render import Renderer, language_of, zone_of
+from cloud.web.seen import sites_seen
 from cloud.web.settings import WebSettings
+from cloud.web.sign_in import add_sign_in_pages
 from cloud.web.site_page import add_site_pages
 from cloud.web.stream import View, stream
 from cloud.web.tracks import position_words, vehicles
 from cloud.web.why import read_whys
+from rules.permissions import Permission
 
 NO_STORE = {"Cache-Control": "no-store"}
 POINTS_MAX = 5000
@@ -45,7 +49,7 @@ def mount(
     """Add the pages to an app; `feed.run()` is the caller's task. Raises `SettingsError`."""
     mount_assets(app, settings)
     policy = content_security_policy(settings.tiles)
-    referrer = "strict-origin-when-cross-origin" if settings.tiles.urls else "no-referrer"
+    referrer = "strict-origin-when-cross-origin" if settings.tiles.urls else "same-origin"
     web = Web(pool, feed, Renderer(now=now, policy=policy, referrer=referrer), settings, now)
     app.state.web = web
     router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -56,6 +60,7 @@ def mount(
     add_site_pages(router, web)
     add_device_pages(router, web)
     add_coverage_pages(router, web)
+    add_sign_in_pages(router, web)
     app.include_router(router)
 
 
@@ -88,7 +93,7 @@ def _add_now(router: APIRouter, web: Web) -> None:
         shows = {"page": "now", "sites": problems_first(views), "figures": counts}
         return web.render.page(request, "now.html", shows)
 
-    router.add_api_route("/", page)
+    router.add_api_route("/", needs(Permission.READINGS_READ)(page))
 
 
 def _add_whys(router: APIRouter, web: Web) -> None:
@@ -113,7 +118,7 @@ def _add_whys(router: APIRouter, web: Web) -> None:
         ]
         return web.render.page(request, "whys.html", {"rows": rows})
 
-    router.add_api_route("/parts/whys", whys)
+    router.add_api_route("/parts/whys", needs(Permission.READINGS_READ, quiet=True)(whys))
 
 
 def _add_map(router: APIRouter, web: Web) -> None:
@@ -155,17 +160,28 @@ def _add_map(router: APIRouter, web: Web) -> None:
             )
         return JSONResponse({"vehicles": data}, headers=NO_STORE)
 
-    router.add_api_route("/map", page)
-    router.add_api_route("/parts/tracks", tracks)
+    router.add_api_route("/map", needs(Permission.POSITIONS_READ)(page))
+    router.add_api_route("/parts/tracks", needs(Permission.POSITIONS_READ, quiet=True)(tracks))
 
 
 def _add_live(router: APIRouter, web: Web, broker_connected: Callable[[], bool]) -> None:
     async def live(request: Request, site: str | None = None) -> StreamingResponse:
-        view = View(language_of(request), site)
+        view = View(
+            language_of(request),
+            site,
+            sites=await sites_seen(web.pool, viewer_of(request), Permission.READINGS_READ),
+            placed=await sites_seen(web.pool, viewer_of(request), Permission.POSITIONS_READ),
+        )
         return StreamingResponse(
-            stream(web.feed, view, now=web.now, broker_connected=broker_connected),
+            stream(
+                web.feed,
+                view,
+                now=web.now,
+                broker_connected=broker_connected,
+                admitted=lambda: guard_of(request).still(request, viewer_of(request)),
+            ),
             media_type="text/event-stream",
             headers={**NO_STORE, "X-Accel-Buffering": "no"},
         )
 
-    router.add_api_route("/live", live)
+    router.add_api_route("/live", needs(Permission.READINGS_READ, quiet=True)(live))

@@ -13,10 +13,13 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cloud.api.guard import origin_of
+from cloud.identity.viewer import Viewer
 from cloud.web.figures import milliseconds
 from cloud.web.language import LANGUAGES, Language, choose, language
 from cloud.web.values import clock_text, offset_text, since_text
 from cloud.web.words import ago, for_browser
+from rules.permissions import Permission
 
 TEMPLATES = Path(__file__).parent / "templates"
 COOKIE = "heng_language"
@@ -26,8 +29,11 @@ COOKIE_AGE_S = 365 * 86_400
 class Renderer:
     """Makes pages; one per process."""
 
-    def __init__(self, *, now: Callable[[], datetime], policy: str, referrer: str = "no-referrer") -> None:
-        """`policy` and `referrer` are the content security and referrer policies sent with every page."""
+    def __init__(self, *, now: Callable[[], datetime], policy: str, referrer: str = "same-origin") -> None:
+        """`policy` and `referrer` are the content security and referrer policies sent with every page.
+
+        With `no-referrer` browsers would not say from which origin a form is sent, and the guard asks that.
+        """
         self._now = now
         self._headers = {
             "Content-Security-Policy": policy,
@@ -43,6 +49,7 @@ class Renderer:
         """Return the page; `zone` is the zone its times are written in (UTC when it shows several sites)."""
         speaks = language_of(request)
         now_ms = milliseconds(self._now())
+        viewer = asker_of(request)
         zone = zone or ZoneInfo("UTC")
         text = (
             _environment(speaks.code)
@@ -53,6 +60,8 @@ class Renderer:
                 other_language=partial(_other_language, request),
                 words=for_browser(speaks),
                 version=self._version,
+                viewer=viewer,
+                may=lambda permission: viewer.holds(Permission(permission)),
                 now_ms=now_ms,
                 ago=lambda at_ms: ago(speaks, now_ms - at_ms),
                 clock=lambda at_ms: clock_text(_moment(at_ms), zone),
@@ -69,6 +78,12 @@ class Renderer:
         if request.query_params.get("lang") in LANGUAGES:
             response.set_cookie(COOKIE, speaks.code, max_age=COOKIE_AGE_S, samesite="lax", httponly=True)
         return response
+
+
+def asker_of(request: Request) -> Viewer:
+    """Return who asks; nobody where no guard stood, as on pages of things that are not there."""
+    found = getattr(request.state, "viewer", None)
+    return found if isinstance(found, Viewer) else Viewer(kind="nobody", login="", origin=origin_of(request))
 
 
 def language_of(request: Request) -> Language:

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from cloud.api.guard import needs, viewer_of
 from cloud.store.completeness import Completeness, read_completeness
 from cloud.store.connection import Connection
 from cloud.store.events_read import list_events
@@ -23,9 +24,11 @@ from cloud.web.overview import SiteView, site_view
 from cloud.web.ranges import SPANS, Range, read_range
 from cloud.web.records import account_row, event_row, gap_row, worst_first
 from cloud.web.render import language_of, zone_of
+from cloud.web.seen import sites_seen
 from cloud.web.tracks import position_words
 from cloud.web.why import read_whys
 from cloud.web.words import RANGES
+from rules.permissions import Permission
 
 SUPPLY_POINTS = ("power", "battery_charge", "battery_runtime", "load")
 EVENTS_PAGE = 15
@@ -50,9 +53,11 @@ class SitePages:
     def __init__(self, web: Web) -> None:
         self._web = web
 
+    @needs(Permission.READINGS_READ)
     async def page(self, request: Request, name: str) -> HTMLResponse:
         """Return the site's page."""
         web, language = self._web, language_of(request)
+        placed = await sites_seen(web.pool, viewer_of(request), Permission.POSITIONS_READ)
         async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             asked = self._range(request, site)
@@ -77,6 +82,7 @@ class SitePages:
             "range": asked,
             "ranges": [(key, language.say(RANGES[key])) for key in SPANS],
             "power": power_of(view, measured),
+            "may_events": viewer_of(request).holds(Permission.EVENTS_READ),
             "positions": [
                 {
                     "point": one.point_id,
@@ -86,11 +92,13 @@ class SitePages:
                     "words": position_words(one, language),
                 }
                 for one in positions
+                if placed is None or site.id in placed
             ],
             "tiles": web.settings.tiles.for_browser,
         }
         return web.render.page(request, "site.html", shows, zone=view.zone)
 
+    @needs(Permission.READINGS_READ)
     async def chart(self, request: Request, name: str, point_id: int) -> JSONResponse:
         """Return one chart's data."""
         web = self._web
@@ -105,6 +113,7 @@ class SitePages:
             )
         return JSONResponse(data | {"live": asked.name is not None}, headers={"Cache-Control": "no-store"})
 
+    @needs(Permission.EVENTS_READ)
     async def events(self, request: Request, name: str, before: int | None = None) -> HTMLResponse:
         """Return a page of the events list."""
         web, language = self._web, language_of(request)
@@ -127,6 +136,7 @@ class SitePages:
         }
         return web.render.page(request, "events.html", shows, zone=zone_of(site.time_zone))
 
+    @needs(Permission.READINGS_READ)
     async def gaps(self, request: Request, name: str) -> HTMLResponse:
         """Return the gaps of the page's range, the newest first."""
         web, language = self._web, language_of(request)
@@ -141,6 +151,7 @@ class SitePages:
         }
         return web.render.page(request, "gaps.html", shows, zone=zone_of(site.time_zone))
 
+    @needs(Permission.READINGS_READ)
     async def completeness(self, request: Request, name: str) -> HTMLResponse:
         """Return the account of every point over the page's range."""
         web, language = self._web, language_of(request)

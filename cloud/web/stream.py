@@ -5,9 +5,9 @@ the counts of them). Their data is JSON.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -25,6 +25,8 @@ from cloud.web.values import show
 HEARTBEAT_S = 1.0
 """`live.js` takes the stream for lost after four of them."""
 RETRY_MS = 2000
+ASK_AGAIN = timedelta(seconds=15)
+"""How often it is asked whether who looks may still look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,23 @@ class View:
     language: Language
     site: str | None
     """None: all sites."""
+    sites: frozenset[int] | None = None
+    """Sites of which readings may be seen; None: all."""
+    placed: frozenset[int] | None = None
+    """Sites of which positions may be seen; None: all."""
 
 
 async def stream(
-    feed: LiveFeed, view: View, *, now: Callable[[], datetime], broker_connected: Callable[[], bool]
+    feed: LiveFeed,
+    view: View,
+    *,
+    now: Callable[[], datetime],
+    broker_connected: Callable[[], bool],
+    admitted: Callable[[], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[bytes]:
-    """Yield events until the page goes away or the hub stops."""
+    """Yield events until the page goes away, the hub stops, or who looks is no longer `admitted`."""
     yield f"retry: {RETRY_MS}\n\n".encode()
+    asked_at = now()
     with feed.client() as client:
         change: Change | None = Change(everything=True)
         while change is not None:
@@ -48,36 +60,51 @@ async def stream(
                 "time",
                 {"now": milliseconds(now()), "connected": feed.connected, "broker": broker_connected()},
             )
-            for event in _events(feed, view, change):
+            for event in _events(feed, view, change, now=now()):
                 yield event
+            if admitted is not None and now() - asked_at >= ASK_AGAIN:
+                asked_at = now()
+                if not await admitted():
+                    return
             try:
                 change = await asyncio.wait_for(client.queue.get(), HEARTBEAT_S)
             except TimeoutError:
                 change = Change()
 
 
-def _events(feed: LiveFeed, view: View, change: Change) -> Iterable[bytes]:
+def _events(feed: LiveFeed, view: View, change: Change, *, now: datetime) -> Iterable[bytes]:
     points: Iterable[Latest] = feed.latest.values() if change.everything else change.points
     positions: Iterable[LatestPosition] = feed.positions.values() if change.everything else change.positions
     zones = {site.name: zone_of(site.time_zone) for site in feed.sites}
     shown = [
         asdict(show(one, view.language, zones[one.point.site]))
         for one in points
-        if view.site in (None, one.point.site) and one.point.site in zones
+        if view.site in (None, one.point.site)
+        and one.point.site in zones
+        and _is_seen(one.point.site_id, view.sites)
     ]
-    placed = [position_json(one, view.language) for one in positions if view.site in (None, one.site)]
+    placed = [
+        position_json(one, view.language)
+        for one in positions
+        if view.site in (None, one.site) and _is_seen(one.site_id, view.placed)
+    ]
     if shown:
         yield _event("points", shown)
     if placed:
         yield _event("positions", placed)
     if change.sites or change.everything:
         # One event: badges and the counts of them change in the same moment.
-        badges = states(feed.site_kinds, feed.gateways, view.language)
-        counts = figures(feed.site_kinds, view.language, silent=feed.silent)
+        standing = feed.standing(view.sites, now=now)
+        badges = states(standing.kinds, standing.gateways, view.language)
+        counts = figures(standing.kinds, view.language, silent=standing.silent)
         yield _event(
             "states",
             {"badges": [asdict(one) for one in badges], "counts": {one.key: one.count for one in counts}},
         )
+
+
+def _is_seen(site_id: int, sites: frozenset[int] | None) -> bool:
+    return sites is None or site_id in sites
 
 
 def _event(name: str, data: Any) -> bytes:

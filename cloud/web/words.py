@@ -100,6 +100,7 @@ LEAVES = {
     "satellites_galileo": mark("Galileo"),
     "satellites_glonass": mark("GLONASS"),
 }
+NOT_ALLOWED = mark("You may not see this or do this. Ask an administrator.")
 NOT_HERE = mark("There is nothing at this address.")
 NO_DATABASE = mark("The hub's database does not answer. Gateways keep their readings; try again later.")
 UNEXPLAINED = mark("No evidence, unexplained")
