@@ -15,8 +15,10 @@ from simulators.climate import Instrument, Room, Use
 from simulators.devices import gnss, modbus, network, osdp, ups
 from simulators.devices.bench import network_camera, scpi_instrument
 from simulators.devices.bluetooth import BUS, Tag, Whereabouts, bluetooth
+from simulators.devices.bluez import message_bus
 from simulators.devices.building import doors_and_ignition, gpio_table, senml_sensors, terminals
 from simulators.devices.modbus_rtu import rtu_line
+from simulators.devices.modem import Radio, modem_service
 from simulators.devices.sysfs import board, sysfs_tree
 from simulators.devices.ups_dump import RecordedUps
 from simulators.ports import Ports
@@ -341,7 +343,22 @@ class _Starter:
         uplink = network.Uplink(folder, part.bearers, f"{self.world.seed}/{key}", self.clocks.utc_s)
         await self.stack.enter_async_context(network.interfaces(uplink))
         self.state.devices[key] = uplink
-        return {"driver": "network", "name": part.name, "prefix": part.name, "root": str(folder)}
+        table: Table = {"driver": "network", "name": part.name, "prefix": part.name, "root": str(folder)}
+        if part.day_bytes is not None:
+            table["budget"] = {"day_bytes": part.day_bytes}
+        if part.modem:
+            table["modem"] = True
+            await self._start_modem(gateway, key, folder)
+        return table
+
+    async def _start_modem(self, gateway: GatewayPart, key: str, folder: Path) -> None:
+        """Start a ModemManager on the gateway's D-Bus, which it may share with a Bluetooth radio."""
+        environment = self.environments.setdefault(gateway.id, {})
+        if BUS not in environment:
+            environment[BUS] = await self.stack.enter_async_context(message_bus(folder))
+        radio = Radio(key=f"{self.world.seed}/{key}", utc_s=self.clocks.utc_s)
+        await self.stack.enter_async_context(modem_service(radio, environment[BUS]))
+        self.state.devices[f"{key}/modem"] = radio
 
     def _truth(self, gateway: GatewayPart, room: str) -> Callable[[str], float]:
         """Return what the values of a room are, with what the devices in it did to it."""

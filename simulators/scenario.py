@@ -159,6 +159,10 @@ class NetworkPart(_Part, frozen=True, kw_only=True):
 
     name: Name
     bearers: Annotated[list[Bearer], Meta(min_length=1, max_length=3)]
+    modem: bool = False
+    """Whether a ModemManager tells of a modem."""
+    day_bytes: Annotated[int, Meta(ge=100_000)] | None = None
+    """The data budget of a day on mobile links."""
 
 
 class GatewayPart(_Part, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from simulators.devices import (
     gpio,
     instrument,
     modbus,
+    modem,
     network,
     osdp,
     senml,
@@ -40,6 +41,7 @@ Device = (
     | instrument.Instrument
     | camera.Camera
     | network.Uplink
+    | modem.Radio
 )
 Act = Callable[[], Table | None]
 """What somebody does with a device; tells what there is to tell of it."""
@@ -94,7 +96,7 @@ class Running:
             found.fault = msgspec.convert(fault, gnss.Fault)
         elif isinstance(found, Tree | osdp.ReaderLine):
             found.switch(fault, unit)
-        elif isinstance(found, bluez.Air):
+        elif isinstance(found, bluez.Air | modem.Radio):
             found.switch(fault)
         elif isinstance(found, Board):
             found.fault = msgspec.convert(fault, gpio.Fault)

@@ -6,6 +6,7 @@ ModemManager's D-Bus reference.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from typing import Literal
 import msgspec
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
+
+from simulators.world import wander
 
 NAME, PATH = "org.freedesktop.ModemManager1", "/org/freedesktop/ModemManager1"
 MODEM = NAME + ".Modem"
@@ -50,6 +53,22 @@ class Radio:
     fault: Fault = ""
     may_setup: bool = True
     """Whether whoever asks may have levels measured."""
+    key: str = ""
+    """Of what the levels are made; without one they stay as they are."""
+    utc_s: Callable[[], float] = time.time
+
+    def drive(self) -> None:
+        """Let the levels be those of now."""
+        if not self.key:
+            return
+        near = wander(self.key, self.utc_s(), 300)
+        for modem in self.modems.values():
+            modem.quality = round(60 + 35 * near)
+            modem.lte = {
+                "rsrp": float(round(-95 + 20 * near)),
+                "rsrq": round(-11 + 5 * near, 1),
+                "snr": round(9 + 9 * near, 1),
+            }
 
     def switch(self, fault: str) -> None:
         """Switch a fault on, or off with the empty word; `ValueError` for another word."""
@@ -95,6 +114,7 @@ class ModemManager:
         if message.member == "GetManagedObjects":
             if self._radio.fault == "garbage":
                 return Message.new_method_return(message, "s", ["\ufffd"])
+            self._radio.drive()
             there = {} if self._radio.fault == "gone" else self._radio.modems
             objects = {f"{PATH}/Modem/{number}": _values(modem) for number, modem in there.items()}
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [objects])

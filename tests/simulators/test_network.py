@@ -3,6 +3,7 @@
 import asyncio
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -74,3 +75,33 @@ def test_interfaces_of_a_scenario_are_switched_by_name(tmp_path: Path) -> None:
             assert uplink.fault == "first_down"
 
     asyncio.run(run())
+
+
+def test_modem_of_a_scenario_is_found_on_the_bus_of_its_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = NetworkPart(name="uplink", bearers=["mobile"], modem=True, day_bytes=1_000_000)
+    gateway = GatewayPart(
+        id="van-1", kind="vehicle", title="Van", latitude=28.2, longitude=112.9, network=[part]
+    )
+
+    async def run() -> list[str]:
+        clocks = Clocks(time.monotonic_ns, time.time)
+        scenario = Scenario(title="x", gateway=[gateway])
+        with TemporaryDirectory(prefix="heng-test-") as folder:
+            async with running(scenario, seed=1, folder=Path(folder), clocks=clocks) as state:
+                offered: Any = state.gateways["van-1"]
+                settings, faults = check(offered["device"][0], NetworkDevice)
+                assert settings is not None, faults
+                assert settings.budget is not None
+                for name, value in offered["environment"].items():
+                    monkeypatch.setenv(name, value)
+                driver = build_driver(settings, Given(time.monotonic_ns))
+                found = [line.answer for line in await driver.probe()]
+                state.switch("van-1/uplink/modem", "gone")
+                return [*found, *(line.answer for line in await driver.probe())]
+
+    link, modem, _, gone = asyncio.run(run())
+    assert link == "mobile wwan0"
+    assert modem == "connected, 4G, CHINA MOBILE"
+    assert gone == "ModemManager shows no modem"
