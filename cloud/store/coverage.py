@@ -22,11 +22,12 @@ GROUPS = {
     "pressure": ("pressure", "differential_pressure"),
     "other": (
         *("illuminance", "sound_level", "vibration", "acceleration", "air_speed", "co2", "pm2_5", "pm10"),
-        *("gas_concentration", "flow_rate", "electric_field", "magnetic_flux_density"),
-        *("radiation_dose_rate", "voltage", "current", "power"),
+        *("gas_concentration", "flow_rate", "electric_field", "magnetic_flux_density", "radiation_dose_rate"),
     ),
 }
 """Column -> quantities that count as such a sensor."""
+SETPOINT = "setpoint"
+"""How names of points end that say what is wanted, not what is."""
 WHAT = ("camera", "temperature", "humidity", "pressure", "other", "contact", "reader")
 """The columns of the matrix."""
 _DRIVERS = {"camera": ("camera",), "reader": ("osdp", "wiegand", "terminal")}
@@ -128,7 +129,11 @@ async def _judge_points(
 def _covered(zone: Zone, known: _Known) -> ZoneCoverage:
     points = [one for one in known.points if one.point.site_id == zone.site_id]
     devices = [one for one in known.devices if one.site_id == zone.site_id]
-    inside = [one for one in points if _is_below(one.point.name, zone.covers)]
+    inside = [
+        one
+        for one in points
+        if _is_below(one.point.name, zone.covers) and not one.point.name.endswith(SETPOINT)
+    ]
     cells = []
     for what in WHAT:
         if what in GROUPS:
@@ -189,9 +194,7 @@ def _contacts(
 
 def _of_point(one: Latest, judged: dict[int, Judged]) -> Cover:
     found = judged[one.point.id]
-    state = "live" if found.state == "working" and one.state != "absent" else found.state
-    if found.state == "working" and one.state == "absent":
-        state = "silent"
+    state = "live" if found.state == "working" else found.state
     return Cover(one.point.name, state, found.since_at, found.cause, found.reason, one.point.id)
 
 

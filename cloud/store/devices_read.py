@@ -47,12 +47,12 @@ class Device:
     declared_at: datetime | None
     """Since when it is set up as it is; None: since the gateway first told."""
     state: str
-    """`working`; `partly` (some of its points are silent); `silent`; `never` (nothing came yet);
-    `unmonitored` (no points to judge by)."""
+    """`working`; `partly` (some of its points are silent); `silent` (all of them, or none has a value);
+    `never` (nothing came yet); `unmonitored` (no points to judge by)."""
     since_at: datetime | None
     """Since when it is not working."""
     cause: str | None
-    """A word of `GapCause`, or `offline`, `session_lost`, `line_low`, `frozen`."""
+    """A word of `GapCause`, or `offline`, `no_value`, `session_lost`, `line_low`, `frozen`."""
     reason: str
     """As the gateway wrote it, in English."""
     silent: int

@@ -20,12 +20,13 @@ class Judged:
     """A state, and why it is not better."""
 
     state: str
-    """`working`; `partly` (some points are silent); `silent`; `never` (nothing came yet); `unmonitored` (no
-    points to judge by)."""
+    """`working`; `partly` (some points are silent); `silent` (all of them, or none has a value); `never`
+    (nothing came yet); `unmonitored` (no points to judge by)."""
     since_at: datetime | None = None
     """Since when it is not working; None while it is, or when that is not known."""
     cause: str | None = None
-    """A word of `GapCause`, or `offline` (its gateway is not heard), `session_lost`, `line_low`, `frozen`."""
+    """A word of `GapCause`, or `offline` (its gateway is not heard), `no_value` (it answers, and no value is
+    good), `session_lost`, `line_low`, `frozen`."""
     reason: str = ""
     """As the gateway wrote it."""
     silent: int = 0
@@ -42,16 +43,18 @@ def judge(points: Sequence[Latest], gaps: Mapping[int, Gap], gateway: Gateway | 
         return Judged("never", None, gap.cause if gap else None, gap.reason if gap else "", len(down))
     if gateway is not None and not gateway.online:
         return Judged("silent", gateway.online_since, "offline", "", len(points))
+    last = max((one.observed_at for one in down if one.observed_at), default=None)
+    since = gap.from_at or last if gap else last
+    reason = gap.reason if gap else ""
     broken = next((why for one in points if (why := _broken(one))), None)
     if broken is not None:
-        since = gap.from_at if gap else None
-        return Judged("silent", since, broken, gap.reason if gap else "", len(down))
-    if not down:
-        return Judged("working")
-    state = "silent" if len(down) == len(points) else "partly"
-    last = max((one.observed_at for one in down if one.observed_at), default=None)
-    since = (gap.from_at or last) if gap else last
-    return Judged(state, since, gap.cause if gap else None, gap.reason if gap else "", len(down))
+        return Judged("silent", since, broken, reason, len(down))
+    if down:
+        state = "silent" if len(down) == len(points) else "partly"
+        return Judged(state, since, gap.cause if gap else None, reason, len(down))
+    if all(one.state == "absent" for one in points):
+        return Judged("silent", None, "no_value", "", len(points))
+    return Judged("working")
 
 
 def _is_down(one: Latest, gaps: Mapping[int, Gap]) -> bool:

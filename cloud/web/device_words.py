@@ -23,7 +23,7 @@ DRIVERS = {
     "unknown": mark("Kind not told"),
 }
 PARTS = {
-    "unit": mark("Unit"),
+    "unit": mark("Unit on a bus"),
     "sensor": mark("Sensor"),
     "tag": mark("Tag"),
     "badge": mark("Badge"),
@@ -60,6 +60,7 @@ COVERS = {
 CAUSES = {
     **CAUSE_WORDS,
     "offline": NOT_HEARD,
+    "no_value": mark("it answers, and no value is good"),
     "session_lost": mark("no secure session with the reader"),
     "line_low": mark("wires of the reader low"),
     "frozen": mark("the picture is frozen"),

@@ -31,6 +31,8 @@ DEVICES_MAX = 5000
 CANDIDATES_MAX = 200
 BOARD_MAX = 6
 """So many values of its own board are shown of a gateway."""
+PARTS_MAX = 12
+"""So many parts of a device are named at once; more are folded."""
 _RANK = ("silent", "partly", "never", "unmonitored", "working")
 
 
@@ -42,7 +44,6 @@ class PartRow:
     kind: Said
     state: State
     why: Why | None
-    seen_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class DeviceRow:
     seen_ms: int | None
     parts: list[PartRow]
     bad_parts: int
+    folded: bool
+    """Whether it has so many parts that they are folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,7 @@ def _device(device: Device, language: Language) -> DeviceRow:
         seen_ms=_ms(device.last_seen_at),
         parts=shown,
         bad_parts=sum(part.state.kind not in ("good", "unmonitored") for part in shown),
+        folded=len(shown) > PARTS_MAX,
     )
 
 
@@ -235,7 +239,6 @@ def _part(part: Part, device: Device, language: Language) -> PartRow:
         kind=_word(PARTS, part.kind, language),
         state=_state(f"part-{device.id}-{part.name}", part.state, language),
         why=_why(part, language),
-        seen_ms=_ms(part.last_seen_at),
     )
 
 

@@ -32,6 +32,11 @@ def test_everything_heard_is_working() -> None:
     assert judge([latest(1, "live"), latest(2, "absent")], {}, GATEWAY) == Judged("working")
 
 
+def test_what_answers_without_any_good_value_is_of_no_use() -> None:
+    stale = judge([latest(1, "absent"), latest(2, "absent")], {}, GATEWAY)
+    assert stale == Judged("silent", None, "no_value", "", 2)
+
+
 def test_without_points_there_is_nothing_to_judge_by() -> None:
     assert judge([], {}, GATEWAY).state == "unmonitored"
 
