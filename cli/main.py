@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "est": ("cli.commands.room", "run the enrolment listener alone, as a process of its own"),
     "ca": ("cli.commands.ca", "make the certificate authority and gateways' identities"),
     "enrol": ("cli.commands.enrol", "make this machine a gateway of a hub, by its claim file"),
+    "first-boot": ("cli.commands.first_boot", "write the boot files of a new gateway, from its claim"),
     "gateway": ("cli.commands.gateway", "claim, approve, revoke, replace gateways"),
     "broker": ("cli.commands.broker", "write the broker's configuration"),
     "simulate": ("cli.commands.simulate", "run simulated devices that speak the real protocols"),

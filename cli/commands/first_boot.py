@@ -1,0 +1,86 @@
+"""`heng first-boot`: put onto a boot partition what makes a new Raspberry Pi a gateway by itself."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from provisioning.claim import hub_address, read_claim
+from provisioning.errors import ProvisioningError
+from provisioning.first_boot import BOOT_FOLDER, PROFILES, FirstBoot, boot_files, broker_of
+
+SOURCE = Path(__file__).resolve().parents[2]
+_CLAIM_BYTES_MAX = 4096
+_NOT_BUILT = (".*", "build", "docs", "node_modules", "tests", "__pycache__")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("claim", type=Path, metavar="CLAIM", help="claim file, from: heng gateway claim")
+    parser.add_argument("--profile", required=True, choices=PROFILES, help="what kind of gateway it is")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FOLDER", help="the boot partition, as it is mounted"
+    )
+    parser.add_argument(
+        "--broker", metavar="HOST[:PORT]", help="the broker (default: the hub's host, port 8883)"
+    )
+    parser.add_argument("--ssh-key", type=Path, metavar="FILE", help="public keys that may sign in")
+    parser.add_argument(
+        "--wheel", type=Path, metavar="FILE", help="the wheel of Heng (default: built from this source)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files; 2 for bad input, with nothing written."""
+    try:
+        if not arguments.out.is_dir():
+            raise ProvisioningError(f"--out {arguments.out}: expected a folder that is there")
+        first = _first_boot(arguments)
+        made = boot_files(first, SOURCE / "firmware-config")
+        programs = arguments.out / BOOT_FOLDER
+        programs.mkdir(exist_ok=True)
+        wheel = _wheel(arguments.wheel, programs)
+        shutil.copyfile(SOURCE / "requirements" / "edge.txt", programs / "requirements.txt")
+        for name, text in made.items():
+            # No modes: a boot partition is FAT, which knows none.
+            (arguments.out / name).write_text(text, encoding="utf-8")
+        os.sync()
+    except (ProvisioningError, OSError, subprocess.CalledProcessError) as error:
+        print(f"heng first-boot: {error}", file=sys.stderr)
+        return 2
+    print(
+        f"gateway:  {first.claim.gateway}, {first.profile}, publishes to {':'.join(map(str, first.broker))}"
+    )
+    print(f"written:  {', '.join(made)}, {BOOT_FOLDER}/{wheel.name} in {arguments.out}")
+    print(
+        "The claim code is on this medium: until the gateway has enrolled, who holds it can be this gateway."
+    )
+    return 0
+
+
+def _first_boot(arguments: argparse.Namespace) -> FirstBoot:
+    with arguments.claim.open("rb") as file:
+        claim = read_claim(file.read(_CLAIM_BYTES_MAX))
+    broker = broker_of(claim)
+    if arguments.broker:
+        host, port = hub_address(f"https://{arguments.broker}")
+        broker = (host, port if ":" in arguments.broker else 8883)
+    keys = arguments.ssh_key.read_text(encoding="utf-8").splitlines() if arguments.ssh_key else []
+    return FirstBoot(claim, arguments.profile, broker, [key for key in keys if key.strip()])
+
+
+def _wheel(given: Path | None, folder: Path) -> Path:
+    for old in folder.glob("heng-*.whl"):
+        old.unlink()
+    if given is not None:
+        return Path(shutil.copy(given, folder))
+    with TemporaryDirectory() as scratch:
+        # Built from a copy: what an earlier build left in the tree would come along.
+        source = Path(scratch) / "heng"
+        shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns(*_NOT_BUILT))
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+        subprocess.run([*command, "--wheel-dir", folder, source], check=True)
+    return next(folder.glob("heng-*.whl"))
