@@ -34,6 +34,8 @@ from edge.local.server import Local
 from edge.media.channel import MediaChannel, MediaGiven
 from edge.recorder import Recorder
 from edge.reload import Read, Reload
+from edge.renewal import EstDesk, Renewal
+from edge.renewal import Given as RenewalGiven
 from edge.shutdown import Means, Shutdown, run_command
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
 from edge.tap import Describe, Seen, Tap
@@ -161,6 +163,8 @@ class Gateway:
                 reloading = tasks.create_task(
                     self._keep("settings", self._reloading(reload, tasks), recorder)
                 )
+                renewal = self._renewal(recorder, uplink)
+                parts.append(tasks.create_task(self._keep("renewal", renewal.run, recorder)))
                 if self._settings.media:
                     media = self._media(self._settings.media, recorder)
                     parts.append(tasks.create_task(self._keep("media", media.run, recorder)))
@@ -269,6 +273,19 @@ class Gateway:
             backoff=self._backoff,
         )
         return MediaChannel(given)
+
+    def _renewal(self, recorder: Recorder, uplink: Uplink) -> Renewal:
+        given = RenewalGiven(
+            folder=self._identity.folder,
+            identity=self._identity,
+            line=uplink,
+            tell=recorder.tell,
+            utc_s=self._timekeeper.utc_s,
+            now=self._world.now,
+            random=self._world.random,
+            desk=EstDesk(),
+        )
+        return Renewal(given)
 
     def _outputs(self, journal: Journal, recorder: Recorder) -> Outputs:
         return Outputs(

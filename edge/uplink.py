@@ -70,6 +70,11 @@ class _Line:
         """Begin a piece of work."""
         self._tasks.create_task(self._carry(work))
 
+    def leave(self, reason: str) -> None:
+        """Have the line end as if it had failed."""
+        self._error = self._error or aiomqtt.MqttError(reason)
+        self._broken.set()
+
     async def until_broken(self) -> None:
         """Wait until a piece of work fails for the line, and raise its error."""
         await self._broken.wait()
@@ -105,6 +110,7 @@ class Uplink:
         self._flights = Flights(
             settings.window, resend_s=settings.resend_s, resend_max_s=settings.resend_max_s
         )
+        self._identity = given.identity
         self._gateway = given.identity.gateway
         self._points_told = False
         self._batch_topic = build(self._gateway, Channel.UP_BATCH)
@@ -112,6 +118,22 @@ class Uplink:
         self._settled = asyncio.Event()
         """Set when a batch was acknowledged or the line was lost."""
         self._problem: str | None = ""
+        self._line: _Line | None = None
+        self.unknown_key = False
+        """Whether an ack came that is signed by a key of the hub that is not known."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a line to the broker."""
+        return self._problem is None
+
+    def take_identity(self, identity: GatewayIdentity) -> None:
+        """Go on with this identity: a new certificate begins a new line, which repeats what was in flight."""
+        renewed = identity.certificate_pem != self._identity.certificate_pem
+        self._identity = identity
+        self.unknown_key = False
+        if renewed and self._line is not None:
+            self._line.leave("a new certificate is taken over")
 
     async def run(self) -> None:
         """Keep a connection."""
@@ -145,13 +167,15 @@ class Uplink:
             self._problem = None
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    line = _Line(tasks)
+                    line = self._line = _Line(tasks)
                     line.carry(self._receive(client))
                     line.carry(self._send(client, line))
                     await line.until_broken()
             except asyncio.CancelledError:
                 await self._farewell(client, session)
                 raise
+            finally:
+                self._line = None
 
     async def _farewell(self, client: aiomqtt.Client, session: bytes) -> None:
         """Say on a clean stop what the will would say after a break."""
@@ -181,7 +205,7 @@ class Uplink:
             keepalive=settings.keepalive_s,
             timeout=settings.timeout_s,
             max_inflight_messages=settings.window + 16,
-            tls_context=self._given.identity.tls_context(judge_dates=self._given.judge_dates()),
+            tls_context=self._identity.tls_context(judge_dates=self._given.judge_dates()),
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), self._user_timeout()],
             logger=_QUIET_LOG,
         )
@@ -198,9 +222,9 @@ class Uplink:
             online=online,
             boot=self._given.boot,
             software=self._given.software,
-            key_proof=self._given.identity.key_proof(),
+            key_proof=self._identity.key_proof(),
         )
-        return topic, frame.encode(topic, encode_body(status), self._given.identity.signer)
+        return topic, frame.encode(topic, encode_body(status), self._identity.signer)
 
     async def _announce(self, client: aiomqtt.Client, session: bytes) -> None:
         """Birth and points, retained and confirmed, before any batch."""
@@ -226,9 +250,7 @@ class Uplink:
             devices=declared.devices,
         )
         body = encode_body(points)
-        await client.publish(
-            topic, frame.encode(topic, body, self._given.identity.signer), qos=1, retain=True
-        )
+        await client.publish(topic, frame.encode(topic, body, self._identity.signer), qos=1, retain=True)
 
     def _utc_ms(self, since: tuple[bytes, int] | None) -> int | None:
         offset = self._timekeeper.reading().offset_ticks
@@ -323,7 +345,8 @@ class Uplink:
         if topic != self._ack_topic or not isinstance(payload, bytes):
             raise FrameError(f"topic {topic[:120]!r}: expected {self._ack_topic}")
         received = frame.decode(payload)
-        verify = self._given.identity.hub_verifiers.get(received.key_id)
+        verify = self._identity.hub_verifiers.get(received.key_id)
+        self.unknown_key = self.unknown_key or verify is None
         if verify is None or not verify(frame.signed_bytes(topic, received.body), received.signature):
             raise SignatureError("ack: expected the signature of a pinned hub key")
         ack = decode_body(received.body, Ack)

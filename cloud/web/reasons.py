@@ -298,6 +298,7 @@ KEYS = {
     "masked": mark("shown"),
     "token": mark("token"),
     "key_id": mark("key"),
+    "valid_until": mark("valid until"),
     "sessions": mark("sessions"),
     "identity": mark("identity"),
     "address": mark("address"),
