@@ -80,7 +80,7 @@ class Lack:
 
 
 def add_coverage_pages(router: APIRouter, web: Web) -> None:
-    """Add /coverage."""
+    """Add /coverage, and what an open page asks for."""
 
     async def page(request: Request) -> HTMLResponse:
         language = language_of(request)
@@ -97,7 +97,12 @@ def add_coverage_pages(router: APIRouter, web: Web) -> None:
         }
         return web.render.page(request, "coverage.html", shows)
 
+    async def part(request: Request) -> HTMLResponse:
+        """Return the same; an open page asks, which keeps no session alive."""
+        return await page(request)
+
     router.add_api_route("/coverage", needs(Permission.READINGS_READ)(page))
+    router.add_api_route("/parts/coverage", needs(Permission.READINGS_READ, quiet=True)(part))
 
 
 def site_coverage(site: Site, zones: Iterable[ZoneCoverage], language: Language) -> SiteCoverage:

@@ -111,7 +111,7 @@ class CandidateRow:
 
 
 def add_device_pages(router: APIRouter, web: Web) -> None:
-    """Add /devices."""
+    """Add /devices, and what an open page asks for."""
 
     async def page(request: Request) -> HTMLResponse:
         language = language_of(request)
@@ -143,7 +143,12 @@ def add_device_pages(router: APIRouter, web: Web) -> None:
         }
         return web.render.page(request, "devices.html", shows)
 
+    async def part(request: Request) -> HTMLResponse:
+        """Return the same; an open page asks, which keeps no session alive."""
+        return await page(request)
+
     router.add_api_route("/devices", needs(Permission.GATEWAYS_READ)(page))
+    router.add_api_route("/parts/devices", needs(Permission.GATEWAYS_READ, quiet=True)(part))
 
 
 def gateway_view(

@@ -6,7 +6,7 @@ const EVERY_MS = 10_000;
 async function refresh() {
   const shown = document.getElementById("fresh");
   if (document.hidden || shown.contains(document.activeElement) || !getSelection().isCollapsed) return;
-  const answer = await fetch(location.href).catch(() => null);
+  const answer = await fetch(shown.dataset.source).catch(() => null);
   if (!answer?.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("fresh");
