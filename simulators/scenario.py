@@ -264,6 +264,7 @@ def profile_of(model: str) -> Table:
                 "word_order": value.words,
                 "scale": "1" if value.encoding == "float32" else str(value.scale),
                 **({"step": str(value.scale)} if value.encoding == "float32" else {}),
+                **({"states": {"0": "off", "1": "on"}} if value.quantity == "state" else {}),
             }
             for value in modbus.models()[model]
         ],

@@ -11,13 +11,24 @@ ORGANISATION = "Demonstration institute of metrology"
 
 
 def gateway_settings(
-    gateway: str, devices: Sequence[Mapping[str, Any]], *, data: Path, identity: Path, uplink_port: int
+    gateway: str,
+    devices: Sequence[Mapping[str, Any]],
+    *,
+    data: Path,
+    identity: Path,
+    uplink_port: int,
+    media_port: int | None = None,
 ) -> str:
-    """Return the TOML of one gateway whose devices are the `[[device]]` tables of the simulators."""
+    """Return the TOML of one gateway whose devices are the `[[device]]` tables of the simulators.
+
+    Cameras bring their pictures to `media_port`.
+    """
     head: dict[str, Mapping[str, Any]] = {
         "gateway": {"id": gateway, "data": str(data), "identity": str(identity)},
         "uplink": {"host": "127.0.0.1", "port": uplink_port},
     }
+    if media_port is not None and any(device["driver"] == "camera" for device in devices):
+        head["media"] = {"url": f"https://127.0.0.1:{media_port}"}
     tables = [(f"[{name}]", table) for name, table in head.items()]
     tables += [("[[device]]", device) for device in devices]
     return "\n".join(_table(title, table) for title, table in tables)

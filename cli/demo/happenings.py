@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.demo import given_out
 from cli.demo.asking import Happened, Stretch, WrongError, at_of, events, items, readings
-from cli.demo.people import Card, Carried, Day, Opened, Used
+from cli.demo.people import RESTS_S, Card, Carried, Day, Opened, Used
 from cli.demo.system import System
 from simulators.scenario import load_scenario
 
@@ -18,6 +18,8 @@ EARLY_S = 0.2
 AT_ONCE_S = 1.0
 WALK_S = 25.0
 """So long take two who press the button, open the door and let it fall shut, one after the other."""
+BACK_S = 10.0
+"""So soon is a badge noticed that is back, however busy the machine is."""
 SHOWN = 2
 """So many digits of a card's number may be seen."""
 RARE_S = 16.0
@@ -61,7 +63,9 @@ async def badges(system: System, day: Day) -> str:
     told = []
     for carried in day.carried:
         left = await _one(system, carried, "zone_left", fits=_between(carried.away_at, carried.back_at))
-        entered = await _one(system, carried, "zone_entered", fits=_between(carried.back_at, float("inf")))
+        entered = await _one(
+            system, carried, "zone_entered", fits=_between(carried.back_at, carried.back_at + BACK_S)
+        )
         told.append(
             f"{carried.subject} left after {left.at - carried.away_at:.1f} s,"
             f" back after {entered.at - carried.back_at:.1f} s"
@@ -74,8 +78,8 @@ async def sessions(system: System, day: Day) -> str:
     """Each use of an instrument is one session, as long as it was used, with its energy."""
     told = []
     for used in day.used:
-        started = await _one(system, used, "usage_started", fits=_between(used.from_at, float("inf")))
-        ended = await _one(system, used, "usage_ended", fits=_between(used.to_at, float("inf")))
+        started = await _one(system, used, "usage_started", fits=_between(used.from_at, used.to_at))
+        ended = await _one(system, used, "usage_ended", fits=_between(used.to_at, used.to_at + RESTS_S))
         lasted, energy = float(ended.data["duration_s"]), ended.data["energy"]
         if started.data["session"] != ended.data["session"] or energy is None:
             raise WrongError(f"{used.subject}: {dict(started.data)} and {dict(ended.data)}")

@@ -129,7 +129,7 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         await _prepare(postgres.owner_dsn)
         said(f"PostgreSQL keeps the readings (port {postgres.port})")
         authority = _authority(folder)
-        port = _broker_port(folder / "broker-port")
+        port, media_port = _kept_port(folder / "broker-port"), _kept_port(folder / "media-port")
         broker = await stack.enter_async_context(
             EmbeddedMosquitto(folder / "broker", authority, gateway_port=port)
         )
@@ -137,12 +137,19 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         simulators, offered = await _start_simulators(stack, wish)
         said("simulated devices speak Modbus, OSDP, SCPI, RTSP, NMEA to gpsd, NUT, BLE to BlueZ, and more")
         await _apply_site(folder, offered, owner_dsn=postgres.owner_dsn, tell=tell)
-        hub, port = await _start_hub(stack, wish, authority, postgres=postgres, broker=broker)
+        hub, port = await _start_hub(
+            stack, wish, authority, postgres=postgres, broker=broker, media_port=media_port
+        )
         said("the hub is ready")
         since = time.time()
         gateways = [
             await _start_gateway(
-                stack, folder, authority, port=broker.gateway_port, offer=(name, offer), tell=tell
+                stack,
+                folder,
+                authority,
+                ports=(broker.gateway_port, media_port),
+                offer=(name, offer),
+                tell=tell,
             )
             for name, offer in offered.items()
         ]
@@ -246,6 +253,7 @@ async def _start_hub(
     *,
     postgres: EmbeddedPostgres,
     broker: EmbeddedMosquitto,
+    media_port: int,
 ) -> tuple[Service, int]:
     port = await _page_port(wish.port)
     service = Service(
@@ -257,6 +265,9 @@ async def _start_hub(
             "HENG_MQTT_URL": broker.hub_url,
             "HENG_IDENTITY": str(authority.folder / "hubs" / "hub"),
             "HENG_HTTP_PORT": str(port),
+            "HENG_MEDIA_PORT": str(media_port),
+            "HENG_MEDIA_FOLDER": str(wish.folder.absolute() / "media"),
+            "HENG_MEDIA_CERTIFICATE": str(authority.broker_folder),
         },
     )
 
@@ -267,7 +278,7 @@ async def _start_hub(
     return service, port
 
 
-def _broker_port(file: Path) -> int:
+def _kept_port(file: Path) -> int:
     """Return the port of the run before, so that settings that a person edited still fit, or another."""
     try:
         port = int(file.read_text())
@@ -293,11 +304,12 @@ async def _start_gateway(
     folder: Path,
     authority: CertificateAuthority,
     *,
-    port: int,
+    ports: tuple[int, int],
     offer: tuple[str, Mapping[str, Any]],
     tell: Tell,
 ) -> Service:
     name, offered = offer
+    uplink_port, media_port = ports
     home = folder / "gateways" / name
     if not (home / "identity").exists():
         authority.issue_gateway(name, home / "identity", now=datetime.now(UTC))
@@ -306,7 +318,12 @@ async def _start_gateway(
         files.place_keys(Path(keys), home / "data" / device)
     file = home / "settings.toml"
     text = files.gateway_settings(
-        name, offered["device"], data=home / "data", identity=home / "identity", uplink_port=port
+        name,
+        offered["device"],
+        data=home / "data",
+        identity=home / "identity",
+        uplink_port=uplink_port,
+        media_port=media_port,
     )
     if said := files.write_unless_edited(file, text):
         tell(f"{name}: {said}")
