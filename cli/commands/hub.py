@@ -65,7 +65,13 @@ def _enrolling(given: Mapping[str, str], arguments: argparse.Namespace) -> dict[
     url = given.get("HENG_ENROL_URL") or f"https://127.0.0.1:{given.get('HENG_ENROL_PORT', PORT)}"
     host = urlsplit(url).hostname or "127.0.0.1"
     broker = f"mqtts://{host}:{arguments.gateway_port}"
-    return {"HENG_GATEWAY_BROKER_URL": broker, **given, "HENG_ENROL_CA": str(arguments.data / "ca")}
+    return {
+        "HENG_GATEWAY_BROKER_URL": broker,
+        "HENG_MEDIA_FOLDER": str(arguments.data / "media"),
+        "HENG_MEDIA_CERTIFICATE": str(arguments.data / "ca" / "broker"),
+        **given,
+        "HENG_ENROL_CA": str(arguments.data / "ca"),
+    }
 
 
 async def _run_embedded(

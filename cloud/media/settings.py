@@ -36,9 +36,12 @@ def read_media_settings(environment: Mapping[str, str]) -> MediaSettings | None:
     port = _whole(environment, "HENG_MEDIA_PORT", (0, 65_535), default=0, faults=faults)
     size = _whole(environment, "HENG_MEDIA_BYTES_MAX", (10**6, 2**60), default=BYTES_MAX, faults=faults)
     days = _whole(environment, "HENG_MEDIA_KEEP_DAYS", (1, 36_525), default=0, faults=faults)
-    folder = _folder(environment, "HENG_MEDIA_FOLDER", "the folder that pictures are kept in", faults)
+    folder = _folder(environment, "HENG_MEDIA_FOLDER", "the folder that pictures are kept in", faults=faults)
     certificate = _folder(
-        environment, "HENG_MEDIA_CERTIFICATE", "the folder of a server's tls-key.pem and tls-cert.pem", faults
+        environment,
+        "HENG_MEDIA_CERTIFICATE",
+        "the folder of a server's tls-key.pem and tls-cert.pem",
+        faults=faults,
     )
     if faults:
         raise SettingsError(faults)
@@ -52,7 +55,7 @@ def read_media_settings(environment: Mapping[str, str]) -> MediaSettings | None:
     )
 
 
-def _folder(environment: Mapping[str, str], name: str, what: str, faults: list[str]) -> Path:
+def _folder(environment: Mapping[str, str], name: str, what: str, *, faults: list[str]) -> Path:
     text = environment.get(name, "")
     if not text:
         faults.append(f"{name}: expected {what}")

@@ -155,7 +155,7 @@ ORDER BY h.from_at LIMIT %(limit)s
 
 
 async def read_timeline(
-    connection: Connection, camera: Found, from_at: datetime, to_at: datetime, *, now: datetime
+    connection: Connection, camera: Found, *, from_at: datetime, to_at: datetime, now: datetime
 ) -> Timeline:
     """Return what a camera did from `from_at` until before `to_at`, or now if that is earlier."""
     end = max(from_at, min(to_at, now))

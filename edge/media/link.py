@@ -99,7 +99,7 @@ class Link:
         try:
             if self._open is None:
                 self._open = await self._connect()
-            head = self._head(method, target, body, description)
+            head = self._head(method, target, body, description=description)
             answer, kept = await self._open.ask(head, body, answer_s)
         except TimeoutError:
             self.close()
@@ -121,7 +121,7 @@ class Link:
             )
         return _Open(reader, writer)
 
-    def _head(self, method: str, target: str, body: Body, description: str) -> h11.Request:
+    def _head(self, method: str, target: str, body: Body, *, description: str) -> h11.Request:
         signed = signed_media(method, target, description=description, sha256=body.sha256)
         headers = [
             ("host", self._name),

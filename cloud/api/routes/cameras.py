@@ -90,7 +90,7 @@ async def timeline(db: Db, given: Given, camera_id: CameraPath, during: During) 
     if during.to_at - during.from_at > TIMELINE_MAX:
         raise refused("from", during.from_at.isoformat(), "a time at most 7 days before to")
     found = await _existing(db, camera_id, given)
-    return answer(await read_timeline(db, found, during.from_at, during.to_at, now=given.now()))
+    return answer(await read_timeline(db, found, from_at=during.from_at, to_at=during.to_at, now=given.now()))
 
 
 @router.post(

@@ -97,3 +97,18 @@ def test_file_of_unknown_origin_is_set_aside(tmp_path: Path) -> None:
     assert "may have been edited" in write_unless_edited(file, "a = 1\n")
     assert (tmp_path / "settings.toml.before").read_text() == "a = 0\n"
     assert file.read_text() == "a = 1\n"
+
+
+def test_only_a_gateway_with_a_camera_is_told_where_its_pictures_go() -> None:
+    camera = {
+        "driver": "camera",
+        "name": "camera",
+        "prefix": "room-1/camera",
+        "url": "rtsp://127.0.0.1:9/live",
+    }
+    places = {"data": Path("/d"), "identity": Path("/i")}
+    text = gateway_settings("lab-1", [camera], **places, uplink_port=8883, media_port=9000)
+    assert tomllib.loads(text)["media"] == {"url": "https://127.0.0.1:9000"}
+    assert "media" not in tomllib.loads(
+        gateway_settings("lab-1", [UPS], **places, uplink_port=8883, media_port=9000)
+    )
