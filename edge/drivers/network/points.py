@@ -51,17 +51,17 @@ class Feed:
         state, counter = PointKind.STATE, PointKind.COUNTER
         self.points: list[PointDeclaration] = []
         self.link = self._layout(
-            self._point("bearer", "state", state, BEARER_WORDS),
+            self._point("bearer", "state", kind=state, states=BEARER_WORDS),
             self._point("signal", "signal_level"),
-            self._point("sent", "data_volume", counter),
-            self._point("received", "data_volume", counter),
-            self._point("mobile", "data_volume", counter),
-            self._point("changes", "count", counter),
+            self._point("sent", "data_volume", kind=counter),
+            self._point("received", "data_volume", kind=counter),
+            self._point("mobile", "data_volume", kind=counter),
+            self._point("changes", "count", kind=counter),
         )
         self.layouts = [self.link]
         if budget.names():
             self.budget = self._layout(
-                self._point("budget/pace", "state", state, PACE_WORDS),
+                self._point("budget/pace", "state", kind=state, states=PACE_WORDS),
                 self._point("budget/stride", "count"),
                 *(
                     self._point(f"budget/{name}-{what}", "data_volume")
@@ -76,28 +76,30 @@ class Feed:
 
     def _modem(self) -> Layout:
         state = PointKind.STATE
-        made = (
-            self._point("modem/state", "state", state, STATE_WORDS),
-            self._point("modem/registration", "state", state, REGISTRATION_WORDS),
-            self._point("modem/technology", "state", state, TECHNOLOGY_WORDS),
-            self._point("modem/quality", "dimensionless"),
-            self._point("modem/level", "signal_level"),
-            self._point("modem/rsrq", "signal_quality"),
-            self._point("modem/snr", "signal_quality"),
+        return self._layout(
+            self._point("modem/state", "state", kind=state, states=STATE_WORDS),
+            self._point("modem/registration", "state", kind=state, states=REGISTRATION_WORDS),
+            self._point("modem/technology", "state", kind=state, states=TECHNOLOGY_WORDS),
+            self._point("modem/quality", "dimensionless", exponent=-2),
+            self._point("modem/level", "signal_level", exponent=-1),
+            self._point("modem/rsrq", "signal_quality", exponent=-1),
+            self._point("modem/snr", "signal_quality", exponent=-1),
         )
-        return make_layout([one.name for one in made], [0, 0, 0, -2, -1, -1, -1])
 
     def _point(
         self,
         last: str,
         quantity: str,
-        kind: PointKind = PointKind.ANALOG,
+        *,
         states: dict[str, str] | None = None,
+        kind: PointKind = PointKind.ANALOG,
+        exponent: int = 0,
     ) -> PointDeclaration:
         made = PointDeclaration(
             name=f"{self._settings.prefix}/{last}",
             quantity=quantity,
             kind=kind,
+            exponent=exponent,
             period_ms=self._settings.interval_ms,
             device=self._settings.name,
             states=states or {},
@@ -106,7 +108,7 @@ class Feed:
         return made
 
     def _layout(self, *points: PointDeclaration) -> Layout:
-        return make_layout([one.name for one in points], [0] * len(points))
+        return make_layout([one.name for one in points], [one.exponent for one in points])
 
     def polls(self, look: Look, totals: Totals, *, tick: int) -> Sequence[Poll]:
         """Return the polls of one look."""

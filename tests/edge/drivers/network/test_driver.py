@@ -153,6 +153,20 @@ def test_budget_is_kept_over_restarts_and_told_in_points_and_events(
     assert [event.kind for event in collector.events][2:] == ["bearer_changed", "budget_full_rate"]
 
 
+def test_layouts_count_in_the_steps_that_their_points_declare(tmp_path: Path) -> None:
+    settings = NetworkDevice(
+        name="uplink",
+        root=str(tmp_path),
+        modem=True,
+        budget=DataBudget(day_bytes=100_000, month_bytes=1_000_000),
+    )
+    made = NetworkDriver(settings, Given(lambda: 0))
+    steps = {point.name: point.exponent for point in made.points}
+    assert len(steps) == 6 + 6 + 7
+    for layout in made.layouts:
+        assert layout.exponents == [steps[name] for name in layout.points]
+
+
 def test_bytes_are_counted_where_the_kernel_cannot_be_understood(
     tmp_path: Path, collector: Any, run_until: Any
 ) -> None:
