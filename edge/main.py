@@ -36,6 +36,7 @@ from edge.recorder import Recorder
 from edge.reload import Read, Reload
 from edge.renewal import EstDesk, Renewal
 from edge.renewal import Given as RenewalGiven
+from edge.service_manager import ServiceManager
 from edge.shutdown import Means, Shutdown, run_command
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
 from edge.tap import Describe, Seen, Tap
@@ -65,6 +66,7 @@ class World:
     boot: bytes
     random_id: Callable[[], bytes]
     random: Callable[[], float]
+    manager: ServiceManager
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -83,6 +85,7 @@ def real_world() -> World:
         boot=uuid.UUID(BOOT_ID.read_text().strip()).bytes,
         random_id=lambda: secrets.token_bytes(16),
         random=random.random,
+        manager=ServiceManager(os.environ),
     )
 
 
@@ -160,6 +163,9 @@ class Gateway:
                     tasks.create_task(self._keep("recorder", _every_second(recorder), recorder)),
                     tasks.create_task(self._keep("local", local.run, recorder)),
                 ]
+                if self._world.manager.alive_every_s:
+                    alive = self._world.manager.keep_alive
+                    parts.append(tasks.create_task(self._keep("signs of life", alive, recorder)))
                 reloading = tasks.create_task(
                     self._keep("settings", self._reloading(reload, tasks), recorder)
                 )
@@ -171,7 +177,9 @@ class Gateway:
                 if self._shutdown:
                     watch = partial(self._shutdown.run, self._means(journal, recorder, uplink, stop=stop))
                     parts.append(tasks.create_task(self._keep("shutdown", watch, recorder)))
+                self._world.manager.ready()
                 await stop.wait()
+                self._world.manager.stopping()
                 await _end([reloading])
                 await self._stop(parts, journal=journal, recorder=recorder, uplink=uplink)
 

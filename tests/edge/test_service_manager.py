@@ -1,13 +1,18 @@
 """The gateway under systemd: what it says, and that it is silent where nobody asked."""
 
 import asyncio
+import os
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from cli.embedded.processes import free_port
 from edge.service_manager import ServiceManager
+from provisioning.identity import GatewayIdentity
 
 
 @pytest.fixture
@@ -66,3 +71,27 @@ def test_an_abstract_address_is_understood() -> None:
         line.settimeout(5)
         ServiceManager({"NOTIFY_SOCKET": "@heng-test-notify-abstract"}).ready()
         assert line.recv(100) == b"READY=1"
+
+
+@pytest.mark.slow
+def test_a_gateway_says_ready_gives_signs_of_life_and_says_that_it_stops(
+    listening: socket.socket, tmp_path: Path, gateway_identity: Callable[[str], GatewayIdentity]
+) -> None:
+    identity = gateway_identity("under-systemd")
+    settings = tmp_path / "gateway.toml"
+    settings.write_text(
+        f"[gateway]\nid = '{identity.gateway}'\nidentity = '{identity.folder}'\n"
+        f"[uplink]\nhost = '127.0.0.1'\nport = {free_port()}\n"
+        "[[device]]\ndriver = 'network'\nname = 'uplink'\n"
+    )
+    environ = {**os.environ, "NOTIFY_SOCKET": listening.getsockname(), "WATCHDOG_USEC": "400000"}
+    command = [sys.executable, "-m", "cli.main", "edge", "--settings", str(settings)]
+    listening.settimeout(30)
+    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
+        said = [listening.recv(100) for _ in range(4)]
+        process.terminate()
+        while said[-1] != b"STOPPING=1":
+            said.append(listening.recv(100))
+        assert process.wait(10) == 0
+    assert said.count(b"READY=1") == 1
+    assert set(said) == {b"READY=1", b"WATCHDOG=1", b"STOPPING=1"}
