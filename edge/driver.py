@@ -5,7 +5,7 @@ Drivers emit the records of `wire.messages` with *absolute monotonic ticks* in t
 recorder makes them relative when it seals a batch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -118,6 +118,24 @@ class Driver(Protocol):
 
     async def probe(self) -> Sequence[ProbeLine]:
         """Try every part of the device once, without an emitter; never raises `DeviceUnavailable`."""
+
+
+class Declared:
+    """Base of a driver: what it declares of itself, which stays as it is as long as the driver lives."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        points: Iterable[PointDeclaration],
+        layouts: Iterable[Layout],
+        late: GapCause,
+    ) -> None:
+        """As in `Driver`."""
+        self.name = name
+        self.points: Sequence[PointDeclaration] = list(points)
+        self.layouts: Sequence[Layout] = list(layouts)
+        self.late = late
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -20,6 +20,7 @@ SLOW_S = 5.0
 CREATED_S = 5.0
 """So far from the camera's own time a token may be made."""
 _MEDIA, _MEDIA2 = "http://www.onvif.org/ver10/media/wsdl", "http://www.onvif.org/ver20/media/wsdl"
+_EVENTS = "http://www.onvif.org/ver10/events/wsdl"
 _BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">{more}]><a>&z;</a>'
 _PROFILES = {"main_token": "main", "sub_token": "sub"}
 
@@ -38,8 +39,12 @@ class OnvifCamera:
     """How far the camera's own clock is ahead."""
     serial: str = "SIM0001"
     fault: Fault = ""
+    alarms: bool = True
+    """Whether it has an events service."""
     asked: list[str] = field(default_factory=list)
     """The names of the questions, in order."""
+    _notices: list[str] = field(default_factory=list)
+    _noticed: asyncio.Event = field(default_factory=asyncio.Event)
     _nonces: set[str] = field(default_factory=set)
     _realm_nonce: str = field(default_factory=lambda: secrets.token_hex(8))
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -59,6 +64,17 @@ class OnvifCamera:
             self._open.discard(writer)
             writer.transport.abort()
 
+    def alarm(self, topic: str, *, on: bool, name: str = "State") -> None:
+        """Tell whoever pulls that an alarm begins or ends."""
+        self._notices.append(
+            f"<wsnt:NotificationMessage><wsnt:Topic>tns1:{topic}</wsnt:Topic><wsnt:Message>"
+            '<tt:Message PropertyOperation="Changed"><tt:Source>'
+            '<tt:SimpleItem Name="VideoSourceConfigurationToken" Value="v1"/></tt:Source>'
+            f'<tt:Data><tt:SimpleItem Name="{name}" Value="{str(on).lower()}"/></tt:Data></tt:Message>'
+            "</wsnt:Message></wsnt:NotificationMessage>"
+        )
+        self._noticed.set()
+
     def close(self) -> None:
         """Break every connection."""
         for writer in self._open:
@@ -72,6 +88,8 @@ class OnvifCamera:
         if self.fault == "slow":
             await asyncio.sleep(SLOW_S)
         status, text = self._said(head, body)
+        if self.asked[-1] == "PullMessages" and status == "200 OK":
+            text = await self._pulled()
         if self.fault == "garbage":
             data = b"\x00\xff nothing that anybody knows\r\n\r\n"
         else:
@@ -114,6 +132,8 @@ class OnvifCamera:
             "GetServices": lambda _: self._services(),
             "GetProfiles": lambda _: self._profiles(),
             "GetStreamUri": self._stream,
+            "CreatePullPointSubscription": lambda _: self._subscription(),
+            "PullMessages": lambda _: "",
         }
         if name not in answers:
             return "500 Internal Server Error", _fault("ter:ActionNotSupported", "Action Not Implemented")
@@ -144,7 +164,7 @@ class OnvifCamera:
 
     def _services(self) -> str:
         """Return addresses as a camera behind a router gives them: nobody out here reaches that host."""
-        kinds = [_MEDIA, *([_MEDIA2] if self.media2 else [])]
+        kinds = [_MEDIA, *([_MEDIA2] if self.media2 else []), *([_EVENTS] if self.alarms else [])]
         listed = "".join(
             f"<tds:Service><tds:Namespace>{kind}</tds:Namespace>"
             f"<tds:XAddr>http://192.0.2.7/onvif/media{number}</tds:XAddr></tds:Service>"
@@ -164,6 +184,22 @@ class OnvifCamera:
         name = _PROFILES.get(token[1] if token else "", "")
         uri = f"<tt:Uri>rtsp://192.0.2.7:{self.rtsp_port}/live?profile={name}&amp;x=1</tt:Uri>"
         return f"<trt:GetStreamUriResponse><trt:MediaUri>{uri}</trt:MediaUri></trt:GetStreamUriResponse>"
+
+    def _subscription(self) -> str:
+        reference = "<wsa:Address>http://192.0.2.7/onvif/pull?id=7</wsa:Address>"
+        return (
+            "<tev:CreatePullPointSubscriptionResponse><tev:SubscriptionReference>"
+            f"{reference}</tev:SubscriptionReference></tev:CreatePullPointSubscriptionResponse>"
+        )
+
+    async def _pulled(self) -> str:
+        """Return what happened since the last time, after a while when nothing did."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._noticed.wait()
+        self._noticed.clear()
+        said, self._notices = "".join(self._notices), []
+        return _envelope(f"<tev:PullMessagesResponse>{said}</tev:PullMessagesResponse>")
 
     # --- logins --------------------------------------------------------------------------------
 
@@ -216,7 +252,9 @@ def _envelope(inside: str) -> str:
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://www.w3.org/2003/05/soap-envelope"'
         ' xmlns:tds="http://www.onvif.org/ver10/device/wsdl" xmlns:trt="http://www.onvif.org/ver10/media/wsdl"'
-        ' xmlns:tt="http://www.onvif.org/ver10/schema" xmlns:ter="http://www.onvif.org/ver10/error">'
+        ' xmlns:tt="http://www.onvif.org/ver10/schema" xmlns:ter="http://www.onvif.org/ver10/error"'
+        f' xmlns:tev="{_EVENTS}" xmlns:wsa="http://www.w3.org/2005/08/addressing"'
+        ' xmlns:wsnt="http://docs.oasis-open.org/wsn/b-2">'
         f"<SOAP-ENV:Body>{inside}</SOAP-ENV:Body></SOAP-ENV:Envelope>"
     )
 

@@ -43,6 +43,8 @@ class CameraDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag=
     """Of the camera's ONVIF device service, which is asked for the stream; instead of `url`."""
     profile: Annotated[str, Meta(max_length=80)] = ""
     """Name or token of the ONVIF profile; the first one without."""
+    alarms: bool = False
+    """Whether the camera is asked over ONVIF for what it sees itself: motion, and being tampered with."""
     login: bool = False
     """Whether the camera wants a user and a password; they are in `<data>/<device>/credentials`."""
     transport: Literal["tcp", "udp"] = "tcp"
@@ -73,6 +75,8 @@ class CameraDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag=
             yield Fault("snapshot_s", self.snapshot_s, "0, or at least 5")
         if (self.url is None) == (self.onvif is None):
             yield Fault("url", self.url, "the stream's address, or onvif with the camera's, one of them")
+        if self.alarms and self.onvif is None:
+            yield Fault("alarms", self.alarms, "onvif: only there are alarms")
         if self.profile and self.onvif is None:
             yield Fault("profile", self.profile, "onvif: only there are profiles")
         if not (self.url or "rtsp:").startswith("rtsp:") and self.transport == "udp":

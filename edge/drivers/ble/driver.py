@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.candidates import Candidates
-from edge.driver import Emitter, Given, ProbeLine
+from edge.driver import Declared, Emitter, Given, ProbeLine
 from edge.drivers.ble.bthome import BtHomeSensor, point_faults
 from edge.drivers.ble.decode import Heard, read_beacon
 from edge.drivers.ble.ladder import Timings
@@ -19,7 +19,6 @@ from edge.drivers.ble.ruuvi import RuuviSensor
 from edge.drivers.ble.sensors import Sensor
 from edge.drivers.ble.strangers import tell_stranger
 from edge.drivers.ble.tags import Tags, beacon_of
-from wire.messages import Layout, PointDeclaration
 from wire.settings.base import SettingsError
 from wire.settings.ble import BleDevice, BleSensor
 from wire.status import GapCause
@@ -28,7 +27,7 @@ LOOK_S = 0.25
 SYSFS = Path("/sys")
 
 
-class BleDriver:
+class BleDriver(Declared):
     """One `[[device]]` with driver = "ble". Implements `edge.driver.Driver`."""
 
     def __init__(
@@ -53,27 +52,16 @@ class BleDriver:
         }
         self._tags = Tags(settings)
         self._candidates = Candidates.of(settings.name, given)
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """Every chosen value of every sensor, and the presence of every tag."""
-        return [*(point for sensor in self._sensors.values() for point in sensor.points), *self._tags.points]
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One per RuuviTag, one per point of BTHome devices, one of all tags."""
         own = [stream.layout for sensor in self._sensors.values() for stream in sensor.streams]
-        return [*own, self._tags.layout] if self._tags.layout else own
-
-    @property
-    def late(self) -> GapCause:
-        """The radio: advertisements get lost."""
-        return GapCause.RADIO
+        super().__init__(
+            settings.name,
+            points=[
+                *(point for sensor in self._sensors.values() for point in sensor.points),
+                *self._tags.points,
+            ],
+            layouts=[*own, self._tags.layout] if self._tags.layout else own,
+            late=GapCause.RADIO,  # advertisements get lost
+        )
 
     async def run(self, emit: Emitter) -> None:
         """Listen until cancelled; a radio that hears nothing is helped here, and never given up."""

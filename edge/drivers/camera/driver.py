@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.drivers.camera.alarms import follow_alarms
 from edge.drivers.camera.decode import Closed, Progress, Report, Timeline, frozen, scrub
 from edge.drivers.camera.evidence import REASON_MAX, Evidence, Wish
 from edge.drivers.camera.ffmpeg import (
@@ -32,7 +33,7 @@ from edge.drivers.camera.pictures import first_frame
 from edge.drivers.camera.recording import Recording
 from edge.media.source import Outgoing
 from wire.layouts import make_layout
-from wire.messages import TICK_MS, Event, Layout, PointDeclaration, Poll, Scalar
+from wire.messages import TICK_MS, Event, PointDeclaration, Poll, Scalar
 from wire.settings.camera import CameraDevice
 from wire.status import GapCause, PointKind, Status
 
@@ -42,40 +43,26 @@ LAST_WORDS_S = 1.0
 MOVING, FROZEN = 1, 2
 
 
-class CameraDriver:
+class CameraDriver(Declared):
     """One `[[device]]` with driver = "camera". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: CameraDevice, given: Given) -> None:
         self._settings = settings
         self._given = given
         self._folder = given.folder / settings.name
-        self._points = _declare(settings)
-        self._layout = make_layout([p.name for p in self._points], [p.exponent for p in self._points])
+        points = _declare(settings)
+        self._layout = make_layout([p.name for p in points], [p.exponent for p in points])
         self._recording = Recording(self._folder / "recording", ending=container(settings))
         self._evidence = Evidence(settings, given, self._recording)
         self._unnamed: deque[Closed] = deque()
         self._frozen = False
         self._records = False
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """Frame rate, recorded time, and whether the picture moves."""
-        return self._points
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout of all points."""
-        return [self._layout]
-
-    @property
-    def late(self) -> GapCause:
-        """The camera, which sent nothing."""
-        return GapCause.SENSOR
+        super().__init__(
+            settings.name,
+            points=points,
+            layouts=[self._layout],
+            late=GapCause.SENSOR,  # the camera, which sent nothing
+        )
 
     @property
     def wished(self) -> int:
@@ -172,6 +159,7 @@ class CameraDriver:
             assert process.stderr is not None
             listening = tasks.create_task(self._listen(process.stderr, said, emit))
             working = tasks.create_task(self._evidence.work(timeline, emit))
+            watching = tasks.create_task(follow_alarms(self._settings, login, self._given, emit))
             self._records = True
             try:
                 await self._follow(process.stdout, timeline, emit)
@@ -182,6 +170,7 @@ class CameraDriver:
                 self._records = False
             listening.cancel()
             working.cancel()
+            watching.cancel()
         with suppress(OSError):  # what has no name yet keeps its first one
             self._name_all(timeline)
         await self._evidence.finish(timeline, emit)

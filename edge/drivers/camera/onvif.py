@@ -8,7 +8,7 @@ import asyncio
 import os
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -17,12 +17,16 @@ from xml.etree.ElementTree import Element
 import h11
 
 from edge.driver import DeviceUnavailable, Given
+from edge.drivers.camera import onvif_events_soap as events
 from edge.drivers.camera import onvif_soap as soap
+from edge.drivers.camera.onvif_events_soap import Notice
 from wire.messages import TICK_MS, Clock
 from wire.settings.camera import CameraDevice
 from wire.status import GapCause
 
 ANSWER_S = 10.0
+PULL_S = 2
+"""So long a camera waits for something to tell."""
 _PORTS = {"http": 80, "https": 443}
 _MEDIA_PATHS = {soap.MEDIA: "/onvif/media_service"}
 """Where the service is when the camera does not say."""
@@ -117,12 +121,32 @@ class Onvif:
         body = await self._ask(self._path, soap.get_date(), None)
         return _Said(soap.camera_ms(body), sent_ns, self._monotonic_ns())
 
-    async def _ask(self, path: str, body: str, said: _Said | None) -> Element:
+    async def alarms(self, heard: Callable[[Sequence[Notice]], Awaitable[None]]) -> None:
+        """Have everything heard that the camera says of alarms, and now and then nothing; for ever.
+
+        `DeviceUnavailable`, also when the camera has no alarms.
+        """
+        try:
+            said = await self._time()
+            paths = soap.services(await self._ask(self._path, soap.get_services(), said))
+            if events.EVENTS not in paths:
+                raise soap.SoapError("the camera has no alarms")
+            place = paths[events.EVENTS]
+            header = events.addressing(events.CREATE, f"http://{self._name}{place}")
+            path, address = events.pull_point(await self._ask(place, events.create(), said, header=header))
+            header = events.addressing(events.PULL, address)
+            while True:
+                answer = await self._ask(path, events.pull(PULL_S), said, header=header)
+                await heard(list(events.notices(answer)))
+        except soap.SoapError as error:
+            raise DeviceUnavailable(f"ONVIF: {error}", GapCause.SENSOR) from None
+
+    async def _ask(self, path: str, body: str, said: _Said | None, *, header: str = "") -> Element:
         """Return the body of an answer; `SoapError`, `DeviceUnavailable`. Who knows the time logs in."""
-        security = ""
+        security = header
         if said is not None and self._login.user:
             since_ms = (self._monotonic_ns() - said.back_ns) // 1_000_000
-            security = soap.token_of(
+            security += soap.token_of(
                 self._login.user,
                 self._login.password,
                 nonce=secrets.token_bytes(16),

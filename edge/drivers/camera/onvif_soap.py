@@ -27,7 +27,7 @@ _WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
 _PROVEN = f"{_WSSE}username-token-profile-1.0#PasswordDigest"
 _ENCODING = f"{_WSSE}soap-message-security-1.0#Base64Binary"
 _DIGEST = re.compile(r'([a-z]+)\s*=\s*(?:"([^"\\]{0,200})"|([^\s",]{1,200}))', re.IGNORECASE)
-_STREAM = re.compile(r"/[!#$&(-;=?-~]{0,400}")
+_PATH = re.compile(r"/[!#$&(-;=?-~]{0,400}")
 _FAULTS = ("NotAuthorized", "FailedAuthentication", "InvalidSecurity")
 
 
@@ -140,7 +140,7 @@ def body_of(data: bytes) -> ElementTree.Element:
         said = " ".join("".join(fault.itertext()).split())
         if any(word in said for word in _FAULTS):
             raise LoginError("the camera refuses user and password")
-        raise SoapError(f"the camera refuses: {_clean(_text(fault, 'Text') or said)}")
+        raise SoapError(f"the camera refuses: {_clean(text_in(fault, 'Text') or said)}")
     return body
 
 
@@ -149,7 +149,7 @@ def camera_ms(body: ElementTree.Element) -> int:
     utc = _find(body, "UTCDateTime")
     if utc is None:
         raise SoapError("the camera does not say its UTC")
-    words = [_text(utc, name) for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
+    words = [text_in(utc, name) for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
     if not all(re.fullmatch(r"[0-9]{1,4}", word) for word in words):
         raise SoapError("the camera's UTC is no time")
     year, month, day, hour, minute, second = map(int, words)
@@ -163,7 +163,7 @@ def camera_ms(body: ElementTree.Element) -> int:
 def identity(body: ElementTree.Element) -> Identity:
     """Return maker, model, firmware and serial number; "" for what it does not tell."""
     names = ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber")
-    return Identity(*(_clean(_text(body, name)) for name in names))
+    return Identity(*(_clean(text_in(body, name)) for name in names))
 
 
 def services(body: ElementTree.Element) -> Mapping[str, str]:
@@ -172,21 +172,27 @@ def services(body: ElementTree.Element) -> Mapping[str, str]:
     Cameras behind a router name addresses that nobody can reach; a strange one must not get the password.
     """
     found: dict[str, str] = {}
-    for one in _all(body, "Service"):
-        try:
-            parts = urlsplit(_text(one, "XAddr"))
-        except ValueError:
-            continue
-        if re.fullmatch(r"/[!#$&(-;=?-~]{0,200}", parts.path):
-            found.setdefault(_text(one, "Namespace"), parts.path)
+    for one in elements(body, "Service"):
+        if (path := path_of(text_in(one, "XAddr"))) is not None:
+            found.setdefault(text_in(one, "Namespace"), path)
     return found
+
+
+def path_of(address: str) -> str | None:
+    """Return path and query of an address, None when they cannot be asked for."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return path if _PATH.fullmatch(path) else None
 
 
 def profiles(body: ElementTree.Element) -> Sequence[Profile]:
     """Return the profiles in the camera's order, the main one first by custom; at least one."""
     found = [
-        Profile(token[:TEXT_MAX], _clean(_text(one, "Name")))
-        for one in _all(body, "Profiles")
+        Profile(token[:TEXT_MAX], _clean(text_in(one, "Name")))
+        for one in elements(body, "Profiles")
         if (token := one.get("token", ""))
     ]
     if not found:
@@ -208,12 +214,12 @@ def chosen(found: Sequence[Profile], wanted: str) -> Profile:
 def stream_url(body: ElementTree.Element, host: str) -> str:
     """Return the address of a stream at this host, without a user and password that may stand in it."""
     try:
-        parts = urlsplit(_text(body, "Uri"))
+        parts = urlsplit(text_in(body, "Uri"))
         port = parts.port or 554
     except ValueError:
         raise SoapError("the camera's stream address is none") from None
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    if parts.scheme != "rtsp" or not _STREAM.fullmatch(path):
+    if parts.scheme != "rtsp" or not _PATH.fullmatch(path):
         raise SoapError("the camera's stream address is none that can be used")
     return f"rtsp://{host}:{port}{path}"
 
@@ -270,7 +276,8 @@ def _local(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _all(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+def elements(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+    """Yield what has this local name, not too much of it."""
     count = 0
     for one in element.iter():
         if _local(one) == name and count < LISTED_MAX:
@@ -279,10 +286,11 @@ def _all(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Elemen
 
 
 def _find(element: ElementTree.Element, name: str) -> ElementTree.Element | None:
-    return next(_all(element, name), None)
+    return next(elements(element, name), None)
 
 
-def _text(element: ElementTree.Element, name: str) -> str:
+def text_in(element: ElementTree.Element, name: str) -> str:
+    """Return the text of the first element of this local name, "" when there is none."""
     found = _find(element, name)
     return "" if found is None else (found.text or "").strip()
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, TimeHint, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, TimeHint, ticks
 from edge.drivers.exact import count_of
 from edge.drivers.gnss.decode import (
     POINTS,
@@ -31,7 +31,7 @@ from edge.drivers.gnss.report import Report, Reporter
 from edge.drivers.gnss.trust import TimeReport, Trust, judge
 from rules.motion import Bounds, Motion, Place, advance
 from wire.layouts import make_layout
-from wire.messages import Event, Layout, PointDeclaration, Poll, Position, Scalar
+from wire.messages import Event, PointDeclaration, Poll, Position, Scalar
 from wire.settings.gnss import GnssDevice
 from wire.status import GapCause, PointKind
 
@@ -41,51 +41,35 @@ _OF_MOTION = frozenset({"hold", "odometer"})
 _BOUNDS = Bounds()
 
 
-class GnssDriver:
+class GnssDriver(Declared):
     """One `[[device]]` with driver = "gnss". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: GnssDevice, given: Given) -> None:
         self._settings = settings
         self._monotonic_ns = given.monotonic_ns
         self._position_point = f"{settings.prefix}/position"
-        self._measured = [_declare(settings, point) for point in settings.points]
+        position = PointDeclaration(
+            name=self._position_point,
+            quantity="position",
+            exponent=-9,
+            period_ms=_period_ms(settings),
+            device=settings.name,
+        )
+        measured = [_declare(settings, point) for point in settings.points]
         self._layout = (
-            make_layout([p.name for p in self._measured], [p.exponent for p in self._measured])
-            if self._measured
-            else None
+            make_layout([p.name for p in measured], [p.exponent for p in measured]) if measured else None
         )
         self._receiver = Receiver()
         self._trust = Trust()
         self._doubted = False
         self._motion: Motion | None = None
         self._follows = bool(_OF_MOTION & set(settings.points))
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """The position and the chosen points."""
-        position = PointDeclaration(
-            name=self._position_point,
-            quantity="position",
-            exponent=-9,
-            period_ms=_period_ms(self._settings),
-            device=self.name,
+        super().__init__(
+            settings.name,
+            points=[position, *measured],
+            layouts=[self._layout] if self._layout else [],
+            late=GapCause.SENSOR,  # the receiver, which reports by itself
         )
-        return [position, *self._measured]
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout of the chosen points, if any."""
-        return [self._layout] if self._layout else []
-
-    @property
-    def late(self) -> GapCause:
-        """The receiver, which reports by itself."""
-        return GapCause.SENSOR
 
     async def run(self, emit: Emitter) -> None:
         """Emit every report until cancelled; `DeviceUnavailable` when gpsd or the receiver is silent."""

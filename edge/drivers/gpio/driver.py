@@ -9,18 +9,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from edge.control.outputs import Output, OutputError
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine
 from edge.drivers.gpio.pins import Edges, Pins, open_pins
 from edge.drivers.gpio.points import Switch, make_parts
 from edge.drivers.gpio.watch import Watch
-from wire.messages import Layout, PointDeclaration
 from wire.settings.gpio import GpioDevice
 from wire.status import GapCause
 
 LOG = logging.getLogger(__name__)
 
 
-class GpioDriver:
+class GpioDriver(Declared):
     """One `[[device]]` with driver = "gpio". Implements `edge.driver.Driver` and `OutputDriver`."""
 
     def __init__(self, settings: GpioDevice, given: Given) -> None:
@@ -30,26 +29,12 @@ class GpioDriver:
         self._switches = {switch.name: switch for switch in self._parts.switches}
         self._pins: Pins | None = None
         self._edges: Edges | None = None
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """The state of every input and output."""
-        return [point.declared for point in self._parts.points.values()]
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout for each."""
-        return [point.layout for point in self._parts.points.values()]
-
-    @property
-    def late(self) -> GapCause:
-        """The gateway: nobody else stands between it and its pins."""
-        return GapCause.GATEWAY
+        super().__init__(
+            settings.name,
+            points=[point.declared for point in self._parts.points.values()],
+            layouts=[point.layout for point in self._parts.points.values()],
+            late=GapCause.GATEWAY,  # nobody else stands between it and its pins
+        )
 
     @property
     def outputs(self) -> Sequence[Output]:

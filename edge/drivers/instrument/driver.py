@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.control.offers import Done, NotDoneError, Overhear
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.exact import exponent_for
 from edge.drivers.instrument.decode import (
     AnswerError,
@@ -54,37 +54,22 @@ class _Wish:
     answered: "asyncio.Future[Done]"
 
 
-class InstrumentDriver:
+class InstrumentDriver(Declared):
     """One `[[device]]` with driver = "instrument". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: InstrumentDevice, given: Given) -> None:
         self._settings = settings
         self._given = given
-        self._points = [_declare(settings, query) for query in settings.query]
         self._groups = _groups(settings)
         self._files = Files(given.folder / settings.name, bytes_max=settings.files_bytes_max)
         self._wishes: asyncio.Queue[_Wish] | None = None
         self._strange = ""
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """One for every query."""
-        return self._points
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One for every command."""
-        return [group.layout for group in self._groups]
-
-    @property
-    def late(self) -> GapCause:
-        """The instrument, which answered late."""
-        return GapCause.BUS
+        super().__init__(
+            settings.name,
+            points=[_declare(settings, query) for query in settings.query],
+            layouts=[group.layout for group in self._groups],
+            late=GapCause.BUS,  # the instrument, which answered late
+        )
 
     async def execute(
         self,

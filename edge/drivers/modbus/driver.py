@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from edge.candidates import Candidates
 from edge.control.outputs import Output, OutputError
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, NoAnswerError, RefusedError
 from edge.drivers.modbus.catalogue import profiles_of
 from edge.drivers.modbus.decode import decode_block, refuse_block
@@ -21,7 +21,7 @@ from edge.drivers.modbus.outputs import bind
 from edge.drivers.modbus.rounds import MS, TICK_NS, first_round, next_round
 from edge.drivers.modbus.strangers import ROOM_S, Strangers
 from edge.drivers.modbus.units import Unit, make_unit
-from wire.messages import Layout, PointDeclaration, Poll
+from wire.messages import Poll
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice, chosen_outputs
 from wire.status import GapCause
 
@@ -35,7 +35,7 @@ FAILURES_MAX = 5
 """So often may the unit that answered last fail until the whole line counts as lost."""
 
 
-class ModbusDriver:
+class ModbusDriver(Declared):
     """One `[[device]]` with driver = "modbus" or "modbus-rtu".
 
     Implements `edge.driver.Driver` and `edge.control.outputs.OutputDriver`.
@@ -63,26 +63,12 @@ class ModbusDriver:
             candidates=Candidates.of(settings.name, given),
         )
         self._turn_to_ask = asyncio.Lock()
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """Every chosen value of every unit."""
-        return [point for unit in self._units for point in unit.points]
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout per unit."""
-        return [unit.layout for unit in self._units]
-
-    @property
-    def late(self) -> GapCause:
-        """The line, which all units share: one that answers slowly holds up the others."""
-        return GapCause.BUS
+        super().__init__(
+            settings.name,
+            points=[point for unit in self._units for point in unit.points],
+            layouts=[unit.layout for unit in self._units],
+            late=GapCause.BUS,  # all units share the line: one that answers slowly holds up the others
+        )
 
     async def run(self, emit: Emitter) -> None:
         """Poll every interval until cancelled; `DeviceUnavailable` when no unit can be reached."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.network.budget import Budget, Ledger
 from edge.drivers.network.decode import (
     Bearer,
@@ -27,7 +27,7 @@ from edge.drivers.network.manager import TIMEOUT_S, look_at_modem
 from edge.drivers.network.modem import STATE_WORDS, TECHNOLOGY_WORDS, Modem, ModemError
 from edge.drivers.network.points import Feed, Look, Totals
 from edge.journal.sieve import Pace
-from wire.messages import TICKS_PER_S, Event, Layout, PointDeclaration, Scalar
+from wire.messages import TICKS_PER_S, Event, Scalar
 from wire.settings.network import NetworkDevice
 from wire.status import GapCause
 
@@ -37,7 +37,7 @@ OPERATOR = "operator"
 _OURS = ("eth", "en", "wl", "ww", "ppp")
 
 
-class NetworkDriver:
+class NetworkDriver(Declared):
     """One `[[device]]` with driver = "network". Implements `edge.driver.Driver` and `Pacer`."""
 
     def __init__(self, settings: NetworkDevice, given: Given, *, modem_timeout_s: float = TIMEOUT_S) -> None:
@@ -49,26 +49,12 @@ class NetworkDriver:
         self._feed = Feed(settings, self._budget)
         self._mobile: Collection[str] = settings.mobile
         """The mobile links that the last look found."""
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """Bearer, signal, bytes sent and received; what is left of a budget."""
-        return self._feed.points
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One for the link, one for the budget."""
-        return self._feed.layouts
-
-    @property
-    def late(self) -> GapCause:
-        """Nothing but the gateway itself can hold up a look at its own kernel."""
-        return GapCause.GATEWAY
+        super().__init__(
+            settings.name,
+            points=self._feed.points,
+            layouts=self._feed.layouts,
+            late=GapCause.GATEWAY,  # nothing else can hold up a look at its own kernel
+        )
 
     def pace(self) -> Pace:
         """Return what the budget lets go out now."""

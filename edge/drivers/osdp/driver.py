@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from edge.control.offers import Feedback, NotDoneError
-from edge.driver import Emitter, Given, ProbeLine
+from edge.driver import Declared, Emitter, Given, ProbeLine
 from edge.drivers.osdp import happenings as told
 from edge.drivers.osdp.bus import Bus
 from edge.drivers.osdp.decode import KeyUnfitError
@@ -22,7 +22,7 @@ from edge.drivers.osdp.pairing import Pairing
 from edge.drivers.osdp.reader import Outgoing, Reader, Silence
 from edge.drivers.osdp.station import NotThereError, Station
 from edge.presenting import presenter
-from wire.messages import Event, Layout, PointDeclaration, Poll
+from wire.messages import Event, Poll
 from wire.settings.osdp import OsdpDevice
 from wire.status import GapCause
 
@@ -33,7 +33,7 @@ PROBE_S = 5.0
 T = TypeVar("T")
 
 
-class OsdpDriver:
+class OsdpDriver(Declared):
     """One `[[device]]` with driver = "osdp". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: OsdpDevice, given: Given) -> None:
@@ -47,26 +47,12 @@ class OsdpDriver:
         self._bus: Bus | None = None
         self._stations: dict[str, Station] = {}
         self._pairings: dict[str, Pairing] = {}
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """Of each reader: link, sessions, tamper, power."""
-        return [point for reader in self._readers.values() for point in reader.points]
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """Of each reader: what the driver knows, and what the reader tells."""
-        return [layout for reader in self._readers.values() for layout in reader.layouts]
-
-    @property
-    def late(self) -> GapCause:
-        """The line, on which a reader answered late."""
-        return GapCause.BUS
+        super().__init__(
+            settings.name,
+            points=[point for reader in self._readers.values() for point in reader.points],
+            layouts=[layout for reader in self._readers.values() for layout in reader.layouts],
+            late=GapCause.BUS,  # the line, on which a reader answered late
+        )
 
     # --- for the rooms that decide -----------------------------------------------------------------
 
@@ -230,8 +216,8 @@ class OsdpDriver:
         what = f"{self.name}: reader {reader} on {self._settings.path}"
         if isinstance(seen, told.Online):
             return ProbeLine(what, ok=True, answer=f"secure session; {seen.identity}")
-        reason = getattr(seen, "reason", f"no secure session within {PROBE_S:g} s")
-        return ProbeLine(what, ok=False, answer=reason)
+        answer = seen.reason if isinstance(seen, told.Trouble) else f"no secure session within {PROBE_S:g} s"
+        return ProbeLine(what, ok=False, answer=answer)
 
 
 async def _emit(outgoing: Event | Poll | Silence, emit: Emitter) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from edge.candidates import Candidates
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.senml.decode import (
     Count,
     Moment,
@@ -50,42 +50,27 @@ class _Fed:
     unused: Unused | None = None
 
 
-class SenmlDriver:
+class SenmlDriver(Declared):
     """One `[[device]]` with driver = "senml". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: SenmlDevice, given: Given) -> None:
         self._settings = settings
         self._given = given
-        self._points = [_declare(settings, value) for value in settings.value]
-        self._layouts = [make_layout([point.name], [point.exponent]) for point in self._points]
+        points = [_declare(settings, value) for value in settings.value]
         self._candidates = Candidates.of(settings.name, given)
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """One point for each value of the settings."""
-        return self._points
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout for each point: records come one by one."""
-        return self._layouts
-
-    @property
-    def late(self) -> GapCause:
-        """The sensor, which sends by itself."""
-        return GapCause.SENSOR
+        super().__init__(
+            settings.name,
+            points=points,
+            layouts=[make_layout([point.name], [point.exponent]) for point in points],
+            late=GapCause.SENSOR,  # the sensor, which sends by itself
+        )
 
     async def run(self, emit: Emitter) -> None:
         """Take packs until cancelled; `DeviceUnavailable` when address or broker cannot be had."""
         now_ns = self._given.monotonic_ns()
         fed = [
             _Fed(value, point, layout, now_ns, ticks(now_ns))
-            for value, point, layout in zip(self._settings.value, self._points, self._layouts, strict=True)
+            for value, point, layout in zip(self._settings.value, self.points, self.layouts, strict=True)
         ]
         async with self._way(emit) as way:
             run = _Run(self._settings, self._given, fed, way=way, emit=emit, candidates=self._candidates)

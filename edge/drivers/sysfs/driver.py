@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.candidates import Candidates
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.sysfs.decode import Value, channel_of, files_of, read
 from edge.drivers.sysfs.finding import KINDS, GoneError, Place, find, places, read_files
 from edge.drivers.sysfs.owner import Owner, StuckError
@@ -37,7 +37,7 @@ class _Sensor:
         self.place, self.before, self.told = None, [None] * len(self.points), set()
 
 
-class SysfsDriver:
+class SysfsDriver(Declared):
     """One `[[device]]` with driver = "sysfs". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: SysfsDevice, given: Given) -> None:
@@ -52,26 +52,12 @@ class SysfsDriver:
             self._owners.setdefault(key, (Owner(f"{settings.name}-{key}"), []))[1].append(sensor)
         self._candidates = Candidates.of(settings.name, given)
         self._search = Owner(f"{settings.name}-search")
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """The points of all sensors."""
-        return [point for sensor in self._sensors for point in sensor.points]
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout for each sensor."""
-        return [sensor.layout for sensor in self._sensors]
-
-    @property
-    def late(self) -> GapCause:
-        """The bus that a sensor hangs on, which the kernel waited for."""
-        return GapCause.BUS
+        super().__init__(
+            settings.name,
+            points=[point for sensor in self._sensors for point in sensor.points],
+            layouts=[sensor.layout for sensor in self._sensors],
+            late=GapCause.BUS,  # the bus that a sensor hangs on, which the kernel waited for
+        )
 
     async def run(self, emit: Emitter) -> None:
         """Read every interval until cancelled; `DeviceUnavailable` when there is no sysfs at all."""

@@ -7,13 +7,13 @@ a terminal that says "granted" has said so, and no more.
 import asyncio
 from collections.abc import Sequence
 
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.terminal.decode import Happening, TerminalError, read
 from edge.intake.senders import KeyFileError, Refusal, Senders, read_key
 from edge.intake.server import Call, Server, serving
 from edge.presenting import Presenter, presenter
 from wire.layouts import make_layout
-from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
+from wire.messages import Event, PointDeclaration, Poll, Scalar
 from wire.settings.intake import Sender
 from wire.settings.terminal import TerminalDevice
 from wire.status import GapCause, PointKind
@@ -23,7 +23,7 @@ REFUSALS_NS = 60_000_000_000
 """How often refused requests are told."""
 
 
-class TerminalDriver:
+class TerminalDriver(Declared):
     """One `[[device]]` with driver = "terminal". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: TerminalDevice, given: Given) -> None:
@@ -31,26 +31,12 @@ class TerminalDriver:
         self._given = given
         self._points = {sender.name: _declare(settings, sender) for sender in settings.sender}
         self._layouts = {name: make_layout([point.name], [0]) for name, point in self._points.items()}
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """How many requests each terminal sent since the driver started."""
-        return list(self._points.values())
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout for each terminal."""
-        return list(self._layouts.values())
-
-    @property
-    def late(self) -> GapCause:
-        """The terminal, which posts by itself."""
-        return GapCause.SENSOR
+        super().__init__(
+            settings.name,
+            points=self._points.values(),
+            layouts=self._layouts.values(),
+            late=GapCause.SENSOR,  # the terminal, which posts by itself
+        )
 
     async def run(self, emit: Emitter) -> None:
         """Serve until cancelled; `DeviceUnavailable` when address or keys cannot be had."""

@@ -7,7 +7,7 @@ NUT driver and a lost server all make the power unknown.
 import asyncio
 from collections.abc import Sequence
 
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.ups.client import NutClient, connect
 from edge.drivers.ups.decode import (
     MEASURED,
@@ -20,7 +20,7 @@ from edge.drivers.ups.decode import (
     read,
 )
 from wire.layouts import make_layout
-from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
+from wire.messages import Event, PointDeclaration, Poll, Scalar
 from wire.settings.ups import UpsDevice, UpsPoint
 from wire.status import GapCause, PointKind, Status
 
@@ -30,38 +30,24 @@ NO_STATUS = "VAR-NOT-SUPPORTED"
 """What NUT answers for a status that is not there."""
 
 
-class UpsDriver:
+class UpsDriver(Declared):
     """One `[[device]]` with driver = "ups". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: UpsDevice, given: Given) -> None:
         self._settings = settings
         self._monotonic_ns = given.monotonic_ns
-        self._points = [_declare(settings, point) for point in settings.points]
-        self._layout = make_layout([p.name for p in self._points], [p.exponent for p in self._points])
+        points = [_declare(settings, point) for point in settings.points]
+        self._layout = make_layout([p.name for p in points], [p.exponent for p in points])
         self._told = False
         self._power: Power | None = None
         self._flags: frozenset[str] = frozenset()
         self._status = ""
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """The chosen points."""
-        return self._points
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout of the chosen points."""
-        return [self._layout]
-
-    @property
-    def late(self) -> GapCause:
-        """The NUT server, which answered late."""
-        return GapCause.BUS
+        super().__init__(
+            settings.name,
+            points=points,
+            layouts=[self._layout],
+            late=GapCause.BUS,  # the NUT server, which answered late
+        )
 
     async def run(self, emit: Emitter) -> None:
         """Read every interval until cancelled; `DeviceUnavailable` when the server cannot be asked."""

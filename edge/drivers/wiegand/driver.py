@@ -6,12 +6,12 @@ the one that was fitted. What frames are is in `decode`.
 
 from collections.abc import Sequence
 
-from edge.driver import DeviceUnavailable, Emitter, Given, ProbeLine, ticks
+from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.gpio.pins import Edges, Pins, open_pins
 from edge.drivers.wiegand.decode import Frame, Key, Line, Noise, pulse, read, silent
 from edge.presenting import Door, presenter
 from wire.layouts import make_layout
-from wire.messages import Event, Layout, PointDeclaration, Poll, Scalar
+from wire.messages import Event, PointDeclaration, Poll, Scalar
 from wire.settings.gpio import WiegandDevice
 from wire.status import GapCause, PointKind
 
@@ -21,34 +21,20 @@ CHECK_NS = 1_000_000_000
 """How often the wires are looked at: both are high while nothing is sent."""
 
 
-class WiegandDriver:
+class WiegandDriver(Declared):
     """One `[[device]]` with driver = "wiegand". Implements `edge.driver.Driver`."""
 
     def __init__(self, settings: WiegandDevice, given: Given) -> None:
         self._settings = settings
         self._given = given
-        self._points = [_declare(settings, point) for point in _POINTS]
-        self._layout = make_layout([point.name for point in self._points], [0] * len(_POINTS))
-
-    @property
-    def name(self) -> str:
-        """The device's name in the settings."""
-        return self._settings.name
-
-    @property
-    def points(self) -> Sequence[PointDeclaration]:
-        """Whether the wires are idle, and how many frames came."""
-        return self._points
-
-    @property
-    def layouts(self) -> Sequence[Layout]:
-        """One layout of all points."""
-        return [self._layout]
-
-    @property
-    def late(self) -> GapCause:
-        """The gateway, which looks at its own pins."""
-        return GapCause.GATEWAY
+        points = [_declare(settings, point) for point in _POINTS]
+        self._layout = make_layout([point.name for point in points], [0] * len(_POINTS))
+        super().__init__(
+            settings.name,
+            points=points,
+            layouts=[self._layout],
+            late=GapCause.GATEWAY,  # it looks at its own pins
+        )
 
     async def run(self, emit: Emitter) -> None:
         """Listen until cancelled; `DeviceUnavailable` when pins or the credentials' key cannot be had."""

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from edge.driver import DeviceUnavailable, Given
+from edge.drivers.camera.alarms import follow_alarms
 from edge.drivers.camera.driver import CameraDriver
 from edge.drivers.camera.ffmpeg import Login
 from edge.drivers.camera.onvif import Onvif, ask_clock
+from edge.drivers.camera.onvif_events_soap import CALM_NS
 from edge.drivers.camera.onvif_soap import Identity
 from simulators.devices.camera import Camera, camera_server
 from simulators.devices.onvif import Fault, OnvifCamera, onvif_server
@@ -154,6 +156,51 @@ def test_unknown_profile_names_what_there_is() -> None:
     asyncio.run(story())
 
 
+def test_alarms_of_the_camera_become_events(collector: Any, tmp_path: Path) -> None:
+    now_ns = [1_000_000_000]
+
+    async def story() -> None:
+        camera = camera_of()
+        async with onvif_server(camera) as port, asyncio.TaskGroup() as tasks:
+            settings = CameraDevice(
+                name="cam", prefix="room/camera", onvif=f"http://127.0.0.1:{port}/onvif/device", alarms=True
+            )
+            given = Given(lambda: now_ns[0], tmp_path)
+            following = tasks.create_task(follow_alarms(settings, LOGIN, given, collector))
+
+            async def until(kinds: list[str]) -> None:
+                async with asyncio.timeout(15):
+                    await collector.until(lambda: [event.kind for event in collector.events] == kinds)
+
+            camera.alarm("RuleEngine/CellMotionDetector/Motion", on=True, name="IsMotion")
+            await until(["camera_motion"])
+            camera.alarm("VideoSource/GlobalSceneChange/ImagingService", on=True)
+            await until(["camera_motion", "camera_tampered"])
+            camera.alarm("RuleEngine/CellMotionDetector/Motion", on=False, name="IsMotion")
+            camera.alarm("Device/Trigger/DigitalInput", on=True)
+            asked = len(camera.asked)
+            for _ in range(1000):
+                if len(camera.asked) > asked + 1:
+                    break
+                await asyncio.sleep(0.01)
+            now_ns[0] += CALM_NS
+            await until(["camera_motion", "camera_tampered", "camera_motion_ended"])
+            assert {event.subject for event in collector.events} == {"room/camera"}
+            following.cancel()
+
+    asyncio.run(story())
+
+
+def test_camera_without_alarms_is_no_worse_a_camera(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with reached(camera_of(alarms=False)) as asked:
+            with pytest.raises(DeviceUnavailable, match="the camera has no alarms"):
+                await asked.alarms(lambda _: asyncio.sleep(0))
+            assert (await asked.locate()).url
+
+    asyncio.run(story())
+
+
 @pytest.mark.slow
 def test_driver_records_what_onvif_found_and_tells_which_camera_it_is(
     collector: Any, run_until: Any, tmp_path: Path
@@ -206,6 +253,7 @@ def test_driver_records_what_onvif_found_and_tells_which_camera_it_is(
         ({"onvif": "rtsp://a/b"}, "onvif"),
         ({"onvif": "http://user:pass@a/b"}, "onvif"),
         ({"url": "rtsp://a/b", "profile": "main"}, "profile"),
+        ({"url": "rtsp://a/b", "alarms": True}, "alarms"),
         ({"onvif": "http://a/b", "transport": "sctp"}, "transport"),
     ],
 )
