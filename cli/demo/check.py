@@ -83,7 +83,7 @@ async def _judge(system: System, started: float, day: asyncio.Task[Day | str]) -
         "a door that is opened tells button, opening and closing": _of_people(day, happenings.doors),
         "badges and tags come and go": _of_people(day, happenings.badges),
         "the use of an instrument is a session": _of_people(day, happenings.sessions),
-        "cameras give heartbeats, and pictures with the hash of their event": _cameras,
+        "cameras give heartbeats, and their pictures have the hash that was told": _cameras,
         "the ignition follows the drive": happenings.ignition,
     }
     checks = [await _ask(name, question, system, stretch=stretch) for name, question in questions.items()]

@@ -27,6 +27,11 @@ async def get(port: int, path: str, headers: Mapping[str, str] | None = None) ->
     return await asyncio.to_thread(_get, port, path, dict(headers or {}))
 
 
+async def get_bytes(port: int, path: str) -> tuple[int, bytes]:
+    """Ask 127.0.0.1 for a file; return status and bytes. `OSError` when nobody answers."""
+    return await asyncio.to_thread(_ask, port, path, {})
+
+
 async def is_ready(port: int) -> bool:
     """Return whether the hub says that it is ready."""
     try:
@@ -52,11 +57,16 @@ async def listen(port: int, path: str, *, seconds: float) -> list[str]:
 
 
 def _get(port: int, path: str, headers: dict[str, str]) -> Answer:
+    status, body = _ask(port, path, headers)
+    return Answer(status, body.decode(errors="replace"))
+
+
+def _ask(port: int, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
-        return Answer(response.status, response.read().decode(errors="replace"))
+        return response.status, response.read()
     except http.client.HTTPException as error:
         raise OSError(f"{path}: {type(error).__name__}: {error}") from None
     finally:
