@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench faults clean
+.PHONY: setup demo test lint bench faults restarts clean
 
 setup:
 	@scripts/setup.sh
@@ -19,6 +19,10 @@ bench: setup
 
 faults: setup
 	@.venv/bin/heng faults --kills 20
+
+restarts:
+	@scripts/setup.sh --with-tests
+	@HENG_RESTARTS=1000 .venv/bin/python -m pytest tests/sweep/test_restarts.py -n 2 --dist load
 
 clean:
 	@rm -rf .venv node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

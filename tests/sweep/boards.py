@@ -34,7 +34,8 @@ async def network(site: Site) -> Fitted:
     }
 
     def true(poll: Poll) -> bool:
-        return poll.counts[0] in (0, 1) and poll.counts[1:] == [None, 0, 0]
+        bearer, level, *counted = poll.counts
+        return bearer in (0, 1) and level is None and set(counted) == {0}
 
     return Fitted(device, faults, true, every_s=1.0)
 

@@ -40,6 +40,8 @@ class Part:
     collector: Collector = field(default_factory=Collector)
     came: list[float] = field(default_factory=list)
     """When (monotonic seconds) each thing came in that only a living far end can cause."""
+    away: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when its own device was not well."""
     supervisor: Supervisor | None = None
 
     def owns(self, item: Item) -> bool:

@@ -15,10 +15,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-3.6")]
 
 WINDOW_S = 1.5
 PATIENCE_S = 45.0
-STALL_S = 0.75
-"""So long may the machine itself hold everything up."""
-PERIODS = 3
-"""So many periods may pass between two readings of a device that is well: a card may get lost."""
+TRIES = 3
+PERIODS, STALL_S = 1.5, 1.0
+"""So many periods and so long may pass between readings of a device that is well, on a machine in use."""
+PACE = 0.6
+"""At least so much of what is due comes over the whole run: cards and advertisements get lost."""
 SAME_BOARD = frozenset({"gpio", "wiegand"})
 """Both are on the pins of the one board: what it does, it does to both."""
 ASKED = ("garbage", "silence", "reset")
@@ -54,20 +55,37 @@ async def one_fault(running: Running, name: str, fault: str) -> list[str]:
     await do(done.begin)
     await asyncio.sleep(max(0.0, began + WINDOW_S - time.monotonic()))
     ended = time.monotonic()
+    touched = SAME_BOARD if name in SAME_BOARD else {name}
     found = []
     for other, part in running.parts.items():
-        if other == name or {name, other} <= SAME_BOARD:
-            continue
-        pause_s = longest_pause_s(part, began, ended)
+        pause_s = 0.0 if other in touched else longest_pause_s(part, began, ended)
         if pause_s > PERIODS * part.fitted.every_s + STALL_S:
             found.append(f"{other} was not read for {pause_s:.1f} s while {name} had {fault}")
     await do(done.end)
-    for again in {name} | (SAME_BOARD if name in SAME_BOARD else set()):
-        await living(running.parts[again], time.monotonic(), f"{again} after {fault}")
+    for one in touched:
+        await living(running.parts[one], time.monotonic(), f"{one} after {fault}")
+        running.parts[one].away.append((began, time.monotonic()))
     return found
 
 
-@pytest.mark.timeout(400)
+def pace(part: Part, since: float, to: float) -> float:
+    """Return how much came of what was due while the device was well."""
+    came = [at for at in part.came if not any(began <= at <= ended for began, ended in part.away)]
+    well_s = to - since - sum(ended - began for began, ended in part.away)
+    return sum(since < at <= to for at in came) * part.fitted.every_s / well_s
+
+
+async def surely(running: Running, name: str, fault: str) -> list[str]:
+    """Return what is found each time: a machine that is busy with others may hold somebody up once."""
+    found: list[str] = []
+    for _ in range(TRIES):
+        found = await one_fault(running, name, fault)
+        if not found:
+            break
+    return found
+
+
+@pytest.mark.timeout(600)
 def test_no_driver_stops_another(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with site(monkeypatch) as here:
@@ -76,10 +94,13 @@ def test_no_driver_stops_another(monkeypatch: pytest.MonkeyPatch) -> None:
             async with gateway(here, fitted) as running:
                 for name, part in running.parts.items():
                     await living(part, 0.0, f"{name} at the start")
+                since = time.monotonic()
                 for name, part in running.parts.items():
                     for fault in faults_of(part):
-                        found += await one_fault(running, name, fault)
+                        found += await surely(running, name, fault)
+                paces = {name: pace(part, since, time.monotonic()) for name, part in running.parts.items()}
             assert found == []
+            assert {name: kept for name, kept in paces.items() if kept < PACE} == {}
             for name, part in running.parts.items():
                 assert part.supervisor is not None
                 assert part.supervisor.crashes == 0, name
