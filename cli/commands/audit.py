@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from cloud.api.routes.audit import cell
 from cloud.identity.chain import Verdict, head_line, read_head_lines, sign_head, verify
 from cloud.store import audit_log
 from cloud.store.audit_log import AuditRow
@@ -18,9 +19,6 @@ from cloud.store.connection import open_connection
 from cloud.store.migrate import SchemaError, check_version
 from provisioning.errors import IdentityError
 from provisioning.identity import HubIdentity
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Spreadsheets take a cell that begins so for a formula."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -104,11 +102,3 @@ def _tell(verdict: Verdict, *, compared: bool) -> int:
         print("whose key signed was not compared: give --identity")
     print("not whole" if verdict.faults else "whole: nothing was edited, removed or put in")
     return 1 if verdict.faults else 0
-
-
-def cell(value: object) -> str:
-    """Return a value as a cell that no spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    text = value.isoformat() if isinstance(value, datetime) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and isinstance(value, str) else text

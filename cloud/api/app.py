@@ -13,6 +13,8 @@ from cloud.api.guard import Guard
 from cloud.api.head import HeadAsGet
 from cloud.api.metrics import RequestTimes
 from cloud.api.routes import (
+    audit,
+    authorisations,
     cameras,
     completeness,
     coverage,
@@ -22,6 +24,7 @@ from cloud.api.routes import (
     gateways,
     health,
     media,
+    people,
     points,
     positions,
     readings,
@@ -49,8 +52,15 @@ ROUTES = (
     completeness,
     cameras,
     media,
+    people,
+    authorisations,
+    audit,
     health,
 )
+
+
+BODY_MAX = 1024 * 1024
+"""Bytes of a request; what people enter is far smaller."""
 
 
 class HubApp(FastAPI):
@@ -72,6 +82,7 @@ def create_app(services: Services, *, limits: Limits | None = None) -> FastAPI:
         title="Heng",
         version="1",
         description=DESCRIPTION,
+        max_body_size=BODY_MAX,
         docs_url=None,
         redoc_url=None,
         responses=COMMON_RESPONSES,

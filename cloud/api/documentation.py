@@ -15,6 +15,7 @@ from typing import Any
 
 from cloud.api.routes.health import Alive, Check, Readiness
 from cloud.api.services import Page
+from cloud.store.audit_log import AuditRow
 from cloud.store.camera_timeline import Picture, Segment, Span, Timeline
 from cloud.store.cameras import Camera
 from cloud.store.candidates import Candidate
@@ -27,15 +28,20 @@ from cloud.store.health import Backlog
 from cloud.store.latest import Latest
 from cloud.store.ledger_read import EpochAccount
 from cloud.store.media_wishes import Wish
+from cloud.store.people import Authorisation, Person
 from cloud.store.points import Point
 from cloud.store.positions_read import Fix, LatestPosition, Track
 from cloud.store.readings import Reading, Series
 from cloud.store.sites import Gateway, Site
 from cloud.store.tallies import Bucket
+from cloud.store.web_sessions import ApiToken
 from cloud.store.zones import Portal, Zone
 
 _SHAPES = (
     Alive,
+    ApiToken,
+    AuditRow,
+    Authorisation,
     Backlog,
     Bucket,
     Camera,
@@ -54,6 +60,7 @@ _SHAPES = (
     LatestPosition,
     Part,
     Picture,
+    Person,
     Point,
     Portal,
     Readiness,

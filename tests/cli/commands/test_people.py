@@ -9,8 +9,8 @@ import re
 import psycopg
 import pytest
 
-from cli.commands.audit import cell
 from cli.main import main
+from cloud.api.routes.audit import cell
 from cloud.store.migrate import upgrade
 
 FILE = """

@@ -73,7 +73,7 @@ def references(node: object) -> Iterator[str]:
 
 def test_every_answer_has_an_example_that_fits(document: dict[str, Any]) -> None:
     for path, operation in operations(document):
-        if path == "/metrics":
+        if path in ("/metrics", "/api/audit.csv"):
             continue
         content = operation["responses"]["200"]["content"].get("application/json")
         if content is None:  # pictures, recordings, live views
@@ -135,7 +135,7 @@ def test_no_input_makes_a_server_error(http: Http, document: dict[str, Any], dat
     response = http.get(path, **query)
     assert response.status_code in (200, 404, 422), (path, query, response.text)
     if response.status_code == 200:
-        if path != "/metrics":
+        if response.headers["content-type"].startswith("application/json"):
             validator(document, shape(operation, "200")).validate(response.json())
     else:
         assert response.headers["content-type"] == "application/problem+json"
