@@ -1,6 +1,7 @@
 """What waits while the line is dear: readings alone, unharmed, and each of them goes once in the end."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge.journal.errors import JournalFullError
 from edge.journal.group import Group, gather
 from edge.journal.journal import Journal
+from edge.journal.room import Limits
 from edge.journal.sealer import Sealed
 from edge.journal.sieve import FULL, NOTHING_YET, Pace, Sieve, tighter
 from wire.layouts import make_layout
@@ -181,3 +184,37 @@ def test_journal_seals_what_its_pace_allows(tmp_path: Path, bench: Any) -> None:
             assert not journal.may_seal
 
     asyncio.run(story())
+
+
+def test_what_finds_no_more_room_is_dropped_and_its_gaps_go_at_once(bench: Any) -> None:
+    bench.limits = Limits(24_000, 1e9)
+    journal, kept, number = bench.open(), sieve(), random.Random(1)
+    for tick in range(600):
+        bulky = Poll(bench.layout.id, tick, [number.getrandbits(62) for _ in range(4)])
+        journal.append(
+            gather([bulky], bench.boot, CLOCK), seal=1, part=lambda one: kept.part(one, NOTHING_YET)
+        )
+    told = [batch for batch in map(bench.batch, journal.seal_urgent(4)) if batch.gaps]
+    lost = {
+        (gap.point, batch.base_tick + gap.from_tick, batch.base_tick + gap.to_tick)
+        for batch in told
+        for gap in batch.gaps
+    }
+    rest: list[int] = []
+    while more := journal.seal_backlog(8):
+        rest += [tick for sealed in more for tick in bench.ticks(sealed)]
+    assert len(rest) < 600
+    assert rest == list(range(rest[0], 600))
+    assert lost == {(point, 0, rest[0] - 1) for point in bench.layout.points}
+    journal.close(clean=True)
+
+
+def test_row_that_cannot_be_sealed_changes_nothing(bench: Any, files_up_to: Callable[..., Any]) -> None:
+    journal = bench.open()
+    journal.append(gather([bench.poll(1), Event("e", "s", 1, {})], bench.boot, CLOCK), seal=0)
+    with files_up_to(1), pytest.raises(JournalFullError):
+        journal.seal_urgent(4)
+    assert journal.has_urgent
+    (sealed,) = journal.seal_urgent(4)
+    assert (bench.batch(sealed).events[0].kind, sealed.seq) == ("e", 1)
+    journal.close(clean=True)
