@@ -82,7 +82,7 @@ def use_next(folder: Path) -> Ed25519Signer:
     """Take the next key into use, in the authority and in the workers' folders that lie in it."""
     data = files.read(folder / NEXT_KEY)
     fresh = Ed25519Signer.from_pem(data)
-    known = HubKeys.load(folder, fresh)
+    known = HubKeys.load(folder, Ed25519Signer.from_pem(files.read(folder / SIGNING_KEY)))
     if write_public(fresh.public_key) not in known.keys:
         raise IdentityError(f"{folder / NEXT_KEY}: no statement leads to it; remove it and make another")
     for worker in sorted((folder / "hubs").glob(f"*/{SIGNING_KEY}")):
