@@ -60,7 +60,11 @@ async def one_fault(running: Running, name: str, fault: str) -> list[str]:
     for other, part in running.parts.items():
         pause_s = 0.0 if other in touched else longest_pause_s(part, began, ended)
         if pause_s > PERIODS * part.fitted.every_s + STALL_S:
-            found.append(f"{other} was not read for {pause_s:.1f} s while {name} had {fault}")
+            stalled_s = running.stalled_s(began, ended)
+            found.append(
+                f"{other} was not read for {pause_s:.1f} s while {name} had {fault}"
+                f" (the loop stood still for {stalled_s:.1f} s)"
+            )
     await do(done.end)
     for one in touched:
         await living(running.parts[one], time.monotonic(), f"{one} after {fault}")
