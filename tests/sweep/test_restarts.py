@@ -17,7 +17,7 @@ from tests.sweep.left import held, settled, whole_pool
 
 pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-3.6")]
 
-RESTARTS = int(os.environ.get("HENG_RESTARTS", "20"))
+RESTARTS = int(os.environ.get("HENG_RESTARTS", "8"))
 A_TENTH = frozenset({"camera"})
 """Each run of these starts and ends a program, which takes seconds; they are restarted a tenth as often."""
 PATIENCE_S = 30.0
