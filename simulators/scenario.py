@@ -243,7 +243,7 @@ def _unit_table(unit: UnitPart) -> Table:
     if outputs := [{"output": value.truth} for value in values if value.write is not None]:
         table["output"] = outputs
     if any(value.truth == "energy" for value in values):
-        usage: Table = {"on_w": "50", "off_w": "20", "least_s": 2, "rest_s": 3}
+        usage: Table = {"on_w": "50", "off_w": "20", "least_s": 1, "rest_s": 2}
         table["usage"] = {**usage, "subject": unit.uses} if unit.uses else usage
     return table
 

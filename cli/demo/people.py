@@ -19,8 +19,8 @@ NOTICED_S = 2.5
 """So long a badge is held there when it is back: until it counts as there."""
 GONE_S = 7.0
 """So long it is away: until it counts as gone, and a little more."""
-RESTS_S, USED_S = 4.5, 3.5
-"""A power meter needs three seconds to be sure of an end, and two of a beginning."""
+RESTS_S, USED_S = 6.0, 4.0
+"""A gateway needs two seconds to be sure of an end, and one of a beginning; on a busy machine more."""
 _ANSWER_S = 5.0
 _LIVE_S, _LOOK_S = 15.0, 0.5
 
@@ -76,7 +76,7 @@ class Day:
 
 
 async def act(system: System) -> Day:
-    """Do everything that can be done with the demo's devices, in about 15 s; `ValueError`, `OSError`.
+    """Do everything that can be done with the demo's devices, in about 20 s; `ValueError`, `OSError`.
 
     They wait until the gateway has the device, as people would who look at its lamp.
     """
