@@ -13,6 +13,7 @@ import psycopg
 from cli.demo.check import check
 from cli.demo.system import DemoError, FolderInUseError, System, Wish, running
 from cli.embedded.processes import ProcessError
+from cloud.store.migrate import SchemaError
 from provisioning.errors import ProvisioningError
 
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     except FolderInUseError as error:
         print(f"heng demo: {error}", file=sys.stderr)
         return 2
-    except (DemoError, ProcessError, ProvisioningError, psycopg.Error) as error:
+    except (DemoError, ProcessError, ProvisioningError, SchemaError, psycopg.Error) as error:
         print(f"heng demo: {error}", file=sys.stderr)
         return 1
 
