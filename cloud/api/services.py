@@ -27,6 +27,9 @@ class Media(Protocol):
     def file(self, sha256: str) -> FilePath | None:
         """Return where the bytes of a hash are, None when they are not here."""
 
+    async def video(self, sha256: str, content_type: str) -> FilePath | None:
+        """Return an MP4 of a segment, None when it is not here; `VideoError`."""
+
     def listening(self, gateway: str) -> bool:
         """Whether a gateway would soon hear what is wanted."""
 
@@ -42,6 +45,10 @@ class Media(Protocol):
 
 class BusyError(Exception):
     """As many look at cameras as may."""
+
+
+class VideoError(Exception):
+    """No video can be made of a segment; the text says why."""
 
 
 class NoFrameError(Exception):

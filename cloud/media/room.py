@@ -14,6 +14,7 @@ from cloud.media.requests import Requests
 from cloud.media.server import server_context, serving
 from cloud.media.settings import MediaSettings
 from cloud.media.vault import Vault
+from cloud.media.video import Videos
 from cloud.media.waiters import Waiters
 from cloud.store.media import delete_old, known_hashes
 from cloud.store.snapshot import Pool
@@ -35,6 +36,7 @@ class MediaRoom:
         self._listener = listener
         self._context = server_context(settings.certificate, tools.identity.folder / identity.CA)
         self._vault = Vault(settings.folder, bytes_max=settings.bytes_max)
+        self._videos = Videos(settings.folder / "shown")
         self._waiters = Waiters(monotonic_s=asyncio.get_running_loop().time)
         self._live = LiveSessions(
             token=lambda: secrets.token_hex(16), changed=self._waiters.wake, grace_s=settings.live_grace_s
@@ -82,6 +84,11 @@ class MediaRoom:
     def file(self, sha256: str) -> Path | None:
         """Return where the bytes of a hash are, None when they are not here."""
         return self._vault.path(sha256) if self._vault.holds(sha256) else None
+
+    async def video(self, sha256: str, content_type: str) -> Path | None:
+        """Return an MP4 of a segment, None when it is not here; `VideoError`."""
+        segment = self.file(sha256)
+        return None if segment is None else await self._videos.of(segment, content_type)
 
     def listening(self, gateway: str) -> bool:
         """Whether a gateway would soon hear what is wanted."""

@@ -72,16 +72,20 @@ async def add_wish(
     from_at: datetime,
     to_at: datetime,
     now: datetime,
-) -> Wish | None:
-    """Ask for a stretch, once while it is open; None when `OPEN_MAX` of the gateway are."""
+) -> tuple[Wish, bool] | None:
+    """Ask for a stretch, once while it is open; return it and whether it is new.
+
+    None when `OPEN_MAX` of the gateway are open.
+    """
     async with connection.transaction(), connection.cursor(row_factory=class_row(Wish)) as cursor:
         await cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, gateway_id))
         await cursor.execute(_SAME, (gateway_id, camera, from_at, to_at))
         if same := await cursor.fetchone():
-            return same
+            return same, False
         values = {"gateway_id": gateway_id, "camera": camera, "from_at": from_at, "to_at": to_at}
         await cursor.execute(_ADD, values | {"now": now, "most": OPEN_MAX})
-        return await cursor.fetchone()
+        made = await cursor.fetchone()
+        return None if made is None else (made, True)
 
 
 _LOCK = 0x4D454449

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
+from cloud.api.acting import acting
 from cloud.api.errors import ApiError, not_found, refused
 from cloud.api.guard import needs
 from cloud.api.services import (
@@ -34,7 +35,7 @@ from cloud.store.camera_timeline import Timeline, read_timeline
 from cloud.store.cameras import Camera, Found, find_camera, judge_cameras, list_found
 from cloud.store.connection import Connection
 from cloud.store.media_wishes import OPEN_MAX, Wish, add_wish
-from cloud.store.snapshot import changing, snapshot
+from cloud.store.snapshot import snapshot
 from rules.permissions import Permission
 from wire.media import SPAN_S_MAX
 
@@ -109,15 +110,21 @@ async def want(request: Request, given: Given, camera_id: CameraPath, stretch: S
         raise refused("to", end.isoformat(), f"a time after from, at most {SPAN_S_MAX} s later")
     if end > now:
         raise refused("to", end.isoformat(), f"a time that is not later than now, which is {now.isoformat()}")
-    async with changing(given.pool) as connection:
-        found = await _existing(connection, camera_id, given)
-        wish = await add_wish(connection, found.gateway_id, found.prefix, from_at=start, to_at=end, now=now)
-    if wish is None:
+    async with acting(request, given.pool, now) as act:
+        found = await _existing(act.connection, camera_id, given)
+        made = await add_wish(
+            act.connection, found.gateway_id, found.prefix, from_at=start, to_at=end, now=now
+        )
+        if made is not None and made[1]:
+            asked = {"from": start.isoformat(), "to": end.isoformat()}
+            thing = f"camera {found.prefix} of {found.gateway}"
+            await act.note("recording.want", thing, organisation_id=found.organisation_id, new=asked)
+    if made is None:
         detail = f"{OPEN_MAX} stretches are wanted of {found.gateway} already; wait until some have come."
         raise ApiError(409, "Too many", detail)
     if given.media is not None:
         given.media.wanted_changed(found.gateway)
-    response = answer(wish)
+    response = answer(made[0])
     response.status_code = 202
     return response
 

@@ -77,7 +77,7 @@ def test_every_answer_has_an_example_that_fits(document: dict[str, Any]) -> None
             continue
         content = operation["responses"]["200"]["content"].get("application/json")
         if content is None:  # pictures, recordings, live views
-            assert path in ("/api/media/{sha256}", "/api/cameras/{camera}/live")
+            assert path in ("/api/media/{sha256}", "/api/media/{sha256}/video", "/api/cameras/{camera}/live")
             continue
         validator(document, content["schema"]).validate(content["example"])
 

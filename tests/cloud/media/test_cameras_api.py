@@ -235,6 +235,8 @@ def test_stretch_is_asked_for_once_and_within_bounds(lab: Lab, hub: Any, camera_
             first = await client.post(path, json=stretch)
             assert (first.status_code, first.json()["state"]) == (202, "waiting")
             assert (await client.post(path, json=stretch)).json()["id"] == first.json()["id"]
+            noted = lab.execute("SELECT object FROM audit_log WHERE action = 'recording.want'")
+            assert noted == [("camera weighing/camera of gateway-1",)]
             timeline = (await client.get(f"/api/cameras/{camera_id}/timeline")).json()
             assert [one["id"] for one in timeline["wishes"]] == [first.json()["id"]]
             for wrong in (

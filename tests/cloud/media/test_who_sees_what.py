@@ -69,7 +69,7 @@ def test_only_who_may_see_the_site_sees_its_cameras_and_their_files(
                 assert [one.state for one in timeline.pictures] == (["without_event"] if sees else [])
             if found is not None:
                 async with changing(pool) as connection:
-                    wish = await add_wish(
+                    made = await add_wish(
                         connection,
                         found.gateway_id,
                         found.prefix,
@@ -77,7 +77,7 @@ def test_only_who_may_see_the_site_sees_its_cameras_and_their_files(
                         to_at=NOW,
                         now=NOW,
                     )
-                assert wish is not None
-                assert wish.state == "waiting"
+                assert made is not None
+                assert made[0].state == "waiting"
 
     asyncio.run(scenario())
