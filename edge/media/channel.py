@@ -66,7 +66,7 @@ class MediaChannel:
         """Ask, bring and show until cancelled."""
         async with (
             self._link() as asking,
-            self._link() as bringing,
+            self._link(self._given.settings.kbit_s_max) as bringing,
             asyncio.TaskGroup() as tasks,
         ):
             live = LiveViews(self._gateway, self._sources, self._link, tasks=tasks, now=self._given.now)
@@ -77,12 +77,13 @@ class MediaChannel:
         return [driver for driver in self._given.drivers() if isinstance(driver, MediaSource)]
 
     @asynccontextmanager
-    async def _link(self) -> AsyncIterator[Link]:
+    async def _link(self, kbit_s: int | None = None) -> AsyncIterator[Link]:
         identity = self._given.identity
         link = Link(
             self._given.settings.url,
             signer=identity.signer,
             tls=lambda: identity.tls_context(judge_dates=self._given.judge_dates()),
+            bytes_s=None if kbit_s is None else kbit_s * 125.0,
         )
         try:
             yield link

@@ -63,14 +63,25 @@ class Body:
 class Link:
     """A connection; use it for one request at a time."""
 
-    def __init__(self, url: str, *, signer: Signer, tls: Callable[[], ssl.SSLContext]) -> None:
-        """`url` is `https://host[:port]`; `tls` gives the context of each new connection."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        signer: Signer,
+        tls: Callable[[], ssl.SSLContext],
+        bytes_s: float | None = None,
+    ) -> None:
+        """`url` is `https://host[:port]`; `tls` gives the context of each new connection.
+
+        Bodies go no faster than `bytes_s`.
+        """
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port or 443
         self._name = parts.netloc
         self._signer = signer
         self._tls = tls
+        self._bytes_s = bytes_s
         self._open: _Open | None = None
 
     async def ask(
@@ -119,7 +130,7 @@ class Link:
             reader, writer = await asyncio.open_connection(
                 self._host, self._port, ssl=self._tls(), limit=_READ_BYTES
             )
-        return _Open(reader, writer)
+        return _Open(reader, writer, self._bytes_s)
 
     def _head(self, method: str, target: str, body: Body, *, description: str) -> h11.Request:
         signed = signed_media(method, target, description=description, sha256=body.sha256)
@@ -146,7 +157,11 @@ class Link:
 class _Open:
     """An open connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bytes_s: float | None
+    ) -> None:
+        self._piece = _READ_BYTES if bytes_s is None else max(1, min(_READ_BYTES, int(bytes_s)))
+        self._pause_s = 0.0 if bytes_s is None else self._piece / bytes_s
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES_MAX)
@@ -178,13 +193,15 @@ class _Open:
     async def _send(self, body: Body) -> None:
         left = body.length
         while left:
-            data = body.file.read(min(left, _READ_BYTES))
+            data = body.file.read(min(left, self._piece))
             if not data:
                 raise OSError("the file became shorter while it was sent")
             left -= len(data)
             self._writer.write(self._http.send(h11.Data(data=data)) or b"")
             async with asyncio.timeout(STALLED_S):
                 await self._writer.drain()
+            if self._pause_s and left:
+                await asyncio.sleep(self._pause_s)
         self._writer.write(self._http.send(h11.EndOfMessage()) or b"")
 
     async def _answer(self, answer_s: float) -> HubAnswer:

@@ -32,6 +32,8 @@ class MediaSection(Settings, frozen=True, kw_only=True):
     """Links over which people may look and have recordings sent."""
     mobile: Annotated[list[str], Meta(max_length=8)] = field(default_factory=list)
     """Interfaces that are mobile links although the kernel calls them Ethernet."""
+    kbit_s_max: Annotated[int, Meta(ge=32, le=10_000_000)] | None = None
+    """No file goes faster than that, so that a narrow link has room for everything else; live views do."""
     retry_s: Annotated[float, Meta(ge=0.1, le=600)] = 5.0
     retry_max_s: Annotated[float, Meta(ge=1, le=3600)] = 600.0
     """First and longest wait after the hub took nothing."""

@@ -5,7 +5,7 @@ takes them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 
 from edge.drivers.camera.ffmpeg import FfmpegError, child, container, program, viewer
@@ -29,10 +29,13 @@ async def live_frames(settings: CameraDevice, recording: Recording, show: Callab
             async for data in pieces:
                 _show(jpegs, data, show)
         return
-    try:
-        words = [*program("ffmpeg"), *viewer(settings)]
-    except FfmpegError:
-        return
+    with suppress(FfmpegError, OSError):  # it cannot be started: there is nothing to show
+        await _decoded([*program("ffmpeg"), *viewer(settings)], recording, jpegs, show=show)
+
+
+async def _decoded(
+    words: Sequence[str], recording: Recording, jpegs: Jpegs, *, show: Callable[[bytes], None]
+) -> None:
     async with child(words, given=None) as process, asyncio.TaskGroup() as tasks:
         assert process.stdin is not None
         assert process.stdout is not None

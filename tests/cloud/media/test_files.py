@@ -186,6 +186,28 @@ def test_too_large_a_picture_is_refused_before_it_is_read(hub: Any, far: Any) ->
     asyncio.run(scenario())
 
 
+def test_noise_and_requests_that_are_none_end_the_connection_alone(hub: Any, far: Any) -> None:
+    async def scenario() -> None:
+        async with hub(read_s=0.5) as here:
+            there = far(here)
+            for sent, status in (
+                (b"\x00\xff noise \r\n\r\n", b" 400 "),
+                (b"GET / HTTP/1.1\r\nHost: h\r\nx: " + b"y" * 40_000, b" 431 "),
+                (there.head(JPEG).replace(b"Content-Length: 1030", b"Transfer-Encoding: chunked"), b" 411 "),
+                (there.head(JPEG).replace(b"Content-Length: 1030", b"Content-Length: -1"), b" 400 "),
+                (there.head(JPEG) + JPEG + b"more than that", b" 201 "),
+                (b"GET", b""),
+            ):
+                reader, writer = await there.open()
+                writer.write(sent)
+                assert status in await reader.readline(), sent[:60]
+                writer.transport.abort()
+            assert (await there.put(JPEG))[0] == 200
+            there.link.close()
+
+    asyncio.run(scenario())
+
+
 def test_slow_body_is_given_up_and_leaves_nothing(hub: Any, far: Any) -> None:
     async def scenario() -> None:
         async with hub(read_s=0.3) as here:

@@ -118,10 +118,10 @@ class Gateway:
 
 
 @asynccontextmanager
-async def working(url: str, identity: GatewayIdentity, source: Source) -> AsyncIterator[Gateway]:
+async def working(url: str, identity: GatewayIdentity, source: Source, **more: Any) -> AsyncIterator[Gateway]:
     gateway = Gateway(source)
     given = MediaGiven(
-        settings=MediaSection(url=url, retry_s=0.1, retry_max_s=1.0),
+        settings=MediaSection(url=url, retry_s=0.1, retry_max_s=1.0, **more),
         identity=identity,
         drivers=lambda: [source],  # type: ignore[list-item]
         tell=gateway.tell,
@@ -266,6 +266,21 @@ def test_gateway_that_dies_in_the_middle_of_a_stretch_brings_the_rest(
             assert len(here.files()) == 12
 
     asyncio.run(scenario())
+
+
+def test_files_go_no_faster_than_the_settings_say(
+    hub: Any, source: Source, gateway_identity: Callable[[str], GatewayIdentity]
+) -> None:
+    source.take(b"\xff\xd8\xff" + bytes(100_000))
+
+    async def scenario() -> float:
+        async with hub() as here:
+            began = time.monotonic()
+            async with working(here.url, gateway_identity("gateway-1"), source, kbit_s_max=400):
+                await until(lambda: not source.waiting)
+            return time.monotonic() - began
+
+    assert asyncio.run(scenario()) > 0.9  # 100 kB at 50 kB/s, the last piece at once
 
 
 @pytest.mark.requirement("G-6.9c2")
