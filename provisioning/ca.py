@@ -171,6 +171,19 @@ class CertificateAuthority:
             self.issuing, gateway, uri=identity.gateway_uri(gateway), key=key, validity=Validity(now, days)
         )
 
+    def was_issued(self, gateway: str, key_sha256: bytes) -> bool:
+        """Whether this id was issued before, in whatever way, to another key than this one."""
+        path = self.folder / "gateways" / gateway / identity.TLS_CERTIFICATE
+        if not path.exists():
+            return False
+        return certificates.spki_sha256(certificates.from_pem(files.read(path))[0]) != key_sha256
+
+    def note_issued(self, gateway: str, leaf: x509.Certificate) -> None:
+        """Keep what was issued over the network, so that the id is not issued into a folder as well."""
+        record = files.make_folder(self.folder / "gateways" / gateway)
+        chain = certificates.to_pem([leaf, self.issuing.certificate])
+        files.replace(record / identity.TLS_CERTIFICATE, chain, mode=files.PUBLIC)
+
     def write_revocations(self, serials: Sequence[int], *, now: datetime) -> Path:
         """Write the list of what the broker refuses, for as long as the authority lasts."""
         data = revocation_list(self.issuing, serials, now=now)

@@ -126,9 +126,12 @@ class Desk:
             return Denied(403, "the claim has expired; ask for a new one", "expired claim")
         if found is None or found.revoked_at is not None:
             return Denied(403, "the gateway is revoked", "revoked gateway")
+        if self._authority.was_issued(asked.gateway, asked.key_sha256):
+            return Denied(403, "the gateway id was issued before", "id issued before by `heng ca`")
         await claims.use(connection, claim.id, key_sha256=asked.key_sha256, at=now)
         await self._take_over(connection, found, now)
         leaf = await self._issue(connection, asked, found, way="claim", claim_id=claim.id, now=now)
+        self._authority.note_issued(asked.gateway, leaf)
         return Issued(leaf)
 
     async def _same_again(

@@ -109,6 +109,20 @@ def test_used_code_buys_no_second_gateway(hub, tmp_path):
     assert hub.audited("once-1")[-1] == ("gateway.enrol", "refused", "code used again with another key")
 
 
+def test_id_that_was_issued_by_hand_is_not_issued_again(hub, tmp_path):
+    hub.authority.issue_gateway("hand-2", tmp_path / "hand", now=hub.clock())
+    claim = hub.claim("hand-2")
+    with pytest.raises(EnrolmentError, match="403: the gateway id was issued before"):
+        hub.serve(lambda: enrolment.enrol(claim, tmp_path / "identity"))
+
+
+def test_id_that_was_enrolled_is_not_issued_by_hand(hub, tmp_path):
+    claim = hub.claim("net-1")
+    hub.serve(lambda: enrolment.enrol(claim, tmp_path / "identity"))
+    with pytest.raises(IdentityError, match="never overwritten"):
+        hub.authority.issue_gateway("net-1", tmp_path / "hand", now=hub.clock())
+
+
 def test_expired_claim_is_refused(hub, tmp_path):
     claim = hub.claim("late-1", hours=1)
     hub.clock.at += timedelta(hours=1)

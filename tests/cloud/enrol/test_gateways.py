@@ -1,5 +1,6 @@
 """Replacing and revoking: who serves what, in event time, and who is refused from when on."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from cloud.watch.keys import Keys
 from provisioning import certificates, enrolment
 from provisioning.errors import EnrolmentError
 from provisioning.identity import GatewayIdentity
+from provisioning.keystore import FileKeyStore
 from tests.cloud.enrol.conftest import ACTOR
 from wire import frame
 from wire.codec import encode_body
@@ -160,8 +162,11 @@ def test_revoked_gateway_is_refused_everywhere(hub, tmp_path):
             )
 
     hub.lab.run(add_key)
-    (tmp_path / "identity" / "batch-key.pem").rename(tmp_path / "first-key.pem")
-    hub.authority.issue_gateway("bad-1", tmp_path / "second", now=hub.clock())
+    shutil.copytree(tmp_path / "identity", tmp_path / "second")
+    (tmp_path / "second" / "batch-key.pem").unlink()
+    keys = FileKeyStore(tmp_path / "second")
+    keys.make()
+    (tmp_path / "second" / "key-proof.bin").write_bytes(keys.key_proof("bad-1"))
     never_shown = GatewayIdentity.load(tmp_path / "second")
     books = (Directory, Keys)
     assert [judged(hub, one, book(loaded(hub))) for one in (identity, never_shown) for book in books] == [
@@ -170,7 +175,6 @@ def test_revoked_gateway_is_refused_everywhere(hub, tmp_path):
     assert revoke(hub, "bad-1") == 1
     said = [judged(hub, one, book(loaded(hub))) for one in (identity, never_shown) for book in books]
     assert said == ["bad-1 is revoked"] * 4
-    (tmp_path / "first-key.pem").rename(tmp_path / "identity" / "batch-key.pem")
 
     def scene():
         with pytest.raises(EnrolmentError, match="403: the gateway is revoked") as caught:
