@@ -104,6 +104,19 @@ class Doors:
         await self._refuse(account.login, origin, "code", account=account)
         raise RefusedError("code")
 
+    async def confirm(self, account: Account, password: str, origin: Origin) -> bool:
+        """Whether somebody who is signed in knows the password; guesses count like those at the door."""
+        try:
+            number = await self._admitted(account.login, origin)
+        except RefusedError:
+            return False
+        if not await self.passwords.fits(password, account.password):
+            await self._refuse(account.login, origin, "password asked again", account=account)
+            return False
+        async with changing(self._pool) as connection:
+            await web_sessions.forgive(connection, number)
+        return True
+
     async def viewer_of(self, token: str, origin: Origin, *, counts: bool = True) -> Viewer | None:
         """Return who has a session, or None; `counts`: being asked keeps it from idling."""
         now = self._now()

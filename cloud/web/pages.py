@@ -16,6 +16,7 @@ from cloud.store.positions_read import list_latest_positions
 from cloud.store.sites import find_site, list_gateways, list_sites
 from cloud.store.snapshot import Pool, snapshot
 from cloud.web.assets import content_security_policy, mount_assets
+from cloud.web.audit_page import add_audit_pages
 from cloud.web.context import Web
 from cloud.web.coverage import add_coverage_pages
 from cloud.web.devices import add_device_pages
@@ -23,6 +24,7 @@ from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
+from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
 from cloud.web.seen import sites_seen
 from cloud.web.settings import WebSettings
@@ -61,6 +63,8 @@ def mount(
     add_device_pages(router, web)
     add_coverage_pages(router, web)
     add_sign_in_pages(router, web)
+    add_people_pages(router, web)
+    add_audit_pages(router, web)
     app.include_router(router)
 
 

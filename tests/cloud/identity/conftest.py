@@ -17,6 +17,7 @@ from cloud.identity.viewer import Origin, Viewer
 from cloud.store import accounts, people
 from cloud.store.snapshot import changing
 from rules.permissions import Grant, Role
+from tests.cloud.identity.asking import World, open_world
 
 T = TypeVar("T")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -118,3 +119,10 @@ def in_house(lab: Lab, hashed: str) -> Iterator[Callable[[Callable[[House], Awai
 
 def administrator(organisation: int = 1) -> Grant:
     return Grant(Role.ADMINISTRATOR, organisation)
+
+
+@pytest.fixture(scope="module")
+def world(lab: Lab) -> Iterator[World]:
+    """The application over three places, with an account that asks."""
+    with open_world(lab) as made:
+        yield made

@@ -1,0 +1,58 @@
+"""Roles, permissions, acts and faults in words for the catalogues."""
+
+from cloud.web.words import mark
+from rules.permissions import Permission, Role
+
+ROLES = {
+    Role.VIEWER: mark("Viewer"),
+    Role.FACILITIES: mark("Facilities"),
+    Role.DISPATCHER: mark("Dispatcher"),
+    Role.SAFETY: mark("Safety"),
+    Role.LABORATORY: mark("Laboratory staff"),
+    Role.QUALITY: mark("Quality manager"),
+    Role.ADMINISTRATOR: mark("Administrator"),
+    Role.CUSTOMER: mark("Customer"),
+}
+PERMISSIONS = {
+    Permission.READINGS_READ: mark("Read readings, gaps and completeness"),
+    Permission.POSITIONS_READ: mark("Read positions"),
+    Permission.EVENTS_READ: mark("Read events"),
+    Permission.GATEWAYS_READ: mark("Read gateways and devices"),
+    Permission.GATEWAYS_MANAGE: mark("Manage gateways"),
+    Permission.SETTINGS_READ: mark("Read settings"),
+    Permission.SETTINGS_WRITE: mark("Change settings"),
+    Permission.CALIBRATIONS_WRITE: mark("Enter calibrations"),
+    Permission.MEDIA_READ: mark("See pictures and video"),
+    Permission.ZONES_MANAGE: mark("Manage zones and doors"),
+    Permission.PEOPLE_READ: mark("Read people and roles"),
+    Permission.PEOPLE_MANAGE: mark("Manage people and roles"),
+    Permission.AUTHORISATIONS_READ: mark("Read authorisations"),
+    Permission.AUTHORISATIONS_MANAGE: mark("Manage authorisations"),
+    Permission.AUDIT_READ: mark("Read the audit log"),
+    Permission.METRICS_READ: mark("Read figures of the hub"),
+}
+ACT_FAULTS = {
+    "number": mark("The staff number is missing, too long, or somebody of this organisation has it."),
+    "name": mark("The name is missing or too long."),
+    "login": mark(
+        "The login has 2 to 63 characters of a-z, 0-9, '.', '_', '-', '@', and nobody else has it."
+    ),
+    "role": mark(
+        "This role cannot be granted or taken: it is there already, or it is the last administrator's."
+    ),
+    "account": mark("Nobody closes their own account."),
+    "why": mark("Say why, in 1 to 500 characters."),
+    "subject": mark("Say for what, in 1 to 200 characters."),
+    "basis": mark("Say on what it rests, in 1 to 500 characters."),
+    "kind": mark("Choose an activity or a kind of equipment."),
+    "from": mark("The first day is a date such as 2026-01-31."),
+    "to": mark("The last day is a date such as 2026-01-31, after the first."),
+    "at": mark("A moment is a date such as 2026-01-31."),
+    "authorisation": mark("This authorisation is withdrawn already."),
+    "password": mark("The password that you have now is not right."),
+    "new": mark("Choose another password: at least 10 characters, not the login, not one letter repeated."),
+    "code": mark("The code is not right. It changes every 30 seconds and is good once."),
+    "scopes": mark("Choose what the token may do."),
+    "days": mark("A token is good for 1 to 366 days."),
+}
+"""Field of an act that was not done -> what to say."""

@@ -1,0 +1,214 @@
+"""The way in, people, rights and the audit log as pages; what other sites make a browser send is refused."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from cloud.identity.secrets import totp
+from rules.permissions import Grant, Role
+from tests.cloud.identity.conftest import PASSWORD
+from tests.cloud.identity.world import NOW
+
+BROWSER = {"accept": "text/html", "origin": "http://hub"}
+
+
+@pytest.fixture(scope="module")
+def asker(world, hashed):
+    """The asker with a password, a clean slate of attempts and the roles of an administrator."""
+    world.lab.execute("UPDATE accounts SET password = %s WHERE id = %s", hashed, world.asker)
+    world.token(Grant(Role.ADMINISTRATOR, 1))
+    return world
+
+
+def post(world, path, cookies=None, headers=BROWSER, **form):
+    return world.ask(path, method="POST", data=form, cookies=cookies, headers=dict(headers))
+
+
+def sign_in(world, **form):
+    world.lab.execute("DELETE FROM sign_in_attempts")
+    return post(world, "/sign-in", **({"login": "asker", "password": PASSWORD} | form))
+
+
+def page(world, path, cookies=None):
+    return world.ask(path, cookies=cookies, headers={"accept": "text/html"})
+
+
+def test_page_leads_to_the_sign_in_and_from_there_back(asker):
+    away = page(asker, "/sites/here-site?range=7d")
+    assert away.status_code == 303
+    target = parse_qs(urlsplit(away.headers["location"]).query)["next"][0]
+    entered = sign_in(asker, next=target)
+    assert (entered.status_code, entered.headers["location"]) == (303, "/sites/here-site?range=7d")
+    cookie = entered.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert page(asker, target, dict(entered.cookies)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example", "//evil.example", "/\\evil.example", "\\/x", "x", "/a\nb"]
+)
+def test_sign_in_leads_to_no_other_site(asker, target):
+    assert sign_in(asker, next=target).headers["location"] == "/"
+
+
+@pytest.mark.requirement("G-7.2a")
+def test_session_that_somebody_brought_along_is_not_the_one_that_is_signed_in(asker):
+    asker.lab.execute("DELETE FROM sign_in_attempts")
+    brought = {"heng_session": "chosen-by-the-attacker"}
+    entered = post(asker, "/sign-in", cookies=brought, login="asker", password=PASSWORD)
+    assert entered.status_code == 303
+    assert entered.cookies["heng_session"] != "chosen-by-the-attacker"
+    assert page(asker, "/", brought).status_code == 303
+
+
+def test_wrong_password_says_so_and_many_of_them_say_wait(asker):
+    assert "not right" in sign_in(asker, password="wrong wrong wrong").text
+    for _ in range(5):
+        last = post(asker, "/sign-in", login="asker", password="wrong wrong wrong")
+    assert last.status_code == 429
+    assert "Wait 15 minutes" in last.text
+
+
+@pytest.mark.requirement("G-7.2a")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site", "origin": "http://hub"},
+        {"sec-fetch-site": "same-site"},
+        {},
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/people", {"organisation": "1", "name": "CSRF", "number": "csrf"}),
+        ("/me", {"do": "x"}),
+        ("/sign-out", {}),
+    ],
+)
+def test_form_of_another_site_is_refused_and_written_down(asker, path, form, headers):
+    cookies = asker.session()
+    asker.lab.execute("DELETE FROM people WHERE number = 'csrf'")
+    assert post(asker, path, cookies=cookies, headers=headers, **form).status_code == 403
+    assert asker.lab.execute("SELECT * FROM people WHERE number = 'csrf'") == []
+    rows = asker.lab.execute(
+        "SELECT 1 FROM audit_log WHERE object = %s AND outcome = 'refused'", f"POST {path}"
+    )
+    assert rows
+
+
+def test_sign_out_ends_the_session(asker):
+    cookies = dict(sign_in(asker).cookies)
+    assert post(asker, "/sign-out", cookies=cookies).headers["location"] == "/sign-in"
+    assert page(asker, "/me", cookies).status_code == 303
+
+
+def test_administrator_enters_a_person_invites_and_grants_and_the_person_comes_in(asker):
+    cookies = asker.session()
+    post(
+        asker, "/people", cookies=cookies, organisation="1", number="4711", name="Chen Wei", department="Mass"
+    )
+    ((person,),) = asker.lab.execute("SELECT id FROM people WHERE number = '4711'")
+    shown = post(asker, f"/people/{person}", cookies=cookies, do="invite", login="chen")
+    code = re.search(r"/invitation#([\w-]+)", shown.text)
+    assert code is not None
+    granted = post(asker, f"/people/{person}", cookies=cookies, do="role", role="facilities", site="")
+    assert granted.status_code == 303
+    again = post(asker, f"/people/{person}", cookies=cookies, do="role", role="facilities", site="")
+    assert again.status_code == 422
+    assert "cannot be granted" in again.text
+    asker.lab.execute("DELETE FROM sign_in_attempts")
+    short = post(asker, "/invitation", code=code[1], password="short", again="short")
+    assert short.status_code == 422
+    done = post(asker, "/invitation", code=code[1], password=PASSWORD, again=PASSWORD)
+    assert done.headers["location"] == "/sign-in"
+    entered = sign_in(asker, login="chen")
+    mine = page(asker, "/me", dict(entered.cookies)).text
+    assert "Chen Wei" in mine
+    assert "Facilities" in mine
+    assert page(asker, "/people", dict(entered.cookies)).status_code == 403
+    assert page(asker, "/audit", dict(entered.cookies)).status_code == 403
+
+
+def test_second_factor_is_set_up_on_ones_own_page_and_asked_at_the_next_sign_in(asker):
+    cookies = dict(sign_in(asker).cookies)
+    mine = page(asker, "/me", cookies).text
+    seed = re.search(r'name="seed" value="([0-9a-f]{40})"', mine)
+    assert seed is not None
+    secret, step = bytes.fromhex(seed[1]), int(NOW.timestamp()) // 30
+    form = {"do": "factor", "seed": seed[1], "password": PASSWORD}
+    assert post(asker, "/me", cookies=cookies, **form, code="000000").status_code == 422
+    assert post(asker, "/me", cookies=cookies, **form, code=totp(secret, step - 1)).status_code == 303
+    half = sign_in(asker, next="/audit")
+    assert half.headers["location"] == "/sign-in/code?next=%2Faudit"
+    assert page(asker, "/me", dict(half.cookies)).status_code == 303
+    replayed = post(asker, "/sign-in/code", dict(half.cookies), code=totp(secret, step - 1), next="/audit")
+    assert replayed.status_code == 401
+    whole = post(asker, "/sign-in/code", dict(half.cookies), code=totp(secret, step), next="/audit")
+    assert whole.headers["location"] == "/audit"
+    assert whole.cookies["heng_session"] != half.cookies["heng_session"]
+    asker.lab.execute("UPDATE accounts SET totp_seed = NULL WHERE id = %s", asker.asker)
+
+
+def test_token_is_made_shown_once_used_and_ended(asker):
+    cookies = asker.session()
+    made = post(asker, "/me", cookies=cookies, do="token", name="report", days="9", scope="readings.read")
+    token = re.search(r"heng_[\w-]{43}", made.text)
+    assert token is not None
+    assert token[0] not in page(asker, "/me", cookies).text
+    assert asker.ask("/api/sites", token[0]).status_code == 200
+    assert asker.ask("/api/people", token[0]).status_code == 403
+    ((number,),) = asker.lab.execute("SELECT id FROM api_tokens WHERE name = 'report'")
+    assert post(asker, "/me", cookies=cookies, do="token-end", token=str(number)).status_code == 303
+    asker.lab.execute("DELETE FROM sign_in_attempts")
+    assert asker.ask("/api/sites", token[0]).status_code == 401
+
+
+@pytest.mark.requirement("H-7.2c", "S-4.3.2", "G-6.9b", "H-7.2d")
+def test_authorisation_is_entered_asked_for_a_moment_and_withdrawn_without_touching_the_past(asker):
+    cookies, here = asker.session(), asker.places["here"]
+    form = {"person": str(here.person), "kind": "activity", "subject": "signing certificates"}
+    post(asker, "/authorisations", cookies=cookies, **form, **{"from": "2025-06-01"}, basis="exam 3")
+    ((number,),) = asker.lab.execute("SELECT id FROM authorisations WHERE subject = 'signing certificates'")
+    post(asker, "/authorisations", cookies=cookies, withdraw=str(number), why="left the group")
+
+    def held(at):
+        return "signing certificates" in page(asker, f"/authorisations?at={at}", cookies).text
+
+    assert [held(at) for at in ("2025-05-31", "2025-06-01", "2025-12-31", "2026-01-02")] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    bad = post(asker, "/authorisations", cookies=cookies, **form, **{"from": "soon"}, basis="x")
+    assert bad.status_code == 422
+    assert "2026-01-31" in bad.text
+
+
+@pytest.mark.requirement("G-7.2d")
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "path", ["/people", "/people/1", "/authorisations", "/audit", "/me", "/sign-in", "/invitation"]
+)
+def test_pages_of_people_are_shown_in_both_languages(asker, path, language):
+    shown = page(asker, f"{path}?lang={language}", asker.session())
+    assert shown.status_code == 200, shown.text
+    assert ("登录" in shown.text or "人员" in shown.text or "密码" in shown.text) == (language == "zh")
+
+
+def test_body_that_is_too_large_or_no_form_is_refused(asker):
+    assert post(asker, "/sign-in", login="x" * 20_000).status_code == 413
+    sent = asker.ask("/sign-in", method="POST", json={"login": "asker"}, headers=dict(BROWSER))
+    assert sent.status_code == 415
+
+
+def test_nobody_reads_another_person_by_number(asker):
+    alien = asker.places["alien"]
+    assert page(asker, f"/people/{alien.person}", asker.session()).status_code == 404
+    changed = post(asker, f"/people/{alien.person}", cookies=asker.session(), do="facts", name="mine now")
+    assert changed.status_code == 404
