@@ -163,7 +163,7 @@ def _thing(cover: Cover, cell: Cell, *, site: str, language: Language) -> Thing:
     return Thing(
         name=cover.name,
         state=None if same else State("", kind, language.say(word)),
-        why=why_of(language, cover.cause, "", _ms(cover.since_at)),  # the page of devices tells more
+        why=why_of(language, cover.cause, "", since_ms=_ms(cover.since_at)),  # the page of devices tells more
         link=f"/sites/{site}#chart-{cover.point_id}" if cover.point_id is not None else "",
     )
 

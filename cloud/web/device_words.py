@@ -90,7 +90,7 @@ def joined(language: Language, words: list[str]) -> str:
     return language.say(AND).join(words)
 
 
-def why_of(language: Language, cause: str | None, reason: str, since_ms: int | None) -> Why | None:
+def why_of(language: Language, cause: str | None, reason: str, *, since_ms: int | None) -> Why | None:
     """Return why something is not as it should be, for the page; None when nothing is known of it."""
     if cause is None and not reason and since_ms is None:
         return None

@@ -250,7 +250,7 @@ def _part(part: Part, device: Device, language: Language) -> PartRow:
 def _why(one: Device | Part, language: Language) -> Why | None:
     if one.state in ("working", "unmonitored"):
         return None
-    return why_of(language, one.cause, one.reason, _ms(one.since_at))
+    return why_of(language, one.cause, one.reason, since_ms=_ms(one.since_at))
 
 
 def _counts(devices: Iterable[Device], language: Language) -> list[State]:
