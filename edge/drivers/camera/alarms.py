@@ -17,7 +17,7 @@ _BEGUN = {"motion": "camera_motion", "tamper": "camera_tampered"}
 _ENDED = {"motion": "camera_motion_ended", "tamper": "camera_tamper_ended"}
 
 
-async def follow_alarms(settings: CameraDevice, login: Login, given: Given, emit: Emitter) -> None:
+async def follow_alarms(settings: CameraDevice, login: Login, given: Given, *, emit: Emitter) -> None:
     """Tell the camera's alarms as they begin and end, until cancelled; nothing where it has none.
 
     An alarm that was on when the camera was lost has no end: nobody knows.

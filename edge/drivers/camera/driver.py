@@ -159,7 +159,7 @@ class CameraDriver(Declared):
             assert process.stderr is not None
             listening = tasks.create_task(self._listen(process.stderr, said, emit))
             working = tasks.create_task(self._evidence.work(timeline, emit))
-            watching = tasks.create_task(follow_alarms(self._settings, login, self._given, emit))
+            watching = tasks.create_task(follow_alarms(self._settings, login, self._given, emit=emit))
             self._records = True
             try:
                 await self._follow(process.stdout, timeline, emit)

@@ -66,7 +66,11 @@ def read_text(file: Path) -> Said:
 def places(root: Path, kind: str) -> Iterator[Place]:
     """Yield every sensor of a kind that is there now."""
     folder, pattern = _FOLDERS[kind]
-    for link in sorted((root / folder).glob(pattern)):
+    try:
+        links = sorted((root / folder).glob(pattern))
+    except OSError:  # a bus that went away while it was looked into has no sensors
+        return
+    for link in links:
         path = link.resolve()
         chip = read_text(path / "name")
         if isinstance(chip, str):

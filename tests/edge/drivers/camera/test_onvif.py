@@ -166,7 +166,7 @@ def test_alarms_of_the_camera_become_events(collector: Any, tmp_path: Path) -> N
                 name="cam", prefix="room/camera", onvif=f"http://127.0.0.1:{port}/onvif/device", alarms=True
             )
             given = Given(lambda: now_ns[0], tmp_path)
-            following = tasks.create_task(follow_alarms(settings, LOGIN, given, collector))
+            following = tasks.create_task(follow_alarms(settings, LOGIN, given, emit=collector))
 
             async def until(kinds: list[str]) -> None:
                 async with asyncio.timeout(15):
