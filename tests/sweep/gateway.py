@@ -28,7 +28,6 @@ from wire.settings.gateway import GatewaySection, GatewaySettings, UplinkSection
 GATEWAY = "sweep"
 BOOT = b"B" * 16
 FIRST_S, LONGEST_S = 0.05, 0.4
-BEAT_S = 0.1
 Item = Poll | Position | Event | Gap
 
 
@@ -78,21 +77,6 @@ class Running:
         self._recorder = recorder
         self.accepted = 0
         """How many readings and fixes."""
-        self.stalls: list[tuple[float, float]] = []
-        """When the loop stood still, and for how long."""
-
-    async def look_for_stalls(self) -> None:
-        """Note when the whole process stands still, for whatever reason; until cancelled."""
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(BEAT_S)
-            late_s = time.monotonic() - before - BEAT_S
-            if late_s > BEAT_S:
-                self.stalls.append((before, late_s))
-
-    def stalled_s(self, since: float, to: float) -> float:
-        """Return the longest standstill that began in a stretch of time."""
-        return max((late_s for at, late_s in self.stalls if since <= at <= to), default=0.0)
 
     def supervisor(self, driver: Driver) -> Supervisor:
         """Return what keeps a driver running, with short pauses."""
@@ -160,14 +144,13 @@ async def gateway(site: Site, fitted: Mapping[str, Fitted]) -> AsyncIterator[Run
         recorder.resume(past)
         running = Running(parts, recorder)
         async with asyncio.TaskGroup() as tasks:
-            own = [tasks.create_task(journal.run()), tasks.create_task(running.look_for_stalls())]
+            committing = tasks.create_task(journal.run())
             crew.start(tasks, lambda driver: running.supervisor(driver).run())
             try:
                 yield running
             finally:
                 await crew.stop()
-                for task in own:
-                    task.cancel()
+                committing.cancel()
         await journal.commit()
     with closing(sqlite3.connect(folder / "journal.db")) as connection:
         (journalled,) = connection.execute("SELECT sum(readings) FROM pending").fetchone()
