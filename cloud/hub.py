@@ -1,16 +1,17 @@
 """Composes the rooms of one hub process: ingest, watch, web with the API, and enrolment (EST).
 
 One process runs all of them on one machine; each can be a process of its own as well. This is the only
-place that builds the real clock, pool and server. Pages and API listen where the settings say, which is
-this machine alone until there is a sign-in.
+place that builds the real clock, pool and server. Pages and API listen where the settings say: on this
+machine alone while there are no accounts, and beyond it only with TLS.
 """
 
 import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import SystemRandom
 
@@ -24,11 +25,14 @@ from cloud.api.app import create_app
 from cloud.api.services import Services
 from cloud.enrol.service import open_enrolment
 from cloud.enrol.settings import read_enrol_settings
+from cloud.identity.doors import Limits
+from cloud.identity.heads import keep_heads
 from cloud.ingest.service import BROKER as INGEST_BROKER
 from cloud.ingest.service import Ingest
 from cloud.media.room import MediaRoom, open_room
 from cloud.media.settings import read_media_settings
-from cloud.settings import HubSettings, SettingsError, from_environment
+from cloud.settings import HubSettings, SettingsError, from_environment, is_loopback
+from cloud.store.accounts import any_account
 from cloud.store.connection import StoreConnection, open_connection
 from cloud.store.migrate import SchemaError, check_version
 from cloud.store.rollups import keep_rollups
@@ -114,6 +118,8 @@ async def run_hub(
     await _until_database(settings, stop)
     if stop.is_set():
         return
+    if "web" in rooms:
+        await _check_listening(settings)
     health = Health()
     tools = Tools(settings, identity, health, SystemRandom(), now)
     registry = CollectorRegistry()
@@ -123,7 +129,7 @@ async def run_hub(
         parts: list[Coroutine[None, None, None]] = []
         if "web" in rooms:
             web = await stack.enter_async_context(_web(tools, rooms, registry, environment=environment))
-            told = f"http://{settings.host}:{web.port}/"
+            told = f"{'http' if settings.certificate is None else 'https'}://{settings.host}:{web.port}/"
             parts += web.parts(stored, stop)
         if "ingest" in rooms:
             parts.append(Ingest(tools, registry, stored=stored.set).run())
@@ -166,6 +172,25 @@ async def _until_database(settings: HubSettings, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), _WAIT_S)
 
 
+async def _check_listening(settings: HubSettings) -> None:
+    """Raise `SettingsError` for TLS files that are none, and for a hub open to others without any account."""
+    if settings.certificate is not None and settings.key is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.key)
+        except (OSError, ssl.SSLError) as error:
+            told = f"HENG_HTTP_CERTIFICATE {str(settings.certificate)!r}, HENG_HTTP_KEY {str(settings.key)!r}"
+            raise SettingsError([f"{told}: expected a certificate and its key: {error}"]) from None
+    if is_loopback(settings.host):
+        return
+    async with open_connection(settings.database_url, "start") as connection:
+        if not await any_account(connection):
+            told = (
+                f"HENG_HTTP_HOST {settings.host}: nobody would be asked who they are, for there is no account"
+            )
+            wanted = "an address of this machine, or first: heng people add-administrator"
+            raise SettingsError([f"{told}; expected {wanted}"])
+
+
 async def _database_fault(settings: HubSettings) -> psycopg.OperationalError | SchemaError | None:
     try:
         async with open_connection(settings.database_url, "start") as connection:
@@ -203,7 +228,13 @@ class _Web:
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=2,
+                ssl_certfile=tools.settings.certificate,
+                ssl_keyfile=tools.settings.key,
             )
         )
         self.port: int = listener.getsockname()[1]
@@ -217,8 +248,18 @@ class _Web:
             await keep_rollups(self._pool, stored, stop)
             await stop.wait()
 
+        async def heads(up: Callable[[], None]) -> None:
+            up()
+            await keep_heads(
+                self._pool,
+                self._tools.identity.signer,
+                file=self._tools.settings.audit_heads,
+                now=self._tools.now,
+            )
+
         found = [
             self._serve(),
+            supervise("web: audit heads", heads, health=health, random=chance),
             supervise("web: feed", self._feed.run, health=health, random=chance),
             supervise("web: rollups", rollups, health=health, random=chance),
         ]
@@ -261,7 +302,10 @@ async def _web(
                 registry=registry,
                 media=media,
             )
-            app = create_app(services)
+            limits = Limits(
+                timedelta(minutes=settings.session_idle_min), timedelta(hours=settings.session_hours)
+            )
+            app = create_app(services, limits=limits)
             feed = LiveFeed(settings.database_url, now=tools.now)
             mount(
                 app,

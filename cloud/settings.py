@@ -6,6 +6,7 @@ nothing and checks only what can be seen in the text.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,8 +42,17 @@ class HubSettings:
     identity: Path
     """Identity folder of this worker, made by `heng ca issue hub`."""
     host: str = "127.0.0.1"
-    """Pages have no sign-in: nothing but this machine may reach them."""
+    """Where pages and API listen; beyond this machine only with TLS, and once there are accounts."""
     port: int = 8080
+    certificate: Path | None = None
+    """Of pages and API, with its key: PEM files. Both or neither."""
+    key: Path | None = None
+    session_idle_min: int = 60
+    """A session that nobody used for so long ends."""
+    session_hours: int = 12
+    """Every session ends after so long."""
+    audit_heads: Path | None = None
+    """File that signed heads of the audit log are appended to; best kept on another machine."""
     queue_messages: int = 20_000
     """Messages that may wait for a commit; beyond it they are dropped, and gateways send them again."""
     queue_bytes: int = 128 * 1024 * 1024
@@ -90,16 +100,54 @@ def from_environment(
         faults.append(f"--port {listen}: expected a whole number from 0 (any free port) to 65535")
     suspect = _whole(environment, "HENG_SUSPECT_AFTER_S", 120, faults=faults)
     bracket = _whole(environment, "HENG_BRACKET_AFTER_S", 3600, faults=faults)
+    idle = _whole(environment, "HENG_SESSION_IDLE_MIN", 60, faults=faults)
+    hours = _whole(environment, "HENG_SESSION_HOURS", 12, faults=faults)
+    host = environment.get("HENG_HTTP_HOST", "127.0.0.1")
+    certificate, key = _path(environment, "HENG_HTTP_CERTIFICATE"), _path(environment, "HENG_HTTP_KEY")
+    faults += _host_faults(host, certificate, key)
     if faults:
         raise SettingsError(faults)
     return HubSettings(
         database_url,
         broker,
         folder,
+        host=host,
         port=listen,
+        certificate=certificate,
+        key=key,
+        session_idle_min=idle,
+        session_hours=hours,
+        audit_heads=_path(environment, "HENG_AUDIT_HEADS"),
         suspect_after_s=float(suspect),
         bracket_after_s=float(bracket),
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nothing but this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _host_faults(host: str, certificate: Path | None, key: Path | None) -> list[str]:
+    faults = []
+    if not host:
+        faults.append("HENG_HTTP_HOST '': expected an address such as 127.0.0.1")
+    files = {"HENG_HTTP_CERTIFICATE": certificate, "HENG_HTTP_KEY": key}
+    needed = certificate is not None or key is not None or not is_loopback(host or "127.0.0.1")
+    for name, path in files.items():
+        if needed and path is None:
+            faults.append(f"{name}: expected a PEM file: no password leaves this machine in the clear")
+        elif path is not None and not path.is_file():
+            faults.append(f"{name} {str(path)!r}: expected a PEM file")
+    return faults
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    text = environment.get(name, "")
+    return Path(text) if text else None
 
 
 def _is_conninfo(text: str) -> bool:

@@ -16,7 +16,7 @@ def test_environment_is_read_and_options_win():
     settings = from_environment({**GOOD, "HENG_HTTP_PORT": "9000", "HENG_SUSPECT_AFTER_S": "7"})
     assert (settings.port, settings.suspect_after_s, settings.identity) == (9000, 7.0, Path("/identity"))
     assert settings.broker == Broker("broker.example", 8884)
-    assert settings.host == "127.0.0.1", "pages have no sign-in"
+    assert settings.host == "127.0.0.1", "nothing listens beyond this machine unless told to"
     assert from_environment({**GOOD, "HENG_HTTP_PORT": "9000"}, port=0).port == 0
 
 
@@ -75,3 +75,25 @@ def test_faults_of_the_pages_come_with_all_others(tmp_path):
 def test_room_without_pages_needs_nothing_of_the_pages(tmp_path):
     settings = settings_of({**GOOD, "HENG_TILE_KIND": "bd09"}, ("ingest",))
     assert settings.identity == Path("/identity")
+
+
+def test_beyond_this_machine_pages_need_certificate_and_key(tmp_path):
+    with pytest.raises(SettingsError) as caught:
+        from_environment({**GOOD, "HENG_HTTP_HOST": "0.0.0.0"})
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [
+        "HENG_HTTP_CERTIFICATE",
+        "HENG_HTTP_KEY",
+    ]
+    files = {"HENG_HTTP_CERTIFICATE": tmp_path / "cert.pem", "HENG_HTTP_KEY": tmp_path / "key.pem"}
+    for path in files.values():
+        path.write_text("", "utf-8")
+    given = {**GOOD, "HENG_HTTP_HOST": "0.0.0.0", **{name: str(path) for name, path in files.items()}}
+    assert from_environment(given).certificate == tmp_path / "cert.pem"
+    with pytest.raises(SettingsError) as caught:
+        from_environment({**given, "HENG_HTTP_KEY": str(tmp_path / "nothing")})
+    assert "HENG_HTTP_KEY" in caught.value.faults[0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_this_machine_needs_neither(host):
+    assert from_environment({**GOOD, "HENG_HTTP_HOST": host}).host == host
