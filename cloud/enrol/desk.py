@@ -54,7 +54,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """No; `words` go to the gateway, `why` only to the audit log. `wrong` counts against the address."""
+    """No; `words` go to the gateway, `why` only to the audit log. `wrong` counts against the address.
+
+    Without `why` it was refused before it came to the desk.
+    """
 
     status: int
     words: str
@@ -168,7 +171,7 @@ class Desk:
         found = await fleet.hold(connection, asked.gateway, now)
         denied = await self._objection(connection, asked, shown, found, now=now)
         if denied is not None or found is None:
-            return denied or Denied(403, "the gateway is unknown"), action
+            return denied or Denied(403, "the gateway is unknown", "unknown gateway"), action
         if now <= shown.not_valid_after_utc:
             return Issued(
                 await self._issue(connection, asked, found, way="renewal", claim_id=None, now=now)

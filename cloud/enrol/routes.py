@@ -48,6 +48,8 @@ class Office:
     """Lends a database connection."""
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
+    refused: Callable[[str, str], None]
+    """Told (address, reason) of what never came to the desk, which writes its own refusals down."""
     broker: str
     """`mqtts://host:port` of the gateways' listener."""
 
@@ -93,6 +95,7 @@ class Routes:
     async def _certificate(self, request: Request, path: str) -> Response:
         now_s = self._office.monotonic()
         if not self._throttle.is_open(request.address, now_s):
+            self._office.refused(request.address, "too many wrong tries")
             return plain(429, "too many wrong tries", Retry_After="60")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != est.REQUEST_TYPE:
@@ -102,6 +105,7 @@ class Routes:
             check_gateway_id(gateway)
         except (RequestError, TopicError) as error:
             self._throttle.wrong(request.address, now_s)
+            self._office.refused(request.address, str(error))
             return plain(400, str(error))
         asked = Asked(gateway, key, request.address)
         verdict = await (
@@ -109,6 +113,8 @@ class Routes:
         )
         if isinstance(verdict, Denied) and verdict.wrong:
             self._throttle.wrong(request.address, now_s)
+        if isinstance(verdict, Denied) and not verdict.why:
+            self._office.refused(request.address, verdict.words)
         return _answer(verdict)
 
     async def _enrol(self, request: Request, asked: Asked) -> Verdict:

@@ -74,7 +74,7 @@ def plain(status: int, text: str = "", **headers: str) -> Response:
 
 Handle = Callable[[Request], Awaitable[Response]]
 Refused = Callable[[str, str], None]
-"""(address, reason) of a connection that never came to a request."""
+"""(address, reason) of what never came to be handled."""
 
 
 class Server:
@@ -141,7 +141,7 @@ class Server:
         )
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
-            await _Exchange(reader, writer, self._limits, address=address).run(self._handle)
+            await _Exchange(reader, writer, self._limits, address=address).run(self._handle, self._refused)
             writer.close()
             await writer.wait_closed()
         finally:
@@ -161,16 +161,20 @@ class _Exchange:
         self._bodiless = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_BYTES_MAX)
 
-    async def run(self, handle: Handle) -> None:
+    async def run(self, handle: Handle, refused: Refused) -> None:
+        """Have one request handled; what is none is told to `refused`."""
         try:
             found = await self._request()
         except h11.RemoteProtocolError as error:
             found = plain(error.error_status_hint or 400)
         if found is None:
             return
-        await self._send(found if isinstance(found, Response) else await handle(found))
-        if isinstance(found, Response):
-            await self._drain()
+        if isinstance(found, Request):
+            await self._send(await handle(found))
+            return
+        refused(self._address, f"{found.status} {http.HTTPStatus(found.status).phrase}")
+        await self._send(found)
+        await self._drain()
 
     async def _request(self) -> Request | Response | None:
         """Return a whole request, or what is answered to what is none; None when nothing came."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 import ssl
 import time
@@ -18,7 +17,8 @@ from cloud.enrol.routes import Office, Routes
 from cloud.enrol.server import Limits, Server, server_context
 from cloud.enrol.settings import EnrolSettings
 from cloud.enrol.throttle import Throttle
-from cloud.store import claims
+from cloud.store import audit_log, claims
+from cloud.store.audit_log import Entry
 from cloud.store.claims import Listener
 from cloud.store.connection import Connection, StoreConnection
 from cloud.supervisor import supervise
@@ -27,15 +27,15 @@ from provisioning import certificates, est, identity
 from provisioning.ca import CertificateAuthority
 from provisioning.claim import hub_address
 
-_log = logging.getLogger(__name__)
-
 LISTENER, KEEPER = "enrolment: listener", "enrolment: revocations"
 PARTS = (LISTENER, KEEPER)
 _POOL_MAX = 4
 _POOL_WAIT_S = 5.0
 _WRONG_PER_MINUTE = 10
 _RENEW_S = 3600.0
-_TOLD_S = 60.0
+_TOLD_S = 5.0
+_REFUSED_MAX = 100
+"""Pairs of address and reason that are told apart between two rows."""
 
 
 class Enrolment:
@@ -99,7 +99,7 @@ class EstListener:
         self._listener = listener
         self._hosts = [hub_address(settings.url)[0]]
         self._context = self._fresh_context()
-        self._refused: Counter[str] = Counter()
+        self._refused: Counter[tuple[str, str]] = Counter()
 
     async def run(self, up: Callable[[], None]) -> None:
         """Serve until cancelled."""
@@ -120,7 +120,7 @@ class EstListener:
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.run())
                 group.create_task(self._keep_certificate())
-                group.create_task(self._tell_refused())
+                group.create_task(self._tell_refused(pool))
 
     def _office(self, pool: AsyncConnectionPool[StoreConnection]) -> Office:
         @contextlib.asynccontextmanager
@@ -134,6 +134,7 @@ class EstListener:
             connect=connect,
             now=self._now,
             monotonic=time.monotonic,
+            refused=self._note_refused,
             broker=self._settings.broker,
         )
 
@@ -154,16 +155,31 @@ class EstListener:
         )
 
     def _note_refused(self, address: str, reason: str) -> None:
-        self._refused[reason] += 1
+        if len(self._refused) < _REFUSED_MAX or (address, reason) in self._refused:
+            self._refused[address, reason] += 1
 
-    async def _tell_refused(self) -> None:
-        """Say once a minute what was turned away at the door; strangers do not fill the log."""
+    async def _tell_refused(self, pool: AsyncConnectionPool[StoreConnection]) -> None:
+        """Write down now and then what was turned away, counted: strangers do not fill the audit log."""
         while True:
             await asyncio.sleep(_TOLD_S)
-            if self._refused:
-                reasons = ", ".join(f"{number} x {reason}" for reason, number in self._refused.most_common(5))
-                _log.info("enrolment: connections turned away: %s", reasons)
-                self._refused.clear()
+            refused, self._refused = self._refused, Counter()
+            if not refused:
+                continue
+            entries = [
+                Entry(
+                    actor_kind="nobody",
+                    actor="",
+                    action="enrolment.connect",
+                    object="EST listener",
+                    outcome="refused",
+                    new={"times": times},
+                    why=reason,
+                    origin=address,
+                )
+                for (address, reason), times in refused.most_common()
+            ]
+            async with pool.connection(timeout=_POOL_WAIT_S) as connection, connection.transaction():
+                await audit_log.append(connection, entries, at=self._now())
 
 
 @contextlib.asynccontextmanager

@@ -1,11 +1,13 @@
 """EST as the RFC shows it, with curl and openssl as the other end; then everything that is not EST."""
 
 import base64
+import contextlib
 import json
 import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from datetime import timedelta
 
 import pytest
@@ -330,3 +332,36 @@ def test_expired_certificate_is_seen_and_judged_by_rule(hub, tmp_path):
 def test_codes_are_read_as_people_write_them():
     assert plain_code(" abcd-efgh ") == plain_code("ABCDEFGH") == "ABCDEFGH"
     assert plain_code("1lio-0ooo") == "11100000"
+
+
+@pytest.mark.requirement("G-7.2c")
+def test_what_is_turned_away_at_the_door_is_written_down(hub, tmp_path):
+    """Certificates of strangers, damaged requests, too large ones: counted in the audit log, not lost."""
+    stranger = certificates.root("stranger", certificates.Validity(hub.clock(), 1))
+    (tmp_path / "key.pem").write_bytes(certificates.key_to_pem(stranger.key))
+    (tmp_path / "cert.pem").write_bytes(certificates.to_pem([stranger.certificate]))
+    shown = context(hub)
+    shown.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    too_large = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
+    headers = {"Content_Type": est.REQUEST_TYPE, "Authorization": basic("x", "0" * 8)}
+
+    def scene():
+        with contextlib.suppress(OSError):
+            talk(hub, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", made=shown)
+        talk(hub, too_large)
+        talk(hub, post(est.ENROL, b"AAAA", **headers))
+        talk(hub, post(est.RENEW, request_body("any"), Content_Type=est.REQUEST_TYPE))
+        for _ in range(100):
+            rows = hub.lab.execute("SELECT why, origin FROM audit_log WHERE action = 'enrolment.connect'")
+            if len(rows) >= 4:
+                return rows
+            threading.Event().wait(0.1)
+        return rows
+
+    rows = hub.serve(scene)
+    told = " | ".join(why for why, _ in rows)
+    assert "413" in told
+    assert "certificate request" in told
+    assert "expected the gateway's certificate" in told
+    assert "CERTIFICATE" in told.upper()
+    assert {origin for _, origin in rows} == {"127.0.0.1"}
