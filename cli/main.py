@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # word: (module, what it does)
-    "edge": ("cli.commands.edge", "run a gateway, or check its settings and devices"),
+    "edge": ("cli.commands.edge", "run a gateway, check its settings and devices, or ask a running one"),
     "modbus": ("cli.commands.modbus", "find the units on a Modbus line and read each once"),
     "hub": ("cli.commands.hub", "run the hub: ingest, watch, API and pages"),
     "ingest": ("cli.commands.room", "run ingest alone, as a process of its own"),
