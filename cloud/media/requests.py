@@ -80,7 +80,6 @@ class Requests:
         gateway, what, rest = parts[2], parts[3], parts[4:]
         async with self._pool.connection() as connection:
             sender = await authenticate(connection, request, gateway)
-        self._waiters.heard(gateway)
         match request.method, what, rest:
             case "GET", "wanted", []:
                 return await self._wanted(request, sender)
@@ -131,6 +130,7 @@ class Requests:
     async def _wanted(self, request: Request, sender: Sender) -> Reply:
         seen = request.query("seen")[:_SEEN_MAX]
         deadline = asyncio.get_running_loop().time() + POLL_S
+        self._waiters.heard(sender.gateway)
         while True:
             news = self._waiters.news(sender.gateway)
             async with self._pool.connection() as connection:

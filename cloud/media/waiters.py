@@ -16,7 +16,7 @@ class Waiters:
         self._news: dict[str, asyncio.Event] = {}
 
     def heard(self, gateway: str) -> None:
-        """Note that a gateway that is known asked something."""
+        """Note that a gateway asked what is wanted."""
         self._heard[gateway] = self._monotonic_s()
 
     def listening(self, gateway: str) -> bool:

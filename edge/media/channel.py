@@ -27,6 +27,8 @@ from wire.settings.media import Bearer, MediaSection
 LOG = logging.getLogger(__name__)
 LOOK_S = 2.0
 _PATIENCE_S = POLL_S + 20.0
+_ASK_MAX_S = 15.0
+"""Longest wait before the next question: people wait for what they asked for."""
 
 
 class Tell(Protocol):
@@ -97,7 +99,7 @@ class MediaChannel:
 
     async def _ask(self, link: Link, live: LiveViews) -> None:
         settings = self._given.settings
-        backoff = self._given.backoff(settings.retry_s, min(settings.retry_max_s, 60.0))
+        backoff = self._given.backoff(settings.retry_s, min(settings.retry_max_s, _ASK_MAX_S))
         seen = ""
         while True:
             backoff.started(self._given.now())

@@ -56,6 +56,8 @@ def test_picture_is_kept_under_its_hash_with_what_was_signed(lab: Lab, hub: Any,
             assert here.files() == sorted([sha(JPEG), sha(BIG)])
             assert here.room.file(sha(JPEG)).read_bytes() == JPEG
             assert here.room.file(sha(BIG)).read_bytes() == BIG
+            assert not here.room.listening("gateway-1")
+            assert (await there.link.ask("GET", "/media/gateway-1/wanted")).status == 200
             assert here.room.listening("gateway-1")
             there.link.close()
 
