@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench faults restarts clean
+.PHONY: setup demo test lint bench faults restarts firmware clean
 
 setup:
 	@scripts/setup.sh
@@ -23,6 +23,11 @@ faults: setup
 restarts:
 	@scripts/setup.sh --with-tests
 	@HENG_RESTARTS=1000 .venv/bin/python -m pytest tests/sweep/test_restarts.py -n 2 --dist load
+
+firmware:
+	@scripts/setup.sh --with-tests
+	@scripts/firmware-root.sh build/firmware
+	@unshare --net sh -c 'ip link set lo up && exec .venv/bin/python -m pytest tests/firmware -s'
 
 clean:
 	@rm -rf .venv node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -105,7 +105,7 @@ def test_only_keys_that_were_given_may_sign_in(firmware: Path) -> None:
     [
         ("title = 1", "title"),
         ('title = "x"\npackages = ["a b"]\nservices = []\nfiles = []', "packages"),
-        ('title = "x"\npackages = []\nservices = []\nfiles = ["/root/x"]', "files"),
+        ('title = "x"\npackages = []\nservices = []\nfiles = ["/var/x"]', "files"),
         ('title = "x"\npackages = []\nservices = []\nfiles = []\nmore = 1', "more"),
         ("title =", "vehicle"),
     ],
