@@ -10,12 +10,12 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.acker import Acker, Arrival
 from benchmarks.edge import Measured, Site, StartBroker, gateway_process, measured, usage
@@ -40,9 +40,12 @@ FLAT_MB = 1.0
 THIRD_S = 20.0
 """Thirds that are shorter tell nothing."""
 
-WriteGateway = Callable[[Path, Mapping[str, Any], Path, int], Path]
-"""Writes a gateway's settings and its keys below a folder, with the identity in another and the broker's
-port; returns the settings file."""
+
+class WriteGateway(Protocol):
+    """Writes what a gateway among simulated devices needs."""
+
+    def __call__(self, home: Path, offered: Mapping[str, Any], *, identity: Path, port: int) -> Path:
+        """Write settings and keys below `home`; return the settings file. `port` is the broker's."""
 
 
 class NothingReadError(Exception):
@@ -103,7 +106,7 @@ def run(
     """Measure and print; 1 when a device gave nothing."""
     (folder / "far").mkdir()
     try:
-        result = asyncio.run(_measure(folder, start_broker, write, seconds))
+        result = asyncio.run(_measure(folder, start_broker, write, seconds=seconds))
     except NothingReadError as error:
         print(f"heng bench: {error}")
         return 1
@@ -111,7 +114,7 @@ def run(
     return 0
 
 
-async def _measure(folder: Path, start_broker: StartBroker, write: WriteGateway, seconds: float) -> Result:
+async def _measure(folder: Path, start_broker: StartBroker, write: WriteGateway, *, seconds: float) -> Result:
     far, now = folder / "far", datetime.now(UTC)
     authority = CertificateAuthority.create(folder / "ca", now=now)
     hub = authority.issue_hub("bench", now=now)
@@ -119,7 +122,7 @@ async def _measure(folder: Path, start_broker: StartBroker, write: WriteGateway,
     authority.issue_gateway(GATEWAY, home / "identity", now=now)
     async with start_broker(folder / "broker", authority) as broker, _devices(far) as offered:
         site = Site(folder, broker, hub)
-        settings = write(home, offered, home / "identity", broker.gateway_port)
+        settings = write(home, offered, identity=home / "identity", port=broker.gateway_port)
         with Acker(hub, broker.hub_port) as acker:
             started = gateway_process(settings, home / "gateway.log", environment=offered["environment"])
             async with started as pid:

@@ -43,7 +43,7 @@ def _broker(folder: Path, authority: CertificateAuthority) -> AbstractAsyncConte
     return EmbeddedMosquitto(folder, authority)
 
 
-def _gateway(home: Path, offered: Mapping[str, Any], identity: Path, port: int) -> Path:
+def _gateway(home: Path, offered: Mapping[str, Any], *, identity: Path, port: int) -> Path:
     """Write the settings and keys of a gateway among simulated devices; return the settings file."""
     data, file = home / "data", home / "settings.toml"
     data.mkdir(parents=True)

@@ -30,7 +30,8 @@ def test_scenario_has_every_kind_of_device_there_is(tmp_path: Path) -> None:
         made = running(load_scenario(GATEWAY), seed=1, folder=tmp_path / "far", clocks=clocks)
         async with made as state:
             found: Any = state.gateways[GATEWAY]
-            _gateway(tmp_path / GATEWAY, found | {"device": [*found["device"], WIEGAND]}, tmp_path, 8883)
+            whole = found | {"device": [*found["device"], WIEGAND]}
+            _gateway(tmp_path / GATEWAY, whole, identity=tmp_path, port=8883)
             return found
 
     asyncio.run(offered())
