@@ -38,9 +38,9 @@ def write_new(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
 def replace(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Put a file into place as a whole: after a crash there is the old one or the new one, never a part."""
     fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    write_new(fresh, data, mode=mode)
     try:
+        fresh.unlink(missing_ok=True)
+        write_new(fresh, data, mode=mode)
         fresh.replace(path)
         descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:

@@ -33,6 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     claim = words.add_parser("claim", help="register a gateway at a site and make its claim file")
     claim.add_argument("site", metavar="SITE", help="name of the site that it will serve")
     claim.add_argument("--id", metavar="ID", help="its id; made from the site's name if left out")
+    claim.add_argument(
+        "--organisation", metavar="NAME", help="whose site, where several organisations have one of this name"
+    )
     claim.set_defaults(act=_claim)
     replace = words.add_parser("replace", help="have a new gateway take over what a broken one served")
     replace.add_argument("old", metavar="OLD", help="id of the broken one")
@@ -118,7 +121,11 @@ def _minute(at: datetime | None) -> str:
 
 
 async def _claim(connection: Connection, arguments: argparse.Namespace, actor: Actor) -> None:
-    wish = Wish(arguments.site, arguments.id, hours=arguments.hours)
+    owner = arguments.organisation
+    owner_id = None if owner is None else await fleet.organisation_id(connection, owner)
+    if owner is not None and owner_id is None:
+        raise ActRefusedError(f"organisation {owner[:80]!r}: expected the name of an organisation")
+    wish = Wish(arguments.site, arguments.id, owner_id, arguments.hours)
     _show(await gateway_acts.make_claim(connection, actor, wish, now=datetime.now(UTC)), arguments)
 
 

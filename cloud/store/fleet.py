@@ -73,6 +73,13 @@ async def site_ids(connection: Connection, name: str) -> list[tuple[int, int]]:
     return [(int(row[0]), int(row[1])) for row in await cursor.fetchall()]
 
 
+async def organisation_id(connection: Connection, name: str) -> int | None:
+    """Return the id of an organisation."""
+    cursor = await connection.execute("SELECT id FROM organisations WHERE name = %s", (name,))
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
 async def stands_in(connection: Connection, name: str) -> bool:
     """Whether a gateway stands in for another one."""
     cursor = await connection.execute(

@@ -102,6 +102,24 @@ def test_new_gateway_comes_by_its_claim_file(dsn, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_site_of_two_organisations_is_told_apart(dsn, tmp_path, capsys):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for owner in ("first", "second"):
+            connection.execute("INSERT INTO organisations (name) VALUES (%s)", (owner,))
+            connection.execute(
+                "INSERT INTO sites (organisation_id, name, title, kind)"
+                " SELECT id, 'shared', 'S', 'laboratory' FROM organisations WHERE name = %s",
+                (owner,),
+            )
+    claim = ["gateway", "--database-url", dsn, "claim", "shared", "--out", tmp_path / "claim.json"]
+    lines = [claim, [*claim, "--organisation", "third"], [*claim, "--organisation", "second"]]
+    assert with_listener(dsn, tmp_path / "ca", lines) == [1, 1, 0]
+    said = capsys.readouterr().err
+    assert "several organisations have one" in said
+    assert "organisation 'third': expected the name" in said
+
+
+@pytest.mark.slow
 def test_acts_that_make_no_sense_are_refused(dsn, tmp_path, capsys):
     at = ["--database-url", dsn]
     codes = with_listener(

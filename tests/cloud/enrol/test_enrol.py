@@ -2,6 +2,8 @@
 
 import json
 import ssl
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from provisioning import certificates, enrolment, est, est_client
 from provisioning.ca import CertificateAuthority
 from provisioning.certificates import Issuer, Validity
-from provisioning.claim import Claim
+from provisioning.claim import Claim, write_claim
 from provisioning.errors import EnrolmentError, IdentityError
 from provisioning.est_client import Connection, Trust
 from provisioning.identity import GatewayIdentity
@@ -93,6 +95,32 @@ def test_enrolment_goes_on_after_a_crash_at_any_step(hub, tmp_path, step):
         f"crash-{step}",
     )
     assert issued == [(1,)]
+
+
+def test_process_that_is_killed_at_any_moment_goes_on_where_it_was(hub, tmp_path):
+    """A power cut does not wait for a step to end: the real command, killed again and again."""
+    claim = hub.claim("killed-1")
+    (tmp_path / "claim.json").write_bytes(write_claim(claim))
+    words = [sys.executable, "-m", "cli.main", "enrol", tmp_path / "claim.json"]
+    command = [*words, "--identity", tmp_path / "identity"]
+
+    def scene():
+        killed = 0
+        for number in range(12):
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                try:
+                    process.wait(0.3 + 0.08 * number)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    killed += 1
+        return killed, subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    killed, _ = hub.serve(scene)
+    assert killed >= 3
+    made = GatewayIdentity.load(tmp_path / "identity")
+    check_key_proof("killed-1", made.key_proof(), hub.authority.root, now=hub.clock())
+    assert made.tls_context() is not None
+    assert not list((tmp_path / "identity").glob("*.new"))
 
 
 def test_used_code_buys_no_second_gateway(hub, tmp_path):
