@@ -100,7 +100,9 @@ async def change(connection: Connection) -> int:
 async def load(connection: Connection) -> DirectoryRows:
     """Return everything at one version; run it in a REPEATABLE READ transaction."""
     number = await version(connection)
-    gateways = await connection.execute("SELECT id, organisation_id, name, revoked_at IS NOT NULL FROM gateways")
+    gateways = await connection.execute(
+        "SELECT id, organisation_id, name, revoked_at IS NOT NULL FROM gateways"
+    )
     keys = await connection.execute(
         "SELECT key_id, gateway_id, public_key, refused_at IS NOT NULL FROM gateway_keys"
     )
