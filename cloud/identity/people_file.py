@@ -137,13 +137,13 @@ async def apply(act: Act, file: PeopleFile, passwords: Passwords) -> list[str]:
     body = await organisation(act.connection, file.organisation)
     changes: list[str] = []
     for person in file.person:
-        changes += await _person(act, body, person, passwords)
+        changes += await _person(act, body, person, passwords=passwords)
     for one in file.authorisation:
         changes += await _authorise(act, body, one)
     return changes
 
 
-async def _person(act: Act, body: int, person: Person, passwords: Passwords) -> list[str]:
+async def _person(act: Act, body: int, person: Person, *, passwords: Passwords) -> list[str]:
     changes = []
     row = await _row(act, body, person.number)
     if row is None:
@@ -163,11 +163,11 @@ async def _person(act: Act, body: int, person: Person, passwords: Passwords) -> 
         account_id = account.id
         changes.append(f"account {person.login}")
     if person.password is not None:
-        changes += await _set_password(act, account_id, person.password, passwords)
+        changes += await _set_password(act, account_id, person.password, passwords=passwords)
     return changes + await _grant(act, body, person, account_id=account_id)
 
 
-async def _set_password(act: Act, account_id: int, password: str, passwords: Passwords) -> list[str]:
+async def _set_password(act: Act, account_id: int, password: str, *, passwords: Passwords) -> list[str]:
     account = await accounts.get_account(act.connection, account_id)
     if account is None or await passwords.fits(password, account.password):
         return []

@@ -1,5 +1,6 @@
 """Three sites with the same kinds of things, two of one organisation: each under its own mark."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -37,9 +38,15 @@ def build(lab: Lab) -> dict[str, Place]:
     }
 
 
-def _place(lab: Lab, mark: str, organisation: int) -> Place:
+def _adder(lab: Lab, organisation: int) -> Callable[..., int]:
     def add(statement: str, *values: object) -> int:
         return int(lab.execute(statement + " RETURNING id", organisation, *values)[0][0])
+
+    return add
+
+
+def _place(lab: Lab, mark: str, organisation: int) -> Place:
+    add = _adder(lab, organisation)
 
     site = add(
         "INSERT INTO sites (organisation_id, name, title, kind) VALUES (%s, %s, %s, 'laboratory')",
@@ -96,6 +103,13 @@ def _place(lab: Lab, mark: str, organisation: int) -> Place:
         organisation,
         bytes(16),
     )
+    people = _people(lab, mark, organisation=organisation, site=site)
+    return Place(mark, organisation, site, f"{mark}-gateway", point, position, *people)
+
+
+def _people(lab: Lab, mark: str, *, organisation: int, site: int) -> tuple[int, int, int, int]:
+    """Return person, account, granted role and authorisation."""
+    add = _adder(lab, organisation)
     person = add(
         "INSERT INTO people (organisation_id, number, name) VALUES (%s, %s, %s)",
         f"{mark}-1",
@@ -119,6 +133,4 @@ def _place(lab: Lab, mark: str, organisation: int) -> Place:
         f"{mark} weighing",
         START,
     )
-    return Place(
-        mark, organisation, site, f"{mark}-gateway", point, position, person, account, grant, authorisation
-    )
+    return person, account, grant, authorisation
