@@ -1,6 +1,7 @@
 """What is refused at the door is neither stored nor acknowledged, and says why."""
 
 import os
+import time
 
 import pytest
 
@@ -11,6 +12,7 @@ from wire.topics import Channel, build
 
 pytestmark = pytest.mark.slow
 
+REVOKED_S = 5.0
 REJECT = "SELECT stage, reason FROM rejects WHERE topic LIKE %s AND reason LIKE %s"
 
 
@@ -112,3 +114,22 @@ def test_gateway_that_is_registered_after_its_birth_is_heard_then(hub, gateway, 
         assert late.acked(batch), hub.log()
     finally:
         late.close()
+
+
+@pytest.mark.requirement("G-7.2b")
+def test_revoked_gateway_is_refused_although_its_broker_lets_it_in(hub, gateway):
+    """A broker that nobody tells of revocations: the connection goes on, and nothing of it is taken."""
+    layout = gateway.declare("revoked/p")
+    last_word(hub, gateway, layout)
+    stored = batches(hub, gateway)
+    began = time.monotonic()
+    done = hub.command("gateway", "revoke", gateway.name, "--why", "stolen")
+    assert done.returncode == 0, done.stderr
+    while not hub.rows(REJECT, f"%/{gateway.name}/%", "%is revoked%"):
+        assert time.monotonic() - began < REVOKED_S, hub.log()
+        gateway.deliver(gateway.seal(Poll(layout, 10 * gateway.seq, [1])))
+    late = gateway.seal(Poll(layout, 9000, [1]))
+    gateway.deliver(late)
+    assert not gateway.acked(late, within_s=2.0)
+    assert len(batches(hub, gateway)) >= len(stored)
+    assert (late.seq,) not in batches(hub, gateway)
