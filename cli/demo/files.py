@@ -34,6 +34,11 @@ def gateway_settings(
     return "\n".join(_table(title, table) for title, table in tables)
 
 
+def device_tables(devices: Sequence[Mapping[str, Any]]) -> str:
+    """Return the TOML of `[[device]]` tables."""
+    return "\n".join(_table("[[device]]", device) for device in devices)
+
+
 def write_unless_edited(file: Path, text: str) -> str:
     """Write a file for a person to read, and perhaps to edit; return what to say of it, or nothing.
 

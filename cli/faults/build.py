@@ -3,7 +3,7 @@
 Everything lies in one folder and ends with the context. It breaks nothing.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.processes import ProcessError
 from cli.faults import load
+from cli.faults.around import Around, open_around
 from cli.faults.database import ForeignDatabase
 from cli.faults.disk import open_disk
 from cli.faults.evidence import Unit, audit, stored_answers
@@ -56,6 +57,8 @@ class Built:
     stage: Stage
     dsn: str
     timescaledb: bool
+    around: Mapping[str, Around]
+    """What else stands around each gateway."""
 
     async def delivered(self, gateway: str, until: float) -> bool:
         """Whether what a gateway's devices gave out until then is stored or explained."""
@@ -68,6 +71,20 @@ class Built:
     def units(self) -> list[Unit]:
         """Return every simulated device, those of late declared points included."""
         found = [
+            Unit(
+                gateway=name,
+                prefix=one.prefix,
+                numbering=one.numbering,
+                points=one.points,
+                windows=gateway.windows,
+                goes_on=True,
+                given_out=one.answers.given_out,
+                values=one.answers.values,
+            )
+            for name, gateway in self.stage.gateways.items()
+            for one in self.around[name].numbered
+        ]
+        found += [
             Unit(
                 gateway=name,
                 prefix=unit,
@@ -134,9 +151,14 @@ async def build(ground: Ground) -> AsyncIterator[Built]:
         stack.push_async_callback(hub.stop)
         await _apply_site(ground, owner_dsn)
         await hub.start()
+        around = await stack.enter_async_context(
+            open_around(ground.gateways, seed=ground.seed, folder=folder / "simulators")
+        )
         gateways = {
-            name: await _gateway(stack, ground, authority, gateway_port=broker.gateway_port, name=name)
-            for name in ground.gateways
+            name: await _gateway(
+                stack, ground, authority, gateway_port=broker.gateway_port, name=name, around=one
+            )
+            for name, one in around.items()
         }
         stage = Stage(
             folder=folder,
@@ -154,7 +176,7 @@ async def build(ground: Ground) -> AsyncIterator[Built]:
             ready=lambda: web.is_ready(port),
             delivered=lambda name, until: built.delivered(name, until),
         )
-        built = Built(stage, hub_dsn, timescaledb)
+        built = Built(stage, hub_dsn, timescaledb, around)
         await stage.until_ready(_READY_S)
         await _until_all_deliver(built)
         yield built
@@ -214,6 +236,7 @@ async def _gateway(
     *,
     gateway_port: int,
     name: str,
+    around: Around,
 ) -> GatewayStand:
     home = ground.folder / "gateways" / name
     (home / "data").mkdir(parents=True)
@@ -226,16 +249,16 @@ async def _gateway(
     clock = WallClock(ground.faketime, ground.folder / "clocks" / name)
     clock.step(0)
     file = home / "settings.toml"
-    file.write_text(
-        load.settings(
-            name, data=disk.folder, identity=identity.folder, uplink_port=link.port, device_port=line.port
-        )
+    text = load.settings(
+        name, data=disk.folder, identity=identity.folder, uplink_port=link.port, device_port=line.port
     )
+    around.place_keys(disk.folder)
+    file.write_text(text + around.settings(), encoding="utf-8")
     process = Service(
         name,
         ("edge", "--settings", file),
         log=ground.folder / "logs" / f"{name}.log",
-        environment=clock.environment,
+        environment={**clock.environment, **around.environment},
     )
     stack.push_async_callback(process.stop)
     await process.start()

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-SIZE_MB = 24
+SIZE_MB = 48
 _CHUNK = bytes(64 * 1024)
 
 

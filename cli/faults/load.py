@@ -17,7 +17,7 @@ from simulators.world import World
 INTERVAL_MS = 200
 TIMEOUT_MS = 5000
 """Longer than this machine ever makes an answer wait: no fault of a campaign is in the devices."""
-UNITS = ("room-1", "room-2")
+UNITS = ("unit-1", "unit-2")
 NUMBERING = "answers"
 
 
