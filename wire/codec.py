@@ -7,13 +7,16 @@ import msgspec
 
 from wire.errors import MessageError
 from wire.messages import Ack, Batch, GatewayStatus, Message, Points
+from wire.shadow import Desired, Reported
 from wire.topics import Channel
 
 MESSAGE_TYPES: dict[Channel, type[Message]] = {
     Channel.UP_BATCH: Batch,
     Channel.UP_POINTS: Points,
     Channel.UP_STATUS: GatewayStatus,
+    Channel.UP_REPORTED: Reported,
     Channel.DOWN_ACK: Ack,
+    Channel.DOWN_DESIRED: Desired,
 }
 
 _M = TypeVar("_M", bound=Message)

@@ -5,7 +5,7 @@ Relative folders are relative to the file. What the values do is described in
 """
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from posixpath import normpath
 from typing import Annotated, ClassVar, Literal
@@ -55,6 +55,10 @@ class GatewaySection(Settings, frozen=True):
     id: GatewayId
     data: Annotated[str, Meta(min_length=1)] = "data"
     identity: Annotated[str, Meta(min_length=1)] = "identity"
+    settings: Literal["hub", "file"] = "hub"
+    """`file`: what the hub wants is refused, and what it wanted before does not count."""
+    settings_watch_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+    """So long new settings of the hub are watched before they stay."""
 
 
 class UplinkSection(Settings, frozen=True, kw_only=True):
@@ -119,11 +123,16 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     names_once: ClassVar = {"device": ("name", "a name that no other device has")}
 
     def faults(self) -> Iterable[Fault]:
-        """What two devices want and only one can have: a serial port, a pin, an adapter, an address."""
-        yield from pins_shared(self.device)
-        yield from adapters_shared(self.device)
-        yield from _lines_shared(self.device)
-        yield from _addresses_shared(self.device)
+        """What two devices want and only one can have."""
+        return shared_faults(self.device)
+
+
+def shared_faults(devices: Sequence[Device]) -> Iterable[Fault]:
+    """Yield what two devices want and only one can have: a serial port, a pin, an adapter, an address."""
+    yield from pins_shared(devices)
+    yield from adapters_shared(devices)
+    yield from _lines_shared(devices)
+    yield from _addresses_shared(devices)
 
 
 def _lines_shared(devices: Iterable[Device]) -> Iterable[Fault]:
@@ -158,12 +167,24 @@ def read_settings(
 
     `more` names what else is wrong with the document, which may have any faults.
     """
+    data, faults = read_document(file)
+    return judged(data, more=more) if data is not None else (None, faults)
+
+
+def read_document(file: Path) -> tuple[Mapping[str, object] | None, list[Fault]]:
+    """Return what stands in a TOML file, unchecked, or None and the fault; never raises."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8")), []
     except OSError as error:
         return None, [Fault(str(file), error.strerror or "unreadable", "a file that can be read")]
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, an endless number, endless brackets
         return None, [Fault(str(file), str(error), "TOML in UTF-8")]
+
+
+def judged(
+    data: object, *, more: Callable[[object], Iterable[Fault]] = lambda _: ()
+) -> tuple[GatewaySettings | None, list[Fault]]:
+    """Return the settings that a document is and no faults, or None and every fault; never raises."""
     settings, faults = check(data, GatewaySettings)
     faults += more(data)
     return (None, faults) if faults else (settings, [])
