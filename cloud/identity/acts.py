@@ -288,8 +288,8 @@ async def make_token(act: Act, *, name: str, scopes: Sequence[str], days: int) -
 
 async def end_token(act: Act, token_id: int) -> None:
     """End a token: one's own, or as an administrator that of somebody of the organisation."""
-    rows = await web_sessions.list_tokens(act.connection)
-    found = next((row for row in rows if row.id == token_id), None)
+    rows = await web_sessions.list_tokens(act.connection, token_id=token_id)
+    found = rows[0] if rows else None
     account = None if found is None else await accounts.get_account(act.connection, found.account_id)
     if found is None or account is None:
         raise MissingError("token", token_id, "an existing token")

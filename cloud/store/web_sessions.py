@@ -190,13 +190,16 @@ async def find_token(connection: Connection, token_hash: bytes, *, at: datetime)
         return await cursor.fetchone()
 
 
-async def list_tokens(connection: Connection, *, account_id: int | None = None) -> list[ApiToken]:
+async def list_tokens(
+    connection: Connection, *, account_id: int | None = None, token_id: int | None = None
+) -> list[ApiToken]:
     """Return the tokens that were not ended, by id; expired ones too."""
     async with connection.cursor(row_factory=class_row(ApiToken)) as cursor:
         await cursor.execute(
             _TOKENS
-            + " AND (%(account)s::int IS NULL OR t.account_id = %(account)s) ORDER BY t.id LIMIT 1000",
-            {"account": account_id},
+            + " AND (%(account)s::int IS NULL OR t.account_id = %(account)s)"
+            + " AND (%(id)s::int IS NULL OR t.id = %(id)s) ORDER BY t.id LIMIT 1000",
+            {"account": account_id, "id": token_id},
         )
         return await cursor.fetchall()
 

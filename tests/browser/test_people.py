@@ -108,6 +108,7 @@ def enter(chromium, address):
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto(f"{address}/?lang=en")
         page.wait_for_url("**/sign-in?**")
+        page.locator("[name=login]:focus").wait_for()
         page.keyboard.type(login)
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
@@ -178,3 +179,12 @@ def test_way_in_has_no_violation_and_fits_a_phone(chromium, address, path: str) 
     assert page.evaluate(VIOLATIONS) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     context.close()
+
+
+def test_page_that_stays_open_leads_to_the_sign_in_when_the_session_was_ended(enter, address) -> None:
+    page = enter("anna")
+    page.wait_for_selector("#link-state[data-state=live]")
+    other = enter("anna")
+    other.goto(f"{address}/me?lang=en")
+    other.get_by_role("button", name="End").first.click()
+    page.wait_for_url("**/sign-in?**", timeout=40_000)

@@ -230,9 +230,16 @@ function follow(address) {
     heardAt = 0;
     everLive = true;
     setLink(false);
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(address), 3000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => followAgain(address), 3000);
   });
   window.addEventListener("pagehide", () => source.close());
+}
+
+/** The stream was refused: whoever is no longer signed in is led to the sign-in, else it is tried again. */
+async function followAgain(address) {
+  const head = await fetch(address, { method: "HEAD" }).catch(() => null);
+  if (head && (head.status === 401 || head.status === 403)) location.reload();
+  else follow(address);
 }
 
 if (document.body.dataset.live) follow(document.body.dataset.live);
