@@ -17,6 +17,7 @@ from wire.frame import FRAME_BYTES_MAX
 from wire.topics import PREFIX
 
 CONFIGURATION = "mosquitto.conf"
+REVOCATIONS = "gateway-crl.pem"
 
 _PACKET_BYTES_MAX = FRAME_BYTES_MAX + 1024
 """A frame with its topic, properties and packet header."""
@@ -47,7 +48,7 @@ def write_configuration(
         "server-cert.pem": files.read(broker / identity.TLS_CERTIFICATE),
         "gateway-ca.pem": authority.root_pem,
         "hub-ca.pem": authority.hub_ca_pem,
-        "gateway-crl.pem": authority.revocations_pem(),
+        REVOCATIONS: authority.revocations_pem(),
         "gateway.acl": gateway_acl().encode(),
         "hub.acl": hub_acl(authority.hub_names()).encode(),
         CONFIGURATION: configuration(seen_in or out.absolute(), listeners).encode(),
@@ -77,7 +78,7 @@ def configuration(folder: Path, listeners: Listeners) -> str:
     return (
         "# Written by `heng broker config`; changes are lost when it is written again.\n"
         f"{_GLOBAL}\n# Gateways\n{gateway}use_username_as_clientid true\n"
-        f"crlfile {folder / 'gateway-crl.pem'}\n\n# Hub workers\n{hub}"
+        f"crlfile {folder / REVOCATIONS}\n\n# Hub workers\n{hub}"
     )
 
 

@@ -51,6 +51,16 @@ class EmbeddedMosquitto:
         return self.folder / "mosquitto.log"
 
     @property
+    def pid_file(self) -> Path:
+        """Holds the process id while it runs, for who tells it to read its files again."""
+        return self.folder / "mosquitto.pid"
+
+    @property
+    def revocations(self) -> Path:
+        """Where it reads which certificates are revoked."""
+        return self.folder / "etc" / broker.REVOCATIONS
+
+    @property
     def pid(self) -> int | None:
         """Process id while it runs."""
         return self._child.pid if self._child and self._child.exit_code is None else None
@@ -71,15 +81,18 @@ class EmbeddedMosquitto:
             (program, "-c", configured / broker.CONFIGURATION), self.log, user=user, folder=self.folder
         )
         self._child = processes.start(command)
+        self.pid_file.write_text(f"{self._child.pid}\n")
         await processes.until_ready(self._child, self._ready, timeout_s=_READY_S)
 
     async def stop(self) -> None:
         """End it in good order."""
+        self.pid_file.unlink(missing_ok=True)
         if self._child is not None:
             await self._child.stop()
 
     async def kill(self) -> None:
         """End it by SIGKILL, as a crash would."""
+        self.pid_file.unlink(missing_ok=True)
         if self._child is not None:
             await self._child.kill()
 

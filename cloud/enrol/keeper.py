@@ -77,7 +77,7 @@ def reload_by_signal(
             fresh = copy_to.with_name(copy_to.name + ".new")
             shutil.copyfile(authority.revocations, fresh)
             fresh.replace(copy_to)
-        if pid_file is not None:
+        if pid_file is not None and pid_file.exists():
             text = pid_file.read_text().strip()
             if text.isascii() and text.isdigit() and int(text) > 1:
                 os.kill(int(text), signal.SIGHUP)
