@@ -124,7 +124,7 @@ class Desk:
             number = await claims.note_wrong_code(connection, claim.id)
             return Denied(401, _UNKNOWN, f"wrong code, the {number}. of this claim", wrong=True)
         if claim.used_at is not None:
-            return await self._same_again(connection, asked, claim, now)
+            return await self._same_again(connection, asked, claim, now=now)
         if now >= claim.expires_at:
             return Denied(403, "the claim has expired; ask for a new one", "expired claim")
         if found is None or found.revoked_at is not None:
@@ -138,7 +138,7 @@ class Desk:
         return Issued(leaf)
 
     async def _same_again(
-        self, connection: Connection, asked: Asked, claim: ClaimRow, now: datetime
+        self, connection: Connection, asked: Asked, claim: ClaimRow, *, now: datetime
     ) -> Verdict:
         """An answer that was lost is given again, to the same key and for as long as the claim would last."""
         found = await kept.of_claim(connection, claim.id, asked.key_sha256)
@@ -169,7 +169,7 @@ class Desk:
     ) -> tuple[Verdict, str]:
         action = "gateway.renew" if now <= shown.not_valid_after_utc else "gateway.recover"
         found = await fleet.hold(connection, asked.gateway, now)
-        denied = await self._objection(connection, asked, shown, found, now=now)
+        denied = await self._objection(connection, asked, shown, found=found, now=now)
         if denied is not None or found is None:
             return denied or Denied(403, "the gateway is unknown", "unknown gateway"), action
         if now <= shown.not_valid_after_utc:
@@ -198,8 +198,8 @@ class Desk:
         connection: Connection,
         asked: Asked,
         shown: x509.Certificate,
-        found: FleetRow | None,
         *,
+        found: FleetRow | None,
         now: datetime,
     ) -> Denied | None:
         if certificates.common_name(shown) != asked.gateway:
