@@ -101,7 +101,10 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             await guard_of(request).admit(request, need)
-            return await handle(request)
+            response = await handle(request)
+            if need is None or not need.anybody:
+                response.headers.setdefault("Cache-Control", "no-store")  # it is for this asker alone
+            return response
 
         return guarded
 

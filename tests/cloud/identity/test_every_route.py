@@ -111,6 +111,8 @@ def test_nothing_is_reachable_that_the_matrix_does_not_grant(world, role, whole)
             site = None if need.permission in WHOLE_ORGANISATION else place.site
             covered = scope.covers(place.organisation, site)
             asked += 1
+            if response.status_code == 200:
+                assert {"no-store", "private"} & set(response.headers["cache-control"].split(", ")), what
             if scope.empty:
                 assert response.status_code == 403, what
             elif str(NOTHING) in str(response.url):

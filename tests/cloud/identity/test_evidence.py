@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cloud.identity.evidence import EvidenceVerdict, trusted_keys, verify_batches
-from cloud.store.evidence import EvidenceKey, SealedBatch
+from cloud.store.evidence import EvidenceKey, SealedBatch, sealed_batches
 from provisioning.keys import Ed25519Signer, verify_ed25519
 from wire.codec import body_hash, encode_body
 from wire.frame import signed_bytes
@@ -140,3 +140,51 @@ def test_key_whose_proof_does_not_hold_proves_nothing(ca, gateway_identity):
     swapped = replace(good, public_key=SIGNER.public_key)
     assert trusted_keys("gw-evidence", [swapped], ca.root, verdict=verdict) == {}
     assert verdict.faults
+
+
+def test_interval_takes_every_number_between_its_first_and_last_batch(lab):
+    """Fresh readings are sealed before older ones: the times of a chain go up and down."""
+    hours = [5, 0, 6, 1, 7, 2]
+    batches = [
+        replace(batch, first_at=NOW + timedelta(hours=hour), last_at=NOW + timedelta(hours=hour))
+        for batch, hour in zip(chain(6), hours, strict=True)
+    ]
+    lab.execute("INSERT INTO gateways (organisation_id, name) VALUES (1, 'gw')")
+    ((gateway,),) = lab.execute("SELECT id FROM gateways WHERE name = 'gw'")
+    for batch in batches:
+        ((number,),) = lab.execute(
+            "INSERT INTO batches (organisation_id, gateway_id, epoch, seq, hash, previous, key_id, signature,"
+            " boot, clock_state, clock_source, state, readings, first_at, last_at, received_at)"
+            " VALUES (1, %s, %s, %s, %s, %s, %s, %s, '', 'synchronised', '', 'placed', 0, %s, %s, now())"
+            " RETURNING id",
+            gateway,
+            batch.epoch,
+            batch.seq,
+            batch.hash,
+            batch.previous,
+            batch.key_id,
+            batch.signature,
+            batch.first_at,
+            batch.last_at,
+        )
+        lab.execute("INSERT INTO batch_bodies (batch_id, body) VALUES (%s, %s)", number, batch.body)
+
+    async def read(connection):
+        found = sealed_batches(
+            connection, gateway, from_at=NOW + timedelta(hours=5), to_at=NOW + timedelta(hours=8), part=2
+        )
+        verdict = EvidenceVerdict("gw")
+        keys = {SIGNER.key_id: verify_ed25519(SIGNER.public_key)}
+        await verify_batches(found, keys=keys, tombstones={}, verdict=verdict)
+        return verdict
+
+    verdict = lab.run(read)
+    assert (verdict.batches, verdict.proven, verdict.whole) == (5, 5, True)
+    first = "(SELECT min(batch_id) FROM batch_bodies)"
+    lab.execute(f"UPDATE batch_bodies SET body = body || ' ' WHERE batch_id = {first}")
+    assert [fault.split(": ")[1] for fault in lab.run(read).faults] == [
+        "its bytes are not those of its hash",
+        "its signature does not fit its bytes",
+    ]
+    lab.execute("DELETE FROM batches WHERE seq = 2")
+    assert lab.run(read).epochs[0].missing == [(2, 2)]
