@@ -10,7 +10,7 @@ from cloud.api.errors import ApiError
 
 FORM_BYTES_MAX = 16 * 1024
 FORM_FIELDS_MAX = 100
-_PATIENCE_S = 10.0
+PATIENCE_S = 10.0
 
 
 async def read_form(request: Request) -> Mapping[str, str]:
@@ -22,20 +22,20 @@ async def read_form(request: Request) -> Mapping[str, str]:
     return dict(pairs)
 
 
-async def read_pairs(request: Request) -> list[tuple[str, str]]:
+async def read_pairs(request: Request, *, patience_s: float = PATIENCE_S) -> list[tuple[str, str]]:
     """Return the fields of a form in order, with those that come more than once."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise ApiError(415, "Unsupported media type", "A form is sent as application/x-www-form-urlencoded.")
     body = bytearray()
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > FORM_BYTES_MAX:
                     raise ApiError(413, "Too large", f"A form has at most {FORM_BYTES_MAX} bytes.")
     except TimeoutError:
-        raise ApiError(408, "Too slow", f"A form arrives within {_PATIENCE_S:.0f} s.") from None
+        raise ApiError(408, "Too slow", f"A form arrives within {patience_s:.0f} s.") from None
     try:
         return parse_qsl(
             body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=FORM_FIELDS_MAX

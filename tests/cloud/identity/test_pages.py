@@ -1,11 +1,15 @@
 """The way in, people, rights and the audit log as pages; what other sites make a browser send is refused."""
 
+import asyncio
 import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from fastapi import Request
 
+from cloud.api.errors import ApiError
 from cloud.identity.secrets import totp
+from cloud.web.forms import read_pairs
 from rules.permissions import Grant, Role
 from tests.cloud.identity.conftest import PASSWORD
 from tests.cloud.identity.world import NOW
@@ -212,3 +216,21 @@ def test_nobody_reads_another_person_by_number(asker):
     assert page(asker, f"/people/{alien.person}", asker.session()).status_code == 404
     changed = post(asker, f"/people/{alien.person}", cookies=asker.session(), do="facts", name="mine now")
     assert changed.status_code == 404
+
+
+def test_body_that_comes_too_slowly_is_refused():
+    async def slowly():
+        return await asyncio.Event().wait()
+
+    kind = (b"content-type", b"application/x-www-form-urlencoded")
+    request = Request({"type": "http", "method": "POST", "headers": [kind]}, slowly)
+    with pytest.raises(ApiError) as refused:
+        asyncio.run(read_pairs(request, patience_s=0.05))
+    assert refused.value.status == 408
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../settings.py", "/static/%2e%2e/settings.py", "/static/lib/..%2f..%2fx"]
+)
+def test_path_leads_to_no_file_beyond_the_static_ones(asker, path):
+    assert asker.ask(path).status_code in (401, 404)
