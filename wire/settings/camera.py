@@ -11,6 +11,9 @@ from msgspec import Meta, field
 from wire.messages import Word
 from wire.settings.base import DeviceName, Fault, PointPart, Settings
 
+_OWN = "picture"
+"""What is told of pictures begins so."""
+
 StreamUrl = Annotated[
     str,
     Meta(
@@ -79,5 +82,8 @@ class CameraDevice(Settings, frozen=True, kw_only=True, tag_field="driver", tag=
             yield Fault("alarms", self.alarms, "onvif: only there are alarms")
         if self.profile and self.onvif is None:
             yield Fault("profile", self.profile, "onvif: only there are profiles")
+        if any(kind.startswith(_OWN) for kind in self.snapshot_on):
+            expected = f"no {_OWN}*: a picture is told itself, and would ask for another one without end"
+            yield Fault("snapshot_on", self.snapshot_on, expected)
         if not (self.url or "rtsp:").startswith("rtsp:") and self.transport == "udp":
             yield Fault("transport", self.transport, "tcp: HTTP knows no other")

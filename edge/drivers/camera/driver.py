@@ -56,7 +56,6 @@ class CameraDriver(Declared):
         self._evidence = Evidence(settings, given, self._recording)
         self._unnamed: deque[Closed] = deque()
         self._frozen = False
-        self._records = False
         super().__init__(
             settings.name,
             points=points,
@@ -107,7 +106,7 @@ class CameraDriver(Declared):
     def recording_until(self, to_ms: int) -> bool:
         """Whether what was recorded before a time may still be on its way to a complete segment."""
         offset = self._given.clock().offset_ticks
-        if not self._records or offset is None:
+        if not self._recording.active or offset is None:
             return False
         now_ms = (ticks(self._given.monotonic_ns()) + offset) * TICK_MS
         until = self._recording.complete_until()
@@ -115,19 +114,29 @@ class CameraDriver(Declared):
 
     async def live(self, show: Callable[[bytes], None]) -> None:
         """Show frames of now as JPEG, as they come, until cancelled or the camera ends."""
-        if self._records:
+        if self._recording.active:
             await live_frames(self._settings, self._recording, show)
 
     # --- running -----------------------------------------------------------------------------------------
 
     async def run(self, emit: Emitter) -> None:
         """Record until cancelled; `DeviceUnavailable` when no frame comes. No child is left."""
+        try:
+            words, login, url = await self._prepare(emit)
+        except DeviceUnavailable:
+            await self._evidence.finish(Timeline(), emit)  # no stream, no picture: that is told now
+            raise
+        await self._record(words, login, emit, url=url)
+
+    async def _prepare(self, emit: Emitter) -> tuple[Sequence[str], Login, str]:
+        """Return what ffmpeg is run with, who logs in, and where the stream is; `DeviceUnavailable`."""
         login = read_login(self._folder / "credentials") if self._settings.login else Login()
         run = int(emit.recall("run") or b"0") + 1
         emit.remember("run", str(run).encode())
         self._unnamed.clear()
         try:
             pattern = await asyncio.to_thread(self._recording.begin, run)
+            await self._evidence.begin(emit)
             words = [*program("ffmpeg"), *recorder(self._settings, pattern)]
         except OSError as error:
             raise DeviceUnavailable(f"recording: {error.strerror}", GapCause.STORAGE) from None
@@ -136,7 +145,7 @@ class CameraDriver(Declared):
         url, identity = await find_stream(self._settings, login, self._given)
         if identity is not None:
             await self._tell_identity(identity, emit)
-        await self._record(words, login, emit, url=url)
+        return words, login, url
 
     async def _tell_identity(self, identity: Identity, emit: Emitter) -> None:
         """Tell what the camera says it is, when that is new: it may be another one."""
@@ -160,14 +169,14 @@ class CameraDriver(Declared):
             listening = tasks.create_task(self._listen(process.stderr, said, emit))
             working = tasks.create_task(self._evidence.work(timeline, emit))
             watching = tasks.create_task(follow_alarms(self._settings, login, self._given, emit=emit))
-            self._records = True
+            self._recording.active = True
             try:
                 await self._follow(process.stdout, timeline, emit)
                 await asyncio.wait({listening}, timeout=LAST_WORDS_S)
             except DeviceUnavailable as error:
                 failure = error
             finally:
-                self._records = False
+                self._recording.active = False
             listening.cancel()
             working.cancel()
             watching.cancel()

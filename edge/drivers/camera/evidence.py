@@ -5,6 +5,7 @@ It reads no stream; `driver` says how the stream's times lie. What cannot be had
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,7 +45,9 @@ class Evidence:
         self._given = given
         self._recording = recording
         self._folder = given.folder / settings.name
-        self.waiting = Waiting(self._folder / "pictures", bytes_max=settings.pictures_bytes_max)
+        self.waiting = Waiting(
+            self._folder / "pictures", camera=settings.name, bytes_max=settings.pictures_bytes_max
+        )
         """Pictures that the hub does not have yet."""
         self._wishes: deque[Wish] = deque(maxlen=WISHES_MAX)
         self._wished = asyncio.Event()
@@ -60,6 +63,11 @@ class Evidence:
         self._wishes.append(wish)
         self._wished.set()
 
+    async def begin(self, emit: Emitter) -> None:
+        """Mend what a power cut left of the pictures that wait, and tell what is lost; raises `OSError`."""
+        self.waiting.mend()
+        await self._tell_dropped(emit)
+
     async def work(self, timeline: Timeline, emit: Emitter) -> None:
         """Take pictures until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -73,7 +81,13 @@ class Evidence:
         Who cuts a camera off does so right after the event that matters.
         """
         while self._wishes:
-            await self._fulfil(self._wishes[0], timeline, emit)
+            wish = self._wishes[0]
+            await self._fulfil(wish, timeline, emit)
+            self._done(wish)
+
+    def _done(self, wish: Wish) -> None:
+        """Let a wish go; of too many it may have been forgotten meanwhile."""
+        if self._wishes and self._wishes[0] is wish:
             self._wishes.popleft()
 
     # --- pictures ----------------------------------------------------------------------------------------
@@ -103,8 +117,7 @@ class Evidence:
             due_ns = wish.tick * TICK_MS * 1_000_000 + int(AFTER_S * 1e9)
             await asyncio.sleep(max(0.0, (due_ns - self._given.monotonic_ns()) / 1e9))
             await self._fulfil(wish, timeline, emit)
-            if self._wishes and self._wishes[0] is wish:
-                self._wishes.popleft()
+            self._done(wish)
 
     async def _fulfil(self, wish: Wish, timeline: Timeline, emit: Emitter) -> None:
         """Take the pictures of one moment; what cannot be had is told as well."""
@@ -155,10 +168,7 @@ class Evidence:
         target = self._folder / "picture.part"
         try:
             await self._picture(frame, target)
-            note = self.waiting.add(
-                target, camera=self._settings.name, kind=kind, reason=wish.reason, tick=tick, utc_ms=utc_ms
-            )
-            gone = self.waiting.prune()
+            note = self.waiting.add(target, kind=kind, reason=wish.reason, tick=tick, utc_ms=utc_ms)
         except (FfmpegError, OSError) as error:
             return str(error)[:REASON_MAX]
         ahead_ms, bound_ms = self._clock or (None, None)
@@ -173,9 +183,13 @@ class Evidence:
             "camera_bound_ms": bound_ms,
         }
         await self._event("picture", data, emit, tick=tick)
-        for digest in gone:
-            await self._event("picture_dropped", {"sha256": digest}, emit)
+        await self._tell_dropped(emit)
         return ""
+
+    async def _tell_dropped(self, emit: Emitter) -> None:
+        with suppress(OSError):  # what cannot be looked at now is so after the next picture
+            for digest in self.waiting.prune():
+                await self._event("picture_dropped", {"sha256": digest}, emit)
 
     async def _event(
         self, kind: str, data: dict[str, Scalar], emit: Emitter, *, tick: int | None = None

@@ -19,7 +19,7 @@ _PIECE = 65_536
 
 
 async def live_frames(settings: CameraDevice, recording: Recording, show: Callable[[bytes], None]) -> None:
-    """Show JPEG pictures from the segment that grows on, until cancelled or the recording's run ends.
+    """Show JPEG pictures from the segment that grows on, until cancelled or the recording ends.
 
     The first ones are those that the segment has already: who wants now takes the newest.
     """
@@ -60,9 +60,9 @@ async def _feed(recording: Recording, into: asyncio.StreamWriter) -> None:
 
 
 async def _growing(recording: Recording) -> AsyncGenerator[bytes, None]:
-    """Give the bytes of a run from its newest segment on, as they are written; ends with the run."""
+    """Give the bytes of a run from its newest segment on, as they are written; ends with the recording."""
     run, number = recording.run, recording.growing
-    while recording.run == run:
+    while _goes_on(recording, run):
         try:
             file = recording.part(number).open("rb")
         except OSError:
@@ -71,7 +71,7 @@ async def _growing(recording: Recording) -> AsyncGenerator[bytes, None]:
             continue
         with file:
             while True:
-                complete = recording.part(number + 1).is_file() or recording.run != run
+                complete = recording.part(number + 1).is_file() or not _goes_on(recording, run)
                 if data := file.read(_PIECE):
                     yield data
                     await asyncio.sleep(0)
@@ -80,3 +80,7 @@ async def _growing(recording: Recording) -> AsyncGenerator[bytes, None]:
                 else:
                     await asyncio.sleep(LOOK_S)
         number += 1
+
+
+def _goes_on(recording: Recording, run: int) -> bool:
+    return recording.active and recording.run == run

@@ -27,6 +27,8 @@ from wire.status import GapCause
 ANSWER_S = 10.0
 PULL_S = 2
 """So long a camera waits for something to tell."""
+PULL_EVERY_S = 1.0
+"""A camera that does not wait is asked no more often."""
 _PORTS = {"http": 80, "https": 443}
 _MEDIA_PATHS = {soap.MEDIA: "/onvif/media_service"}
 """Where the service is when the camera does not say."""
@@ -136,8 +138,11 @@ class Onvif:
             path, address = events.pull_point(await self._ask(place, events.create(), said, header=header))
             header = events.addressing(events.PULL, address)
             while True:
+                asked_ns = self._monotonic_ns()
                 answer = await self._ask(path, events.pull(PULL_S), said, header=header)
                 await heard(list(events.notices(answer)))
+                left_s = PULL_EVERY_S - (self._monotonic_ns() - asked_ns) / 1e9
+                await asyncio.sleep(max(0.0, left_s))
         except soap.SoapError as error:
             raise DeviceUnavailable(f"ONVIF: {error}", GapCause.SENSOR) from None
 

@@ -28,6 +28,8 @@ class Recording:
     def __init__(self, folder: Path, *, ending: str) -> None:
         self.folder = folder
         self._ending = ending
+        self.active = False
+        """Whether a stream is being recorded now."""
         self._run = 0
         self._next = Closed(-1, 0, 0)
         self._recent: deque[Part] = deque(maxlen=RECENT)

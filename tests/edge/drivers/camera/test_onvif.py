@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +191,23 @@ def test_alarms_of_the_camera_become_events(collector: Any, tmp_path: Path) -> N
     asyncio.run(story())
 
 
+def test_camera_that_answers_at_once_is_not_asked_without_a_pause() -> None:
+    async def story() -> None:
+        camera = camera_of()
+
+        async def heard(_: object) -> None:
+            camera.alarm("Device/Trigger/DigitalInput", on=True)  # the next answer comes at once
+
+        await heard(())
+        async with reached(camera) as asked:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    await asked.alarms(heard)
+        assert 1 <= camera.asked.count("PullMessages") <= 3, camera.asked
+
+    asyncio.run(story())
+
+
 def test_camera_without_alarms_is_no_worse_a_camera(tmp_path: Path) -> None:
     async def story() -> None:
         async with reached(camera_of(alarms=False)) as asked:
@@ -255,6 +272,7 @@ def test_driver_records_what_onvif_found_and_tells_which_camera_it_is(
         ({"url": "rtsp://a/b", "profile": "main"}, "profile"),
         ({"url": "rtsp://a/b", "alarms": True}, "alarms"),
         ({"onvif": "http://a/b", "transport": "sctp"}, "transport"),
+        ({"onvif": "http://a/b", "snapshot_on": ["door_forced", "picture_missing"]}, "snapshot_on"),
     ],
 )
 def test_settings_name_one_way_to_the_stream(given: dict[str, Any], path: str) -> None:
