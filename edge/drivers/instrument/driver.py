@@ -6,6 +6,7 @@ the instrument: procedures that others ask for wait in a queue and are done betw
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from edge.control.offers import Done, NotDoneError, Overhear
@@ -157,27 +158,39 @@ class InstrumentDriver(Declared):
         return Poll(group.layout.id, tick, [count for count, _ in found], flags)
 
     async def _serve(self, session: Session, until_ns: int) -> None:
-        """Carry out what others ask for until the next reading is due; one procedure may delay it."""
+        """Carry out what others ask for until the next reading is due; one procedure may delay it.
+
+        One that waits is done even when the readings themselves take longer than their interval.
+        """
         assert self._wishes is not None
-        while (left_s := (until_ns - self._given.monotonic_ns()) / 1e9) > 0:
-            try:
-                async with asyncio.timeout(left_s):
-                    wish = await self._wishes.get()
-            except TimeoutError:
-                return
+        served = False
+        while (wish := await self._next(self._wishes, until_ns, late=not served)) is not None:
             if not wish.answered.done():  # who asked may have left
+                served = True
                 with session.overheard(wish.overhear):
                     await self._carry_out(wish, session)
 
+    async def _next(self, wishes: "asyncio.Queue[_Wish]", until_ns: int, *, late: bool) -> _Wish | None:
+        """Return what is to be done next; None when there is nothing until then. `late`: or waits already."""
+        if late and not wishes.empty():
+            return wishes.get_nowait()
+        left_s = (until_ns - self._given.monotonic_ns()) / 1e9
+        if left_s <= 0:
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                return await wishes.get()
+        return None
+
     async def _carry_out(self, wish: _Wish, session: Session) -> None:
         """Do it, tell it, and only then answer who asked: the event is there when the answer is."""
-        session.note(f"procedure {wish.procedure}")
         answers: list[str] = []
         whole, done = len(wish.commands), 0
         why = "the connection was lost"
         told: Seal | None = None
         try:
             try:
+                session.note(f"procedure {wish.procedure}")
                 for step, command in zip(self._steps(wish.procedure), wish.commands, strict=True):
                     errors = await self._step(step, command, session=session, answers=answers)
                     if errors:
@@ -188,6 +201,9 @@ class InstrumentDriver(Declared):
                 seal = session.sealed_now()
                 await self._tell_procedure(wish, session, done=done, seal=seal)
                 told = seal
+        except FilesError as error:
+            why = str(error)
+            raise
         finally:
             if not wish.answered.done() and told is not None and done == whole:
                 wish.answered.set_result(Done(answers, told.file, told.bytes, told.sha256))

@@ -44,12 +44,14 @@ def meter_settings(port: int, **more: Any) -> InstrumentDevice:
 
 
 @asynccontextmanager
-async def metered(folder: Path, **more: Any) -> AsyncIterator[tuple[Instrument, InstrumentDriver]]:
+async def metered(
+    folder: Path, *, monotonic_ns: Callable[[], int] = time.monotonic_ns, **more: Any
+) -> AsyncIterator[tuple[Instrument, InstrumentDriver]]:
     instrument = Instrument(Multimeter(now_s=time.time, voltage=lambda _: 10.0))
     async with scpi_server(instrument) as port:
         yield (
             instrument,
-            InstrumentDriver(meter_settings(port, **more), Given(time.monotonic_ns, folder, lambda: CLOCK)),
+            InstrumentDriver(meter_settings(port, **more), Given(monotonic_ns, folder, lambda: CLOCK)),
         )
 
 

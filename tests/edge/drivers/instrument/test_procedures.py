@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import itertools
+import resource
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -113,6 +115,57 @@ def test_procedure_of_a_lost_instrument_fails(collector: Any, tmp_path: Path) ->
                 await beside(driver, collector, lose)
 
     asyncio.run(scenario())
+
+
+def test_procedures_are_done_although_a_round_of_readings_takes_longer_than_its_interval(
+    collector: Any, tmp_path: Path
+) -> None:
+    now_s = itertools.count(1)  # whoever asks what time it is finds another second gone
+
+    async def scenario() -> None:
+        async with metered(tmp_path, monotonic_ns=lambda: next(now_s) * 10**9) as (_, driver):
+
+            async def work() -> None:
+                before = len(collector.polls)
+                asking = [
+                    asyncio.create_task(driver.execute("range", {"range": wanted}, by="test"))
+                    for wanted in ("1", "10", "1")
+                ]
+                await asyncio.sleep(0)
+                asking[0].cancel()  # who left takes nobody's turn
+                await asyncio.wait_for(asyncio.wait(asking), 5)
+                assert [one.cancelled() or one.result().answers for one in asking] == [
+                    True,
+                    ['"VOLT 10,10"'],
+                    ['"VOLT 1,10"'],
+                ]
+                assert len(collector.polls) > before  # readings go on in between
+
+            await beside(driver, collector, work)
+
+    asyncio.run(scenario())
+
+
+def test_who_asked_is_answered_when_the_disk_takes_no_transcript(collector: Any, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with metered(tmp_path, interval_ms=60_000) as (instrument, driver):
+
+            async def fill() -> None:
+                before = len(instrument.commands)
+                limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+                size = (tmp_path / "meter" / "transcripts" / "00000001.jsonl").stat().st_size
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+                try:
+                    await asyncio.wait_for(driver.execute("range", {"range": "1"}, by="test"), 5)
+                finally:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+                    assert len(instrument.commands) == before
+
+            with pytest.raises(NotDoneError, match=r"range: step 1 of 2: transcript .*: File too large"):
+                await beside(driver, collector, fill)
+
+    asyncio.run(scenario())
+    assert "procedure_failed" in kinds(collector)
 
 
 def test_data_files_stay_within_the_bound_while_a_connection_lasts(collector: Any, tmp_path: Path) -> None:
