@@ -16,6 +16,7 @@ from typing import Any
 from cloud.api.routes.health import Alive, Check, Readiness
 from cloud.api.services import Page
 from cloud.store.audit_log import AuditRow
+from cloud.store.calibration_entries import Calibration, Standing
 from cloud.store.camera_timeline import Picture, Segment, Span, Timeline
 from cloud.store.cameras import Camera
 from cloud.store.candidates import Candidate
@@ -44,6 +45,7 @@ _SHAPES = (
     Authorisation,
     Backlog,
     Bucket,
+    Calibration,
     Camera,
     Candidate,
     Cell,
@@ -69,6 +71,7 @@ _SHAPES = (
     Series,
     Site,
     Span,
+    Standing,
     Timeline,
     Track,
     Unexplained,

@@ -159,7 +159,7 @@ async def calibration(connection: Connection, organisation_id: int, row: Calibra
                %(correction)s::numeric[], %(exponent)s, %(certificate)s
          WHERE NOT EXISTS (
                SELECT 1 FROM calibrations
-                WHERE point_id = %(point)s AND valid = tstzrange(%(from)s, %(to)s)
+                WHERE point_id = %(point)s AND entered_for = tstzrange(%(from)s, %(to)s)
                   AND indicated = %(indicated)s::numeric[] AND correction = %(correction)s::numeric[]
                   AND exponent = %(exponent)s AND certificate = %(certificate)s)
         """,

@@ -17,6 +17,7 @@ from cloud.store.sites import find_site, list_gateways, list_sites
 from cloud.store.snapshot import Pool, snapshot
 from cloud.web.assets import content_security_policy, mount_assets
 from cloud.web.audit_page import add_audit_pages
+from cloud.web.calibration_page import add_calibration_pages
 from cloud.web.context import Web
 from cloud.web.coverage import add_coverage_pages
 from cloud.web.devices import add_device_pages
@@ -62,6 +63,7 @@ def mount(
     add_site_pages(router, web)
     add_device_pages(router, web)
     add_coverage_pages(router, web)
+    add_calibration_pages(router, web)
     add_sign_in_pages(router, web)
     add_people_pages(router, web)
     add_audit_pages(router, web)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from cloud.api.guard import needs, viewer_of
+from cloud.store.calibration_entries import list_standings
 from cloud.store.completeness import Completeness, read_completeness
 from cloud.store.connection import Connection
 from cloud.store.events_read import list_events
@@ -16,6 +17,7 @@ from cloud.store.points import get_point, list_points
 from cloud.store.positions_read import list_latest_positions
 from cloud.store.sites import Site, find_site, list_gateways
 from cloud.store.snapshot import snapshot
+from cloud.web.calibration_page import row_of
 from cloud.web.charts import chart
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
@@ -65,6 +67,7 @@ class SitePages:
             latest = await list_latest(connection, now=web.now(), site_id=site.id)
             positions = await list_latest_positions(connection, now=web.now(), site_id=site.id)
             whys = await read_whys(connection, latest, gateways, now=web.now(), language=language)
+            standings = await list_standings(connection, now=web.now(), site_id=site.id)
         periods = {one.point.id: one.point.period_ms for one in latest}
         measured = [one for one in latest if one.point.quantity != "position"]
         view = site_view(
@@ -82,6 +85,9 @@ class SitePages:
             "range": asked,
             "ranges": [(key, language.say(RANGES[key])) for key in SPANS],
             "power": power_of(view, measured),
+            "calibrations": {
+                one.point_id: row_of(one, language).state for one in standings if one.state != "none"
+            },
             "may_events": viewer_of(request).holds(Permission.EVENTS_READ),
             "positions": [
                 {
