@@ -234,16 +234,21 @@ class Journal:
         groups, lost, room = list(self._held.groups), self._held.lost(), self.room
         notes, pace = dict(self._notes), self.pace()
 
-        def part(group: Group) -> tuple[Group, Group]:
-            return self._sieve.part(group, pace)
+        def append(file: JournalFile) -> tuple[list[Sealed], Sieve]:
+            sieve = self._sieve.trial()
 
-        def journalled(sealed: Sequence[Sealed]) -> None:
+            def part(group: Group) -> tuple[Group, Group]:
+                return sieve.part(group, pace)
+
+            return file.append(groups, seal=room, part=part, lost=lost, notes=notes), sieve
+
+        def journalled(done: tuple[list[Sealed], Sieve]) -> None:
+            sealed, sieve = done
+            self._sieve.adopt(sieve)
             self._noted(notes)
             self._journalled(sealed)
 
-        await self._call(
-            lambda file: file.append(groups, seal=room, part=part, lost=lost, notes=notes), then=journalled
-        )
+        await self._call(append, then=journalled)
 
     def _noted(self, notes: Mapping[str, bytes]) -> None:
         for key, value in notes.items():

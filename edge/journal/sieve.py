@@ -4,6 +4,8 @@ Pure but for its own counts. What waits stays in the journal as it is; nothing i
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from typing import Self
 
 from msgspec import Struct, structs
 
@@ -57,7 +59,7 @@ def all_later(group: Group) -> tuple[Group, Group]:
 
 
 class Sieve:
-    """Counts what was held back, by layout and by position point."""
+    """Counts what was held back, by layout and by position point, and remembers which states went last."""
 
     def __init__(self) -> None:
         self._held: dict[str, int] = {}
@@ -72,10 +74,18 @@ class Sieve:
             for layout in layouts
         }
 
+    def trial(self) -> Self:
+        """Return a copy to part by; what it counted holds once it is adopted."""
+        tried = copy(self)
+        tried._held, tried._shown = dict(self._held), dict(self._shown)
+        return tried
+
+    def adopt(self, tried: Self) -> None:
+        """Take over what a trial counted: it is journalled as it was parted."""
+        self._held, self._shown = tried._held, tried._shown
+
     def part(self, group: Group, pace: Pace) -> tuple[Group, Group]:
         """Return what goes now and what waits; either may be empty."""
-        if pace.full:
-            return all_now(group)
         polls = [self._goes(poll.layout, pace.stride, poll) for poll in group.polls]
         fixes = [self._goes("@" + fix.point, pace.stride) for fix in group.positions]
         now = structs.replace(

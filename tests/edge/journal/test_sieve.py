@@ -60,6 +60,22 @@ def test_state_that_changes_is_not_thinned_out() -> None:
     assert [one.tick for one in now.polls] == [0, 2]
 
 
+def test_state_that_changed_at_full_pace_and_changes_back_is_not_thinned_out() -> None:
+    made, thin = sieve(), Pace(100, backlog=False)
+    went = [
+        [one.tick for one in made.part(group(poll(tick, door)), pace)[0].polls]
+        for tick, (door, pace) in enumerate([(0, thin), (0, thin), (1, FULL), (0, thin), (0, thin)])
+    ]
+    assert went == [[0], [], [2], [3], []]
+
+
+def test_reading_that_went_at_full_pace_counts_for_the_stride() -> None:
+    made, thin = sieve(), Pace(3, backlog=False)
+    made.part(group(poll(0)), FULL)
+    now, _ = made.part(group(*(poll(tick) for tick in range(1, 7))), thin)
+    assert [one.tick for one in now.polls] == [3, 6]
+
+
 def test_stride_zero_lets_no_reading_go_and_everything_else() -> None:
     event, gap = Event("door_forced", "d", 1, {}), Gap("room/t", GapCause.BUS, 1, 2)
     now, later = sieve().part(group(poll(1), event, gap), NOTHING_YET)
@@ -154,19 +170,42 @@ def test_whatever_the_pace_was_each_reading_is_sealed_once(
     journal.close(clean=True)
 
 
+def journal_of(folder: Path, bench: Any, pace: list[Pace]) -> Journal:
+    return Journal(
+        folder,
+        bench.given(),
+        boot=BOOT,
+        clock=lambda: CLOCK,
+        now=lambda: 1.0,
+        memory_bytes_max=10**6,
+        pace=lambda: pace[0],
+    )
+
+
+def test_state_that_changed_goes_when_the_disk_takes_it_at_the_second_try(
+    tmp_path: Path, bench: Any, files_up_to: Callable[..., Any]
+) -> None:
+    async def story() -> None:
+        async with journal_of(tmp_path, bench, [Pace(100, backlog=False)]) as journal:
+            await journal.open([LAYOUT], points=[DOOR])
+            journal.room = 10
+            journal.intake.add(poll(0, door=0))
+            await journal.commit()
+            journal.ready.clear()
+            journal.intake.add(poll(1, door=1))
+            with files_up_to(1):
+                await journal.commit()
+            assert not journal.ready
+            await journal.commit()
+            assert [tick for sealed in journal.ready for tick in bench.ticks(sealed)] == [1]
+
+    asyncio.run(story())
+
+
 def test_journal_seals_what_its_pace_allows(tmp_path: Path, bench: Any) -> None:
     async def story() -> None:
         pace = [Pace(2, backlog=False)]
-        journal = Journal(
-            tmp_path,
-            bench.given(),
-            boot=BOOT,
-            clock=lambda: CLOCK,
-            now=lambda: 1.0,
-            memory_bytes_max=10**6,
-            pace=lambda: pace[0],
-        )
-        async with journal:
+        async with journal_of(tmp_path, bench, pace) as journal:
             await journal.open([LAYOUT])
             journal.room = 10
             for tick in range(5):
