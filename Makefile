@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench faults restarts firmware clean
+.PHONY: setup demo test lint bench faults restarts settings firmware clean
 
 setup:
 	@scripts/setup.sh
@@ -23,6 +23,10 @@ faults: setup
 restarts:
 	@scripts/setup.sh --with-tests
 	@HENG_RESTARTS=1000 .venv/bin/python -m pytest tests/sweep/test_restarts.py -n 2 --dist load
+
+settings:
+	@scripts/setup.sh --with-tests
+	@HENG_SETTINGS_MUTATIONS=10000 .venv/bin/python -m pytest tests/edge/shadow/test_mutations.py -n 2 --dist load
 
 firmware:
 	@scripts/setup.sh --with-tests

@@ -67,6 +67,11 @@ class Crew:
         return inventory(self._devices)
 
     @property
+    def settings(self) -> Sequence[Device]:
+        """What the drivers were made of."""
+        return self._devices
+
+    @property
     def late(self) -> Mapping[str, GapCause]:
         """Point -> what readings that were left out are put down to."""
         return {point.name: driver.late for driver in self.drivers for point in driver.points}

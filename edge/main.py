@@ -37,6 +37,11 @@ from edge.reload import Read, Reload
 from edge.renewal import EstDesk, Renewal
 from edge.renewal import Given as RenewalGiven
 from edge.service_manager import ServiceManager
+from edge.shadow.book import Book
+from edge.shadow.health import Health
+from edge.shadow.keeper import Given as KeeperGiven
+from edge.shadow.keeper import Keeper, Wishes
+from edge.shadow.sources import Sources
 from edge.shutdown import Means, Shutdown, run_command
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
 from edge.tap import Describe, Seen, Tap
@@ -45,6 +50,7 @@ from edge.uplink import Given as UplinkGiven
 from edge.uplink import Uplink
 from provisioning.identity import GatewayIdentity
 from wire.messages import Event
+from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings
 from wire.settings.media import MediaSection
 
@@ -89,6 +95,15 @@ def real_world() -> World:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Where settings come from when the hub has a say in them."""
+
+    sources: Sources
+    set_aside: Sequence[Fault] = ()
+    """Why the file alone counts, although settings of the hub were kept."""
+
+
 class Gateway:
     """All parts, wired."""
 
@@ -100,12 +115,18 @@ class Gateway:
         identity: GatewayIdentity,
         world: World,
         read: Read | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
-        """Raises `AssemblyError`. `folder` is where the settings file is, `read` reads it again."""
+        """Raises `AssemblyError`. `folder` is where the settings file is, `read` reads it again.
+
+        Without `shadow` nothing is taken from the hub, and nothing is reported to it.
+        """
         self._settings = settings
         self._identity = identity
         self._world = world
         self._read = read or (lambda: (settings, ()))
+        self._shadow = shadow
+        self._wishes = Wishes()
         self._settings_changed = asyncio.Event()
         self._timekeeper = Timekeeper(
             Rules(settings.clock.drift_ppm, settings.clock.holdover_after_s),
@@ -115,6 +136,12 @@ class Gateway:
         )
         self._data = folder / settings.gateway.data
         self._crew = Crew(settings, Given(world.monotonic_ns, self._data, self._timekeeper.reading))
+        self._health = Health(
+            now=world.now,
+            drivers=lambda: self._crew.drivers,
+            layouts=lambda: self._crew.layouts,
+            watch_s=settings.gateway.settings_watch_s,
+        )
         self._shutdown = settings.shutdown and Shutdown(settings.shutdown, lambda: self._crew.layouts)
         if self._shutdown and (faults := self._shutdown.faults()):
             raise AssemblyError(faults)
@@ -166,9 +193,12 @@ class Gateway:
                 if self._world.manager.alive_every_s:
                     alive = self._world.manager.keep_alive
                     parts.append(tasks.create_task(self._keep("signs of life", alive, recorder)))
-                reloading = tasks.create_task(
-                    self._keep("settings", self._reloading(reload, tasks), recorder)
-                )
+                changing = [
+                    tasks.create_task(self._keep("settings", self._reloading(reload, tasks), recorder))
+                ]
+                if self._shadow:
+                    keeper = self._keeper(self._shadow, reload, recorder, uplink=uplink, tasks=tasks)
+                    changing.append(tasks.create_task(self._keep("shadow", keeper.run, recorder)))
                 renewal = self._renewal(recorder, uplink)
                 parts.append(tasks.create_task(self._keep("renewal", renewal.run, recorder)))
                 if self._settings.media:
@@ -180,7 +210,7 @@ class Gateway:
                 self._world.manager.ready()
                 await stop.wait()
                 self._world.manager.stopping()
-                await _end([reloading])
+                await _end(changing)
                 await self._stop(parts, journal=journal, recorder=recorder, uplink=uplink)
 
     async def _stop(
@@ -230,6 +260,7 @@ class Gateway:
 
         def look(item: Seen) -> None:
             tap(item)
+            self._health.look(item)
             if isinstance(item, Event):
                 self._crew.noticed(item)
             if shutdown:
@@ -261,6 +292,7 @@ class Gateway:
             random_id=self._world.random_id,
             judge_dates=self._judge_dates,
             carried=self._crew.carried,
+            desired=self._wishes.put,
         )
         return Uplink(
             given,
@@ -324,6 +356,31 @@ class Gateway:
             now_tick=self._world.now_tick,
             supervise=lambda driver: self._supervisor(driver, recorder).run(),
         )
+
+    def _keeper(
+        self, shadow: Shadow, reload: Reload, recorder: Recorder, *, uplink: Uplink, tasks: asyncio.TaskGroup
+    ) -> Keeper:
+        self._health.connected = lambda: uplink.connected
+        given = KeeperGiven(
+            gateway=self._settings.gateway.id,
+            sources=shadow.sources,
+            book=Book(self._data),
+            wishes=self._wishes,
+            take=lambda settings, words: reload.take(settings, tasks, words),
+            in_force=lambda: reload.in_force,
+            health=self._health,
+            tell=recorder.tell,
+            report=uplink.report,
+            utc_ms=self._utc_ms,
+            now=self._world.now,
+            watch_s=self._settings.gateway.settings_watch_s,
+            set_aside=shadow.set_aside,
+        )
+        return Keeper(given)
+
+    def _utc_ms(self) -> int | None:
+        utc_s = self._timekeeper.utc_s()
+        return None if utc_s is None else max(0, int(utc_s * 1000))
 
     def _reloading(self, reload: Reload, tasks: asyncio.TaskGroup) -> Part:
         async def run() -> None:

@@ -6,8 +6,10 @@ asked for. It reads no file itself.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from edge.assembly import AssemblyError
 from edge.control.outputs import Outputs
@@ -15,7 +17,9 @@ from edge.crew import Change, Crew, Supervise
 from edge.driver import Driver
 from edge.journal.journal import Journal
 from edge.recorder import GONE, Recorder
+from edge.shadow.sources import shutdown_faults
 from edge.uplink import Uplink
+from wire.messages import Scalar
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings
 from wire.status import GapCause
@@ -24,6 +28,14 @@ LOG = logging.getLogger(__name__)
 Read = Callable[[], tuple[GatewaySettings | None, Sequence[Fault]]]
 _REST = ("gateway", "uplink", "journal", "clock", "shutdown", "media")
 _CHANGED = "its settings changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of settings that were to be taken over; with faults, nothing changed."""
+
+    change: Change
+    faults: Sequence[Fault] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +52,42 @@ class Reload:
     now_tick: Callable[[], int]
     supervise: Supervise
 
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def in_force(self) -> GatewaySettings:
+        """The settings that the gateway runs with."""
+        return structs.replace(self.settings, device=list(self.crew.settings))
+
     async def apply(self, read: Read, tasks: asyncio.TaskGroup) -> None:
         """Read the settings and take them over; what is wrong with them is logged and told as an event."""
         settings, faults = read()
         if settings is None or faults:
             self._refuse(faults)
-            return
+        elif refused := (await self.take(settings, tasks)).faults:
+            self._refuse(refused)
+
+    async def take(
+        self, settings: GatewaySettings, tasks: asyncio.TaskGroup, words: Mapping[str, Scalar] | None = None
+    ) -> Taken:
+        """Take checked settings over, all or nothing; `words` go along with the event of that."""
+        nothing = Change((), (), ())
         rest = [name for name in _REST if getattr(settings, name) != getattr(self.settings, name)]
         if rest:
-            self._refuse(
-                [Fault(name, "changed", "a restart of the gateway to take it over") for name in rest]
-            )
-            return
-        try:
-            change, drivers = self.crew.prepare(settings)
-        except AssemblyError as error:
-            self._refuse(error.faults)
-            return
-        if change:
-            await self._take_over(settings, change, drivers=drivers, tasks=tasks)
+            expected = "a restart of the gateway to take it over"
+            return Taken(nothing, [Fault(name, "changed", expected) for name in rest])
+        async with self.one_at_a_time:
+            try:
+                change, drivers = self.crew.prepare(settings)
+            except AssemblyError as error:
+                return Taken(nothing, error.faults)
+            if faults := shutdown_faults(settings, drivers):
+                return Taken(nothing, faults)
+            if change:
+                await self._take_over(settings, change, drivers=drivers, tasks=tasks, words=words or {})
+            else:
+                self.crew.replace(settings, drivers)  # The same devices, perhaps in another order.
+            return Taken(change)
 
     async def _take_over(
         self,
@@ -67,6 +96,7 @@ class Reload:
         *,
         drivers: Sequence[Driver],
         tasks: asyncio.TaskGroup,
+        words: Mapping[str, Scalar],
     ) -> None:
         await self.crew.stop([*change.changed, *change.removed])
         tick = self.now_tick()
@@ -84,7 +114,7 @@ class Reload:
         changes = {"added": change.added, "changed": change.changed, "removed": change.removed}
         told = {word: ", ".join(names) for word, names in changes.items() if names}
         LOG.warning("settings: taken over: %s", told)
-        self.recorder.tell("settings_applied", told)
+        self.recorder.tell("settings_applied", {**words, **told})
 
     def _refuse(self, faults: Sequence[Fault]) -> None:
         for fault in faults:

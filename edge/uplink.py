@@ -22,12 +22,14 @@ from edge.journal.sealer import Sealed
 from edge.recorder import Recorder
 from edge.supervisor import Backoff
 from edge.timekeeper import Timekeeper
+from edge.verified import UnknownKeyError, verified
 from provisioning.identity import GatewayIdentity
 from wire import frame
-from wire.codec import decode_body, encode_body
-from wire.errors import FrameError, MessageError, SignatureError, WireError
+from wire.codec import encode_body
+from wire.errors import FrameError, WireError
 from wire.messages import TICK_MS, Ack, GatewayStatus, Points
 from wire.settings.gateway import UplinkSection
+from wire.shadow import Desired, Reported
 from wire.topics import Channel, build
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class Given:
     """Whether the time is known well enough to judge the broker's certificate by its dates."""
     carried: Callable[[int], None] = lambda _: None
     """Is told of the bytes of every batch that goes out."""
+    desired: Callable[[Desired], None] = lambda _: None
+    """Is given every settings document that the hub signed."""
 
 
 class _Line:
@@ -115,6 +119,10 @@ class Uplink:
         self._points_told = False
         self._batch_topic = build(self._gateway, Channel.UP_BATCH)
         self._ack_topic = build(self._gateway, Channel.DOWN_ACK)
+        self._desired_topic = build(self._gateway, Channel.DOWN_DESIRED)
+        self._reported: Reported | None = None
+        """What the hub is to know of the settings."""
+        self._reported_told = True
         self._settled = asyncio.Event()
         """Set when a batch was acknowledged or the line was lost."""
         self._problem: str | None = ""
@@ -161,7 +169,7 @@ class Uplink:
         async with _left_in_time(self._client(session)) as client:
             self._flights.connected(self._given.now())
             self._journal.rewind()
-            await client.subscribe(self._ack_topic, qos=1)
+            await client.subscribe([(self._ack_topic, 1), (self._desired_topic, 1)])
             await self._announce(client, session)
             LOG.info("uplink: connected to %s", self._given.settings.host)
             self._problem = None
@@ -227,10 +235,25 @@ class Uplink:
         return topic, frame.encode(topic, encode_body(status), self._identity.signer)
 
     async def _announce(self, client: aiomqtt.Client, session: bytes) -> None:
-        """Birth and points, retained and confirmed, before any batch."""
+        """Birth and points, retained and confirmed, before any batch; the settings with the first of them."""
         topic, payload = self._status(session, online=True)
         await client.publish(topic, payload, qos=1, retain=True)
         await self._declare(client)
+        self._reported_told = False
+
+    def report(self, reported: Reported) -> None:
+        """Tell the hub of the settings, now and after each new connection."""
+        self._reported = reported
+        self._reported_told = False
+        self._journal.wake.set()
+
+    async def _report(self, client: aiomqtt.Client) -> None:
+        self._reported_told = True
+        if self._reported is None:
+            return
+        topic = build(self._gateway, Channel.UP_REPORTED)
+        data = frame.encode(topic, encode_body(self._reported), self._identity.signer)
+        await client.publish(topic, data, qos=1, retain=True)
 
     def points_changed(self) -> None:
         """Declare the points again, before anything else is sent."""
@@ -265,6 +288,8 @@ class Uplink:
             self._journal.wake.clear()
             if not self._points_told:
                 await self._declare(client)
+            if not self._reported_told:
+                await self._report(client)
             self._journal.room = self._flights.fresh_room()
             now = self._given.now()
             while self._journal.ready:
@@ -332,27 +357,28 @@ class Uplink:
         complained = False
         async for message in client.messages:
             try:
-                ack = self._verified(str(message.topic), message.payload)
+                received = self._verified(str(message.topic), message.payload)
             except WireError as error:
                 if not complained:
                     LOG.warning("uplink: message refused: %s", error)
                 complained = True
                 continue
-            await self._acknowledged(ack)
+            if isinstance(received, Ack):
+                await self._acknowledged(received)
+            else:
+                self._given.desired(received)
 
-    def _verified(self, topic: str, payload: object) -> Ack:
-        """Return an ack that one of the pinned hub keys signed for this gateway, or raise `WireError`."""
-        if topic != self._ack_topic or not isinstance(payload, bytes):
-            raise FrameError(f"topic {topic[:120]!r}: expected {self._ack_topic}")
-        received = frame.decode(payload)
-        verify = self._identity.hub_verifiers.get(received.key_id)
-        self.unknown_key = self.unknown_key or verify is None
-        if verify is None or not verify(frame.signed_bytes(topic, received.body), received.signature):
-            raise SignatureError("ack: expected the signature of a pinned hub key")
-        ack = decode_body(received.body, Ack)
-        if ack.gateway != self._gateway:
-            raise MessageError(f"ack for gateway {ack.gateway!r}: expected {self._gateway!r}")
-        return ack
+    def _verified(self, topic: str, payload: object) -> Ack | Desired:
+        """Return what one of the pinned hub keys signed for this gateway, or raise `WireError`."""
+        try:
+            if topic == self._ack_topic:
+                return verified(topic, payload, Ack, self._identity)
+            if topic == self._desired_topic:
+                return verified(topic, payload, Desired, self._identity)
+        except UnknownKeyError:
+            self.unknown_key = True
+            raise
+        raise FrameError(f"topic {topic[:120]!r}: expected {self._ack_topic} or {self._desired_topic}")
 
     async def _acknowledged(self, ack: Ack) -> None:
         now = self._given.now()

@@ -8,7 +8,7 @@ import hashlib
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from wire.messages import GatewayId, Hash, Message, Record, Text
 
@@ -35,7 +35,7 @@ class ShadowState(StrEnum):
 
 
 class Revision(Record, frozen=True, forbid_unknown_fields=True):
-    """A revision of one gateway's settings. It only grows: a hub that was restored begins a new incarnation."""
+    """A revision of one gateway's settings. It only grows: a restored hub begins a new incarnation."""
 
     incarnation: Counter = 0
     number: Counter = 0
@@ -81,7 +81,9 @@ class Reported(Message, frozen=True):
     """Of the document that runs."""
     document: SettingsText | None = None
     """What runs; absent when it is too long to be sent."""
-    faults: Annotated[list[SettingsFault], Meta(max_length=FAULTS_MAX)] = []
+    taken: Hash | None = None
+    """Of the newest revision's document; a hub that was restored knows by it that a number came twice."""
+    faults: Annotated[list[SettingsFault], Meta(max_length=FAULTS_MAX)] = field(default_factory=list)
     since_ms: Annotated[int, Meta(ge=0, le=2**42)] | None = None
     """UTC since when it is so, when the time is known."""
 

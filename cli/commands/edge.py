@@ -8,16 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cli.commands import edge_ask, edge_procedure, edge_reader, edge_set, edge_tail
-from edge.assembly import AssemblyError, all_layouts, build_drivers
-from edge.document import document_faults
+from edge.assembly import AssemblyError, build_drivers
 from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
-from edge.main import Gateway, end, real_world, serve
-from edge.shutdown import Shutdown
+from edge.main import Gateway, Shadow, end, real_world, serve
+from edge.shadow.sources import Sources, shutdown_faults
 from provisioning.errors import IdentityError
 from provisioning.identity import GatewayIdentity
 from wire.settings.base import Fault
-from wire.settings.gateway import GatewaySettings, read_settings
+from wire.settings.gateway import GatewaySettings
 
 _ACTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     # word: (what it does, its own words and options)
@@ -64,9 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
     starting = arguments.action == "check" or (arguments.action == "run" and arguments.device is None)
 
     def more(data: object) -> list[Fault]:
-        return [*document_faults(data), *(_identity_faults(data, folder) if starting else ())]
+        return _identity_faults(data, folder) if starting else []
 
-    settings, faults = read_settings(arguments.settings, more=more)
+    in_force = Sources(arguments.settings, now_ns=real_world().monotonic_ns, more=more).in_force()
+    settings, faults = in_force.settings, in_force.faults
+    if in_force.set_aside:
+        _tell(arguments.settings, in_force.set_aside, "in the hub's settings: the file counts alone")
     if settings is None or (faults and (starting or arguments.action == "set")):
         return _refuse(arguments.settings, faults)
     if not starting:
@@ -77,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     return (
         _check(settings, folder / settings.gateway.data)
         if arguments.action == "check"
-        else _run(settings, folder, identity, arguments=arguments)
+        else _run(settings, identity, in_force.set_aside, arguments=arguments)
     )
 
 
@@ -114,26 +116,42 @@ def _identity(name: str, gateway: object, folder: Path) -> tuple[GatewayIdentity
 
 
 def _refuse(file: Path, faults: Sequence[Fault]) -> int:
-    print(f"{file}: {len(faults)} fault(s), nothing was started", file=sys.stderr)
-    for fault in faults:
-        print(f"  {fault}", file=sys.stderr)
+    _tell(file, faults, "nothing was started")
     return 2
 
 
+def _tell(file: Path, faults: Sequence[Fault], so: str) -> None:
+    print(f"{file}: {len(faults)} fault(s), {so}", file=sys.stderr)
+    for fault in faults:
+        print(f"  {fault}", file=sys.stderr)
+
+
 def _run(
-    settings: GatewaySettings, folder: Path, identity: GatewayIdentity, *, arguments: argparse.Namespace
+    settings: GatewaySettings,
+    identity: GatewayIdentity,
+    set_aside: Sequence[Fault],
+    *,
+    arguments: argparse.Namespace,
 ) -> int:
     level = logging.INFO if arguments.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("edge.uplink.mqtt").setLevel(logging.CRITICAL)
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    world = real_world()
+    sources = Sources(arguments.settings, now_ns=world.monotonic_ns)
+
+    def read() -> tuple[GatewaySettings | None, Sequence[Fault]]:
+        found = sources.in_force(trial=True)
+        return found.settings, found.faults
+
     try:
         gateway = Gateway(
             settings,
-            folder=folder,
+            folder=arguments.settings.resolve().parent,
             identity=identity,
-            world=real_world(),
-            read=lambda: read_settings(arguments.settings, more=document_faults),
+            world=world,
+            read=read,
+            shadow=Shadow(sources, set_aside),
         )
     except AssemblyError as error:
         return _refuse(arguments.settings, error.faults)
@@ -153,7 +171,7 @@ def _check(settings: GatewaySettings, data: Path) -> int:
         drivers = build_drivers(settings, Given(real_world().monotonic_ns, data))
     except AssemblyError as error:
         return _refuse(Path("settings"), error.faults)
-    if settings.shutdown and (faults := Shutdown(settings.shutdown, lambda: all_layouts(drivers)).faults()):
+    if faults := shutdown_faults(settings, drivers):
         return _refuse(Path("settings"), faults)
     lines = asyncio.run(_probe(drivers))
     width = max((len(line.what) for line in lines), default=0)

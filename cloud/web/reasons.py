@@ -265,6 +265,7 @@ KEYS = {
     "removed": mark("removed"),
     "faults": mark("faults"),
     "first": mark("first of them"),
+    "revision": mark("revision"),
     "too_large": mark("data too large"),
     "step": mark("step"),
     "outcome": mark("outcome"),

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from edge.clock import Rules
 from edge.control.outputs import Outputs
@@ -23,6 +25,7 @@ from wire.messages import Event, Gap, Poll, Position
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySection, GatewaySettings, UplinkSection
 from wire.settings.modbus import ModbusDevice, ModbusUnit
+from wire.settings.shutdown import ShutdownSection
 from wire.status import GapCause
 
 BOOT = b"B" * 16
@@ -211,6 +214,23 @@ def test_wrong_settings_and_other_sections_change_nothing(
 
     asyncio.run(story())
     assert stand.events() == ["settings_refused"]
+
+
+def test_settings_without_the_ups_that_the_shutdown_needs_are_refused(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, device("a"))
+    first = structs.replace(stand.first, shutdown=ShutdownSection(ups="ups"))
+    stand.reload = replace(stand.reload, settings=first)
+
+    async def story() -> None:
+        async with stand.journal, asyncio.TaskGroup() as tasks:
+            await stand.begin(tasks)
+            found = structs.replace(first, device=[device("a", 700)])
+            await stand.reload.apply(lambda: (found, ()), tasks)
+            await stand.crew.stop()
+
+    asyncio.run(story())
+    assert stand.events() == ["settings_refused"]
+    assert stand.crew.settings == [device("a")]
 
 
 def test_journal_that_fails_half_way_leaves_no_driver_standing(tmp_path: Path) -> None:

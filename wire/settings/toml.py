@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
+from typing import cast
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDTH = 100
@@ -28,7 +29,7 @@ def _table(table: Mapping[str, object], path: tuple[str, ...]) -> Iterator[str]:
     for key, value in later.items():
         inner = (*path, key)
         name = ".".join(map(_key, inner))
-        for one in value if isinstance(value, list) else [value]:
+        for one in cast("list[Mapping[str, object]]", value if isinstance(value, list) else [value]):
             yield ""
             yield f"[[{name}]]" if isinstance(value, list) else f"[{name}]"
             yield from _table(one, inner)
@@ -70,7 +71,7 @@ def _value(value: object, path: tuple[str, ...]) -> str:
     if isinstance(value, Mapping):
         inner = (f"{_key(key)} = {_value(item, (*path, key))}" for key, item in value.items())
         return "{" + ", ".join(inner) + "}"
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return _list([_value(item, path) for item in value])
     raise ValueError(f"{'.'.join(path)}: {value!r}: expected a value that TOML can write")
 

@@ -1,0 +1,313 @@
+"""Takes settings of the hub over, or says why not: staged, checked, tried, watched, kept or rolled back.
+
+Each step is on disk before it is taken. A gateway always starts with settings that ran well; what was tried
+when it ended unexpectedly is not tried again, what a clean stop interrupted is. So no revision can brick a
+gateway, and none is ever half in force.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from edge.crew import Change
+from edge.reload import Taken
+from edge.shadow.book import Book, BookError, Kept, State, Trial
+from edge.shadow.health import Before, Health
+from edge.shadow.sources import Sources
+from wire.messages import Scalar, as_text
+from wire.settings.base import Fault, shorten
+from wire.settings.gateway import GatewaySettings
+from wire.shadow import (
+    DOCUMENT_BYTES_MAX,
+    FAULTS_MAX,
+    OWN_FILE,
+    Desired,
+    Reported,
+    Revision,
+    SettingsFault,
+    ShadowState,
+    document_hash,
+)
+
+LOG = logging.getLogger(__name__)
+SETTLE_S = 15.0
+"""A gateway that has just started gets so long, or a quarter of the watch, before anything is changed."""
+ATTEMPTS_MAX = 2
+"""A revision whose check ended the gateway so often is not checked again."""
+_LOOKS = 20
+_LOOK_MAX_S = 1.0
+
+Tell = Callable[[str, Mapping[str, Scalar]], None]
+Take = Callable[[GatewaySettings, Mapping[str, Scalar]], Awaitable[Taken]]
+
+
+class Wishes:
+    """The newest settings that came from the hub and were not looked at yet."""
+
+    def __init__(self) -> None:
+        self._newest: Desired | None = None
+        self._came = asyncio.Event()
+
+    def put(self, desired: Desired) -> None:
+        """Keep a wish; an older one that waits is left out."""
+        if self._newest is None or desired.revision.order >= self._newest.revision.order:
+            self._newest = desired
+            self._came.set()
+
+    async def next(self) -> Desired:
+        """Wait for a wish and take it."""
+        while self._newest is None:
+            await self._came.wait()
+            self._came.clear()
+        desired, self._newest = self._newest, None
+        return desired
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a keeper works with."""
+
+    gateway: str
+    sources: Sources
+    book: Book
+    wishes: Wishes
+    take: Take
+    """Takes checked settings over; the words go along with the event."""
+    in_force: Callable[[], GatewaySettings]
+    health: Health
+    tell: Tell
+    report: Callable[[Reported], None]
+    utc_ms: Callable[[], int | None]
+    now: Callable[[], float]
+    """Monotonic seconds."""
+    watch_s: float
+    set_aside: Sequence[Fault] = ()
+    """Why the file alone counted when the gateway started, although the hub's settings were kept."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class Keeper:
+    """One gateway's."""
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        self._state = State()
+        self._good = given.in_force()
+        """What to go back to while something is tried."""
+        self._own = not given.set_aside
+        self._ready_at = given.now() + min(SETTLE_S, given.watch_s / 4)
+
+    async def run(self) -> None:
+        """Finish what was begun, then follow the hub until cancelled."""
+        await self._begin()
+        while True:
+            await self._consider(await self._given.wishes.next())
+
+    # --- after a start -------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        self._state, damage = self._given.book.read()
+        if damage:
+            LOG.error("settings: what was kept of the hub's is lost: %s", damage)
+            self._given.tell("settings_refused", {"faults": 1, "first": damage[:200]})
+            self._write(State())
+        trial = self._state.trial
+        if self._given.set_aside and self._state.running is not None:
+            self._say("settings_refused", self._state.running.revision, self._given.set_aside)
+        if trial is not None and trial.step == "watched":
+            ended = Fault("gateway", "ended", "to go on running while new settings are watched")
+            await self._roll_back(trial, [ended])
+        elif trial is not None and trial.attempts >= ATTEMPTS_MAX:
+            self._refuse(trial, [Fault("gateway", "ended", "to go on running while settings are checked")])
+        elif trial is not None:
+            await self._try(trial)
+        else:
+            self._report()
+
+    # --- what the hub wants --------------------------------------------------------------------------
+
+    async def _consider(self, desired: Desired) -> None:
+        """Look at one wish; what is not newer than what was seen is no wish at all."""
+        if desired.revision.order <= self._state.seen.order:
+            return
+        trial = Trial(desired.revision, desired.document, "staged")
+        if document_hash(desired.document) != desired.hash:
+            LOG.error("settings: a document of the hub is not the one that its hash names")
+            return
+        try:
+            self._write(structs.replace(self._state, trial=trial))
+        except BookError as error:
+            self._not_taken(trial, [Fault("disk", str(error), "a disk that can be written")])
+            return
+        self._given.tell("settings_staged", {"revision": _word(desired.revision)})
+        await self._try(trial)
+
+    async def _try(self, staged: Trial) -> None:
+        """Check a staged document and, if it is right, run it and watch."""
+        trial = Trial(staged.revision, staged.document, "staged", staged.attempts + 1)
+        try:
+            self._write(structs.replace(self._state, trial=trial))
+            settings, faults = await asyncio.to_thread(self._given.sources.judged, trial.document)
+            if settings is None:
+                self._refuse(trial, faults)
+                return
+            await self._given.sleep(max(0.0, self._ready_at - self._given.now()))
+            self._good = self._given.in_force()
+            if settings == self._good:
+                self._keep(trial)
+                return
+            watched = Trial(trial.revision, trial.document, "watched", trial.attempts)
+            self._write(structs.replace(self._state, trial=watched))
+        except BookError as error:
+            self._not_taken(trial, [Fault("disk", str(error), "a disk that can be written")])
+            return
+        await self._run(watched, settings)
+
+    async def _run(self, trial: Trial, settings: GatewaySettings) -> None:
+        before = self._given.health.begin()
+        taken = await self._given.take(settings, {"revision": _word(trial.revision)})
+        if taken.faults:
+            self._refuse(trial, taken.faults)
+            return
+        self._report(trying=trial)
+        try:
+            faults = await self._watch(before, taken.change)
+        except asyncio.CancelledError:
+            self._interrupted(trial)
+            raise
+        if not faults:
+            try:
+                self._keep(trial)
+            except BookError as error:
+                faults = [Fault("disk", str(error), "a disk that can be written")]
+        if faults:
+            await self._roll_back(trial, faults)
+
+    async def _watch(self, before: Before, change: Change) -> list[Fault]:
+        """Return what is worse than before; at once where it is certain, else when the watch is over."""
+        health, watch_s = self._given.health, self._given.watch_s
+        end = before.at + watch_s
+        while (left := end - self._given.now()) > 0:
+            await self._given.sleep(min(left, _LOOK_MAX_S, watch_s / _LOOKS))
+            if faults := health.faults_so_far(before, change):
+                return faults
+        return health.faults_at_end(before, change)
+
+    # --- what becomes of it --------------------------------------------------------------------------
+
+    def _keep(self, trial: Trial) -> None:
+        """The document stays; raises `BookError` when that cannot be written down."""
+        kept = Kept(trial.revision, trial.document)
+        self._write(self._judged(trial, ShadowState.APPLIED, running=kept))
+        self._own = True
+        LOG.warning("settings: revision %s of the hub is kept", _word(trial.revision))
+        self._given.tell("settings_kept", {"revision": _word(trial.revision)})
+        self._report()
+
+    def _refuse(self, trial: Trial, faults: Sequence[Fault]) -> None:
+        self._settle(self._judged(trial, ShadowState.REFUSED, faults))
+        self._say("settings_refused", trial.revision, faults)
+        self._report()
+
+    async def _roll_back(self, trial: Trial, faults: Sequence[Fault]) -> None:
+        """Say first on disk that it failed, then go back; a start in between begins with what ran before."""
+        self._settle(self._judged(trial, ShadowState.ROLLED_BACK, faults))
+        back = await self._given.take(self._good, {"revision": _word(self._running())})
+        for fault in back.faults:
+            LOG.error("settings: what ran before cannot be taken over again: %s", fault)
+        self._say("settings_rolled_back", trial.revision, faults)
+        self._report()
+
+    def _interrupted(self, trial: Trial) -> None:
+        """A clean stop: the next run tries it anew, from the start."""
+        try:
+            again = Trial(trial.revision, trial.document, "staged")
+            self._write(structs.replace(self._state, trial=again))
+        except BookError as error:
+            LOG.error("settings: %s", error)
+
+    def _not_taken(self, trial: Trial, faults: Sequence[Fault]) -> None:
+        """The disk takes nothing: nothing becomes of the revision, which comes again with the next line."""
+        self._say("settings_refused", trial.revision, faults)
+        self._report()
+
+    def _settle(self, state: State) -> None:
+        """Write down what became of a trial; where that fails, the file still says that it is no good."""
+        try:
+            self._write(state)
+        except BookError as error:
+            LOG.error("settings: %s", error)
+            self._state = state
+
+    def _judged(
+        self,
+        trial: Trial,
+        verdict: ShadowState,
+        faults: Sequence[Fault] = (),
+        *,
+        running: Kept | None = None,
+    ) -> State:
+        return State(
+            seen=trial.revision,
+            taken=document_hash(trial.document),
+            verdict=verdict,
+            faults=[_told(fault) for fault in faults[:FAULTS_MAX]],
+            since_ms=self._given.utc_ms(),
+            running=running or self._state.running,
+        )
+
+    def _write(self, state: State) -> None:
+        self._given.book.write(state)
+        self._state = state
+
+    # --- what is said of it --------------------------------------------------------------------------
+
+    def _say(self, kind: str, revision: Revision, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            LOG.error("settings: revision %s: %s", _word(revision), fault)
+        first = str(faults[0])[:200] if faults else ""
+        self._given.tell(kind, {"revision": _word(revision), "faults": len(faults), "first": first})
+
+    def _running(self) -> Revision:
+        running = self._state.running
+        return running.revision if running is not None and self._own else OWN_FILE
+
+    def _report(self, *, trying: Trial | None = None) -> None:
+        state = self._state
+        running, document = self._running(), self._document()
+        if trying is not None:
+            running, document = trying.revision, trying.document
+        digest = document_hash(document or "")
+        if document is not None and len(document.encode()) > DOCUMENT_BYTES_MAX:
+            document = None
+        set_aside = [_told(fault) for fault in self._given.set_aside] if not self._own else []
+        verdict = ShadowState.REFUSED if set_aside else state.verdict
+        self._given.report(
+            Reported(
+                gateway=self._given.gateway,
+                revision=state.seen if trying is None else trying.revision,
+                taken=state.taken if trying is None else digest,
+                state=verdict if trying is None else ShadowState.TRYING,
+                running=running,
+                hash=digest,
+                document=document,
+                faults=[*set_aside, *state.faults][:FAULTS_MAX] if trying is None else [],
+                since_ms=state.since_ms if trying is None else self._given.utc_ms(),
+            )
+        )
+
+    def _document(self) -> str | None:
+        running = self._state.running
+        return running.document if running is not None and self._own else self._given.sources.own_text()
+
+
+def _told(fault: Fault) -> SettingsFault:
+    return SettingsFault(as_text(fault.path), as_text(shorten(fault.value)), as_text(fault.expectation))
+
+
+def _word(revision: Revision) -> str:
+    """Return a revision as it is told: `7`, and `7 (1)` after the hub was restored once."""
+    return f"{revision.number} ({revision.incarnation})" if revision.incarnation else str(revision.number)
