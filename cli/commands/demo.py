@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from cli.demo.accounts import USERS, password_of
 from cli.demo.check import check
 from cli.demo.system import DemoError, FolderInUseError, System, Wish, running
 from cli.embedded.processes import ProcessError
@@ -50,6 +51,8 @@ async def _run(arguments: argparse.Namespace) -> int:
         async with running(wish, _tell) as system:
             if arguments.check:
                 return await _check(system, as_json=arguments.json)
+            logins = ", ".join(user.login for user in USERS)
+            _tell(f"sign in as {logins}; the password of each is {password_of(system.folder)}")
             _tell(f"open {system.address}    (Ctrl-C stops everything)")
             await system.watch(_tell)
     except asyncio.CancelledError:

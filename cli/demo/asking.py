@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from cli.demo import web
 from cli.demo.system import System
 
 _ASKED_MAX = 1000
@@ -76,7 +75,7 @@ async def items(system: System, path: str, query: Mapping[str, str] | None = Non
 
 async def json_of(system: System, path: str, query: Mapping[str, str]) -> Any:
     """Return an answer of the API; `WrongError` for any other status than 200."""
-    answer = await web.get(system.port, f"{path}?{urlencode(query)}")
+    answer = await system.visitor.get(f"{path}?{urlencode(query)}")
     if answer.status != 200:
         raise WrongError(f"{path}: status {answer.status}: {answer.text[:200]}")
     return answer.json()

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from cli.demo import given_out, happenings, page_values, people, web
+from cli.demo import given_out, happenings, page_values, people
 from cli.demo.asking import Stretch, WrongError, at_of, items, json_of, readings
 from cli.demo.people import Day
+from cli.demo.signing_in import each_sees_theirs
 from cli.demo.system import System
 
 OBSERVED_S = 12.0
@@ -72,6 +73,7 @@ async def _judge(system: System, started: float, day: asyncio.Task[Day | str]) -
         "gateways are online": _gateways,
         "every point has a live value": _latest,
         "positions move with time": _positions,
+        "four users sign in and see what is theirs": each_sees_theirs,
         "pages show what is stored, in both languages": _pages,
         "the page's live stream brings new values": _live,
         "stored as often as given out": _counts,
@@ -199,7 +201,7 @@ async def _pages(system: System, _: Stretch) -> str:
     shown: list[tuple[str, page_values.Value]] = []
     for path in (*PAGES, *sites):
         for language in LANGUAGES:
-            answer = await web.get(system.port, f"{path}?{urlencode({'lang': language})}")
+            answer = await system.visitor.get(f"{path}?{urlencode({'lang': language})}")
             page = page_values.read(answer.text)
             if answer.status != 200 or not page.language.startswith(language):
                 raise WrongError(f"{path} in {language}: status {answer.status}, lang {page.language!r}")
@@ -223,7 +225,7 @@ async def _same_as_stored(system: System, shown: Sequence[tuple[str, page_values
 
 
 async def _live(system: System, _: Stretch) -> str:
-    lines = await web.listen(system.port, "/live?lang=en", seconds=4.0)
+    lines = await system.visitor.listen("/live?lang=en", seconds=4.0)
     points = sum(line == "event: points" for line in lines)
     if points < 2:
         raise WrongError(f"{points} changes of values in 4 s")

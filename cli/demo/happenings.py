@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cli.demo import given_out, web
+from cli.demo import given_out
 from cli.demo.asking import Happened, Stretch, WrongError, at_of, events, items, readings
 from cli.demo.people import RESTS_S, Card, Carried, Day, Opened, Used
 from cli.demo.system import System
@@ -112,7 +112,7 @@ async def _brought(system: System, sha256: str) -> None:
     """Wait a little until a picture is at the hub; `WrongError` when it is not, or is another one."""
     status = 0
     for _ in range(BROUGHT_S):
-        status, picture = await web.get_bytes(system.port, f"/api/media/{sha256}")
+        status, picture = await system.visitor.get_bytes(f"/api/media/{sha256}")
         if status == 200:
             break
         await asyncio.sleep(1)

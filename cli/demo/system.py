@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from cli.demo import files, web
+from cli.demo import accounts, files, web
 from cli.demo.service import Service, heng
 from cli.embedded import processes
 from cli.embedded.mosquitto import EmbeddedMosquitto
@@ -61,6 +61,8 @@ class System:
 
     folder: Path
     port: int
+    visitor: web.Visitor
+    """The administrator, signed in."""
     dsn: str
     """Of the role that services use."""
     simulators: Path
@@ -136,11 +138,13 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         said(f"Mosquitto carries them, TLS 1.3 only (port {broker.gateway_port})")
         simulators, offered = await _start_simulators(stack, wish)
         said("simulated devices speak Modbus, OSDP, SCPI, RTSP, NMEA to gpsd, NUT, BLE to BlueZ, and more")
-        await _apply_site(folder, offered, owner_dsn=postgres.owner_dsn, tell=tell)
+        await _declare(folder, offered, owner_dsn=postgres.owner_dsn, tell=tell)
         hub, port = await _start_hub(
             stack, wish, authority, postgres=postgres, broker=broker, media_port=media_port
         )
-        said("the hub is ready")
+        password = accounts.password_of(folder)
+        visitor = await web.sign_in(port, accounts.ADMINISTRATOR.login, password)
+        said("the hub is ready, and its four users can sign in")
         since = time.time()
         gateways = [
             await _start_gateway(
@@ -156,6 +160,7 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         system = System(
             folder=folder,
             port=port,
+            visitor=visitor,
             dsn=postgres.hub_dsn,
             simulators=folder / "simulators",
             gateways=tuple(offered),
@@ -232,7 +237,7 @@ async def _start_simulators(
     return service, json.loads(ports.read_text())["gateways"]
 
 
-async def _apply_site(
+async def _declare(
     folder: Path, offered: Mapping[str, Mapping[str, Any]], *, owner_dsn: str, tell: Tell
 ) -> None:
     file = folder / "site.toml"
@@ -242,6 +247,15 @@ async def _apply_site(
         ("site", "apply", file),
         log=folder / "logs" / "site.log",
         environment={"HENG_OWNER_DATABASE_URL": owner_dsn},
+    )
+    await processes.run(command, timeout_s=READY_S)
+    people = folder / "people.toml"
+    people.touch(mode=0o600)
+    people.write_text(accounts.people_file(accounts.password_of(folder)), encoding="utf-8")
+    command = heng(
+        ("people", "apply", people),
+        log=folder / "logs" / "people.log",
+        environment={"HENG_DATABASE_URL": owner_dsn},
     )
     await processes.run(command, timeout_s=READY_S)
 
@@ -361,7 +375,7 @@ async def _until_online(system: System) -> None:
     async def online() -> bool:
         system.check_running()
         try:
-            listed = (await web.get(system.port, "/api/gateways")).json()["items"]
+            listed = (await system.visitor.get("/api/gateways")).json()["items"]
         except OSError:
             return False
         return {row["name"] for row in listed if row["online"]} >= set(system.gateways)

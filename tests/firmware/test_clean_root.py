@@ -109,7 +109,7 @@ class Hub:
 
     def ask(self, path: str) -> list[dict[str, object]]:
         try:
-            answer = asyncio.run(web.get(self.port, path))
+            answer = asyncio.run(web.Visitor(self.port).get(path))
         except OSError:
             return []
         return list(answer.json()["items"]) if answer.status == 200 else []

@@ -105,7 +105,7 @@ def _checked(folder: Path) -> dict[str, dict[str, object]]:
 @pytest.mark.requirement("G-5.1a", "G-5.1c", "G-6.10b2", "G-6.11b")
 def test_demo_does_its_main_job_twice_with_the_same_data(demo_folder: Path) -> None:
     first = _checked(demo_folder)
-    assert len(first) >= 17
+    assert len(first) >= 18
     authority = (demo_folder / "ca" / "root-cert.pem").read_bytes()
     between = datetime.now(UTC)
     assert _checked(demo_folder).keys() == first.keys()
