@@ -299,14 +299,15 @@ class Uplink:
             for key in self._flights.due(now):
                 await self._again(client, line, key)
             await self._earlier(client, line)
-            for sealed in await self._backlog():
+            earlier = await self._backlog()
+            for sealed in earlier:
                 self._fly(client, line, sealed, fresh=False)
             self._journal.room = self._flights.fresh_room()
-            await self._pause()
+            await self._pause(refused=not earlier and self._journal.failing)
 
-    async def _pause(self) -> None:
-        """Wait for something to do; not at all while backlog may go."""
-        if self._flights.backlog_room() and self._journal.may_seal:
+    async def _pause(self, *, refused: bool) -> None:
+        """Wait for something to do; not at all while backlog may go, unless the disk refused it just now."""
+        if not refused and self._flights.backlog_room() and self._journal.may_seal:
             return
         due = self._flights.next_due()
         wait_s = _IDLE_S if due is None else min(_IDLE_S, max(0.0, due - self._given.now()))

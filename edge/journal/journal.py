@@ -90,7 +90,8 @@ class Journal:
         self._kept: dict[str, bytes] = {}
         self._scan: tuple[int, int] | None = None
         """From which row to which sealed batches are still to be handed out; None: from the first."""
-        self._failing = False
+        self.failing = False
+        """Whether the disk refused what was tried last."""
         self._committing = asyncio.Lock()
         self._sieve = Sieve()
         self.pace = pace
@@ -147,7 +148,7 @@ class Journal:
                     async with asyncio.timeout(RETRY_S):
                         await stop.wait()
                 continue
-            past = replace(past, damage=reason, blocked=self._failing)
+            past = replace(past, damage=reason, blocked=self.failing)
             self._kept = {**past.notes, **self._kept}
             self._accepted()
             return past
@@ -352,14 +353,14 @@ class Journal:
         return future.result()
 
     def _refused(self, error: JournalFullError) -> None:
-        if not self._failing:
+        if not self.failing:
             LOG.error("journal: the disk takes nothing more: %s", error)
-        self._failing = True
+        self.failing = True
 
     def _accepted(self) -> None:
-        if self._failing:
+        if self.failing:
             LOG.warning("journal: the disk takes data again")
-        self._failing = False
+        self.failing = False
 
     def _work(self, work: Callable[[JournalFile], _T]) -> _T:
         file = self._file or self._opened_again()

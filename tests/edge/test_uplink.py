@@ -1,6 +1,7 @@
 """The uplink against a scripted broker: how it leaves a line that has gone silent."""
 
 import asyncio
+import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,7 @@ from edge.supervisor import Backoff
 from edge.timekeeper import Timekeeper
 from edge.uplink import FAREWELL_S, Given, Uplink
 from provisioning.identity import GatewayIdentity
+from wire.messages import Event
 from wire.settings.gateway import UplinkSection
 
 BOOT = b"B" * 16
@@ -84,7 +86,7 @@ class SilentBroker:
 def uplink_to(
     tmp_path: Path, gateway_identity: Callable[[str], GatewayIdentity]
 ) -> Callable[[int], tuple[Uplink, Journal]]:
-    def make(port: int) -> tuple[Uplink, Journal]:
+    def make(port: int, kind: type[Journal] = Journal) -> tuple[Uplink, Journal]:
         known = gateway_identity("uplink-silent")
         identity = Plain(
             known.folder,
@@ -98,7 +100,7 @@ def uplink_to(
         surroundings = Surroundings(
             Sealer(known.gateway, known.signer), lambda: b"i" * 16, lambda: None, Limits(10**9, 1e9)
         )
-        journal = Journal(
+        journal = kind(
             tmp_path,
             surroundings,
             boot=BOOT,
@@ -162,6 +164,45 @@ def test_silent_line_with_full_buffers_is_left_in_time(
                 return time.monotonic() - started
 
     assert asyncio.run(story()) < 2 * FAREWELL_S + 1
+
+
+class Asked(Journal):
+    """Counts how often backlog was to be sealed."""
+
+    asked = 0
+
+    async def seal_backlog(self, count: int) -> list[Sealed]:
+        self.asked += 1
+        return await super().seal_backlog(count)
+
+
+def test_backlog_is_not_tried_without_a_pause_while_the_disk_refuses_it(
+    uplink_to: Callable[..., tuple[Uplink, Asked]],
+) -> None:
+    async def story() -> None:
+        broker = SilentBroker()
+        async with broker.serving() as port:
+            uplink, journal = uplink_to(port, Asked)
+            async with journal, asyncio.TaskGroup() as tasks:
+                await journal.open([])
+                journal.intake.add(Event("power_lost", "ups", 1, {}))
+                await journal.commit()
+                assert journal.waiting
+                limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))  # as a full disk does
+                try:
+                    running = tasks.create_task(uplink.run())
+                    await until(lambda: journal.asked > 0)
+                    before = journal.asked
+                    await asyncio.sleep(0.5)
+                    assert journal.asked - before <= 2
+                finally:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+                await until(lambda: not journal.waiting)
+                running.cancel()
+                await asyncio.wait([running])
+
+    asyncio.run(story())
 
 
 class DroppingBroker(SilentBroker):
