@@ -1,6 +1,6 @@
 """What the API is given when it is built, and how its routes get at it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
@@ -67,6 +67,10 @@ class Services:
     """Where ingest and watch register their metrics; `/metrics` shows them."""
     media: Media | None = None
     """None: there is no media listener."""
+
+    def listening(self, gateways: Iterable[str]) -> frozenset[str]:
+        """Return those of some gateways that would soon hear that somebody wants to see a camera."""
+        return frozenset(one for one in gateways if self.media is not None and self.media.listening(one))
 
 
 T = TypeVar("T")

@@ -48,8 +48,8 @@ class Picture:
     """Of the frame; null when neither the gateway nor its evidence has a time for it yet."""
     state: str
     """`stored` (here, and its hash is in evidence); `awaited` (its hash is in evidence, the picture has not
-    come); `without_event` (here, and nothing in evidence says so); `deleted` (it was here); `missing` (the
-    gateway could take none)."""
+    come); `dropped` (as `awaited`, and its gateway had no room to keep it); `without_event` (here, and
+    nothing in evidence says so); `deleted` (it was here); `missing` (the gateway could take none)."""
     moment: str
     """`before`, `after` or `timer`."""
     reason: str
@@ -88,7 +88,7 @@ class Timeline:
     spans: list[Span]
     """All of the interval, in order."""
     pictures: list[Picture]
-    """In order; at most 1000."""
+    """In order; of more than 1000 the newest."""
     pictures_more: bool
     """Whether there are more: ask for a shorter interval."""
     segments: list[Segment]
@@ -121,15 +121,22 @@ WITH told AS (
 ), here AS (
     SELECT * FROM media
     WHERE gateway_id = ANY(%(gateways)s) AND camera = %(camera)s AND kind = 'picture'
+), dropped AS (
+    SELECT DISTINCT e.data->>'sha256' AS sha256
+    FROM events e
+    WHERE e.gateway_id = ANY(%(gateways)s) AND e.subject = %(camera)s AND e.kind = 'picture_dropped'
+      AND e.observed_at >= %(from_at)s
 )
 SELECT t.observed_at AS at,
-       CASE WHEN t.kind = 'picture_missing' THEN 'missing' WHEN h.id IS NULL THEN 'awaited'
+       CASE WHEN t.kind = 'picture_missing' THEN 'missing'
+            WHEN h.id IS NULL AND d.sha256 IS NOT NULL THEN 'dropped' WHEN h.id IS NULL THEN 'awaited'
             WHEN h.deleted_at IS NOT NULL THEN 'deleted' ELSE 'stored' END AS state,
        coalesce(t.data->>'kind', '') AS moment,
        coalesce(CASE t.kind WHEN 'picture' THEN t.data->>'reason' ELSE t.data->>'why' END, '') AS reason,
        t.data->>'sha256' AS sha256, (t.data->>'bytes')::bigint AS bytes, t.id AS event_id,
        h.deleted_at, h.deleted_why
 FROM told t LEFT JOIN here h ON h.sha256 = t.sha256 AND t.kind = 'picture'
+LEFT JOIN dropped d ON d.sha256 = t.data->>'sha256'
 UNION ALL
 SELECT h.from_at, CASE WHEN h.deleted_at IS NULL THEN 'without_event' ELSE 'deleted' END, h.moment, h.reason,
        encode(h.sha256, 'hex'), h.bytes, NULL, h.deleted_at, h.deleted_why
@@ -138,7 +145,7 @@ WHERE coalesce(h.from_at, h.received_at) >= %(from_at)s AND coalesce(h.from_at, 
   AND NOT EXISTS (SELECT 1 FROM events e
                    WHERE e.gateway_id = h.gateway_id AND e.subject = h.camera AND e.kind = 'picture'
                      AND e.data->>'sha256' = encode(h.sha256, 'hex'))
-ORDER BY 1, 7 LIMIT %(limit)s
+ORDER BY 1 DESC, 7 DESC LIMIT %(limit)s
 """
 
 _SEGMENTS = """
@@ -172,7 +179,7 @@ async def read_timeline(
         from_at=from_at,
         to_at=end,
         spans=await _spans(connection, camera, (from_at, end), now=now),
-        pictures=pictures[:PICTURES_MAX],
+        pictures=pictures[PICTURES_MAX - 1 :: -1],
         pictures_more=len(pictures) > PICTURES_MAX,
         segments=found,
         wishes=await list_wishes(connection, camera.gateway_id, camera.prefix, from_at=from_at, to_at=to_at),

@@ -1,6 +1,6 @@
 """The page of devices: how each gateway is, what it speaks to, and what it sees that nobody set up."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from cloud.api.guard import needs
+from cloud.api.guard import needs, viewer_of
+from cloud.store.cameras import list_found
 from cloud.store.candidates import Candidate, list_candidates
+from cloud.store.connection import Connection
 from cloud.store.devices_read import Device, Part, list_devices
 from cloud.store.gateway_health import GatewayHealth, gateway_health
 from cloud.store.latest import Latest, latest_of
@@ -58,6 +60,8 @@ class DeviceRow:
     silent: int
     link: str
     """Of its first point; empty when it has none."""
+    camera: str
+    """Where its live view and recordings are; empty when it is no camera."""
     seen_ms: int | None
     parts: list[PartRow]
     bad_parts: int
@@ -121,6 +125,7 @@ def add_device_pages(router: APIRouter, web: Web) -> None:
             gateways = await list_gateways(connection)
             devices = await list_devices(connection, now=now, limit=DEVICES_MAX)
             healths = await gateway_health(connection, [one.id for one in gateways])
+            cameras = await _cameras(connection, request, now)
             seen = await list_candidates(connection, now=now, limit=CANDIDATES_MAX + 1)
             ids = [id_ for one in devices if one.driver == "sysfs" for id_ in one.points]
             board = await latest_of(connection, await points_of(connection, ids), now=now)
@@ -131,6 +136,7 @@ def add_device_pages(router: APIRouter, web: Web) -> None:
                 devices=[device for device in devices if device.gateway == one.name],
                 health=healths.get(one.name),
                 board={latest.point.id: latest for latest in board},
+                cameras=cameras,
                 language=language,
             )
             for one in gateways
@@ -158,9 +164,13 @@ def gateway_view(
     devices: Sequence[Device],
     health: GatewayHealth | None,
     board: Mapping[int, Latest],
+    cameras: Collection[int],
     language: Language,
 ) -> GatewayView:
-    """Return a gateway as shown; what is wrong stands first among its devices."""
+    """Return a gateway as shown; what is wrong stands first among its devices.
+
+    `cameras` are ids of cameras whose pages may be seen.
+    """
     zone = zone_of(site.time_zone) if site else ZoneInfo("UTC")
     own = [board[id_] for one in devices if one.driver == "sysfs" for id_ in one.points if id_ in board]
     ranked = sorted(devices, key=lambda one: (_RANK.index(one.state), one.name))
@@ -175,9 +185,17 @@ def gateway_view(
         software=gateway.software or "",
         health=health_of(health, language) if health else None,
         board=[point_row(one, None, None, language=language, zone=zone) for one in own[:BOARD_MAX]],
-        devices=[_device(one, language) for one in ranked],
+        devices=[_device(one, cameras, language) for one in ranked],
         counts=_counts(devices, language),
     )
+
+
+async def _cameras(connection: Connection, request: Request, now: datetime) -> frozenset[int]:
+    """Return the ids of cameras that may be linked to: none for who may see none anywhere."""
+    viewer = viewer_of(request)
+    if not viewer.unbound and not viewer.holds(Permission.MEDIA_READ):
+        return frozenset()
+    return frozenset(one.id for one in await list_found(connection, now=now, limit=DEVICES_MAX))
 
 
 def worst_first(views: Iterable[GatewayView]) -> list[GatewayView]:
@@ -219,7 +237,7 @@ def candidate_row(candidate: Candidate, language: Language) -> CandidateRow:
     )
 
 
-def _device(device: Device, language: Language) -> DeviceRow:
+def _device(device: Device, cameras: Collection[int], language: Language) -> DeviceRow:
     parts = [_part(one, device, language) for one in device.parts]
     shown = [] if len(parts) == 1 and parts[0].state.kind == STATES[device.state][0] else parts
     link = f"/sites/{device.site}#chart-{device.points[0]}" if device.site and device.points else ""
@@ -231,6 +249,7 @@ def _device(device: Device, language: Language) -> DeviceRow:
         points=len(device.points),
         silent=device.silent,
         link=link,
+        camera=next((f"/cameras/{point}" for point in device.points if point in cameras), ""),
         seen_ms=_ms(device.last_seen_at),
         parts=shown,
         bad_parts=sum(part.state.kind not in ("good", "unmonitored") for part in shown),

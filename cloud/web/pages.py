@@ -18,6 +18,7 @@ from cloud.store.snapshot import Pool, snapshot
 from cloud.web.assets import content_security_policy, mount_assets
 from cloud.web.audit_page import add_audit_pages
 from cloud.web.calibration_page import add_calibration_pages
+from cloud.web.cameras import add_camera_pages
 from cloud.web.context import Web
 from cloud.web.coverage import add_coverage_pages
 from cloud.web.devices import add_device_pages
@@ -62,6 +63,7 @@ def mount(
     _add_live(router, web, broker_connected)
     add_site_pages(router, web)
     add_device_pages(router, web)
+    add_camera_pages(router, web)
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)
     add_sign_in_pages(router, web)

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from cloud.api.guard import needs, viewer_of
 from cloud.store.calibration_entries import list_standings
+from cloud.store.cameras import list_found
 from cloud.store.completeness import Completeness, read_completeness
 from cloud.store.connection import Connection
 from cloud.store.events_read import list_events
@@ -60,6 +61,7 @@ class SitePages:
         """Return the site's page."""
         web, language = self._web, language_of(request)
         placed = await sites_seen(web.pool, viewer_of(request), Permission.POSITIONS_READ)
+        filmed = await sites_seen(web.pool, viewer_of(request), Permission.MEDIA_READ)
         async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             asked = self._range(request, site)
@@ -67,6 +69,7 @@ class SitePages:
             latest = await list_latest(connection, now=web.now(), site_id=site.id)
             positions = await list_latest_positions(connection, now=web.now(), site_id=site.id)
             whys = await read_whys(connection, latest, gateways, now=web.now(), language=language)
+            cameras = await list_found(connection, now=web.now(), site_id=site.id, limit=1)
             standings = await list_standings(connection, now=web.now(), site_id=site.id)
         periods = {one.point.id: one.point.period_ms for one in latest}
         measured = [one for one in latest if one.point.quantity != "position"]
@@ -88,6 +91,7 @@ class SitePages:
             "calibrations": {
                 one.point_id: row_of(one, language).state for one in standings if one.state != "none"
             },
+            "has_cameras": bool(cameras) and (filmed is None or site.id in filmed),
             "may_events": viewer_of(request).holds(Permission.EVENTS_READ),
             "positions": [
                 {

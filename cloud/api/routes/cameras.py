@@ -67,7 +67,9 @@ class Stretch:
 async def cameras(db: Db, given: Given, site_id: SiteId, after: After = 0, limit: Limit = 100) -> Response:
     """List cameras by id."""
     found = await list_found(db, now=given.now(), site_id=site_id, after=after, limit=limit + 1)
-    judged = await judge_cameras(db, found, now=given.now(), listening=_listening(given, found))
+    judged = await judge_cameras(
+        db, found, now=given.now(), listening=given.listening(one.gateway for one in found)
+    )
     return page(judged, limit, lambda one: one.id)
 
 
@@ -76,7 +78,7 @@ async def cameras(db: Db, given: Given, site_id: SiteId, after: After = 0, limit
 async def camera(db: Db, given: Given, camera_id: CameraPath) -> Response:
     """Return one camera."""
     found = await _existing(db, camera_id, given)
-    (judged,) = await judge_cameras(db, [found], now=given.now(), listening=_listening(given, [found]))
+    (judged,) = await judge_cameras(db, [found], now=given.now(), listening=given.listening([found.gateway]))
     return answer(judged)
 
 
@@ -141,14 +143,16 @@ async def live(given: Given, camera_id: CameraPath) -> Response:
     async with snapshot(given.pool) as connection:
         found = await _existing(connection, camera_id, given)
     if given.media is None:
-        raise ApiError(503, "No live view", "This hub has no media listener; see HENG_MEDIA_PORT.")
+        raise ApiError(503, "No media listener", "This hub has no media listener; see HENG_MEDIA_PORT.")
     if not given.media.listening(found.gateway):
-        raise ApiError(503, "No live view", f"The gateway {found.gateway} is not connected for live views.")
+        raise ApiError(
+            503, "Gateway not connected", f"The gateway {found.gateway} is not connected for live views."
+        )
     frames = given.media.watch(found.gateway, found.prefix)
     try:
         first = await anext(frames)
     except BusyError:
-        raise ApiError(503, "No live view", "As many look at cameras as may; try again later.") from None
+        raise ApiError(503, "Too many viewers", "As many look at cameras as may; try again later.") from None
     except (NoFrameError, StopAsyncIteration):
         raise ApiError(504, "No frame", "No frame came within 10 s.") from None
     return StreamingResponse(
@@ -172,11 +176,6 @@ async def _parts(first: bytes, frames: AsyncGenerator[bytes, None]) -> AsyncIter
 def _part(frame: bytes) -> bytes:
     head = f"Content-Type: image/jpeg\r\nContent-Length: {len(frame)}\r\n\r\n"
     return head.encode() + frame + f"\r\n--{BOUNDARY}\r\n".encode()
-
-
-def _listening(given: Services, found: list[Found]) -> frozenset[str]:
-    media = given.media
-    return frozenset(one.gateway for one in found if media is not None and media.listening(one.gateway))
 
 
 async def _existing(connection: Connection, camera_id: int, given: Services) -> Found:
