@@ -31,6 +31,11 @@ _SUFFIX = "0123456789abcdefghjkmnpqrstvwxyz"
 class ActRefusedError(Exception):
     """An act makes no sense as things stand; the text says what was expected."""
 
+    def __init__(self, text: str, word: str = "") -> None:
+        """`word` tells refusals apart, for pages that say them in other languages."""
+        super().__init__(text)
+        self.word = word
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -76,7 +81,7 @@ async def make_claim(connection: Connection, actor: Actor, wish: Wish, *, now: d
             if found is None or found.replaces is None:
                 await sites_write.bind(connection, row, site_id, None)
         except SiteConflictError as error:
-            raise ActRefusedError(str(error)) from None
+            raise ActRefusedError(str(error), "taken") from None
         made = await _claim(
             connection, actor, row.id, name=name, site=(site_id, organisation_id), wish=wish, now=now
         )
@@ -90,9 +95,11 @@ async def approve(connection: Connection, actor: Actor, gateway: str, *, now: da
     async with connection.transaction():
         found = await _existing(connection, gateway, now)
         if found.revoked_at is not None:
-            raise ActRefusedError(f"gateway {gateway} is revoked, and stays so; replace it")
+            raise ActRefusedError(f"gateway {gateway} is revoked, and stays so; replace it", "revoked")
         if not await certificates.approve(connection, found.id, by=actor.name, at=now):
-            raise ActRefusedError(f"gateway {gateway} has asked for nothing that could be approved")
+            raise ActRefusedError(
+                f"gateway {gateway} has asked for nothing that could be approved", "approved"
+            )
         await _note(connection, actor, _entry("gateway.approve", gateway, found.organisation_id), now)
 
 
@@ -102,12 +109,12 @@ async def revoke(connection: Connection, actor: Actor, gateway: str, *, why: str
     Ingest refuses its keys as soon as this is committed and seen there, a second at the latest.
     """
     if not why.strip():
-        raise ActRefusedError("a revocation needs a reason")
+        raise ActRefusedError("a revocation needs a reason", "why")
     async with connection.transaction():
         await directory.change(connection)
         found = await _existing(connection, gateway, now)
         if found.revoked_at is not None:
-            raise ActRefusedError(f"gateway {gateway} is revoked already")
+            raise ActRefusedError(f"gateway {gateway} is revoked already", "revoked")
         await _keep_known(connection, found, now)
         number = await certificates.revoke(connection, found.id, now)
         await claims.withdraw(connection, found.id, now)
@@ -141,7 +148,7 @@ async def replace(connection: Connection, actor: Actor, wish: Replacement, *, no
         await directory.change(connection)
         old = await _existing(connection, wish.old, now)
         if old.site is None:
-            raise ActRefusedError(f"gateway {wish.old} serves no site that could be taken over")
+            raise ActRefusedError(f"gateway {wish.old} serves no site that could be taken over", "no-site")
         name = _checked_name(wish.new or next_name(wish.old))
         new_id = await _stand_in(connection, old, name, now=now)
         site = await _site(connection, Wish(old.site, organisation_id=old.organisation_id))
@@ -156,14 +163,16 @@ async def _stand_in(connection: Connection, old: FleetRow, name: str, *, now: da
     found = await fleet.find(connection, name, now)
     if found is not None:
         if found.replaces != old.name:
-            raise ActRefusedError(f"gateway {name} exists already, and does not stand in for {old.name}")
+            raise ActRefusedError(
+                f"gateway {name} exists already, and does not stand in for {old.name}", "taken"
+            )
         _check_unused(found)
         return found.id
     made = await fleet.register_replacement(
         connection, organisation_id=old.organisation_id, name=name, replaces_id=old.id
     )
     if made is None:
-        raise ActRefusedError(f"gateway {old.name} is replaced already")
+        raise ActRefusedError(f"gateway {old.name} is replaced already", "replaced")
     return made
 
 
@@ -188,7 +197,8 @@ async def _claim(
     listener = await claims.listener(connection)
     if listener is None:
         raise ActRefusedError(
-            "no EST listener has run with this database yet: start the hub with HENG_ENROL_CA first"
+            "no EST listener has run with this database yet: start the hub with HENG_ENROL_CA first",
+            "no-listener",
         )
     code = new_code()
     kept = hash_code(code)
@@ -245,10 +255,11 @@ async def _existing(connection: Connection, name: str, now: datetime) -> FleetRo
 
 def _check_unused(found: FleetRow) -> None:
     if found.revoked_at is not None:
-        raise ActRefusedError(f"gateway {found.name} is revoked, and stays so; replace it")
+        raise ActRefusedError(f"gateway {found.name} is revoked, and stays so; replace it", "revoked")
     if found.certificate_until is not None or found.keys:
         raise ActRefusedError(
-            f"gateway {found.name} is enrolled already; a new machine in its place is a replacement"
+            f"gateway {found.name} is enrolled already; a new machine in its place is a replacement",
+            "enrolled",
         )
 
 
@@ -256,12 +267,12 @@ def _checked_name(name: str) -> str:
     try:
         return check_gateway_id(name)
     except TopicError as error:
-        raise ActRefusedError(str(error)) from None
+        raise ActRefusedError(str(error), "id") from None
 
 
 def _check_hours(hours: int) -> None:
     if not 1 <= hours <= CLAIM_HOURS_MAX:
-        raise ActRefusedError(f"hours {hours}: expected 1 to {CLAIM_HOURS_MAX}")
+        raise ActRefusedError(f"hours {hours}: expected 1 to {CLAIM_HOURS_MAX}", "hours")
 
 
 def _made_name(site: str) -> str:

@@ -98,18 +98,16 @@ async def _list(connection: Connection, arguments: argparse.Namespace, _: Actor)
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
+_STATES = {
+    "waiting": "waits for approval",
+    "ended": "certificate ended",
+    "bare": "not enrolled",
+}
+
+
 def _state(one: FleetRow, now: datetime) -> str:
-    if one.revoked_at is not None:
-        return "revoked"
-    if one.recovery_asked_at is not None:
-        return "waits for approval"
-    if one.claim_until is not None:
-        return f"claimed until {_minute(one.claim_until)}"
-    if one.certificate_until is not None and one.certificate_until <= now:
-        return "certificate ended"
-    if one.certificate_until is None and not one.keys:
-        return "not enrolled"
-    return "online" if one.online else "offline"
+    state = one.state(now)
+    return f"claimed until {_minute(one.claim_until)}" if state == "claimed" else _STATES.get(state, state)
 
 
 def _day(at: datetime | None) -> str:

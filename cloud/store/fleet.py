@@ -17,6 +17,7 @@ class FleetRow:
     name: str
     site: str | None
     """Name of the site that it serves now."""
+    site_id: int | None
     online: bool
     last_batch_at: datetime | None
     certificate_until: datetime | None
@@ -30,11 +31,27 @@ class FleetRow:
     revoked_at: datetime | None
     replaces: str | None
 
+    def state(self, now: datetime) -> str:
+        """Return `revoked`, `waiting` (for approval), `claimed`, `ended`, `bare`, `online` or `offline`.
+
+        `ended`: its certificate has; `bare`: it never had one, and no claim of it can still be used.
+        """
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.recovery_asked_at is not None:
+            return "waiting"
+        if self.claim_until is not None:
+            return "claimed"
+        if self.certificate_until is not None and self.certificate_until <= now:
+            return "ended"
+        if self.certificate_until is None and not self.keys:
+            return "bare"
+        return "online" if self.online else "offline"
+
 
 _FLEET = """
 SELECT g.id, g.organisation_id, g.name, g.online, g.last_batch_at, g.revoked_at,
-       (SELECT s.name FROM gateway_bindings b JOIN sites s ON s.id = b.site_id
-         WHERE b.gateway_id = g.id AND b.valid @> %(now)s::timestamptz) AS site,
+       s.name AS site, s.id AS site_id,
        (SELECT max(c.not_after) FROM certificates c
          WHERE c.gateway_id = g.id AND c.revoked_at IS NULL) AS certificate_until,
        (SELECT count(*) FROM gateway_keys k WHERE k.gateway_id = g.id AND k.refused_at IS NULL) AS keys,
@@ -44,6 +61,8 @@ SELECT g.id, g.organisation_id, g.name, g.online, g.last_batch_at, g.revoked_at,
            AND r.approved_at IS NULL) AS recovery_asked_at,
        (SELECT o.name FROM gateways o WHERE o.id = g.replaces_id) AS replaces
   FROM gateways g
+  LEFT JOIN gateway_bindings b ON b.gateway_id = g.id AND b.valid @> %(now)s::timestamptz
+  LEFT JOIN sites s ON s.id = b.site_id
 """
 
 
@@ -61,6 +80,40 @@ async def find(connection: Connection, name: str, now: datetime) -> FleetRow | N
         return await cursor.fetchone()
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How far a new gateway has come; None: not yet."""
+
+    enrolled_at: datetime | None
+    """When it got its first certificate."""
+    heard_at: datetime | None
+    """When its first batch was stored, be it in quarantine."""
+    stored_at: datetime | None
+    """When its first reading was stored at a point."""
+
+
+_STEPS = """
+SELECT (SELECT min(c.issued_at) FROM certificates c WHERE c.gateway_id = g.id) AS enrolled_at,
+       (SELECT min(first.stored_at) FROM ledger l CROSS JOIN LATERAL (
+               SELECT b.stored_at FROM batches b WHERE b.gateway_id = l.gateway_id AND b.epoch = l.epoch
+                ORDER BY b.seq LIMIT 1) first
+         WHERE l.gateway_id = g.id) AS heard_at,
+       (SELECT min(first.stored_at) FROM ledger l CROSS JOIN LATERAL (
+               SELECT b.stored_at FROM batches b WHERE b.gateway_id = l.gateway_id AND b.epoch = l.epoch
+                  AND b.state = 'placed' AND b.readings > 0
+                ORDER BY b.seq LIMIT 1) first
+         WHERE l.gateway_id = g.id) AS stored_at
+  FROM gateways g WHERE g.id = %s
+"""
+
+
+async def steps(connection: Connection, gateway_id: int) -> Steps:
+    """Return how far a gateway has come."""
+    async with connection.cursor(row_factory=class_row(Steps)) as cursor:
+        await cursor.execute(_STEPS, (gateway_id,))
+        return await cursor.fetchone() or Steps(None, None, None)
+
+
 async def hold(connection: Connection, name: str, now: datetime) -> FleetRow | None:
     """Return one gateway and keep its row as it is until this transaction ends."""
     await connection.execute("SELECT 1 FROM gateways WHERE name = %s FOR NO KEY UPDATE", (name,))
@@ -71,6 +124,24 @@ async def site_ids(connection: Connection, name: str) -> list[tuple[int, int]]:
     """Return (site, organisation) of every site of this name; organisations may use the same names."""
     cursor = await connection.execute("SELECT id, organisation_id FROM sites WHERE name = %s", (name,))
     return [(int(row[0]), int(row[1])) for row in await cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSite:
+    """A site at which a gateway may be claimed."""
+
+    id: int
+    organisation_id: int
+    name: str
+    title: str
+    kind: str
+
+
+async def claim_sites(connection: Connection) -> list[ClaimSite]:
+    """Return all sites by title."""
+    async with connection.cursor(row_factory=class_row(ClaimSite)) as cursor:
+        await cursor.execute("SELECT id, organisation_id, name, title, kind FROM sites ORDER BY title, id")
+        return await cursor.fetchall()
 
 
 async def organisation_id(connection: Connection, name: str) -> int | None:

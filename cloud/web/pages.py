@@ -25,6 +25,7 @@ from cloud.web.devices import add_device_pages
 from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
+from cloud.web.gateways import add_gateway_pages
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
@@ -63,6 +64,7 @@ def mount(
     _add_live(router, web, broker_connected)
     add_site_pages(router, web)
     add_device_pages(router, web)
+    add_gateway_pages(router, web)
     add_camera_pages(router, web)
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)

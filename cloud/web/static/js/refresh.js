@@ -5,12 +5,14 @@ const EVERY_MS = 10_000;
 
 async function refresh() {
   const shown = document.getElementById("fresh");
-  if (document.hidden || shown.contains(document.activeElement) || !getSelection().isCollapsed) return;
+  const selected = getSelection();
+  const reading = !selected.isCollapsed && selected.containsNode(shown, true);
+  if (document.hidden || shown.contains(document.activeElement) || reading) return;
   const answer = await fetch(shown.dataset.source).catch(() => null);
   if (!answer?.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("fresh");
-  if (!fresh || shown.contains(document.activeElement)) return;
+  if (!fresh || fresh.isEqualNode(shown) || shown.contains(document.activeElement)) return;
   for (const fold of fresh.querySelectorAll("details[data-fold]")) {
     const before = shown.querySelector(`details[data-fold="${CSS.escape(fold.dataset.fold)}"]`);
     if (before) fold.open = before.open;
