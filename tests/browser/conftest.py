@@ -1,6 +1,7 @@
 """A real hub's pages over a real PostgreSQL, and a real headless Chromium that reaches 127.0.0.1 alone."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from playwright.sync_api import (
 from cloud.hub import run_hub
 from cloud.settings import Broker, HubSettings
 from tests.browser.filled import fill, store_reading, store_report
+from tests.browser.filmed import GATEWAY, film
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -49,6 +51,8 @@ class Hub:
     address: str
     owner_dsn: str
     writer: ThreadPoolExecutor
+    media_url: str
+    """Where gateways bring what cameras see."""
 
     def store(self, point: str, raw: int) -> datetime:
         """Commit one reading as ingest does, from another thread: the browser has this one's event loop."""
@@ -61,10 +65,17 @@ class Hub:
 
 
 @pytest.fixture(scope="session")
-def hub(databases, hub_identity) -> Iterator[Hub]:
-    """The web room of the real hub, over a database filled with a day."""
+def hub(databases, ca, hub_identity, gateway_identity, tmp_path_factory) -> Iterator[Hub]:
+    """The web room of the real hub, over a database filled with a day, with its media listener."""
     owner_dsn = databases.create()
+    folder, media_port = tmp_path_factory.mktemp("media"), _free_port()
     asyncio.run(fill(owner_dsn, datetime.now(UTC)))
+    asyncio.run(film(owner_dsn, datetime.now(UTC), identity=gateway_identity(GATEWAY), folder=folder))
+    environment = {
+        "HENG_MEDIA_PORT": str(media_port),
+        "HENG_MEDIA_FOLDER": str(folder),
+        "HENG_MEDIA_CERTIFICATE": str(ca.broker_folder),
+    }
     settings = HubSettings(databases.hub_dsn(owner_dsn), Broker("127.0.0.1", 1), hub_identity.folder, port=0)
     told: list[str] = []
     ready, loops = threading.Event(), []
@@ -77,17 +88,22 @@ def hub(databases, hub_identity) -> Iterator[Hub]:
             told.append(address)
             ready.set()
 
-        await run_hub(settings, ("web",), environment={}, stop=stop, ready=note)
+        await run_hub(settings, ("web",), environment=environment, stop=stop, ready=note)
 
     with ThreadPoolExecutor(max_workers=1) as owner, ThreadPoolExecutor(max_workers=1) as writer:
         running = owner.submit(asyncio.run, serve())
         while not ready.wait(0.2):
             assert not running.done(), running.exception()
-        yield Hub(told[0].rstrip("/"), owner_dsn, writer)
+        yield Hub(told[0].rstrip("/"), owner_dsn, writer, f"https://127.0.0.1:{media_port}")
         loop, stop = loops[0]
         loop.call_soon_threadsafe(stop.set)
         running.result(READY_S)
     databases.drop(owner_dsn)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 PAGES = (
     *("/", "/sites/lab-1", "/sites/mobile-1", "/sites/van-1", "/sites/lab-2", "/map"),
-    *("/devices", "/coverage"),
+    *("/devices", "/coverage", "/cameras"),
 )
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 VIOLATIONS = """

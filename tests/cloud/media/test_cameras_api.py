@@ -212,6 +212,26 @@ def test_pictures_are_told_with_what_is_here_and_what_is_in_evidence(
     assert (nothing.status_code, nothing.headers["content-type"]) == (404, "application/problem+json")
 
 
+def test_picture_that_its_gateway_dropped_says_so_and_of_many_the_newest_are_told(
+    lab: Lab, camera_id: int
+) -> None:
+    event(lab, "picture", at(minutes=5), f'{{"kind": "timer", "sha256": "{"a" * 64}"}}')
+    event(lab, "picture", at(minutes=4), f'{{"kind": "timer", "sha256": "{"b" * 64}"}}')
+    event(lab, "picture_dropped", at(minutes=3), f'{{"sha256": "{"a" * 64}"}}')
+    path = f"/api/cameras/{camera_id}/timeline"
+    shown = get(lab, path, **{"from": at(hours=1).isoformat()}).json()["pictures"]
+    assert [(one["state"], one["sha256"][0]) for one in shown] == [("dropped", "a"), ("awaited", "b")]
+    lab.execute(
+        "INSERT INTO events (organisation_id, gateway_id, site_id, observed_at, kind, subject, data)"
+        " SELECT 1, 1, 1, %s + n * interval '1 ms', 'picture', %s, '{}' FROM generate_series(1, 1000) n",
+        at(minutes=2),
+        CAMERA,
+    )
+    body = get(lab, path, **{"from": at(hours=1).isoformat()}).json()
+    assert (len(body["pictures"]), body["pictures_more"]) == (1000, True)
+    assert [body["pictures"][n]["at"][17:23] for n in (0, -1)] == ["00.001", "01Z"]
+
+
 def test_file_that_was_deleted_says_so(lab: Lab, hub: Any, far: Any, camera_id: int) -> None:
     async def scenario() -> None:
         async with hub(keep_days=1) as here, asking(lab, here.room) as client:
