@@ -26,7 +26,7 @@ from edge.control.rests import Rests
 from edge.crew import Crew
 from edge.driver import Driver, Given, ticks
 from edge.journal.file import Surroundings
-from edge.journal.journal import Journal
+from edge.journal.journal import Journal, Past
 from edge.journal.room import Limits
 from edge.journal.sealer import Sealer
 from edge.local.desk import Desk
@@ -179,7 +179,7 @@ class Gateway:
             recorder.resume(past)
             uplink = self._uplink(journal, recorder)
             async with asyncio.TaskGroup() as tasks:
-                outputs = self._outputs(journal, recorder)
+                outputs = self._outputs(journal, recorder, past)
                 reload = self._reload(journal, recorder, uplink, outputs=outputs)
                 local = self._local(journal, outputs, tap)
                 self._crew.start(tasks, reload.supervise)
@@ -188,12 +188,12 @@ class Gateway:
                     tasks.create_task(self._keep("journal", journal.run, recorder)),
                     tasks.create_task(self._keep("clock", self._timekeeper.run, recorder)),
                     tasks.create_task(self._keep("recorder", _every_second(recorder), recorder)),
-                    tasks.create_task(self._keep("local", local.run, recorder)),
                 ]
                 if self._world.manager.alive_every_s:
                     alive = self._world.manager.keep_alive
                     parts.append(tasks.create_task(self._keep("signs of life", alive, recorder)))
                 changing = [
+                    tasks.create_task(self._keep("local", local.run, recorder)),
                     tasks.create_task(self._keep("settings", self._reloading(reload, tasks), recorder))
                 ]
                 if self._shadow:
@@ -327,15 +327,16 @@ class Gateway:
         )
         return Renewal(given)
 
-    def _outputs(self, journal: Journal, recorder: Recorder) -> Outputs:
+    def _outputs(self, journal: Journal, recorder: Recorder, past: Past) -> Outputs:
         return Outputs(
             self._crew.drivers,
             tell=lambda kind, data, subject: recorder.tell(kind, data, subject=subject),
             now=self._world.now,
+            settle=journal.commit,
             rests=Rests(
                 remember=recorder.remember,
                 recall=recorder.recall,
-                settle=journal.commit,
+                whole=past.boot is not None and past.damage is None,
                 boot=self._world.boot,
                 now=self._world.now,
             ),

@@ -51,6 +51,8 @@ def answer(data: Path, ask: Ask, *, show: Callable[[Line], None] = lambda line: 
         line = json.loads(text)
         if "done" in line:
             done: Line = line["done"]
+            if done.get("durable") is False:
+                print("done, but not recorded yet: the gateway's disk takes nothing now", file=sys.stderr)
             return done
         if "failed" in line:
             raise AskError(line["failed"], 2 if line["wrong"] else 1)

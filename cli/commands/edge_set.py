@@ -1,6 +1,7 @@
 """`heng edge set`: sets one output once, for whoever puts a device into service.
 
-A running gateway is asked to do it; without one the device's driver is run alone until it is done.
+A running gateway is asked to do it; without one the device's driver is run alone until it is done. What rests
+between two writes is left to a gateway, as nothing here keeps when it was written.
 """
 
 import argparse
@@ -76,6 +77,8 @@ def _alone(settings: GatewaySettings, data: Path, *, name: str | None, value: st
         if name is None or value is None:
             return outputs.described()
         counts = outputs.counts(name, value)
+        if outputs.output(name).apart_s:
+            raise OutputError(f"{name} rests between two writes, and only a running gateway knows since when")
         owner = next(driver for driver in drivers if name in _names(driver))
         asyncio.run(_set(owner, outputs, name=name, counts=counts))
     except AssemblyError as error:

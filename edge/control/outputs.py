@@ -6,9 +6,10 @@ when an output has to move.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal, Protocol, runtime_checkable
 
 from edge.control.offers import NotDoneError, RefusedError
@@ -18,6 +19,8 @@ from wire.quantities import QUANTITIES
 
 LOG = logging.getLogger(__name__)
 READ_BACK_EVERY_S = 0.05
+DIGITS_MAX = 18
+"""Before the point and behind it; counts are 64-bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Output:
     """How long an output rests between two writes; what protects a compressor or a relay."""
     read_back_s: float = 0.5
     """How long the device may take to confirm; a value that is contradicted longer was not set."""
+    safe: int | None = None
+    """The value that is towards safety; every other one permits something. None: nothing is said of that."""
 
 
 class OutputError(NotDoneError):
@@ -71,13 +76,26 @@ Tell = Callable[[str, Mapping[str, Scalar], str], None]
 
 
 @dataclass(slots=True)
+class _Turn:
+    """What stays of an output when another driver takes it over."""
+
+    written_at: float | None = None
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    made_safe: int = 0
+    """How often its safe state was asked for: who asked for another one before that comes too late."""
+
+
+@dataclass(slots=True)
 class _Owned:
     driver: OutputDriver
     output: Output
-    busy: asyncio.Lock
-    written_at: float | None = None
+    turn: _Turn
     counts: int | None = None
     """The last value that was confirmed."""
+
+
+async def _nothing_to_settle() -> bool:
+    return True
 
 
 class Outputs:
@@ -89,16 +107,19 @@ class Outputs:
         *,
         tell: Tell,
         now: Callable[[], float],
+        settle: Callable[[], Awaitable[bool]] = _nothing_to_settle,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rests: Rests | None = None,
     ) -> None:
         """`now` is monotonic seconds; without `rests` each rest ends with the process.
 
+        `settle` makes durable what was told and kept, and says whether it is.
         `ValueError` when two drivers declare one name.
         """
         self._owned: dict[str, _Owned] = {}
         self._tell = tell
         self._now = now
+        self._settle = settle
         self._sleep = sleep
         self._rests = rests
         self.own(drivers)
@@ -122,11 +143,11 @@ class Outputs:
     def _continued(self, driver: OutputDriver, output: Output) -> _Owned:
         before = self._owned.get(output.name)
         if before is None:
-            last = self._rests.last(output.name) if self._rests else None
-            return _Owned(driver, output, asyncio.Lock(), written_at=last)
+            last = self._rests.last(output.name) if self._rests and output.apart_s else None
+            return _Owned(driver, output, _Turn(last))
         if before.driver is driver:
             return before
-        return _Owned(driver, output, asyncio.Lock(), written_at=before.written_at)
+        return _Owned(driver, output, before.turn)
 
     @property
     def names(self) -> Sequence[str]:
@@ -146,11 +167,8 @@ class Outputs:
         if name not in self._owned:
             raise RefusedError(f"output {name}: expected one of {', '.join(self._owned) or 'none'}")
         exponent = self._owned[name].output.exponent
-        try:
-            counts = Decimal(value).scaleb(-exponent)
-            whole = int(counts)
-        except (InvalidOperation, ValueError, OverflowError):
-            raise RefusedError(f"value {value}: expected a number") from None
+        counts = _number(value).scaleb(-exponent)
+        whole = int(counts)
         if whole != counts:
             raise RefusedError(f"value {value}: expected at most {-exponent} places")
         return whole
@@ -159,29 +177,75 @@ class Outputs:
         """Set an output and wait until the device confirms it; `OutputError` tells why not.
 
         `by` says who or what asked. Everything that was written is told as an event, confirmed or not; what
-        was refused before it was written is the caller's to tell.
+        was refused before it was written is the caller's to tell. What permits something is durable before
+        it happens, what is towards safety happens first.
         """
+        output, turn = self._find(name).output, self._find(name).turn
+        told: dict[str, Scalar] = {"counts": counts, "exponent": output.exponent, "by": by}
+        if counts == output.safe:
+            turn.made_safe += 1
+            async with turn.busy:
+                owned = await self._checked(name, counts)
+                with self._outcome(name, told):
+                    self._rest(output)
+                    await self._write(owned, counts)
+            return
+        made_safe = turn.made_safe
+        async with turn.busy:
+            await self._checked(name, counts)
+        self._tell("output_asked", told, name)
+        with self._outcome(name, told):
+            self._rest(output)
+            await self._make_durable(output, counts)  # nobody waits for the disk who wants it safe
+            async with turn.busy:
+                owned = await self._checked(name, counts)
+                if owned.output != output:
+                    raise OutputError(f"{name}: its settings changed meanwhile")
+                if turn.made_safe != made_safe:
+                    raise OutputError(f"{name}: its safe state was asked for meanwhile")
+                await self._write(owned, counts)
+
+    @contextmanager
+    def _outcome(self, name: str, told: Mapping[str, Scalar]) -> Iterator[None]:
+        """Tell how it ended, whatever happens."""
+        reason: str | None = "interrupted"
+        try:
+            yield
+            reason = None
+        except OutputError as error:
+            reason = str(error)
+            raise
+        finally:
+            if reason is None:
+                self._tell("output_set", told, name)
+            else:
+                failed = {"counts": told["counts"], "by": told["by"], "reason": reason}
+                self._tell("output_failed", failed, name)
+
+    async def _checked(self, name: str, counts: int) -> _Owned:
+        """Return who owns an output now that it is this one's turn; `OutputError` when it may not be set."""
         owned = self._find(name)
-        async with owned.busy:
-            self._check(owned, counts)
-            await self._know(owned)
-            self._check_step(owned, counts)
-            owned.written_at = self._now()
-            reason = "interrupted"
-            owned.counts = None
-            try:
-                if self._rests and owned.output.apart_s:
-                    await self._rests.written(name)
-                await owned.driver.write(name, counts)
-                await self._confirm(owned, counts)
-                owned.counts = counts
-            except OutputError as error:
-                reason = str(error)
-                raise
-            finally:
-                if owned.counts is None:
-                    self._tell("output_failed", {"counts": counts, "by": by, "reason": reason}, name)
-            self._tell("output_set", {"counts": counts, "exponent": owned.output.exponent, "by": by}, name)
+        self._check(owned, counts)
+        await self._know(owned)
+        self._check_step(owned, counts)
+        return owned
+
+    def _rest(self, output: Output) -> None:
+        if self._rests and output.apart_s:
+            self._rests.written(output.name)
+
+    async def _make_durable(self, output: Output, counts: int) -> None:
+        """Have on the disk what is about to be done; `OutputError` when it may not be done without that."""
+        if not await self._settle() and output.safe is not None:
+            text = f"{counts} is not its safe state, and the disk takes nothing now"
+            raise OutputError(f"{output.name}: {text}")
+
+    async def _write(self, owned: _Owned, counts: int) -> None:
+        owned.turn.written_at = self._now()
+        owned.counts = None
+        await owned.driver.write(owned.output.name, counts)
+        await self._confirm(owned, counts)
+        owned.counts = counts
 
     def _find(self, name: str) -> _Owned:
         try:
@@ -193,7 +257,8 @@ class Outputs:
         output = owned.output
         if not output.low <= counts <= output.high:
             raise OutputError(f"{output.name}: {counts}: expected {output.low} to {output.high}")
-        rested = None if owned.written_at is None else self._now() - owned.written_at
+        written_at = owned.turn.written_at
+        rested = None if written_at is None else self._now() - written_at
         if rested is not None and rested < output.apart_s:
             raise OutputError(
                 f"{output.name}: written {rested:.1f} s ago: expected {output.apart_s:g} s of rest"
@@ -230,6 +295,17 @@ class Outputs:
                     f"{owned.output.read_back_s:g} s"
                 )
             await self._sleep(READ_BACK_EVERY_S)
+
+
+def _number(value: str) -> Decimal:
+    """Return a number that is not too long to reckon with; `RefusedError`."""
+    try:
+        number = Decimal(value)
+    except (ArithmeticError, ValueError):
+        number = Decimal("NaN")
+    if not number.is_finite() or abs(number.adjusted()) > DIGITS_MAX or len(value) > 2 * DIGITS_MAX:
+        raise RefusedError(f"value {value[:40]}: expected a number of at most {DIGITS_MAX} digits")
+    return number
 
 
 def _described(output: Output) -> str:

@@ -218,20 +218,21 @@ class Journal:
             elif self._acks:
                 await self._call(lambda file: file.flush())
 
-    async def commit(self) -> None:
-        """Journal what is there; what the disk refuses stays in memory."""
+    async def commit(self) -> bool:
+        """Journal what is there and return whether it is; what the disk refuses stays in memory."""
         async with self._committing:
-            await self._commit()
+            return await self._commit()
 
-    async def _commit(self) -> None:
+    async def _commit(self) -> bool:
         if self._undeclared:
             await self._declare()
         self._held.add(gather(self.intake.take(), self._boot, self._clock()))
         if not self._held.groups:
-            if self._notes:
-                notes = dict(self._notes)
-                await self._call(lambda file: file.flush(notes), then=lambda _: self._noted(notes))
-            return
+            if not self._notes:
+                return True
+            notes = dict(self._notes)
+            await self._call(lambda file: file.flush(notes), then=lambda _: self._noted(notes))
+            return not self.failing
         groups, lost, room = list(self._held.groups), self._held.lost(), self.room
         notes, pace = dict(self._notes), self.pace()
 
@@ -250,6 +251,7 @@ class Journal:
             self._journalled(sealed)
 
         await self._call(append, then=journalled)
+        return not self.failing
 
     def _noted(self, notes: Mapping[str, bytes]) -> None:
         for key, value in notes.items():

@@ -34,25 +34,30 @@ class Desk:
         drivers: Callable[[], Sequence[Driver]],
         outputs: Outputs,
         tap: Tap,
-        settle: Callable[[], Awaitable[None]],
+        settle: Callable[[], Awaitable[bool]],
     ) -> None:
-        """`settle` returns when every event so far is on the disk."""
+        """`settle` has every event so far on the disk, and says whether it is: a full one takes nothing."""
         self._drivers = drivers
         self._outputs = outputs
         self._tap = tap
         self._settle = settle
 
     async def answer(self, ask: Ask, caller: Caller) -> Line:
-        """Return what was done, when the events about it are durable; `RefusedError` or `NotDoneError`."""
+        """Return what was done, and whether the events about it are durable as they should be.
+
+        `RefusedError` or `NotDoneError`.
+        """
         if isinstance(ask, Look):
             await self._tap.show_to(caller)
             return {}
         if isinstance(ask, ListOutputs):
             return {"outputs": self._outputs.described()}
+        durable = False
         try:
-            return await self._do(ask, caller)
+            done = await self._do(ask, caller)
         finally:
-            await self._settle()
+            durable = await self._settle()
+        return {**done, "durable": durable}
 
     async def _do(self, ask: SetOutput | RunProcedure | PairReader | ShowFeedback, caller: Caller) -> Line:
         if isinstance(ask, SetOutput):

@@ -77,6 +77,7 @@ KINDS = (
     "output_contact_right",
     "output_contact_wrong",
     "operator_changed",
+    "output_asked",
     "output_failed",
     "output_set",
     "part_failed",

@@ -79,6 +79,7 @@ class Switch:
             1,
             apart_s=self.settings.apart_s,
             read_back_s=self.settings.read_back_ms / 1000,
+            safe=self.safe,
         )
 
 

@@ -66,9 +66,11 @@ class Gateway:
         self.drivers: list[Driver] = []
         self.collector = Collector()
         self.settled = 0
+        self.disk_full = False
 
-    async def settle(self) -> None:
+    async def settle(self) -> bool:
         self.settled += 1
+        return not self.disk_full
 
     async def heng(self, *words: str) -> int:
         """Run `heng edge` as a person does."""
@@ -228,6 +230,11 @@ def test_output_is_set_by_the_running_gateway(gateway: Gateway, capsys: Any) -> 
             assert capsys.readouterr().out == "room/lamp: 0 to 1\n"
             assert await gateway.heng("set", "--output", "room/lamp", "--value", "1") == 0
             assert capsys.readouterr().out == "room/lamp: 1, confirmed by the device\n"
+            gateway.disk_full = True
+            assert await gateway.heng("set", "--output", "room/lamp", "--value", "0") == 0
+            assert capsys.readouterr().err == (
+                "done, but not recorded yet: the gateway's disk takes nothing now\n"
+            )
             for words, code, said in (
                 (["--output", "room/fan", "--value", "1"], 2, "output room/fan: expected one of room/lamp"),
                 (["--output", "room/lamp", "--value", "2"], 1, "room/lamp: 2: expected 0 to 1"),

@@ -203,12 +203,23 @@ def test_nothing_is_set_beside_a_gateway_that_does_not_answer(tmp_path: Path) ->
         (["--output", "lamp", "--value", "1"], "output lamp: expected one of room-1/ac/on"),
         (["--output", "room-1/ac/on", "--value", "yes"], "value yes: expected a number"),
         (["--output", "room-1/ac/on", "--value", "0.5"], "value 0.5: expected at most 0 places"),
+        (["--output", "room-1/ac/on", "--value", "1e9999999"], "value 1e9999999: expected a number"),
     ],
 )
 def test_wrong_wishes_are_named(words: list[str], said: str, tmp_path: Path, capsys: Any) -> None:
     file = settings_file(tmp_path, 1)
     assert main(["edge", "set", "--settings", str(file), *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_output_that_rests_is_left_to_a_running_gateway(tmp_path: Path, capsys: Any) -> None:
+    file = settings_file(tmp_path, 1)
+    text = file.read_text("utf-8")
+    file.write_text(text.replace('output = "setpoint"\n', 'output = "setpoint"\napart_s = 600\n', 1), "utf-8")
+    for _ in range(2):
+        words = ["--output", "room-1/ac/setpoint", "--value", "21"]
+        assert main(["edge", "set", "--settings", str(file), *words]) == 1
+        assert "only a running gateway knows since when" in capsys.readouterr().err
 
 
 def test_device_that_is_not_there_ends_with_1(tmp_path: Path, capsys: Any) -> None:

@@ -1,19 +1,22 @@
 """Outputs: only in range, only as often as they may be written, and set only when the device says so."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+import time
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.control.offers import RefusedError
 from edge.control.outputs import Output, OutputError, Outputs
 from edge.control.rests import Rests
 from wire.messages import Scalar
 
 SETPOINT = Output("room/setpoint", "setpoint", 160, 300, exponent=-1, step_max=20, apart_s=10)
 RELAY = Output("room/relay", "switch", 0, 1)
+LOCK = Output("door/lock", "switch", 0, 1, safe=0)
 
 
 class Device:
@@ -28,10 +31,12 @@ class Device:
         self.stuck = False
         self.deaf = False
         self.hangs: asyncio.Event | None = None
+        self.before: Callable[[], None] = lambda: None
 
     async def write(self, output: str, counts: int) -> None:
         if self.deaf:
             raise OutputError(f"{output}: no answer")
+        self.before()
         self.written.append((output, counts))
         if self.hangs:
             await self.hangs.wait()
@@ -42,6 +47,12 @@ class Device:
         return self.values.get(output)
 
 
+async def turns() -> None:
+    """Let everybody else go on as far as they come."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 class Stand:
     """Outputs of one device, a clock that sleeping moves on, and what was told."""
 
@@ -49,12 +60,36 @@ class Stand:
         self.now = 100.0
         self.device = Device(*outputs)
         self.told: list[tuple[str, Mapping[str, Scalar], str]] = []
-        self.outputs = Outputs(
+        self.durable = 0
+        """So much of it is on the disk."""
+        self.disk_full = False
+        self.disk_hangs: asyncio.Event | None = None
+        self.device.before = lambda: self.at_write.append([kind for kind, _, _ in self.told[: self.durable]])
+        self.at_write: list[list[str]] = []
+        """What was durable whenever the device was written."""
+        self.outputs = self.made(None)
+
+    def made(self, rests: Rests | None, settle: Callable[[], None] = lambda: None) -> Outputs:
+        async def settled() -> bool:
+            if self.disk_hangs:
+                await self.disk_hangs.wait()
+            if not self.disk_full:
+                self.durable = len(self.told)
+                settle()
+            return not self.disk_full
+
+        return Outputs(
             [self.device],
             tell=lambda kind, data, subject: self.told.append((kind, data, subject)),
             now=lambda: self.now,
+            settle=settled,
             sleep=self.sleep,
+            rests=rests,
         )
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _, _ in self.told]
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -72,7 +107,44 @@ def test_output_that_the_device_confirms_is_told_as_set() -> None:
     stand = Stand(RELAY)
     stand.set("room/relay", 1)
     assert stand.device.written == [("room/relay", 1)]
-    assert [(kind, subject) for kind, _, subject in stand.told] == [("output_set", "room/relay")]
+    assert [(kind, subject) for kind, _, subject in stand.told] == [
+        ("output_asked", "room/relay"),
+        ("output_set", "room/relay"),
+    ]
+
+
+def test_what_permits_is_durable_before_it_happens() -> None:
+    stand = Stand(LOCK)
+    stand.set("door/lock", 1)
+    assert stand.at_write == [["output_asked"]]
+    assert stand.told[0][1] == {"counts": 1, "exponent": 0, "by": "test"}
+    assert stand.kinds == ["output_asked", "output_set"]
+
+
+def test_what_permits_does_not_happen_while_the_disk_takes_nothing() -> None:
+    stand = Stand(LOCK)
+    stand.disk_full = True
+    with pytest.raises(OutputError, match="door/lock: 1 is not its safe state, and the disk takes nothing"):
+        stand.set("door/lock", 1)
+    assert stand.device.written == []
+    assert stand.kinds == ["output_asked", "output_failed"]
+    stand.disk_full = False
+    stand.set("door/lock", 1)
+
+
+def test_what_is_towards_safety_happens_first() -> None:
+    stand = Stand(LOCK)
+    stand.disk_full = True
+    stand.set("door/lock", 0)
+    assert stand.at_write == [[]]
+    assert stand.kinds == ["output_set"]
+
+
+def test_output_without_a_safe_state_is_set_although_the_disk_takes_nothing() -> None:
+    stand = Stand(RELAY)
+    stand.disk_full = True
+    stand.set("room/relay", 1)
+    assert stand.device.written == [("room/relay", 1)]
 
 
 def test_output_that_the_device_contradicts_is_an_error_and_told() -> None:
@@ -80,7 +152,7 @@ def test_output_that_the_device_contradicts_is_an_error_and_told() -> None:
     stand.device.stuck = True
     with pytest.raises(OutputError, match=r"says nothing after 0\.5 s"):
         stand.set("room/relay", 1)
-    assert [kind for kind, _, _ in stand.told] == ["output_failed"]
+    assert stand.kinds == ["output_asked", "output_failed"]
     assert 0.5 <= stand.now - 100 <= 0.6
 
 
@@ -89,7 +161,7 @@ def test_device_that_does_not_take_the_write_is_told() -> None:
     stand.device.deaf = True
     with pytest.raises(OutputError, match="no answer"):
         stand.set("room/relay", 1)
-    assert [kind for kind, _, _ in stand.told] == ["output_failed"]
+    assert stand.kinds == ["output_asked", "output_failed"]
 
 
 @given(st.integers(-(10**6), 10**6))
@@ -141,18 +213,44 @@ def test_write_that_was_interrupted_is_told_and_its_value_not_believed() -> None
     async def story() -> None:
         stand.device.hangs = asyncio.Event()
         setting = asyncio.ensure_future(stand.outputs.set("room/setpoint", 210, by="test"))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await turns()
+        assert stand.device.written
         setting.cancel()
         await asyncio.gather(setting, return_exceptions=True)
         stand.device.hangs = None
 
     asyncio.run(story())
-    assert [(kind, data["reason"]) for kind, data, _ in stand.told] == [("output_failed", "interrupted")]
+    assert [(kind, data.get("reason")) for kind, data, _ in stand.told] == [
+        ("output_asked", None),
+        ("output_failed", "interrupted"),
+    ]
     stand.device.values["room/setpoint"] = 230
     stand.now += 10
     with pytest.raises(OutputError, match="205 is 25 from 230"):
         stand.set("room/setpoint", 205)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["nan", "-inf", "1e999999", "1e9999999", "-1e19", "1e-9999999", "0e999999", "x", "", "0." + "1" * 40],
+)
+def test_value_that_is_no_number_or_too_long_a_one_is_refused_at_once(value: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(RefusedError, match="expected a number"):
+        Stand(SETPOINT).outputs.counts("room/setpoint", value)
+    assert time.monotonic() - started < 0.5
+
+
+def test_value_is_taken_in_counts_of_the_output() -> None:
+    outputs = Stand(SETPOINT).outputs
+    assert [outputs.counts("room/setpoint", value) for value in ("21.5", "2e1", "0", "-0.0")] == [
+        215,
+        200,
+        0,
+        0,
+    ]
+    with pytest.raises(RefusedError, match="at most 1 places"):
+        outputs.counts("room/setpoint", "21.55")
 
 
 def test_unknown_output_is_named_with_those_that_are_there() -> None:
@@ -198,29 +296,24 @@ class Kept:
         self.durable: dict[str, bytes] = {}
         self.at_write: list[dict[str, bytes]] = []
 
-    async def settle(self) -> None:
+    def settle(self) -> None:
         self.durable |= self.staged
 
-    def rests(self, stand: Stand, boot: bytes) -> Rests:
+    def rests(self, stand: Stand, boot: bytes, *, whole: bool) -> Rests:
         return Rests(
             remember=self.staged.__setitem__,
-            recall=self.durable.get,
-            settle=self.settle,
+            recall=(self.durable | self.staged).get,
+            whole=whole,
             boot=boot,
             now=lambda: stand.now,
         )
 
 
-def restarted(kept: Kept, *outputs: Output, now: float, boot: bytes = b"B" * 16) -> Stand:
+def restarted(kept: Kept, *outputs: Output, now: float, boot: bytes = b"B" * 16, whole: bool = True) -> Stand:
+    kept.staged.clear()
     stand = Stand(*outputs)
     stand.now = now
-    stand.outputs = Outputs(
-        [stand.device],
-        tell=lambda kind, data, subject: stand.told.append((kind, data, subject)),
-        now=lambda: stand.now,
-        sleep=stand.sleep,
-        rests=kept.rests(stand, boot),
-    )
+    stand.outputs = stand.made(kept.rests(stand, boot, whole=whole), kept.settle)
     return stand
 
 
@@ -262,6 +355,28 @@ def test_rest_is_durable_before_the_device_is_written_even_when_it_refuses() -> 
         restarted(kept, COMPRESSOR, now=1001).set("room/compressor", 1)
 
 
+def test_rest_is_kept_although_the_act_was_towards_safety() -> None:
+    kept, lock = Kept(), Output("room/fan", "switch", 0, 1, safe=0, apart_s=180)
+    stand = restarted(kept, lock, now=1000)
+    stand.set("room/fan", 0)
+    kept.settle()
+    with pytest.raises(OutputError, match="of rest"):
+        restarted(kept, lock, now=1001).set("room/fan", 1)
+
+
+def test_rest_begins_with_the_boot_when_the_journal_may_have_lost_it() -> None:
+    kept = Kept()
+    stand = restarted(kept, COMPRESSOR, now=100, whole=False)
+    with pytest.raises(OutputError, match=r"written 100\.0 s ago"):
+        stand.set("room/compressor", 1)
+    kept.settle()
+    with pytest.raises(OutputError, match=r"written 110\.0 s ago"):
+        restarted(kept, COMPRESSOR, now=110).set("room/compressor", 1)
+    stand = restarted(kept, COMPRESSOR, now=180)
+    stand.set("room/compressor", 1)
+    restarted(Kept(), RELAY, now=1, whole=False).set("room/relay", 1)
+
+
 def test_output_without_a_rest_is_written_without_a_word_to_the_disk() -> None:
     kept = Kept()
     restarted(kept, RELAY, now=1000).set("room/relay", 1)
@@ -291,3 +406,59 @@ def test_rest_is_kept_when_another_driver_takes_the_output_over() -> None:
     stand.outputs.own([Device(COMPRESSOR)])
     with pytest.raises(OutputError, match="of rest"):
         stand.set("room/compressor", 0)
+
+
+def test_one_output_is_written_by_one_at_a_time_although_its_driver_changes() -> None:
+    stand, again = Stand(RELAY), Device(RELAY)
+
+    async def story() -> list[BaseException | None]:
+        stand.device.hangs = asyncio.Event()
+        first = asyncio.create_task(stand.outputs.set("room/relay", 1, by="first"))
+        second = asyncio.create_task(stand.outputs.set("room/relay", 1, by="second"))
+        await turns()
+        assert stand.device.written == [("room/relay", 1)]
+        stand.outputs.own([again])
+        third = asyncio.create_task(stand.outputs.set("room/relay", 0, by="third"))
+        await turns()
+        assert again.written == []  # the first is not done yet
+        stand.device.hangs.set()
+        return await asyncio.gather(first, second, third, return_exceptions=True)
+
+    assert asyncio.run(story()) == [None, None, None]
+    assert stand.device.written == [("room/relay", 1)]
+    assert again.written == [("room/relay", 1), ("room/relay", 0)]
+
+
+@pytest.mark.parametrize(("safe", "refused"), [(0, False), (1, True)])
+def test_output_whose_settings_change_before_it_is_written_is_not_written(safe: int, refused: bool) -> None:
+    stand, again = Stand(LOCK), Device(Output("door/lock", "switch", 0, 1, safe=safe))
+
+    async def story() -> BaseException | None:
+        stand.disk_hangs = asyncio.Event()
+        setting = asyncio.create_task(stand.outputs.set("door/lock", 1, by="test"))
+        await turns()
+        stand.outputs.own([again])
+        stand.disk_hangs.set()
+        return (await asyncio.gather(setting, return_exceptions=True))[0]
+
+    assert ("its settings changed meanwhile" in str(asyncio.run(story()))) is refused
+    assert stand.device.written == []
+    assert again.written == ([] if refused else [("door/lock", 1)])
+
+
+def test_who_wants_it_safe_neither_waits_for_the_disk_nor_is_overtaken() -> None:
+    stand = Stand(LOCK)
+
+    async def story() -> None:
+        stand.disk_hangs = asyncio.Event()
+        permitting = asyncio.create_task(stand.outputs.set("door/lock", 1, by="panel"))
+        await turns()
+        await asyncio.wait_for(stand.outputs.set("door/lock", 0, by="interlock"), 5)
+        assert stand.device.written == [("door/lock", 0)]
+        stand.disk_hangs.set()
+        with pytest.raises(OutputError, match="its safe state was asked for meanwhile"):
+            await permitting
+
+    asyncio.run(story())
+    assert stand.device.values == {"door/lock": 0}
+    assert stand.kinds == ["output_asked", "output_set", "output_failed"]

@@ -28,7 +28,7 @@ def rests(journal: Journal) -> Rests:
     return Rests(
         remember=journal.remember,
         recall=journal.recall,
-        settle=journal.commit,
+        whole=True,
         boot=BOOT,
         now=lambda: 70.5,
     )
@@ -40,7 +40,8 @@ def test_rest_is_in_the_journal_of_a_gateway_that_is_killed_before_the_device_is
     async def story() -> float | None:
         async with journal_in(tmp_path / "data") as journal:
             await journal.open([])
-            await rests(journal).written("room/compressor")
+            rests(journal).written("room/compressor")
+            assert await journal.commit()
             shutil.copytree(tmp_path / "data", tmp_path / "killed")
         async with journal_in(tmp_path / "killed") as journal:
             await journal.open([])

@@ -240,3 +240,23 @@ def test_journal_is_opened_once_the_disk_lets_it(
             assert past is not None
 
     asyncio.run(story())
+
+
+def test_commit_says_whether_the_disk_took_it(
+    bench: "Bench", journal: Journal, files_up_to: FilesUpTo
+) -> None:
+    async def story() -> None:
+        async with journal:
+            await journal.open([bench.layout])
+            assert await journal.commit()  # there is nothing that is not durable
+            journal.intake.add(bench.poll(1))
+            with files_up_to(100):
+                assert not await journal.commit()
+                assert not await journal.commit()
+            assert await journal.commit()
+            journal.remember("note", b"1")
+            with files_up_to(100):
+                assert not await journal.commit()
+            assert await journal.commit()
+
+    asyncio.run(story())

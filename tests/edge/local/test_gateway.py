@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -53,6 +54,48 @@ def folder() -> Iterator[Path]:
 def events(file: Path) -> list[Event]:
     with Reader(file) as journal:
         return [event for row in journal.pending() if row is not None for event in row.group.events]
+
+
+def test_gateway_that_stops_takes_no_more_questions_before_it_stops_its_devices(
+    folder: Path, gateway_identity: Callable[[str], GatewayIdentity]
+) -> None:
+    identity, file = gateway_identity("bench-2"), folder / "gateway.toml"
+    place = folder / "data" / SOCKET_NAME
+    asked = asyncio.Event()
+    there_when_left: list[bool] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """An instrument that never answers, and sees when it is left."""
+        with suppress(ConnectionError):
+            while await reader.read(100):
+                asked.set()
+        there_when_left.append(place.is_socket())
+        writer.close()
+
+    async def story() -> None:
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            text = SETTINGS.format(
+                gateway=identity.gateway,
+                identity=identity.folder,
+                broker=free_port(),
+                port=server.sockets[0].getsockname()[1],
+            )
+            file.write_text(text.replace("interval_ms = 500", "timeout_ms = 60000"))
+            gateway = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "cli.main", "edge", "--settings", str(file)
+            )
+            try:
+                await asyncio.wait_for(asked.wait(), 30)
+                assert place.is_socket()
+                gateway.terminate()
+                assert await asyncio.wait_for(gateway.wait(), 30) == 0
+            finally:
+                if gateway.returncode is None:
+                    gateway.kill()
+                    await gateway.wait()
+
+    asyncio.run(story())
+    assert there_when_left == [False]
 
 
 @pytest.mark.requirement("G-8b", "Q-93")

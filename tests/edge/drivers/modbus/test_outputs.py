@@ -120,7 +120,7 @@ def test_room_follows_its_air_conditioner_and_humidifier(line: str, collector: A
             (layout,) = (one for one in here.driver.layouts if "ac/ac_on" in one.points)
             place = layout.points.index("ac/ac_on")
             await collector.until(lambda: collector.of(layout.id)[-1].counts[place] == 1)
-        assert [kind for kind, _ in here.told] == ["output_set"] * 4
+        assert [kind for kind, _ in here.told] == ["output_asked", "output_set"] * 4
 
     asyncio.run(scenario())
 
@@ -134,7 +134,7 @@ def test_device_that_acknowledges_and_does_nothing_is_contradicted(
             here.line.units[1].fault = "deaf"
             with pytest.raises(OutputError, match="1 was written, the device says 0 after"):
                 await here.outputs.set("ac/ac_on", 1, by="test")
-            assert here.told == [("output_failed", "ac/ac_on")]
+            assert here.told == [("output_asked", "ac/ac_on"), ("output_failed", "ac/ac_on")]
 
     asyncio.run(scenario())
 
