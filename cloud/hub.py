@@ -42,6 +42,7 @@ from cloud.supervisor import Health, supervise
 from cloud.tools import Tools
 from cloud.watch.service import BROKER as WATCH_BROKER
 from cloud.watch.service import Watch
+from cloud.watch.settings import SettingsRoom
 from cloud.web.api_page import mount_api_page
 from cloud.web.assets import library_faults
 from cloud.web.errors import mount_errors
@@ -134,7 +135,7 @@ async def run_hub(
         if "ingest" in rooms:
             parts.append(Ingest(tools, registry, stored=stored.set).run())
         if "watch" in rooms:
-            parts.append(Watch(tools, registry).run())
+            parts += [Watch(tools, registry).run(), SettingsRoom(tools).run()]
         if "est" in rooms:
             asked = read_enrol_settings(environment)
             enrolment = stack.enter_context(open_enrolment(asked, tools, reload_broker))

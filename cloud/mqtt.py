@@ -105,7 +105,7 @@ class Publisher:
     def __init__(self, client: aiomqtt.Client) -> None:
         self._client = client
 
-    async def publish_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
+    async def publish_all(self, messages: Sequence[tuple[str, bytes]], *, retain: bool = False) -> None:
         """Publish with QoS 1 and wait for the broker; raises `BrokerLost`.
 
         No task fails inside the group: a group cancels its owner for that and, until Python 3.13, leaves the
@@ -115,7 +115,7 @@ class Publisher:
 
         async def publish(topic: str, payload: bytes) -> None:
             try:
-                await self._client.publish(topic, payload, qos=1)
+                await self._client.publish(topic, payload, qos=1, retain=retain)
             except (aiomqtt.MqttError, OSError) as error:
                 errors.append(error)
 

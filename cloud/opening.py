@@ -20,6 +20,7 @@ from wire.codec import MESSAGE_TYPES, decode_body
 from wire.errors import WireError
 from wire.frame import Frame, Verify, decode, signed_bytes
 from wire.messages import Batch, GatewayStatus, KeyProof, Message, Points
+from wire.shadow import Reported
 from wire.topics import Channel, Topic, parse
 
 
@@ -86,7 +87,7 @@ def parse_topic(item: Opened, opening: Opening) -> None:
     topic = opening.topics.get(text)
     if topic is None:
         topic = parse(text)
-        if topic.channel not in (Channel.UP_BATCH, Channel.UP_POINTS, Channel.UP_STATUS):
+        if topic.channel not in _READ:
             raise RefusedError(f"{topic.channel.value}: not a channel that is read here")
         if len(opening.topics) < _TOPICS_MAX:
             opening.topics[text] = topic
@@ -94,6 +95,7 @@ def parse_topic(item: Opened, opening: Opening) -> None:
 
 
 _TOPICS_MAX = 10_000
+_READ = (Channel.UP_BATCH, Channel.UP_POINTS, Channel.UP_STATUS, Channel.UP_REPORTED)
 
 
 def take_apart(item: Opened, _: Opening) -> None:
@@ -142,10 +144,13 @@ def decode_message(item: Opened, _: Opening) -> None:
     item.message = decode_body(item.frame.body, MESSAGE_TYPES[item.topic.channel])
 
 
+_Speaks = Batch | Points | GatewayStatus | Reported
+
+
 def check_identity(item: Opened, _: Opening) -> None:
     """The message speaks of the gateway that signed it."""
     message = item.message
-    if not isinstance(message, Batch | Points | GatewayStatus) or message.gateway != item.topic.gateway:
+    if not isinstance(message, _Speaks) or message.gateway != item.topic.gateway:
         raise RefusedError(f"speaks of another gateway on a topic of {item.topic.gateway}")
 
 

@@ -30,6 +30,7 @@ from cloud.api.routes import (
     points,
     positions,
     readings,
+    settings,
     sites,
     zones,
 )
@@ -46,6 +47,7 @@ ROUTES = (
     coverage,
     gateways,
     gateway_acts,
+    settings,
     devices,
     points,
     readings,

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from cloud.api.routes.health import Alive, Check, Readiness
+from cloud.api.routes.settings import Difference, SettingsDocument, SettingsState
 from cloud.api.services import Page
 from cloud.store.audit_log import AuditRow
 from cloud.store.calibration_entries import Calibration, Standing
@@ -33,6 +34,7 @@ from cloud.store.people import Authorisation, Person
 from cloud.store.points import Point
 from cloud.store.positions_read import Fix, LatestPosition, Track
 from cloud.store.readings import Reading, Series
+from cloud.store.shadow import Revision, Told
 from cloud.store.sites import Gateway, Site
 from cloud.store.tallies import Bucket
 from cloud.store.web_sessions import ApiToken
@@ -53,6 +55,7 @@ _SHAPES = (
     Completeness,
     Cover,
     Device,
+    Difference,
     EpochAccount,
     Event,
     Fix,
@@ -67,12 +70,16 @@ _SHAPES = (
     Portal,
     Readiness,
     Reading,
+    Revision,
     Segment,
     Series,
+    SettingsDocument,
+    SettingsState,
     Site,
     Span,
     Standing,
     Timeline,
+    Told,
     Track,
     Unexplained,
     Wish,

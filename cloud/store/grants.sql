@@ -8,6 +8,7 @@ GRANT DELETE ON rejects TO heng_hub;
 REVOKE UPDATE ON media FROM heng_hub;
 GRANT UPDATE (deleted_at, deleted_why) ON media TO heng_hub;
 REVOKE UPDATE ON audit_log, audit_heads FROM heng_hub;
-GRANT DELETE ON sign_in_attempts TO heng_hub;
+GRANT DELETE ON sign_in_attempts, web_sessions TO heng_hub;
+REVOKE UPDATE ON settings_revisions FROM heng_hub;
 REVOKE UPDATE ON calibrations, certificate_files FROM heng_hub;
 GRANT UPDATE (valid, replaced_at) ON calibrations TO heng_hub;

@@ -97,7 +97,9 @@ class Keeper:
         self._state = State()
         self._good = given.in_force()
         """What to go back to while something is tried."""
-        self._own = not given.set_aside
+        self._own = not given.set_aside and given.sources.follows_hub()
+        """Whether what was kept of the hub's settings is in force."""
+        self._declined = OWN_FILE
         self._ready_at = given.now() + min(SETTLE_S, given.watch_s / 4)
 
     async def run(self) -> None:
@@ -131,16 +133,22 @@ class Keeper:
 
     async def _consider(self, desired: Desired) -> None:
         """Look at one wish; what is not newer than what was seen is no wish at all."""
-        if desired.revision.order <= self._state.seen.order:
+        if desired.revision.order <= self._state.seen.order or desired.revision == self._declined:
             return
         trial = Trial(desired.revision, desired.document, "staged")
         if document_hash(desired.document) != desired.hash:
             LOG.error("settings: a document of the hub is not the one that its hash names")
             return
+        if not self._given.sources.follows_hub():
+            self._declined = trial.revision
+            self._decline(
+                trial, [Fault("gateway.settings", "file", "hub, for settings that come from there")]
+            )
+            return
         try:
             self._write(structs.replace(self._state, trial=trial))
         except BookError as error:
-            self._not_taken(trial, [Fault("disk", str(error), "a disk that can be written")])
+            self._decline(trial, [_full(error)])
             return
         self._given.tell("settings_staged", {"revision": _word(desired.revision)})
         await self._try(trial)
@@ -162,7 +170,7 @@ class Keeper:
             watched = Trial(trial.revision, trial.document, "watched", trial.attempts)
             self._write(structs.replace(self._state, trial=watched))
         except BookError as error:
-            self._not_taken(trial, [Fault("disk", str(error), "a disk that can be written")])
+            self._decline(trial, [_full(error)])
             return
         await self._run(watched, settings)
 
@@ -172,7 +180,7 @@ class Keeper:
         if taken.faults:
             self._refuse(trial, taken.faults)
             return
-        self._report(trying=trial)
+        self._report(now=trial, state=ShadowState.TRYING)
         try:
             faults = await self._watch(before, taken.change)
         except asyncio.CancelledError:
@@ -182,7 +190,7 @@ class Keeper:
             try:
                 self._keep(trial)
             except BookError as error:
-                faults = [Fault("disk", str(error), "a disk that can be written")]
+                faults = [_full(error)]
         if faults:
             await self._roll_back(trial, faults)
 
@@ -229,10 +237,10 @@ class Keeper:
         except BookError as error:
             LOG.error("settings: %s", error)
 
-    def _not_taken(self, trial: Trial, faults: Sequence[Fault]) -> None:
-        """The disk takes nothing: nothing becomes of the revision, which comes again with the next line."""
+    def _decline(self, trial: Trial, faults: Sequence[Fault]) -> None:
+        """Take nothing in: the revision may come again, with the next line or after the next start."""
         self._say("settings_refused", trial.revision, faults)
-        self._report()
+        self._report(now=trial, state=ShadowState.REFUSED, faults=faults)
 
     def _settle(self, state: State) -> None:
         """Write down what became of a trial; where that fails, the file still says that it is no good."""
@@ -275,33 +283,40 @@ class Keeper:
         running = self._state.running
         return running.revision if running is not None and self._own else OWN_FILE
 
-    def _report(self, *, trying: Trial | None = None) -> None:
-        state = self._state
-        running, document = self._running(), self._document()
-        if trying is not None:
-            running, document = trying.revision, trying.document
+    def _report(
+        self, *, now: Trial | None = None, state: ShadowState | None = None, faults: Sequence[Fault] = ()
+    ) -> None:
+        """Tell the hub what runs and what became of the newest revision; of `now`, that it is in `state`."""
+        kept = self._state
+        trying = now is not None and state is ShadowState.TRYING
+        running = now.revision if now is not None and trying else self._running()
+        document = now.document if now is not None and trying else self._document()
         digest = document_hash(document or "")
         if document is not None and len(document.encode()) > DOCUMENT_BYTES_MAX:
             document = None
-        set_aside = [_told(fault) for fault in self._given.set_aside] if not self._own else []
-        verdict = ShadowState.REFUSED if set_aside else state.verdict
+        set_aside = list(self._given.set_aside) if not self._own else []
+        told = [_told(fault) for fault in [*set_aside, *faults]]
         self._given.report(
             Reported(
                 gateway=self._given.gateway,
-                revision=state.seen if trying is None else trying.revision,
-                taken=state.taken if trying is None else digest,
-                state=verdict if trying is None else ShadowState.TRYING,
+                revision=kept.seen if now is None else now.revision,
+                taken=kept.taken if now is None else document_hash(now.document),
+                state=state or (ShadowState.REFUSED if set_aside else kept.verdict),
                 running=running,
                 hash=digest,
                 document=document,
-                faults=[*set_aside, *state.faults][:FAULTS_MAX] if trying is None else [],
-                since_ms=state.since_ms if trying is None else self._given.utc_ms(),
+                faults=[*told, *(kept.faults if now is None else ())][:FAULTS_MAX],
+                since_ms=kept.since_ms if now is None else self._given.utc_ms(),
             )
         )
 
     def _document(self) -> str | None:
         running = self._state.running
         return running.document if running is not None and self._own else self._given.sources.own_text()
+
+
+def _full(error: BookError) -> Fault:
+    return Fault("disk", str(error), "a disk that can be written")
 
 
 def _told(fault: Fault) -> SettingsFault:

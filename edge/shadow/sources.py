@@ -60,9 +60,12 @@ class Sources:
         own, faults = read_document(self._file)
         if own is None:
             return None, faults
-        if not self.takes_from_hub(own):
-            return None, [Fault("gateway.settings", "file", "hub, for settings that come from there")]
         return self._with(own, text)
+
+    def follows_hub(self) -> bool:
+        """Whether the file lets the hub's settings count, as it stands now."""
+        own, _ = read_document(self._file)
+        return own is not None and _follows(own)
 
     def own_text(self) -> str | None:
         """Return the file's part that a hub may change, None when it cannot be told."""
@@ -72,16 +75,10 @@ class Sources:
         except (ValueError, RecursionError):
             return None
 
-    @staticmethod
-    def takes_from_hub(own: Mapping[str, object]) -> bool:
-        """Whether the file lets the hub's settings count."""
-        section = own.get("gateway")
-        return not isinstance(section, Mapping) or section.get("settings", "hub") != "file"
-
     def _kept(self, own: Mapping[str, object], *, trial: bool) -> str | None:
         section = own.get("gateway")
         name = section.get("data", "data") if isinstance(section, Mapping) else None
-        if not isinstance(name, str) or not name or "\0" in name or not self.takes_from_hub(own):
+        if not isinstance(name, str) or not name or "\0" in name or not _follows(own):
             return None
         state, _ = Book(self._folder / name).read()
         if trial and state.trial is not None and state.trial.step == "watched":
@@ -101,6 +98,11 @@ class Sources:
         if settings is not None:
             faults = assembly_faults(settings, self._folder / settings.gateway.data, now_ns=self._now_ns)
         return (None, faults) if faults else (settings, [])
+
+
+def _follows(own: Mapping[str, object]) -> bool:
+    section = own.get("gateway")
+    return not isinstance(section, Mapping) or section.get("settings", "hub") != "file"
 
 
 def assembly_faults(settings: GatewaySettings, data: Path, *, now_ns: Callable[[], int]) -> list[Fault]:

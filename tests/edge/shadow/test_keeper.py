@@ -188,7 +188,12 @@ def test_file_that_takes_nothing_from_the_hub_counts_alone(
     one = process(file=text)
     one.play(wish(unit(timeout_ms=600), 2))
     assert one.settings.device[0].timeout_ms == 500
-    assert [fault.path for fault in one.quiet.reported[-1].faults] == ["gateway.settings"]
+    told = one.quiet.reported[-1]
+    assert [fault.path for fault in told.faults] == ["gateway.settings"]
+    assert (told.state, told.revision, told.running) == (ShadowState.REFUSED, Revision(0, 2), OWN_FILE)
+    again = process(file=text.replace('settings = "file"\n', ""))
+    again.play(wish(unit(timeout_ms=600), 2))
+    assert again.settings.device[0].timeout_ms == 600
 
 
 def test_settings_of_the_hub_that_no_longer_fit_are_set_aside_at_the_start(
@@ -300,6 +305,8 @@ def test_full_disk_takes_nothing_and_the_revision_may_come_again(
     one = process(replace=full)
     one.play(wish(unit(timeout_ms=700), 1))
     assert one.settings.device[0].timeout_ms == 500
+    told = one.quiet.reported[-1]
+    assert (told.state, [fault.path for fault in told.faults]) == (ShadowState.REFUSED, ["disk"])
     again = process()
     again.play(wish(unit(timeout_ms=700), 1))
     assert again.settings.device[0].timeout_ms == 700

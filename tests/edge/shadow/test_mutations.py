@@ -19,7 +19,7 @@ from wire.shadow import Desired, ShadowState
 Start = Callable[..., Any]
 Wish = Callable[..., Desired]
 NUMBER = int(os.environ.get("HENG_SETTINGS_MUTATIONS", "300"))
-PARTS = 4
+PARTS = 4 + NUMBER // 500
 DRIVERS = Path(__file__).parents[3] / "edge" / "drivers"
 SAMPLES = [path.read_text("utf-8") for path in sorted(DRIVERS.glob("*/sample.toml"))]
 ODD: list[object] = [

@@ -1,0 +1,153 @@
+"""What a person does to the settings of gateways: save, go back to an earlier revision, keep templates.
+
+Each act is one transaction with its audit row; who may do what was judged before, by what the connection
+lets be seen. Documents are checked by the code that the gateway uses, as far as it needs no driver; what only
+the gateway can know it answers itself, and the answer is shown as what it reported.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+
+from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.store import shadow
+from cloud.store.shadow import NewRevision, Owner
+from rules.permissions import Permission
+from wire.settings.base import Fault, shorten
+from wire.settings.shadow import check_text
+from wire.settings.toml import to_toml
+from wire.shadow import document_hash
+
+REASON_MAX = 500
+_LINES_MAX, _LINE_MAX = 200, 300
+_PLACE = re.compile(r"\{\{([a-z0-9_]{1,40})\}\}")
+
+
+class DocumentError(Exception):
+    """A document with faults; nothing was saved."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = list(faults)
+
+
+class ConflictError(Exception):
+    """Somebody else saved meanwhile."""
+
+    def __init__(self, based_on: int, newest: int) -> None:
+        super().__init__(f"revision {newest} was saved meanwhile, and this one is based on {based_on}")
+        self.newest = newest
+
+
+async def save(act: Act, gateway: str, document: str, *, based_on: int, reason: str) -> int:
+    """Save a document as the gateway's next revision, have it run there, and return its number.
+
+    A text that the newest revision has already, and that is wanted, makes no revision: its number is given.
+    Raises `DocumentError` with every fault, `ConflictError`, `ActError`.
+    """
+    owner = await _owner(act, gateway)
+    reason = _reason(reason)
+    faults = check_text(document)[1]
+    if faults:
+        raise DocumentError(faults)
+    await shadow.hold(act.connection, owner.id)
+    newest = await shadow.newest(act.connection, owner.id)
+    if based_on != newest:
+        raise ConflictError(based_on, newest)
+    wanted = await shadow.desired(act.connection, owner.id)
+    is_wanted = wanted is not None and wanted.number == newest
+    if is_wanted and await shadow.by_hash(act.connection, owner.id, document_hash(document)) == newest:
+        return newest
+    return await _add(act, owner, document, based_on=based_on, reason=reason, action="settings.save")
+
+
+async def revert(act: Act, gateway: str, number: int, *, based_on: int, reason: str) -> int:
+    """Save the document of an earlier revision as the newest one, and return its number."""
+    owner = await _owner(act, gateway)
+    reason = _reason(reason)
+    await shadow.hold(act.connection, owner.id)
+    newest = await shadow.newest(act.connection, owner.id)
+    document = await shadow.document(act.connection, owner.id, number)
+    if document is None:
+        raise MissingError("number", number, "the number of a revision")
+    if based_on != newest:
+        raise ConflictError(based_on, newest)
+    if faults := check_text(document)[1]:
+        raise DocumentError(faults)
+    return await _add(act, owner, document, based_on=based_on, reason=reason, action="settings.revert")
+
+
+async def _add(act: Act, owner: Owner, document: str, *, based_on: int, reason: str, action: str) -> int:
+    before = "" if based_on == 0 else await shadow.document(act.connection, owner.id, based_on) or ""
+    who = act.viewer.entry(action, "")
+    new = NewRevision(document, document_hash(document), who.actor_kind, who.actor, reason, act.at, based_on)
+    number = await shadow.add(act.connection, owner, new)
+    await shadow.want(act.connection, owner, number)
+    changed = difference(before, document)
+    await act.note(
+        action,
+        f"gateway {owner.name}",
+        organisation_id=owner.organisation_id,
+        old={"revision": based_on, "lines": _lines(changed, "-")},
+        new={"revision": number, "lines": _lines(changed, "+")},
+        why=reason,
+    )
+    return number
+
+
+async def _owner(act: Act, gateway: str) -> Owner:
+    owner = await shadow.owner(act.connection, gateway, act.at)
+    if owner is None:
+        raise MissingError("gateway", gateway, "an existing gateway")
+    if not act.viewer.may(Permission.SETTINGS_WRITE, owner.organisation_id, owner.site_id):
+        raise ForbiddenError("gateway", gateway, f"the permission {Permission.SETTINGS_WRITE} there")
+    if owner.revoked:
+        raise ActError("gateway", gateway, "one that is not revoked")
+    return owner
+
+
+def difference(before: str, after: str, *, context: int = 0) -> list[str]:
+    """Return the lines that differ, `-` before and `+` after, with ` ` lines of context and `@` between."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=context)
+    return [line for line in lines if not line.startswith(("---", "+++"))]
+
+
+def _lines(changed: Sequence[str], sign: str) -> list[str]:
+    """Return the lines for the audit log, which leads to the revisions where they are too many."""
+    found = [line[1:_LINE_MAX] for line in changed if line.startswith(sign)]
+    return found if len(found) <= _LINES_MAX else [*found[:_LINES_MAX], "..."]
+
+
+def filled(document: str, values: Mapping[str, str | int | float | bool]) -> str:
+    """Return a template's document with its places filled in; `DocumentError` names what is left over."""
+    places = dict.fromkeys(_PLACE.findall(document))
+    faults = [
+        Fault(f"values.{name}", "missing", "a value for this place") for name in places if name not in values
+    ]
+    faults += [
+        Fault(f"values.{name}", values[name], "no value: there is no such place")
+        for name in values
+        if name not in places
+    ]
+    if faults:
+        raise DocumentError(faults)
+    return _PLACE.sub(lambda found: _written(values[found[1]]), document)
+
+
+def _written(value: str | int | float | bool) -> str:
+    """A text goes between the quotes that stand around its place; so what would end them is escaped."""
+    if not isinstance(value, str):
+        return to_toml({"v": value}).removeprefix("v = ").strip()
+    return to_toml({"v": value}).removeprefix('v = "').strip()[:-1]
+
+
+def told(fault: Fault) -> tuple[str, str, str]:
+    """Return a fault as the API and the pages give it: where, what stands there, what was expected."""
+    return fault.path, shorten(fault.value), fault.expectation
+
+
+def _reason(text: str) -> str:
+    text = " ".join(text.split())
+    if not 1 <= len(text) <= REASON_MAX or "\0" in text:
+        raise ActError("reason", text, f"a text of 1 to {REASON_MAX} characters")
+    return text
