@@ -191,6 +191,9 @@ REASONS = (
     # of outputs
     mark("interrupted"),
     mark("%(name)s: the device does not say where it stands, and it may move by at most %(count)s"),
+    mark("%(name)s: %(count)s is not its safe state, and the disk takes nothing now"),
+    mark("%(name)s: its settings changed meanwhile"),
+    mark("%(name)s: its safe state was asked for meanwhile"),
     mark("answer to a write of another place or value"),
     mark("did not answer before; it rests for %(time)s s, lest answers be swapped"),
     mark("the line does not become quiet: another master, or something broken"),

@@ -236,9 +236,9 @@ class Outputs:
 
     async def _make_durable(self, output: Output, counts: int) -> None:
         """Have on the disk what is about to be done; `OutputError` when it may not be done without that."""
+        name = output.name
         if not await self._settle() and output.safe is not None:
-            text = f"{counts} is not its safe state, and the disk takes nothing now"
-            raise OutputError(f"{output.name}: {text}")
+            raise OutputError(f"{name}: {counts} is not its safe state, and the disk takes nothing now")
 
     async def _write(self, owned: _Owned, counts: int) -> None:
         owned.turn.written_at = self._now()
