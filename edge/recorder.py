@@ -172,27 +172,26 @@ class Recorder:
         if past.damage:
             self.tell("journal_damaged", {"reason": past.damage})
         same_boot = past.boot == self._boot
-        last = _last_by_point(past) if same_boot and not past.damage else {}
+        last = _last_by_point(past) if same_boot else {}
         known = {point for points in past.layouts.values() for point in points}
         cause = _absence(past, same_boot=same_boot)
         for point in self._points.values():
             earlier = past.open_gaps.get(point.name)
-            if earlier and earlier.boot == self._boot and not past.damage:
+            damage = past.owed.get(point.name)
+            if damage is not None:
+                gap = Gap(point.name, GapCause.STORAGE, None, None, as_text(damage))
+                self._silences[point.name] = Silence(gap, journalled=False)
+            elif earlier and earlier.boot == self._boot:
                 self._silences[point.name] = self._went_on(
                     earlier.gap, max(last.values(), default=None), cause
                 )
-            elif past.damage or point.name in known:
-                gap = Gap(
-                    point.name,
-                    cause,
-                    last.get(point.name),
-                    None,
-                    as_text(past.damage or NOT_RUNNING),
-                )
+            elif point.name in known:
+                gap = Gap(point.name, cause, last.get(point.name), None, NOT_RUNNING)
                 excused = point.period_ms if past.stopped_cleanly and same_boot else None
                 self._silences[point.name] = Silence(gap, journalled=False, excused_ms=excused)
         for name in [*past.gone, *(past.open_gaps.keys() - self._points.keys() - set(past.gone))]:
-            self._resume_gone(name, past.open_gaps.get(name), last.get(name))
+            since = None if past.owed else last.get(name)
+            self._resume_gone(name, past.open_gaps.get(name), since)
 
     def _went_on(self, gap: Gap, until: int | None, cause: GapCause) -> Silence:
         """Part a silence from the time when nobody was there to hear its end.
@@ -321,7 +320,7 @@ def _storable(event: Event) -> Event:
 
 
 def _absence(past: Past, *, same_boot: bool) -> GapCause:
-    if past.damage or past.blocked:
+    if past.blocked:
         return GapCause.STORAGE
     return GapCause.GATEWAY if same_boot or past.stopped_cleanly else GapCause.POWER
 

@@ -46,7 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="heng-faults-") as temporary:
             folder = arguments.keep or Path(temporary)
-            ground = Ground(folder.absolute(), GATEWAYS, seed, arguments.database_url, library)
+            ground = Ground(
+                folder.absolute(),
+                GATEWAYS,
+                seed,
+                arguments.database_url,
+                library,
+                keep=arguments.keep is not None,
+            )
             return asyncio.run(_run(ground, arguments.kills, as_json=arguments.json))
     except ProcessError as error:
         print(f"heng faults: {error}", file=sys.stderr)

@@ -48,6 +48,8 @@ class Ground:
     """A database of somebody's own, as owner of its tables; None for a private server."""
     faketime: Path
     """libfaketime."""
+    keep: bool = False
+    """Whether the folder outlives the campaign, and is to hold the gateways' disks then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ async def _gateway(
     line = await stack.enter_async_context(
         load.open_devices(name, ground.seed, ground.folder / "devices" / f"{name}.jsonl")
     )
-    disk = await stack.enter_async_context(open_disk(home / "data"))
+    disk = await stack.enter_async_context(open_disk(home / "data", keep=ground.keep))
     link = await stack.enter_async_context(open_link(gateway_port))
     clock = WallClock(ground.faketime, ground.folder / "clocks" / name)
     clock.step(0)

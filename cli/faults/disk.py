@@ -7,7 +7,9 @@ what its files already have, which fails writes in the same place (EFBIG instead
 import asyncio
 import os
 import resource
-from collections.abc import AsyncIterator
+import shutil
+import stat
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -58,13 +60,27 @@ class Disk:
 
 
 @asynccontextmanager
-async def open_disk(folder: Path) -> AsyncIterator[Disk]:
-    """Give an existing folder a small file system of its own where that is allowed."""
+async def open_disk(folder: Path, *, keep: bool = False) -> AsyncIterator[Disk]:
+    """Give an existing folder a small file system of its own where that is allowed.
+
+    `keep` leaves a copy of what was on it in the folder.
+    """
     mounted = os.geteuid() == 0 and await _mount(
         "mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=0700", "heng-faults", str(folder)
     )
     try:
         yield Disk(folder, mounted=mounted)
     finally:
+        kept = folder.with_name(folder.name + ".kept")
+        if mounted and keep:
+            await asyncio.to_thread(shutil.copytree, folder, kept, symlinks=True, ignore=_sockets)
         if mounted and not await _mount("umount", str(folder)):
             await _mount("umount", "-l", str(folder))
+        if kept.exists():
+            await asyncio.to_thread(shutil.copytree, kept, folder, symlinks=True, dirs_exist_ok=True)
+            await asyncio.to_thread(shutil.rmtree, kept)
+
+
+def _sockets(folder: str, names: Sequence[str]) -> list[str]:
+    """Return what is no file: it cannot be copied."""
+    return [name for name in names if stat.S_ISSOCK((Path(folder) / name).lstat().st_mode)]

@@ -140,9 +140,11 @@ class JournalFile:
     @property
     def has_pending(self) -> bool:
         """Whether groups wait to be sealed, or lost stretches to be told."""
+        return self._any_pending() or self.memory.has_lost
+
+    def _any_pending(self) -> bool:
         with translated():
-            row = self._connection.execute("SELECT 1 FROM pending LIMIT 1").fetchone()
-        return row is not None or self.memory.has_lost
+            return self._connection.execute("SELECT 1 FROM pending LIMIT 1").fetchone() is not None
 
     @property
     def has_urgent(self) -> bool:
@@ -161,7 +163,9 @@ class JournalFile:
             self.state.put("boot", boot)
             self.state.put("running", RUNNING)
             self.memory.number_boot(boot)
+            self.memory.end_backlogs(boot)
             self.memory.declare(fed, backlog=self.has_backlog)
+            self.memory.owe_damage(point.name for point in fed.points)
         with translated():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -205,6 +209,8 @@ class JournalFile:
                 sealed.extend(self._seal(merge([row.group for row in run])))
                 rows.delete_pending(self._connection, [row.id for row in run])
                 self._forget_singles(run[-1].id)
+            if not self._any_pending():
+                self.memory.nothing_waits()
         return sealed
 
     def seal_urgent(self, count: int) -> list[Sealed]:
@@ -318,6 +324,11 @@ class JournalFile:
                 if key not in _NOT_ADOPTED:
                     self.state.put(key, value)
 
+    def adopt_damage(self, reason: str) -> None:
+        """Remember that a damaged file was set aside until that is told."""
+        with self._transaction():
+            self.memory.damage(reason)
+
     def declare(self, fed: Declared) -> None:
         """Remember what is fed from now on."""
         with self._transaction():
@@ -403,6 +414,7 @@ class JournalFile:
         if self._sifted == row_id - 1 and is_empty(without_readings(group)):
             self._sifted = row_id
         self._next_pending += 1
+        self.memory.wait(group)
         at = self._given.utc_s() if at is None else at
         rows.insert_pending(self._connection, rows.PendingRow(row_id, at, packed, group))
         if not packed:

@@ -1,9 +1,9 @@
 """Finds between which readings something may be missing, while a damaged journal is read row by row. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from edge.journal.group import Group, spans
-from edge.journal.memory import Hole
+from edge.journal.memory import Backlog, Hole, LastTick
 from edge.journal.rows import PendingRow, SealedRow
 from edge.journal.sealer import opened
 from wire.errors import WireError
@@ -42,6 +42,18 @@ class Holes:
             else:
                 self._look(row.group)
                 yield row
+
+    def behind(self, backlogs: Mapping[bytes, Backlog], last: Mapping[str, LastTick]) -> None:
+        """Find what may be missing behind the last group that was read: fresh readings may have gone before.
+
+        It reaches from there, or from where the backlog began, to the last reading that was journalled.
+        """
+        for boot, backlog in backlogs.items():
+            for key, newest in last.items():
+                end = newest.tick if newest.boot == boot else backlog.last
+                seen, before = self._seen.get((boot, key), (backlog.first, 0))
+                if end is not None and seen < end and before < self._broken:
+                    self.found.append(Hole(boot, backlog.clock, key, seen, end))
 
     def _look(self, group: Group) -> None:
         for span in spans(group):

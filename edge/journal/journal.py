@@ -26,6 +26,7 @@ from edge.journal.memory import KnownClock, LastTick, OpenGap
 from edge.journal.salvage import begin_run, salvage
 from edge.journal.sealer import Sealed
 from edge.journal.sieve import FULL, Pace, Sieve
+from edge.journal.spare import keep_clock, newest_clock
 from wire.messages import TICKS_PER_S, Clock, DeviceDeclaration, Layout, PointDeclaration
 
 LOG = logging.getLogger(__name__)
@@ -50,7 +51,10 @@ class Past:
     notes: Mapping[str, bytes] = field(default_factory=dict)
     """What drivers had kept."""
     damage: str | None = None
-    """Why the file before was set aside."""
+    """Why a file before was set aside, as long as that was not told."""
+    owed: Mapping[str, str] = field(default_factory=dict)
+    """Points whose gap for a file that was set aside was not told, and why it was: a run that was killed
+    may have owed it."""
     blocked: bool = False
     """Whether the disk did not let it be opened at first."""
 
@@ -90,6 +94,7 @@ class Journal:
         self._kept: dict[str, bytes] = {}
         self._scan: tuple[int, int] | None = None
         """From which row to which sealed batches are still to be handed out; None: from the first."""
+        self._clock_kept: KnownClock | None = None
         self.failing = False
         """Whether the disk refused what was tried last."""
         self._committing = asyncio.Lock()
@@ -141,14 +146,14 @@ class Journal:
         stop = stop or asyncio.Event()
         while not stop.is_set():
             try:
-                past, reason = await self._in_thread(self._open)
+                past, _ = await self._in_thread(self._open)
             except JournalFullError as error:
                 self._refused(error)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(RETRY_S):
                         await stop.wait()
                 continue
-            past = replace(past, damage=reason, blocked=self.failing)
+            past = replace(past, blocked=self.failing)
             self._kept = {**past.notes, **self._kept}
             self._accepted()
             return past
@@ -165,9 +170,10 @@ class Journal:
     def _start(self, file: JournalFile) -> Past:
         fed = {point.name for point in self._fed.points}
         gone = [point.name for point in file.memory.declared().points if point.name not in fed]
-        past = replace(_past(file), gone=gone)
+        past = _past(file)
+        past = replace(past, gone=gone, clock=newest_clock(self._folder, past.clock, self._boot))
         file.start(self._boot, self._fed)
-        return past
+        return replace(past, damage=file.memory.untold_damage(), owed=file.memory.owed_damage())
 
     def _close(self, *, clean: bool) -> None:
         file, self._file = self._file, None
@@ -377,6 +383,10 @@ class Journal:
 
     def _look_at(self, file: JournalFile) -> None:
         self.waiting, self.urgent = file.has_pending, file.has_urgent
+        clock = file.memory.clock()
+        if clock and clock.boot == self._boot and clock != self._clock_kept:
+            keep_clock(self._folder, clock)
+            self._clock_kept = clock
 
     def _take_acks(self, file: JournalFile) -> None:
         while self._acks:

@@ -3,7 +3,7 @@
 All of it lives in the `state` table and changes in the same transaction as the rows it tells about.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -25,6 +25,10 @@ _LOST = "lost/"
 _NOTES = "note/"
 _EVENTS = "lost_events/"
 _BOOTS = "boot_number/"
+_BACKLOG = "backlog/"
+_DAMAGE = "damage"
+_DAMAGE_OWED = "damage_owed/"
+_DAMAGED = "journal_damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,15 @@ class Hole:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """From which tick on readings of a boot may be waiting; `last` is known once another boot began."""
+
+    clock: Clock
+    first: int
+    last: int | None
+
+
 class _Lost(msgspec.Struct, frozen=True, array_like=True):
     first: int | None
     last: int
@@ -110,6 +123,10 @@ class Memory:
                 self._state.put("gap/" + gap.point, group.boot + msgspec.msgpack.encode(gap))
             else:
                 self._close(group.boot, gap)
+            if gap.cause is GapCause.STORAGE and gap.from_tick is None and gap.to_tick is not None:
+                self._state.delete(_DAMAGE_OWED + gap.point)
+        if any(event.kind == _DAMAGED for event in group.events):
+            self._state.delete(_DAMAGE)
         for found in group.clocks:
             self._state.put("clock_found", found.boot)
         if group.clock.state is ClockState.UNSYNCHRONISED:
@@ -168,6 +185,65 @@ class Memory:
     def clock_owed(self, boot: bytes) -> bool:
         """Whether this boot journalled under an open clock and no clock record was journalled since."""
         return self._state.get("clock_open") == boot and self._state.get("clock_found") != boot
+
+    # --- backlog -------------------------------------------------------------------------------------
+
+    def wait(self, group: Group) -> None:
+        """Remember since when readings wait, should the rows that hold them become unreadable."""
+        ticks = [span.first for span in spans(group)]
+        key = _BACKLOG + group.boot.hex()
+        if ticks and self._state.get(key) is None:
+            self._state.put(key, msgspec.msgpack.encode((group.clock, min(ticks), None)))
+
+    def nothing_waits(self) -> None:
+        """Forget since when readings waited."""
+        for boot in list(self.backlogs()):
+            self._state.delete(_BACKLOG + boot.hex())
+
+    def end_backlogs(self, boot: bytes) -> None:
+        """Keep when the last readings of earlier boots were before those of a new boot take their place."""
+        last = self.last_ticks().values()
+        for earlier, backlog in self.backlogs().items():
+            ticks = [seen.tick for seen in last if seen.boot == earlier]
+            if earlier != boot and backlog.last is None and ticks:
+                ended = msgspec.msgpack.encode((backlog.clock, backlog.first, max(ticks)))
+                self._state.put(_BACKLOG + earlier.hex(), ended)
+
+    def backlogs(self) -> dict[bytes, Backlog]:
+        """Return by boot since when readings may wait."""
+        found = {
+            boot: msgspec.msgpack.decode(value, type=tuple[Clock, int, int | None])
+            for boot, value in self._state.items(_BACKLOG)
+        }
+        return {bytes.fromhex(boot): Backlog(*values) for boot, values in found.items()}
+
+    # --- damage --------------------------------------------------------------------------------------
+
+    def damage(self, reason: str) -> None:
+        """Remember that the file before was set aside, until that is told."""
+        self._state.put(_DAMAGE, reason.encode("utf-8", "replace"))
+        self._state.put(_DAMAGE_OWED, b"")
+
+    def owe_damage(self, points: Iterable[str]) -> None:
+        """Note which points' gaps are owed for a file that was set aside since they were last noted.
+
+        What is told then covers a gap that was open: it is not to be taken up again by a later run.
+        """
+        if self._state.get(_DAMAGE_OWED) is None:
+            return
+        self._state.delete(_DAMAGE_OWED)
+        for point in points:
+            self._state.put(_DAMAGE_OWED + point, self._state.get(_DAMAGE) or b"")
+            self._state.delete("gap/" + point)
+
+    def untold_damage(self) -> str | None:
+        """Return why a file was set aside, until the event that tells it is journalled."""
+        value = self._state.get(_DAMAGE)
+        return None if value is None else value.decode()
+
+    def owed_damage(self) -> dict[str, str]:
+        """Return the points whose gap for a file that was set aside is not journalled, and why it was."""
+        return {point: value.decode() for point, value in self._state.items(_DAMAGE_OWED) if point}
 
     # --- boots and layouts -------------------------------------------------------------------------
 

@@ -100,6 +100,7 @@ def _rebuild(folder: Path, given: Surroundings, reason: str, *, aside: Path) -> 
     try:
         with Reader(aside) as reader:
             sealed, readings = _adopt(fresh, reader)
+        fresh.adopt_damage(reason)
     except BaseException:
         fresh.close(clean=False)
         raise
@@ -148,6 +149,7 @@ def _adopt(fresh: JournalFile, reader: Reader) -> tuple[int, int]:
     for groups in _chunks(holes.pending(reader.pending())):
         fresh.adopt(sealed=(), pending=groups)
         readings += sum(row.group.readings for row in groups)
+    holes.behind(fresh.memory.backlogs(), fresh.memory.last_ticks())
     fresh.adopt_holes(holes.found)
     return sealed, readings
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def past() -> Callable[..., Past]:
             open_gaps={},
             layouts={LAYOUT.id: LAYOUT.points},
             damage=damage,
+            owed={} if damage is None else dict.fromkeys(LAYOUT.points, damage),
         )
 
     return make
@@ -169,6 +171,20 @@ def test_damage_leaves_the_start_open_and_is_an_event(parts: Parts, past: Callab
     assert [item.kind for item in taken if isinstance(item, Event)] == ["journal_damaged"]
     told = [item for item in taken if isinstance(item, Gap)]
     assert [(gap.cause, gap.from_tick, gap.to_tick) for gap in told] == [(GapCause.STORAGE, None, 150)] * 2
+
+
+def test_damage_is_owed_for_a_point_whose_gap_was_not_told_before_the_kill(
+    parts: Parts, past: Callable[..., Past]
+) -> None:
+    before = past(tick=100)
+    parts.recorder.resume(replace(before, owed={"room/rh": "page 7 is no page"}))
+    asyncio.run(parts.recorder.poll(poll(150)))
+    taken = parts.taken()
+    assert [(gap.point, gap.cause, gap.from_tick) for gap in taken if isinstance(gap, Gap)] == [
+        ("room/t", GapCause.GATEWAY, 100),
+        ("room/rh", GapCause.STORAGE, None),
+    ]
+    assert not [item for item in taken if isinstance(item, Event)]
 
 
 def test_silence_before_a_kill_ends_with_what_was_last_known_and_the_rest_is_the_gateways(

@@ -21,7 +21,7 @@ from provisioning.keys import Ed25519Signer, verify_ed25519
 from wire import frame
 from wire.codec import decode_body
 from wire.layouts import make_layout
-from wire.messages import Batch, Clock, Layout, Poll
+from wire.messages import Batch, Clock, Layout, PointDeclaration, Poll
 from wire.status import ClockState
 
 GATEWAY = "lab-1"
@@ -49,8 +49,11 @@ class Bench:
 
     def open_any(self) -> tuple[JournalFile, Salvaged | None]:
         """Open, salvaging when needed, and start."""
+        points = [
+            PointDeclaration(name=name, quantity="temperature", exponent=-2) for name in self.layout.points
+        ]
         journal, salvaged, _ = begin_run(
-            self.folder, self.given(), lambda file: file.start(self.boot, Declared(layouts=[self.layout]))
+            self.folder, self.given(), lambda file: file.start(self.boot, Declared(points, [self.layout]))
         )
         return journal, salvaged
 

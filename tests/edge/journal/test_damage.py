@@ -17,7 +17,8 @@ from edge.journal.group import gather
 from edge.journal.salvage import Salvaged, salvage
 from edge.journal.schema import PAGE_BYTES
 from edge.journal.sealer import Sealed
-from wire.messages import Clock, ClockFound
+from tests.edge.journal.conftest import SYNCHRONISED
+from wire.messages import Clock, ClockFound, Event, Gap
 from wire.status import ClockState, GapCause
 
 if TYPE_CHECKING:
@@ -254,3 +255,90 @@ def test_interrupted_salvage_is_taken_up_again(bench: "Bench", drain: Drain) -> 
     journal, salvaged = bench.open_any()
     assert salvaged is not None
     assert saved_ticks(bench, drain(journal)) == ticks
+
+
+def test_damage_is_owed_until_it_is_told_however_often_the_gateway_is_killed(bench: "Bench") -> None:
+    fill(bench)
+    file = bench.folder / "journal.db"
+    flip(file, file.read_bytes().index(b"last/"))
+    journal, salvaged = reopened(bench)
+    bench.kill(journal)  # before anything of the new run was committed
+    journal = bench.open()
+    owed = dict.fromkeys(bench.layout.points, salvaged.reason)
+    assert (journal.memory.untold_damage(), journal.memory.owed_damage()) == (salvaged.reason, owed)
+
+    first, *rest = bench.layout.points
+    told = Event("journal_damaged", "lab-1", 300, {"reason": salvaged.reason})
+    gaps = [Gap(point, GapCause.STORAGE, None, 301, salvaged.reason) for point in rest]
+    journal.append(gather([told, *gaps], bench.boot, SYNCHRONISED), seal=0)
+    bench.kill(journal)
+    journal = bench.open()
+    assert journal.memory.untold_damage() is None
+    assert journal.memory.owed_damage() == {first: salvaged.reason}
+
+
+def spoil_pending(bench: "Bench") -> None:
+    """Change every group that waits."""
+    with closing(sqlite3.connect(bench.folder / "journal.db")) as connection:
+        connection.execute("UPDATE pending SET crc = crc + 1")
+        connection.commit()
+
+
+def told_gaps(bench: "Bench", found: list[Sealed]) -> list[tuple[str, int, int]]:
+    """All gaps, with absolute ticks; none of them is open."""
+    told = []
+    for batch in map(bench.batch, found):
+        for gap in batch.gaps:
+            assert gap.from_tick is not None
+            assert gap.to_tick is not None
+            told.append((gap.point, batch.base_tick + gap.from_tick, batch.base_tick + gap.to_tick))
+    return told
+
+
+def test_backlog_lost_after_fresh_readings_went_is_told_from_where_it_began(
+    bench: "Bench", drain: Drain
+) -> None:
+    journal = bench.open()
+    for tick in range(10, 15):  # the line is down
+        journal.append(bench.groups(tick), seal=0)
+    journal.close(clean=True)
+    spoil_pending(bench)
+    journal = bench.open()
+    (fresh,) = journal.append(bench.groups(20), seal=1)  # the line is back, and fresh readings go first
+    with pytest.raises(JournalDamagedError):
+        journal.seal_backlog(8)
+    journal.close(clean=False)
+    journal, _ = salvage(bench.folder, bench.given(), "a row")
+    found = drain(journal)
+    assert saved_ticks(bench, found) == bench.ticks(fresh)
+    assert told_gaps(bench, found) == [(point, 10, 20) for point in bench.layout.points]
+
+
+def test_backlog_of_an_earlier_boot_that_is_lost_is_told_to_its_end(bench: "Bench", drain: Drain) -> None:
+    journal = bench.open()
+    for tick in range(1000, 1005):
+        journal.append(bench.groups(tick), seal=0)
+    journal.close(clean=True)
+    spoil_pending(bench)
+    bench.boot = b"C" * 16
+    journal = bench.open()
+    journal.append(bench.groups(20), seal=1)
+    journal.close(clean=False)
+    journal, _ = salvage(bench.folder, bench.given(), "a row")
+    found = [one for one in drain(journal) if bench.batch(one).gaps]
+    assert {bench.batch(one).boot for one in found} == {b"B" * 16}
+    assert told_gaps(bench, found) == [(point, 1000, 1004) for point in bench.layout.points]
+
+
+def test_backlog_that_went_is_not_told_with_the_next_one(bench: "Bench", drain: Drain) -> None:
+    journal = bench.open()
+    journal.append(bench.groups(10), seal=0)
+    drain(journal)
+    journal.append(bench.groups(500), seal=0)
+    journal.close(clean=True)
+    spoil_pending(bench)
+    journal = bench.open()
+    journal.append(bench.groups(600), seal=1)
+    journal.close(clean=False)
+    journal, _ = salvage(bench.folder, bench.given(), "a row")
+    assert {gap[1:] for gap in told_gaps(bench, drain(journal))} == {(500, 600)}

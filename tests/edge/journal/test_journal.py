@@ -6,13 +6,16 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge.journal.errors import JournalFullError
 from edge.journal.file import BatchKey
-from edge.journal.journal import Journal
+from edge.journal.journal import Journal, Past
+from edge.journal.memory import KnownClock
+from edge.journal.spare import keep_clock, newest_clock
 from wire.messages import Clock, Event
 from wire.status import ClockState
 
@@ -102,6 +105,38 @@ def test_what_a_driver_keeps_is_there_in_the_next_run(bench: "Bench", journal: J
 
     asyncio.run(story())
     assert bench.open().memory.notes() == {"line/counter": b"8"}
+
+
+def test_clock_of_this_boot_outlives_a_journal_that_lost_it(bench: "Bench", journal: Journal) -> None:
+    async def run() -> Past:
+        async with journal:
+            past = await journal.open([bench.layout])
+            assert past is not None
+            journal.intake.add(bench.poll(7))
+            await journal.commit()
+            return past
+
+    assert asyncio.run(run()).clock is None
+    for file in bench.folder.glob("journal.db*"):
+        file.unlink()
+    (bench.folder / "journal.db").write_bytes(b"no journal")
+    known = asyncio.run(run()).clock
+    assert known is not None
+    assert (known.boot, known.clock, known.tick) == (bench.boot, CLOCK, 7)
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"abc", b"\0" * 40])
+def test_clock_beside_the_journal_that_is_damaged_or_of_another_boot_is_none(
+    spoilt: bytes, tmp_path: Path
+) -> None:
+    known = KnownClock(b"B" * 16, CLOCK, 7)
+    keep_clock(tmp_path, known)
+    assert newest_clock(tmp_path, None, b"B" * 16) == known
+    assert newest_clock(tmp_path, None, b"C" * 16) is None
+    newer = replace(known, tick=8)
+    assert newest_clock(tmp_path, newer, b"B" * 16) == newer
+    (tmp_path / "clock.known").write_bytes(spoilt)
+    assert newest_clock(tmp_path, None, b"B" * 16) is None
 
 
 def test_fresh_batch_of_a_cancelled_commit_is_ready(bench: "Bench", journal: Journal, gate: Gate) -> None:
