@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from cli.database import add_database_options, chosen_database
 from cloud.api.routes.audit import cell
 from cloud.identity.chain import Verdict, head_line, read_head_lines, sign_head, verify
 from cloud.store import audit_log
@@ -35,11 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     words.add_parser("export", help="write the whole log to standard output as CSV")
     words.add_parser("head", help="sign the end of the log and print it as one line, to be kept elsewhere")
     for one in words.choices.values():
-        one.add_argument(
-            "--database-url",
-            default=os.environ.get("HENG_DATABASE_URL") or os.environ.get("HENG_OWNER_DATABASE_URL"),
-            help="default: HENG_DATABASE_URL, then HENG_OWNER_DATABASE_URL",
-        )
+        add_database_options(one, owner=False)
         one.add_argument(
             "--identity",
             type=Path,
@@ -50,15 +47,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Act; 1 when the log is not whole or cannot be read, 2 when the input has faults."""
-    if not arguments.database_url:
-        print("heng audit: no database: give --database-url or set HENG_DATABASE_URL", file=sys.stderr)
+    url = chosen_database(arguments, "audit")
+    if url is None:
         return 2
     given = arguments.identity or (
         [Path(os.environ["HENG_IDENTITY"])] if "HENG_IDENTITY" in os.environ else []
     )
     try:
         identities = [HubIdentity.load(folder) for folder in given]
-        return asyncio.run(_act(arguments, identities))
+        return asyncio.run(_act(arguments, url, identities))
     except (IdentityError, ValueError) as error:
         print(f"heng audit: {error}", file=sys.stderr)
         return 2
@@ -67,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
 
 
-async def _act(arguments: argparse.Namespace, identities: list[HubIdentity]) -> int:
-    async with open_connection(arguments.database_url, "audit") as connection:
+async def _act(arguments: argparse.Namespace, url: str, identities: list[HubIdentity]) -> int:
+    async with open_connection(url, "audit") as connection:
         await check_version(connection)
         if arguments.word == "export":
             writer = csv.writer(sys.stdout)

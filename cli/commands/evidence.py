@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from cryptography import x509
 
+from cli.database import add_database_options, chosen_database
 from cloud.identity.evidence import EvidenceVerdict, trusted_keys, verify_batches
 from cloud.store import evidence
 from cloud.store.connection import open_connection
@@ -30,11 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="from_at", type=_time, default=datetime(2000, 1, 1, tzinfo=UTC))
     parser.add_argument("--to", dest="to_at", type=_time, default=datetime(2200, 1, 1, tzinfo=UTC))
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--database-url",
-        default=os.environ.get("HENG_DATABASE_URL") or os.environ.get("HENG_OWNER_DATABASE_URL"),
-        help="default: HENG_DATABASE_URL, then HENG_OWNER_DATABASE_URL",
-    )
+    add_database_options(parser, owner=False)
     parser.add_argument(
         "--identity",
         type=Path,
@@ -45,12 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify; 1 when something is wrong or missing, 2 when the input has faults."""
-    if not arguments.database_url:
-        print("heng evidence: no database: give --database-url or set HENG_DATABASE_URL", file=sys.stderr)
+    url = chosen_database(arguments, "evidence")
+    if url is None:
         return 2
     try:
         ca = None if arguments.identity is None else HubIdentity.load(Path(arguments.identity)).ca_certificate
-        verdict = asyncio.run(_verify(arguments, ca))
+        verdict = asyncio.run(_verify(arguments, url, ca))
     except IdentityError as error:
         print(f"heng evidence: {error}", file=sys.stderr)
         return 2
@@ -66,8 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if verdict.whole else 1
 
 
-async def _verify(arguments: argparse.Namespace, ca: x509.Certificate | None) -> EvidenceVerdict | None:
-    async with open_connection(arguments.database_url, "evidence") as connection:
+async def _verify(
+    arguments: argparse.Namespace, url: str, ca: x509.Certificate | None
+) -> EvidenceVerdict | None:
+    async with open_connection(url, "evidence") as connection:
         await check_version(connection)
         gateway = await get_gateway(connection, arguments.gateway)
         if gateway is None:

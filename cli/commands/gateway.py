@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import getpass
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 import psycopg
 import segno
 
+from cli.database import add_database_options, chosen_database
 from cloud import gateway_acts
 from cloud.gateway_acts import CLAIM_HOURS, Actor, ActRefusedError, Made, Replacement, Wish
 from cloud.store import fleet
@@ -59,29 +59,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("gateway", metavar="ID")
     revoke.add_argument("--why", required=True, metavar="TEXT", help="for the audit log")
     revoke.set_defaults(act=_revoke)
-    default = os.environ.get("HENG_DATABASE_URL") or os.environ.get("HENG_OWNER_DATABASE_URL")
-    parser.add_argument(
-        "--database-url", default=default, help="default: HENG_DATABASE_URL, then HENG_OWNER_DATABASE_URL"
-    )
+    for one in words.choices.values():
+        add_database_options(one, owner=False)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Act; 1 when it is refused or the database is away, 2 for bad input."""
-    if not arguments.database_url:
-        told = "no database: give --database-url, or set HENG_DATABASE_URL"
-        print(f"heng gateway: {told}", file=sys.stderr)
+    url = chosen_database(arguments, "gateway")
+    if url is None:
         return 2
     try:
-        asyncio.run(_run(arguments))
+        asyncio.run(_run(arguments, url))
     except (ActRefusedError, ProvisioningError, SchemaError, psycopg.Error, OSError) as error:
         print(f"heng gateway: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _run(arguments: argparse.Namespace) -> None:
+async def _run(arguments: argparse.Namespace, url: str) -> None:
     act: Act = arguments.act
-    async with open_connection(arguments.database_url, "gateway") as connection:
+    async with open_connection(url, "gateway") as connection:
         await check_version(connection)
         await act(connection, arguments, Actor("command", getpass.getuser(), "command line"))
 

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import getpass
-import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -12,11 +11,14 @@ from pathlib import Path
 
 import psycopg
 
+from cli.database import add_database_options, chosen_database
 from cloud.identity import acts
 from cloud.identity.acts import Act, ActError
 from cloud.identity.people_file import apply, read_people_file
 from cloud.identity.secrets import Passwords
 from cloud.identity.viewer import Origin, Viewer
+from cloud.imports import service as import_service
+from cloud.imports.service import FaultyError
 from cloud.store import accounts, people
 from cloud.store.connection import open_connection
 from cloud.store.migrate import SchemaError, check_version
@@ -27,7 +29,7 @@ Words = Callable[[Act], Awaitable[list[str]]]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare `add-administrator`, `invite`, `apply` and `check`."""
+    """Declare `add-administrator`, `invite`, `import`, `apply` and `check`."""
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
     first = words.add_parser(
         "add-administrator", help="open an administrator's account and print its invitation"
@@ -39,16 +41,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     first.add_argument("--department", default="")
     invite = words.add_parser("invite", help="print a new invitation of an account, to set a new password")
     invite.add_argument("login")
+    book = words.add_parser(
+        "import", help="import people, cards, points and instruments from an .xlsx workbook"
+    )
+    book.add_argument("file", type=Path)
+    book.add_argument("--organisation", required=True)
+    book.add_argument("--preview", action="store_true", help="say what it would do, and do nothing")
     for word in ("apply", "check"):
         file = words.add_parser(word, help=f"{word} a people file; see docs/reference/people.md")
         file.add_argument("file", type=Path)
     for one in words.choices.values():
-        default = os.environ.get("HENG_OWNER_DATABASE_URL") or os.environ.get("HENG_DATABASE_URL")
-        one.add_argument(
-            "--database-url",
-            default=default,
-            help="default: HENG_OWNER_DATABASE_URL, then HENG_DATABASE_URL",
-        )
+        add_database_options(one, owner=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,12 +61,17 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.word == "check":
         return 0
-    if not arguments.database_url:
-        told = "no database: give --database-url, or set HENG_OWNER_DATABASE_URL or HENG_DATABASE_URL"
-        print(f"heng people: {told}", file=sys.stderr)
+    url = chosen_database(arguments, "people")
+    if url is None:
         return 2
     try:
-        lines = asyncio.run(_act(arguments.database_url, acting))
+        lines = asyncio.run(_act(url, acting))
+    except FaultyError as error:
+        for fault in error.preview.faults:
+            place = f"{fault.sheet} row {fault.row} {fault.column}".strip()
+            print(f"{arguments.file}: {place}: {fault.value!r}: expected {fault.expected}", file=sys.stderr)
+        print(f"heng people: {error}; nothing was written", file=sys.stderr)
+        return 2
     except (ActError, SchemaError, psycopg.Error) as error:
         print(f"heng people: {error}", file=sys.stderr)
         return 1
@@ -76,6 +84,8 @@ def _acting(arguments: argparse.Namespace) -> Words | None:
         return lambda act: _add_administrator(act, arguments)
     if arguments.word == "invite":
         return lambda act: _invite(act, arguments.login)
+    if arguments.word == "import":
+        return _importing(arguments)
     try:
         file, faults = read_people_file(arguments.file)
     except OSError as error:
@@ -84,6 +94,32 @@ def _acting(arguments: argparse.Namespace) -> Words | None:
     for fault in faults:
         print(f"{arguments.file}: {fault}", file=sys.stderr)
     return None if file is None else lambda act: apply(act, file, Passwords())
+
+
+def _importing(arguments: argparse.Namespace) -> Words | None:
+    try:
+        body = arguments.file.read_bytes()
+    except OSError as error:
+        print(f"heng people: {error}", file=sys.stderr)
+        return None
+    return lambda act: _import(act, arguments, body)
+
+
+async def _import(act: Act, arguments: argparse.Namespace, body: bytes) -> list[str]:
+    bodies = await accounts.all_organisations(act.connection)
+    number = next((id_ for id_, name in bodies.items() if name == arguments.organisation), None)
+    if number is None:
+        raise ActError("organisation", arguments.organisation, f"one of {', '.join(bodies.values())}")
+    if arguments.preview:
+        told = await import_service.preview(act, number, body)
+        if told.fault_count:
+            raise FaultyError(told)
+    else:
+        _, told = await import_service.apply(act, number, body, file_name=arguments.file.name)
+    lines = [f"{one.sheet} row {one.row}: {one.action} {one.what}" for one in told.changes]
+    word = "would be " if arguments.preview else ""
+    counts = f"{told.added} {word}added, {told.changed} {word}changed, {told.unchanged} as they were"
+    return [*lines, counts]
 
 
 async def _act(url: str, acting: Words) -> list[str]:

@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 import psycopg
 
+from cli.database import add_database_options, chosen_database
 from cloud.site_file import SiteFile, apply, read_site_file
 from cloud.store.connection import open_connection
 from cloud.store.declare import DeclarationError
@@ -19,12 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommand's words."""
     parser.add_argument("action", choices=["apply", "check"], help="apply the file, or only check it")
     parser.add_argument("file", type=Path, help="TOML; see docs/reference/hub-settings.md")
-    default = os.environ.get("HENG_OWNER_DATABASE_URL") or os.environ.get("HENG_DATABASE_URL")
-    parser.add_argument(
-        "--database-url",
-        default=default,
-        help="default: HENG_OWNER_DATABASE_URL, then HENG_DATABASE_URL",
-    )
+    add_database_options(parser, owner=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,12 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.action == "check":
         return 0
-    if not arguments.database_url:
-        told = "no database: give --database-url, or set HENG_OWNER_DATABASE_URL or HENG_DATABASE_URL"
-        print(f"heng site: {told}", file=sys.stderr)
+    url = chosen_database(arguments, "site")
+    if url is None:
         return 2
     try:
-        changes = asyncio.run(_apply(arguments.database_url, file))
+        changes = asyncio.run(_apply(url, file))
     except (SchemaError, SiteConflictError, DeclarationError, psycopg.Error) as error:
         print(f"heng site: {error}", file=sys.stderr)
         return 1

@@ -61,6 +61,26 @@ class Passwords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hub: str
 
 
+def running_dsn(folder: Path, role: str) -> str:
+    """Return a connection URL of the server that somebody runs in this folder, for `OWNER` or `HUB`.
+
+    `ProcessError` when none runs there, or its passwords are not for who asks.
+    """
+    try:
+        passwords = msgspec.json.decode((folder / "passwords.json").read_bytes(), type=Passwords)
+        lines = (folder / "data" / "postmaster.pid").read_text("ascii").splitlines()
+        process, port, status = int(lines[0]), int(lines[3]), lines[7].strip()
+        works_in = Path(f"/proc/{process}/cwd").resolve()
+    except PermissionError:
+        raise ProcessError(f"{folder}: belongs to somebody else; ask as the owner of the folder") from None
+    except (FileNotFoundError, NotADirectoryError, IndexError, ValueError, msgspec.DecodeError):
+        raise ProcessError(f"{folder}: no database runs here; start `heng hub --data` first") from None
+    if status != "ready" or works_in != (folder / "data").resolve():
+        raise ProcessError(f"{folder}: no database runs here; start `heng hub --data` first")
+    password = passwords.owner if role == OWNER else passwords.hub
+    return f"postgresql://{role}:{password}@127.0.0.1:{port}/{DATABASE}"
+
+
 class EmbeddedPostgres:
     """A database server that lives as long as its `async with` block; the port stays over restarts."""
 

@@ -98,9 +98,9 @@ class GatewayPages:
         except ApiError as error:
             if error.status != 404:
                 raise
-            return await self._form(request, form, ActRefusedError(str(error), "site"))
+            return await self._form(request, form, refused=ActRefusedError(str(error), "site"))
         except ActRefusedError as error:
-            return await self._form(request, form, error)
+            return await self._form(request, form, refused=error)
         return await self._made(request, made)
 
     @needs(Permission.GATEWAYS_MANAGE)
@@ -125,11 +125,11 @@ class GatewayPages:
                 raise
             raise NotHereError from None
         except ActRefusedError as error:
-            return await self._one(request, gateway, form, error)
+            return await self._one(request, gateway, form=form, refused=error)
         return RedirectResponse(f"/gateways/{gateway}", 303)
 
     async def _form(
-        self, request: Request, form: Mapping[str, str], refused: ActRefusedError | None = None
+        self, request: Request, form: Mapping[str, str], *, refused: ActRefusedError | None = None
     ) -> HTMLResponse:
         async with snapshot(self._web.pool) as connection:
             sites = await self._sites(request)
@@ -146,7 +146,7 @@ class GatewayPages:
             "hours": form.get("hours") or CLAIM_HOURS,
             "listens": listener is not None,
         }
-        return self._page(request, "gateways_claim.html", shows, refused)
+        return self._page(request, "gateways_claim.html", shows, refused=refused)
 
     async def _made(self, request: Request, made: Made) -> HTMLResponse:
         asking = self._asking(request)
@@ -163,6 +163,7 @@ class GatewayPages:
         self,
         request: Request,
         gateway: str,
+        *,
         form: Mapping[str, str] | None = None,
         refused: ActRefusedError | None = None,
     ) -> HTMLResponse:
@@ -175,7 +176,7 @@ class GatewayPages:
             "successor": replacement_id(gateway, taken),
             "hours": CLAIM_HOURS,
         }
-        return self._page(request, "gateways_one.html", shows, refused)
+        return self._page(request, "gateways_one.html", shows, refused=refused)
 
     async def _known(self, request: Request, gateway: str) -> dict[str, Any]:
         asking = self._asking(request)
@@ -208,6 +209,7 @@ class GatewayPages:
         request: Request,
         template: str,
         shows: Mapping[str, Any],
+        *,
         refused: ActRefusedError | None = None,
     ) -> HTMLResponse:
         message = None if refused is None else refusal(refused, language_of(request))

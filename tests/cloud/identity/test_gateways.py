@@ -59,6 +59,21 @@ def claims_of(world, gateway):
     )
 
 
+def enrolled(world, gateway, serial):
+    world.lab.execute(
+        "INSERT INTO certificates (serial, organisation_id, gateway_id, key_sha256, certificate_pem,"
+        " not_before, not_after, way, issued_at) SELECT %s, 1, id, sha256('k'), '', %s, %s, 'claim', %s"
+        " FROM gateways WHERE name = %s",
+        *(serial, NOW, NOW.replace(month=3), NOW, gateway),
+    )
+    world.lab.execute(
+        "UPDATE claims SET used_at = %s, used_key_sha256 = sha256('k')"
+        " WHERE gateway_id = (SELECT id FROM gateways WHERE name = %s)",
+        NOW,
+        gateway,
+    )
+
+
 def test_form_proposes_an_id_for_each_site_that_one_may_manage(claiming, cookies):
     shown = page(claiming, "/gateways/claim?lang=en", cookies).text
     assert 'value="here-site-gw"' in shown or 'data-id="here-site-gw"' in shown
@@ -98,12 +113,7 @@ def test_page_of_a_new_gateway_tells_when_it_enrolled_and_when_its_first_reading
         return re.findall(r'class="state good">([^<]+)<', shown)
 
     assert steps() == []
-    claiming.lab.execute(
-        "INSERT INTO certificates (serial, organisation_id, gateway_id, key_sha256, certificate_pem,"
-        " not_before, not_after, way, issued_at) SELECT 'a1', 1, id, sha256('k'), '', %s, %s, 'claim', %s"
-        " FROM gateways WHERE name = 'pi-2'",
-        *(NOW, NOW.replace(month=3), NOW),
-    )
+    enrolled(claiming, "pi-2", "a1")
     assert steps() == ["Enrolled"]
     claiming.lab.execute(
         "INSERT INTO ledger (gateway_id, organisation_id, epoch, received)"
@@ -162,6 +172,8 @@ def test_revocation_needs_a_reason_and_the_id_typed(claiming, cookies):
 
 def test_replacement_shows_the_claim_of_the_new_one(claiming, cookies):
     post(claiming, "/gateways/claim", cookies, site=claiming.places["here"].site, gateway="old-1", hours="8")
+    assert "Replace" not in page(claiming, "/gateways/old-1?lang=en", cookies).text
+    enrolled(claiming, "old-1", "c1")
     assert 'value="old-1-r2"' in page(claiming, "/gateways/old-1", cookies).text
     made = post(
         *(claiming, "/gateways/old-1?lang=en", cookies),
