@@ -17,6 +17,8 @@ from wire.settings.network import DataBudget
 SHARES = 24
 """Into so many shares a budget is parted; one of them may be spent ahead."""
 DOUBLINGS_MAX = 10
+BACK_S = 3600
+"""So far a clock may go back behind the beginning of a period that still counts as begun."""
 OVERHEAD_BYTES = 400
 """What a batch costs beside its own bytes until it is acknowledged: TLS, TCP, MQTT, the hub's ack; about."""
 
@@ -81,19 +83,23 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     start_s: int | None = None
     spent: int = 0
 
-    def on(self, period: Period | None, grown: int) -> "Account":
-        """Go on with it. It begins anew with a later period, and never because a clock went back.
+    before: tuple[int, int] | None = None
+    """Beginning and spending of the account that went before: a clock may turn out to have been wrong."""
 
-        A beginning that lies in the future was a wrong time: the period of now takes its place, what was
-        spent stays.
+    def on(self, period: Period | None, grown: int, *, utc_s: int | None) -> "Account":
+        """Go on with it. It begins anew with a later period, and not because a clock went back a little.
+
+        When the clock goes back further, one of the two times was wrong: the account of the period of now is
+        gone on with, and has what was spent meanwhile.
         """
-        if period is None:
-            return Account(self.start_s, self.spent + grown)
+        if period is None or utc_s is None:
+            return Account(self.start_s, self.spent + grown, self.before)
         known = period.start_s if self.start_s is None else self.start_s
-        if period.start_s > known:
-            return Account(period.start_s, grown)
-        wrong = known >= period.end_s + (period.end_s - period.start_s)
-        return Account(period.start_s if wrong else known, self.spent + grown)
+        if period.start_s == known or known - BACK_S <= utc_s < known:
+            return Account(known, self.spent + grown, self.before)
+        kept = self.before[1] if self.before and self.before[0] == period.start_s else 0
+        meanwhile = self.spent if period.start_s < known else 0
+        return Account(period.start_s, kept + meanwhile + grown, (known, self.spent))
 
 
 class Ledger(msgspec.Struct, frozen=True, array_like=True):
@@ -138,7 +144,7 @@ class Budget:
         accounts: dict[str, Account] = {}
         for name in self._limits:
             period = self._period(name, utc_s)
-            account = self.ledger.accounts.get(name, Account()).on(period, grown)
+            account = self.ledger.accounts.get(name, Account()).on(period, grown, utc_s=utc_s)
             accounts[name] = account
             self._passed[name] = _passed(account, period, utc_s)
         before = self.ledger.stride

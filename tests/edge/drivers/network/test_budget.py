@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,18 +151,43 @@ def test_changes_are_news_once_and_not_again_after_a_restart() -> None:
     assert budget.pace() == FULL
 
 
-def test_new_day_begins_anew_and_a_clock_that_goes_back_does_not() -> None:
-    day = day_of(NOON, starts_h=0)
-    assert day == Period(MIDNIGHT, MIDNIGHT + DAY)
-    spent = Account(None, 5).on(None, 5).on(day, 5)
+def at(account: Account, utc_s: int, grown: int) -> Account:
+    return account.on(day_of(utc_s, starts_h=0), grown, utc_s=utc_s)
+
+
+def test_new_day_begins_anew_and_a_clock_that_steps_back_over_its_beginning_does_not() -> None:
+    assert day_of(NOON, starts_h=0) == Period(MIDNIGHT, MIDNIGHT + DAY)
+    spent = at(Account(None, 5).on(None, 5, utc_s=None), NOON, 5)
     assert spent == Account(MIDNIGHT, 15)
-    assert spent.on(day_of(NOON - DAY, starts_h=0), 1) == Account(MIDNIGHT, 16)
-    assert spent.on(day_of(NOON + DAY, starts_h=0), 1) == Account(MIDNIGHT + DAY, 1)
+    for behind_s in (1, 3600):
+        assert at(spent, MIDNIGHT - behind_s, 1) == Account(MIDNIGHT, 16)
+    assert at(spent, NOON + DAY, 1) == Account(MIDNIGHT + DAY, 1, (MIDNIGHT, 15))
 
 
 def test_day_that_a_wrong_clock_put_into_the_future_does_not_hold_for_years() -> None:
     far = Account(MIDNIGHT + 3000 * DAY, 7)
-    assert far.on(day_of(NOON, starts_h=0), 1) == Account(MIDNIGHT, 8)
+    again = at(far, NOON, 1)
+    assert (again.start_s, again.spent) == (MIDNIGHT, 8)
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 300])
+def test_one_look_with_a_clock_that_is_ahead_neither_frees_nor_holds_the_budget(ahead: int) -> None:
+    spent = at(Account(MIDNIGHT, 1000), NOON + ahead * DAY, 10)
+    back = at(spent, NOON, 100)
+    assert (back.start_s, back.spent) == (MIDNIGHT, 1110)  # what went meanwhile went on this day
+    following = at(at(back, MIDNIGHT + DAY - 1, 5), MIDNIGHT + DAY, 1)
+    assert following.start_s == MIDNIGHT + DAY
+    assert following.spent <= 11
+
+
+def test_one_look_with_a_clock_that_is_behind_does_not_free_the_budget() -> None:
+    spent = at(at(Account(MIDNIGHT, 1000), NOON - DAY, 10), NOON, 100)
+    assert (spent.start_s, spent.spent) == (MIDNIGHT, 1100)
+
+
+def test_account_that_an_earlier_version_kept_goes_on() -> None:
+    kept = msgspec.msgpack.encode([{"day": [MIDNIGHT, 7]}, 2])
+    assert msgspec.msgpack.decode(kept, type=Ledger) == Ledger({"day": Account(MIDNIGHT, 7)}, 2)
 
 
 @pytest.mark.parametrize(
