@@ -25,6 +25,7 @@ from cloud.api.routes import (
     gateway_acts,
     gateways,
     health,
+    imports,
     media,
     people,
     points,
@@ -60,6 +61,7 @@ ROUTES = (
     media,
     people,
     authorisations,
+    imports,
     audit,
     health,
 )

@@ -27,6 +27,7 @@ from cloud.store.devices_read import Device, Part
 from cloud.store.events_read import Event
 from cloud.store.gaps_read import Gap
 from cloud.store.health import Backlog
+from cloud.store.imports import ImportRun
 from cloud.store.latest import Latest
 from cloud.store.ledger_read import EpochAccount
 from cloud.store.media_wishes import Wish
@@ -61,6 +62,7 @@ _SHAPES = (
     Fix,
     Gap,
     Gateway,
+    ImportRun,
     Latest,
     LatestPosition,
     Part,

@@ -92,7 +92,8 @@ class Standing:
     name: str
     quantity: str
     state: str
-    """`in_calibration`; `due` (within 30 days); `overdue`; `undated` (no due date is known); `none`."""
+    """`in_calibration`; `due` (within 30 days); `overdue`; `undated` (no due date is known); `none`. Where no
+    calibration says when it is due, the day that was imported counts."""
     calibration_id: int | None
     """The one in force now."""
     certificate: str | None
@@ -150,8 +151,8 @@ async def get_calibration(connection: Connection, calibration_id: int) -> Calibr
 
 
 _STANDINGS = """
-SELECT p.id, s.name, p.name, p.quantity, s.time_zone, c.id, c.certificate, c.laboratory, c.due_on,
-       c.expanded_uncertainty::text, c.coverage_factor::text
+SELECT p.id, s.name, p.name, p.quantity, s.time_zone, c.id, c.certificate, c.laboratory,
+       coalesce(c.due_on, p.calibration_due), c.expanded_uncertainty::text, c.coverage_factor::text
 FROM points p
 JOIN sites s ON s.id = p.site_id
 LEFT JOIN calibrations c ON c.point_id = p.id AND c.valid @> %(now)s::timestamptz
@@ -200,10 +201,8 @@ def _standing(row: Sequence[Any], now: datetime) -> Standing:
 
 
 def _state(calibration: int | None, days_left: int | None) -> str:
-    if calibration is None:
-        return "none"
     if days_left is None:
-        return "undated"
+        return "none" if calibration is None else "undated"
     if days_left < 0:
         return "overdue"
     return "due" if days_left <= DUE_SOON.days else "in_calibration"

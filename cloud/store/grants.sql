@@ -12,3 +12,7 @@ GRANT DELETE ON sign_in_attempts, web_sessions TO heng_hub;
 REVOKE UPDATE ON settings_revisions FROM heng_hub;
 REVOKE UPDATE ON calibrations, certificate_files FROM heng_hub;
 GRANT UPDATE (valid, replaced_at) ON calibrations TO heng_hub;
+REVOKE UPDATE ON import_runs FROM heng_hub;
+GRANT UPDATE (undone_at, undone_by) ON import_runs TO heng_hub;
+-- An import is undone by deleting what it added, as long as nothing refers to it.
+GRANT DELETE ON people, accounts, role_grants, credentials, assets TO heng_hub;

@@ -26,6 +26,7 @@ from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
 from cloud.web.gateways import add_gateway_pages
+from cloud.web.import_page import add_import_pages
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
@@ -70,6 +71,7 @@ def mount(
     add_calibration_pages(router, web)
     add_sign_in_pages(router, web)
     add_people_pages(router, web)
+    add_import_pages(router, web)
     add_audit_pages(router, web)
     app.include_router(router)
 

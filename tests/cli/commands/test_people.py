@@ -8,6 +8,7 @@ import re
 
 import psycopg
 import pytest
+from openpyxl import Workbook
 
 from cli.main import main
 from cloud.api.routes.audit import cell
@@ -163,3 +164,23 @@ def test_evidence_of_an_unknown_gateway_is_bad_input_and_of_a_silent_one_is_whol
         owner.execute("INSERT INTO gateways (organisation_id, name) VALUES (1, 'gw-quiet')")
     code, said, _ = call("evidence", "verify", "--gateway", "gw-quiet", "--json")
     assert (code, json.loads(said)["batches"]) == (0, 0)
+
+
+def test_workbook_is_previewed_imported_and_then_as_it_was(call, dsn, tmp_path):
+    book = Workbook()
+    book.active.title = "People"
+    for row in (["Staff number", "Name"], ["3001", "Chen Wei"]):
+        book.active.append(row)
+    file = tmp_path / "people.xlsx"
+    book.save(file)
+    words = ("people", "import", str(file), "--organisation", "Institute")
+    lines = ["People row 2: add person 3001", "1 would be added, 0 would be changed, 0 as they were"]
+    assert call(*words, "--preview")[:2] == (0, "\n".join(lines) + "\n")
+    assert call(*words)[1].splitlines()[-1] == "1 added, 0 changed, 0 as they were"
+    assert call(*words)[1].splitlines() == ["0 added, 0 changed, 1 as they were"]
+    book.active.append(["3001", "again"])
+    book.save(file)
+    code, said, fault = call(*words)
+    assert (code, said) == (2, "")
+    assert "People row 3 A 工号 / Staff number: '3001': expected each once; it stands in row 2" in fault
+    assert call(*words[:3], "--organisation", "nobody")[0] == 1

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 FILES = {
     *("/api/media/{sha256}", "/api/media/{sha256}/video", "/api/cameras/{camera}/live"),
-    "/api/calibrations/{calibration}/certificate",
+    *("/api/calibrations/{calibration}/certificate", "/api/imports/template"),
 }
 """Addresses that answer with something else than JSON."""
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"

@@ -1,0 +1,328 @@
+"""What a workbook would add and change, and everything that is wrong with it; writes nothing."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from cloud.identity.viewer import Viewer
+from cloud.imports.cards import card_of, format_fault
+from cloud.imports.known import Known
+from cloud.imports.sheets import Record
+from cloud.imports.workbook import Fault
+from cloud.store.imports import Fields
+from rules.permissions import Grant, Permission, Role
+
+NEEDS: Mapping[str, Permission] = {
+    "people": Permission.PEOPLE_MANAGE,
+    "cards": Permission.PEOPLE_MANAGE,
+    "points": Permission.CALIBRATIONS_WRITE,
+    "instruments": Permission.ZONES_MANAGE,
+}
+"""What the asker needs in the whole organisation for a sheet."""
+ASSET_KINDS = ("instrument", "standard", "sample", "equipment")
+CARD_STATES = ("active", "blocked", "lost", "returned")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,60}\.[^@\s.]{2,20}")
+_LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,62}")
+_HIDDEN = frozenset({"token", "key_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The id of a row that this import adds."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row to add (`old` None), to change, or that is as it should be (`new` equal to `old`)."""
+
+    sheet: str
+    row: int
+    table: str
+    key: str
+    """What it is, for people: person 1001."""
+    id: int | None
+    old: Fields | None
+    new: Fields
+
+    @property
+    def action(self) -> str:
+        """`add`, `change` or `unchanged`."""
+        if self.old is None:
+            return "add"
+        return "unchanged" if self.old == self.new else "change"
+
+    def shown(self) -> dict[str, tuple[str, str]]:
+        """Return what may be shown: column -> before, after; ids and hashes are left out."""
+        before = self.old or {}
+        return {
+            name: ("" if before.get(name) is None else str(before[name]), "" if value is None else str(value))
+            for name, value in self.new.items()
+            if name not in _HIDDEN
+            and not name.endswith("_id")
+            and (before.get(name) or None) != (value or None)
+        }
+
+
+class Planner:
+    """Compares the rows of one workbook with what an organisation has."""
+
+    def __init__(self, known: Known, viewer: Viewer) -> None:
+        self._known = known
+        self._viewer = viewer
+        self._seen: dict[tuple[str, str], int] = {}
+        self._added: set[str] = set()
+        self._tags: dict[str, str] = {row["tag"]: row["name"] for row in known.assets.values() if row["tag"]}
+        self._logins = dict(known.logins)
+        self.faults: list[Fault] = []
+
+    def plan(self, records: Sequence[Record]) -> list[Step]:
+        """Return the steps in the order in which they have to be written; `faults` grows."""
+        makers: Mapping[str, Callable[[Record], Iterator[Step]]] = {
+            "people": self._person,
+            "cards": self._card,
+            "points": self._point,
+            "instruments": self._asset,
+        }
+        for kind in dict.fromkeys(record.kind for record in records):
+            if not self._viewer.may(NEEDS[kind], self._known.organisation_id):
+                sheet = next(record.sheet for record in records if record.kind == kind)
+                self.faults.append(Fault(sheet, 0, "", "", f"the permission {NEEDS[kind]} of who imports it"))
+        return [step for record in records for step in makers[record.kind](record)]
+
+    def _person(self, record: Record) -> Iterator[Step]:
+        number = record.fields["number"]
+        if not self._once(record, "number", number) or not self._lengths(
+            record, number=40, name=100, department=100, email=100
+        ):
+            return
+        email = record.fields.get("email", "")
+        if email and not _EMAIL.fullmatch(email):
+            self._fault(record, "email", "an address such as li.na@lab.example")
+            return
+        key = f"person {number}"
+        person_id = self._known.person(number)
+        given = {name: record.fields.get(name, "") for name in ("number", "name", "department", "email")}
+        blank: Fields = {"department": "", "email": "", "left_at": None}
+        yield self._step(record, "people", key, person_id, given, blank)
+        self._added.add(key)
+        if record.fields.get("role"):
+            yield from self._rights(record, key, person_id, email)
+
+    def _rights(self, record: Record, key: str, person_id: int | None, email: str) -> Iterator[Step]:
+        grants = list(self._grants(record))
+        account_id = None if person_id is None else self._known.account_of(person_id)
+        login = email.lower()
+        account_key = f"account of {key}"
+        if account_id is None:
+            if not _LOGIN.fullmatch(login):
+                expected = "beside a role an address of a-z, 0-9, '.', '_', '-', '@', which is the login"
+                self._fault(record, "email", expected)
+                return
+            if self._logins.setdefault(login, -record.row) != -record.row:
+                self._fault(record, "email", "an address that is nobody's login yet")
+                return
+            fields: Fields = {"login": login, "password_at": None, "disabled_at": None}
+            new = {**fields, "person_id": person_id if person_id is not None else Ref(key)}
+            yield Step(record.sheet, record.row, "accounts", account_key, None, None, new)
+        for grant in grants:
+            held = (
+                account_id is not None and (account_id, str(grant.role), grant.site_id) in self._known.grants
+            )
+            name = f"role {grant.role} of {key}"
+            new = {
+                "account_id": account_id if account_id is not None else Ref(account_key),
+                "role": str(grant.role),
+                "at_site_id": grant.site_id,
+                "ended_at": None,
+            }
+            yield Step(record.sheet, record.row, "role_grants", name, None, new if held else None, new)
+
+    def _grants(self, record: Record) -> Iterator[Grant]:
+        for text in re.split(r"[,;，；、\s]+", record.fields["role"].strip()):
+            role, _, site = text.partition("@")
+            if role not in set(Role):
+                self._fault(
+                    record, "role", f"some of {', '.join(Role)}, in the whole organisation, or with @site"
+                )
+                return
+            if site and site not in self._known.sites:
+                self._fault(record, "role", "an existing site behind the @")
+                return
+            grant = Grant(Role(role), self._known.organisation_id, self._known.sites[site] if site else None)
+            if not self._viewer.unbound and not self._viewer.rights.may_grant(grant):
+                self._fault(record, "role", "a role that you have there yourself")
+                return
+            yield grant
+
+    def _card(self, record: Record) -> Iterator[Step]:
+        fields = record.fields
+        form = fields["format"].lower()
+        if expected := format_fault(form):
+            self._fault(record, "format", expected)
+            return
+        card, wrong, expected = card_of(form, fields.get("facility", ""), fields["number"])
+        if card is None:
+            self._fault(record, wrong, expected)
+            return
+        tokens = {name: card.token(key) for name, key in self._known.key_ids().items()}
+        newest, token = next(iter(tokens.items()))
+        known = self._known.credential(tokens)
+        old = None if known is None else self._known.credentials[known]
+        person = self._person_of(record)
+        if not self._once(record, "number", token) or person is None:
+            return
+        if old is not None and old["person_id"] != person:
+            self._fault(record, "number", "a card that nobody else has")
+            return
+        state = fields.get("state", "").lower() or (old["state"] if old else "active")
+        if state not in CARD_STATES:
+            self._fault(record, "state", f"one of {', '.join(CARD_STATES)}")
+            return
+        valid = self._valid(record, old)
+        if valid is not None:
+            made = {"kind": "card", "format": form, "key_id": newest, "token": token, "ending": card.ending}
+            new = {**(old or made), "person_id": person, "valid": valid, "state": state}
+            key = f"card …{card.ending} of person {fields['person']}"
+            yield Step(record.sheet, record.row, "credentials", key, known, old, new)
+
+    def _person_of(self, record: Record) -> int | Ref | None:
+        number = record.fields["person"]
+        found = self._known.person(number)
+        if found is not None:
+            return found
+        if f"person {number}" in self._added:
+            return Ref(f"person {number}")
+        self._fault(record, "person", "the staff number of a person who is here or in this file")
+        return None
+
+    def _valid(self, record: Record, old: Fields | None) -> str | None:
+        """Return the validity as the database writes it; days that are left out stay as they are."""
+        first, last = self._day(record, "from_on"), self._day(record, "to_on")
+        if first is _WRONG or last is _WRONG:
+            return None
+        lower, upper = _ends(old["valid"]) if old else (_stamp(self._known.now.replace(microsecond=0)), "")
+        if isinstance(first, date):
+            lower = self._midnight(first)
+        if isinstance(last, date):
+            upper = self._midnight(last + timedelta(days=1))
+        if lower and upper and upper <= lower:
+            self._fault(record, "to_on", "a day that is not before the first")
+            return None
+        return f"[{lower},{upper})" if lower else f"(,{upper})"
+
+    def _midnight(self, day: date) -> str:
+        return _stamp(datetime.combine(day, time(), self._known.zone))
+
+    def _point(self, record: Record) -> Iterator[Step]:
+        site, name = record.fields["site"], record.fields["point"]
+        if site not in self._known.sites:
+            self._fault(record, "site", "the name of a site of this organisation")
+            return
+        found = self._known.points.get((site, name))
+        if found is None:
+            self._fault(record, "point", f"the name of a point of {site}")
+            return
+        due = self._day(record, "calibration_due")
+        if not self._once(record, "point", f"{site}/{name}") or due is _WRONG:
+            return
+        point_id, own_due = found
+        if isinstance(due, date) and own_due is not None and due.isoformat() != own_due:
+            expected = f"nothing or {own_due}, which the calibration in force says; enter the new calibration"
+            self._fault(record, "calibration_due", expected)
+            return
+        if self._lengths(record, title=200):
+            given = {"title": record.fields.get("title", "")}
+            given["calibration_due"] = due.isoformat() if isinstance(due, date) and own_due is None else ""
+            blank: Fields = {"title": "", "calibration_due": None}
+            yield self._step(record, "points", f"point {site}/{name}", point_id, given, blank)
+
+    def _asset(self, record: Record) -> Iterator[Step]:
+        fields = record.fields
+        name, kind, tag = fields["name"], fields["kind"].lower(), fields.get("tag", "")
+        if not self._once(record, "name", name) or not self._lengths(
+            record, name=200, model=200, serial=100, tag=100
+        ):
+            return
+        if kind not in ASSET_KINDS:
+            self._fault(record, "kind", f"one of {', '.join(ASSET_KINDS)}")
+            return
+        if tag and self._tags.setdefault(tag, name) != name:
+            self._fault(record, "tag", f"a label that nothing else has; it is that of {self._tags[tag]}")
+            return
+        zone = self._zone(record)
+        if zone is _WRONG:
+            return
+        given: Fields = {"name": name, "kind": kind, "model": fields.get("model", "")}
+        given |= {"serial": fields.get("serial", ""), "tag": tag, "home_zone_id": zone or ""}
+        blank: Fields = {"model": "", "serial": "", "tag": None, "home_zone_id": None}
+        yield self._step(record, "assets", f"asset {name}", self._known.asset(name), given, blank)
+
+    def _zone(self, record: Record) -> int | object | None:
+        site, zone = record.fields.get("site", ""), record.fields.get("zone", "")
+        if not zone:
+            return None
+        if site not in self._known.sites:
+            self._fault(record, "site", "beside a home zone the name of its site")
+            return _WRONG
+        if (site, zone) not in self._known.zones:
+            self._fault(record, "zone", f"the name of a zone of {site}")
+            return _WRONG
+        return self._known.zones[site, zone]
+
+    def _step(
+        self, record: Record, table: str, key: str, row_id: int | None, given: Fields, blank: Fields
+    ) -> Step:
+        rows = {"people": self._known.people, "points": self._known.point_rows, "assets": self._known.assets}
+        old = None if row_id is None else rows[table][row_id]
+        said = {name: value for name, value in given.items() if value != ""}
+        return Step(record.sheet, record.row, table, key, row_id, old, {**(old or blank), **said})
+
+    def _once(self, record: Record, column: str, key: str) -> bool:
+        first = self._seen.setdefault((record.kind, key), record.row)
+        if first != record.row:
+            self._fault(record, column, f"each once; it stands in row {first} already")
+        return first == record.row
+
+    def _lengths(self, record: Record, **longest: int) -> bool:
+        long = [name for name, most in longest.items() if len(record.fields.get(name, "")) > most]
+        for name in long:
+            self._fault(record, name, f"at most {longest[name]} characters")
+        return not long
+
+    def _day(self, record: Record, column: str) -> date | object | None:
+        text = record.fields.get(column, "")
+        if not text:
+            return None
+        try:
+            found = date.fromisoformat(text.replace("/", "-"))
+        except ValueError:
+            found = date.min
+        if not 2000 <= found.year <= 2199:
+            self._fault(record, column, "a day such as 2026-01-31")
+            return _WRONG
+        return found
+
+    def _fault(self, record: Record, column: str, expected: str) -> None:
+        self.faults.append(record.fault(column, expected))
+
+
+_WRONG = object()
+
+
+def _stamp(at: datetime) -> str:
+    """Return a moment as PostgreSQL writes it within a range, in UTC."""
+    return f'"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}+00"'
+
+
+def _ends(valid: str) -> tuple[str, str]:
+    lower, _, upper = valid[1:-1].partition(",")
+    return lower, upper
+
+
+def resolved(fields: Fields, made: Mapping[str, int]) -> dict[str, Any]:
+    """Return fields with the ids of rows that were added in place of their names."""
+    return {name: made[value.key] if isinstance(value, Ref) else value for name, value in fields.items()}
