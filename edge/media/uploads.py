@@ -40,6 +40,8 @@ class Uploads:
         self._now = now
         self._passed_over: dict[str, float] = {}
         self._answered: set[int] = set()
+        self._brought: set[tuple[int, str]] = set()
+        """Stretches and segments of them that were told: what is brought again is no news."""
 
     # --- pictures ----------------------------------------------------------------------------------------
 
@@ -89,7 +91,9 @@ class Uploads:
 
         A stretch of which more may be recorded in a moment is left for the next time.
         """
-        self._answered &= {span.id for span in spans}
+        wanted = {span.id for span in spans}
+        self._answered &= wanted
+        self._brought = {one for one in self._brought if one[0] in wanted}
         for span in spans:
             if span.id in self._answered:
                 continue
@@ -124,6 +128,9 @@ class Uploads:
         return Outcome(state="done" if sent else "none", segments=sent)
 
     def _tell_recording(self, segment: Outgoing, sha256: str, span: SpanWanted) -> None:
+        if (span.id, sha256) in self._brought:
+            return
+        self._brought.add((span.id, sha256))
         told = segment.description
         data: dict[str, Scalar] = {
             "sha256": sha256,

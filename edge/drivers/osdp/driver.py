@@ -47,6 +47,8 @@ class OsdpDriver(Declared):
         self._bus: Bus | None = None
         self._stations: dict[str, Station] = {}
         self._pairings: dict[str, Pairing] = {}
+        self._journalling: Outgoing = None
+        """What the journal has not taken yet."""
         super().__init__(
             settings.name,
             points=[point for reader in self._readers.values() for point in reader.points],
@@ -130,6 +132,14 @@ class OsdpDriver(Declared):
                 bus.stop()
                 await asyncio.wait([running])
                 bus.close()
+                await self._drain(queue, emit)
+
+    async def _drain(self, queue: asyncio.Queue[Outgoing], emit: Emitter) -> None:
+        """Journal what the readers told before the end."""
+        last, self._journalling = self._journalling, None
+        for outgoing in (last, *(queue.get_nowait() for _ in range(queue.qsize()))):
+            if outgoing is not None:
+                await _emit(outgoing, emit)
 
     def _make_bus(self, tell: Callable[[told.Happening], None], *, behind: Callable[[], bool]) -> Bus:
         settings, now_ns = self._settings, self._given.monotonic_ns
@@ -186,7 +196,9 @@ class OsdpDriver(Declared):
                 continue
             if outgoing is None:
                 return
+            self._journalling = outgoing
             await _emit(outgoing, emit)
+            self._journalling = None
 
     async def probe(self) -> Sequence[ProbeLine]:
         """Try for some seconds to have a session with every reader."""

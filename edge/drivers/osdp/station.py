@@ -250,7 +250,8 @@ class Station:
 
     def close(self) -> None:
         """Let libosdp's context go; ends pairing."""
-        self._install_ns = self._send = None
+        self._send = None
+        self.give_up_install("the driver ended")
         self._drop()
 
     # --- sessions --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from edge.control.offers import DENIED, GRANTED, Feedback, NotDoneError, Refused
 from edge.credential import Presented, load_key
 from edge.driver import DeviceUnavailable, Given
 from edge.drivers.osdp.driver import OsdpDriver
+from wire.messages import Event
 from wire.settings.check import check
 from wire.settings.osdp import OsdpDevice
 
@@ -334,6 +335,37 @@ def test_probe_says_of_each_reader_whether_it_has_a_session(osdp: Any, tmp_path:
             first, second = await site.driver.probe()
             assert not first.ok
             assert "No such file" in second.answer
+
+    asyncio.run(scenario())
+
+
+def test_what_readers_told_before_a_stop_is_journalled(osdp: Any, collector: Any, tmp_path: Path) -> None:
+    """A journal that is slow at this moment costs no card."""
+    slow = asyncio.Event()
+
+    class Slow(type(collector)):  # type: ignore[misc]
+        async def event(self, event: Event) -> None:
+            if event.kind == "card_read" and not slow.is_set():
+                slow.set()
+                await asyncio.get_running_loop().create_future()
+            await super().event(event)
+
+    async def scenario() -> None:
+        emit = Slow()
+        async with osdp.a_site(tmp_path) as site:
+            async with osdp.running(site, emit):
+                await osdp.until(emit, osdp.online(emit))
+                for _ in range(3):
+                    before = len(site.presented)
+                    assert site.entry.present(osdp.CARD, 26)
+                    for _ in range(1000):
+                        if len(site.presented) > before:
+                            break
+                        await asyncio.sleep(0.01)
+                assert slow.is_set()
+                assert osdp.events(emit, "card_read") == []
+            assert len(site.presented) == 3
+            assert len(osdp.events(emit, "card_read")) == 3
 
     asyncio.run(scenario())
 

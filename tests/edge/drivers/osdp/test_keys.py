@@ -210,6 +210,9 @@ def test_pairing_does_not_outlive_the_run_nor_who_asked_for_it(
                 await osdp.until(collector, lambda: len(osdp.events(collector, "install_opened")) == 2)
             with pytest.raises(NotDoneError, match="the driver ended"):
                 await pairing
+            closed = osdp.events(collector, "install_closed")[-1]
+            assert closed.data == {"paired": False, "reason": "the driver ended"}
+            assert len(osdp.events(collector, "install_closed")) == 2
             site.entry.fault = ""
             async with osdp.running(site, collector):
                 await osdp.until(collector, lambda: osdp.events(collector, "reader_key_refused"))
