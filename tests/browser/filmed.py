@@ -153,13 +153,13 @@ async def _pictures(connection: AsyncConnection, now: datetime, identity: Gatewa
             " WHERE g.name = %s AND s.name = %s",
             (now - timedelta(minutes=minutes), kind, CAMERA, json.dumps(data), GATEWAY, SITE),
         )
-    await _file(connection, identity, GREY, "picture", "image/jpeg", now - timedelta(minutes=15), None)
+    await _file(connection, identity, GREY, content_type="image/jpeg", start=now - timedelta(minutes=15))
 
 
 async def _recordings(connection: AsyncConnection, now: datetime, identity: GatewayIdentity) -> None:
     start = now - timedelta(minutes=18)
     end = start + timedelta(seconds=10)
-    await _file(connection, identity, SEGMENT, "segment", "video/mp2t", start, end)
+    await _file(connection, identity, SEGMENT, content_type="video/mp2t", start=start, end=end)
     for ago, state, why in ((18, "done", ""), (90, "none", ""), (100, "failed", "the disk: full")):
         begin = now - timedelta(minutes=ago)
         await connection.execute(
@@ -185,11 +185,12 @@ async def _file(
     connection: AsyncConnection,
     identity: GatewayIdentity,
     data: bytes,
-    kind: str,
+    *,
     content_type: str,
     start: datetime,
-    end: datetime | None,
+    end: datetime | None = None,
 ) -> None:
+    kind = "picture" if end is None else "segment"
     await connection.execute(
         "INSERT INTO media (organisation_id, gateway_id, site_id, camera, device, kind, sha256, bytes,"
         " content_type, moment, reason, from_at, to_at, description, key_id, signature, received_at)"
