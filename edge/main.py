@@ -194,7 +194,7 @@ class Gateway:
                     parts.append(tasks.create_task(self._keep("signs of life", alive, recorder)))
                 changing = [
                     tasks.create_task(self._keep("local", local.run, recorder)),
-                    tasks.create_task(self._keep("settings", self._reloading(reload, tasks), recorder))
+                    tasks.create_task(self._keep("settings", self._reloading(reload, tasks), recorder)),
                 ]
                 if self._shadow:
                     keeper = self._keeper(self._shadow, reload, recorder, uplink=uplink, tasks=tasks)

@@ -75,7 +75,7 @@ async def _run(ground: Ground, kills: int, *, as_json: bool) -> int:
         _tell("database, broker, hub, gateways and devices run")
 
         async def account_until(until: float) -> Verdict:
-            return await audit(built.dsn, built.units(), until)
+            return await audit(built.dsn, built.units(), until, others=GATEWAYS)
 
         outcome = await play(built.stage, steps, audit=account_until, tell=_tell)
         _report(ground, built, outcome, as_json=as_json, duration_s=time.monotonic() - started)
@@ -97,6 +97,7 @@ def _report(ground: Ground, built: Built, outcome: Outcome, *, as_json: bool, du
         "lost": verdict.lost,
         "duplicated": verdict.duplicated,
         "unexplained": verdict.unexplained,
+        "others": verdict.others,
         "explained_by": dict(verdict.explained_by),
         "faults": dict(outcome.faults),
         "not_done": outcome.not_done,

@@ -86,6 +86,8 @@ class Verdict:
     lost: int = 0
     duplicated: int = 0
     unexplained: int = 0
+    others: int = 0
+    """Points that were judged by the hub's own account alone, since what feeds them numbers nothing."""
     explained_by: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
 
@@ -96,7 +98,7 @@ class Verdict:
 
     def add(self, other: "Verdict") -> None:
         """Add another device's counts."""
-        for name in ("given_out", "stored", "explained", "lost", "duplicated", "unexplained"):
+        for name in ("given_out", "stored", "explained", "lost", "duplicated", "unexplained", "others"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.explained_by.update(other.explained_by)
         self.findings.extend(other.findings)

@@ -3,7 +3,7 @@
 It reads the database as any client would and writes nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ import psycopg
 
 from cli.faults.accounting import Device, Instant, StoredGap, Verdict, Window, account, overloads
 from cloud.store.audit import Fed, batches_by_state, fed_points, gaps_since_last, stored_instants
-from cloud.store.completeness import read_completeness
+from cloud.store.completeness import Unexplained, read_completeness
 from cloud.store.gaps_read import list_gaps
 from cloud.store.ledger_read import list_epochs
 from cloud.store.points import get_point
@@ -42,13 +42,21 @@ class Unit:
     """Number -> what the answer said of each point."""
 
 
-async def audit(dsn: str, units: Sequence[Unit], until: float) -> Verdict:
-    """Account for everything that was given out until then; holes in the ledger count as losses."""
+async def audit(dsn: str, units: Sequence[Unit], until: float, *, others: Collection[str] = ()) -> Verdict:
+    """Account for everything that was given out until then; holes in the ledger count as losses.
+
+    Of the gateways `others`, every point that is none of a unit's is judged by the hub's own account: what
+    feeds it numbers nothing.
+    """
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=5) as connection:
         fed = await fed_points(connection)
         verdict = account([await _device(connection, unit, fed=fed, until=until) for unit in units])
         for unit in units:
             await _account_silence(connection, unit, fed=fed, until=until, verdict=verdict)
+        of_units = {(unit.gateway, unit.prefix) for unit in units}
+        for row in fed:
+            if row.gateway in others and not _is_units(row, of_units):
+                await _account_other(connection, row, until=until, verdict=verdict)
         for epoch in await list_epochs(connection, limit=_GAPS_MAX):
             if epoch.missing:
                 verdict.lost += epoch.missing
@@ -67,6 +75,36 @@ async def stored_answers(dsn: str, units: Sequence[Unit]) -> list[int]:
     return [stored.get((unit.gateway, unit.numbering), 0) for unit in units]
 
 
+def _is_units(row: Fed, of_units: Collection[tuple[str, str]]) -> bool:
+    return any(
+        gateway == row.gateway and row.channel.startswith(prefix + "/") for gateway, prefix in of_units
+    )
+
+
+async def _account_other(connection: Connection, row: Fed, *, until: float, verdict: Verdict) -> None:
+    """Count what is stored twice at one instant, and what was due and is neither stored nor in a gap."""
+    point = await get_point(connection, row.point_id)
+    if point is None:
+        return
+    to_at = datetime.fromtimestamp(until, UTC)
+    found = await read_completeness(connection, point, _EVER[0], to_at, now=datetime.now(UTC))
+    verdict.others += 1
+    verdict.duplicated += found.duplicated
+    verdict.unexplained += found.unexplained
+    if found.duplicated:
+        verdict.findings.append(
+            f"{row.gateway} {row.channel}: {found.duplicated} stored twice at one instant"
+        )
+    verdict.findings.extend(f"{row.gateway} {row.channel}: {_told(hole)}" for hole in found.holes)
+
+
+def _told(hole: Unexplained) -> str:
+    return (
+        f"{hole.missing} due readings between {hole.from_at:%H:%M:%S.%f} and {hole.to_at:%H:%M:%S.%f} "
+        f"are neither stored nor in a gap"
+    )
+
+
 async def _account_silence(
     connection: Connection, unit: Unit, *, fed: Sequence[Fed], until: float, verdict: Verdict
 ) -> None:
@@ -83,11 +121,7 @@ async def _account_silence(
     to_at = datetime.fromtimestamp(until, UTC)
     found = await read_completeness(connection, point, _EVER[0], to_at, now=datetime.now(UTC))
     verdict.unexplained += found.unexplained * unit.points
-    verdict.findings.extend(
-        f"{unit.gateway} {unit.prefix}: {hole.missing} due readings between {hole.from_at:%H:%M:%S.%f} and "
-        f"{hole.to_at:%H:%M:%S.%f} are neither stored nor in a gap"
-        for hole in found.holes
-    )
+    verdict.findings.extend(f"{unit.gateway} {unit.prefix}: {_told(hole)}" for hole in found.holes)
 
 
 async def _device(connection: Connection, unit: Unit, *, fed: Sequence[Fed], until: float) -> Device:

@@ -43,7 +43,11 @@ def stored(fresh_postgres_dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def judge(
-    connection: psycopg.Connection, given: Mapping[int, float] = GIVEN, *, goes_on: bool = False
+    connection: psycopg.Connection,
+    given: Mapping[int, float] = GIVEN,
+    *,
+    goes_on: bool = False,
+    others: tuple[str, ...] = (),
 ) -> Verdict:
     unit = Unit(
         gateway="g",
@@ -55,7 +59,39 @@ def judge(
         given_out=lambda: given,
     )
     dsn = f"{connection.info.dsn} password={connection.info.password}"
-    return asyncio.run(audit(dsn, [unit], NOW + 60))
+    return asyncio.run(audit(dsn, [unit], NOW + 60, others=others))
+
+
+OTHER = """
+INSERT INTO points (organisation_id, site_id, name, quantity, kind)
+    VALUES (1, 1, 'van/position', 'position', 'analog');
+INSERT INTO channel_bindings (organisation_id, gateway_id, channel, point_id)
+    VALUES (1, 1, 'van/position', 3);
+INSERT INTO point_versions (organisation_id, point_id, exponent, period_ms) VALUES (1, 3, -9, 10000);
+INSERT INTO positions (observed_at, point_id, organisation_id, mode)
+    SELECT to_timestamp(1789000000 + 10 * n), 3, 1, 1 FROM generate_series(1, 6) n;
+INSERT INTO latest_positions (observed_at, point_id, organisation_id, mode)
+    VALUES (to_timestamp(1789000060), 3, 1, 1);
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "duplicated", "unexplained"),
+    [
+        ("SELECT 1", 0, 0),
+        ("INSERT INTO positions SELECT * FROM positions WHERE observed_at = to_timestamp(1789000030)", 1, 0),
+        ("DELETE FROM positions WHERE observed_at = to_timestamp(1789000030)", 0, 1),
+    ],
+)
+def test_what_numbers_nothing_is_judged_by_the_hubs_own_account(
+    stored: psycopg.Connection, change: str, duplicated: int, unexplained: int
+) -> None:
+    stored.execute(OTHER)
+    stored.execute(change)
+    verdict = judge(stored, others=("g",))
+    assert (verdict.others, verdict.duplicated, verdict.unexplained) == (1, duplicated, unexplained)
+    assert len(verdict.findings) == duplicated + unexplained
+    assert judge(stored, others=("h",)).clean
 
 
 def test_all_rows_once_is_clean(stored: psycopg.Connection) -> None:

@@ -191,7 +191,8 @@ class CameraDriver(Declared):
 
     async def _follow(self, output: asyncio.StreamReader, timeline: Timeline, emit: Emitter) -> None:
         """Follow ffmpeg's report until it ends; `DeviceUnavailable` when no new frame comes for too long."""
-        report, beat = Report(), _Beat(self._given.monotonic_ns(), 0, 0)
+        now_ns = self._given.monotonic_ns()
+        report, beat = Report(), Beat(now_ns, 0, 0, now_ns)
         silence_ns = self._settings.silence_s * 1_000_000_000
         heard_ns, frames = beat.since_ns, 0
         while True:
@@ -218,13 +219,13 @@ class CameraDriver(Declared):
                 case Closed() as closed:
                     await self._keep(closed, timeline, emit)
 
-    async def _beat(self, beat: "_Beat", progress: Progress, emit: Emitter) -> "_Beat":
+    async def _beat(self, beat: "Beat", progress: Progress, emit: Emitter) -> "Beat":
         """Tell the heartbeat when it is time; return where the next one begins."""
         now_ns = self._given.monotonic_ns()
         passed_ns = now_ns - beat.since_ns
-        if passed_ns < self._settings.heartbeat_s * 1_000_000_000 and beat.frames:
+        if now_ns < beat.due_ns and beat.frames:
             return beat
-        after = _Beat(now_ns, progress.frames, progress.at_us)
+        after = beat.after(progress, now_ns, period_ns=self._settings.heartbeat_s * 1_000_000_000)
         if not beat.frames:
             return after  # what was buffered while connecting tells no rate
         rate = (progress.frames - beat.frames) * 10**12 // passed_ns
@@ -294,12 +295,20 @@ class CameraDriver(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class _Beat:
-    """Where a heartbeat begins."""
+class Beat:
+    """Where a heartbeat begins, and when it is due to be told."""
 
     since_ns: int
     frames: int
     at_us: int
+    due_ns: int
+
+    def after(self, progress: Progress, now_ns: int, *, period_ns: int) -> "Beat":
+        """Return the next one: reports come once a second, and their lateness must not gather."""
+        due_ns = self.due_ns + period_ns
+        if not self.frames or due_ns <= now_ns + period_ns // 4:
+            due_ns = now_ns + period_ns
+        return Beat(now_ns, progress.frames, progress.at_us, due_ns)
 
 
 async def _look(settings: CameraDevice, url: str, login: Login) -> str:

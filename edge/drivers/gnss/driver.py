@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, TimeHint, ticks
 from edge.drivers.exact import count_of
+from edge.drivers.gnss.arrival import Arrivals
 from edge.drivers.gnss.decode import (
     POINTS,
     Extra,
@@ -22,6 +23,7 @@ from edge.drivers.gnss.decode import (
     counts_of,
     parse,
     position_of,
+    time_ms_of,
 )
 from edge.drivers.gnss.gpsd import GpsdError, GpsdLines, watch
 from edge.drivers.gnss.own import OwnError, is_own, parse_own
@@ -61,6 +63,7 @@ class GnssDriver(Declared):
         )
         self._receiver = Receiver()
         self._trust = Trust()
+        self._arrivals = Arrivals()
         self._doubted = False
         self._motion: Motion | None = None
         self._follows = bool(_OF_MOTION & set(settings.points))
@@ -74,6 +77,7 @@ class GnssDriver(Declared):
     async def run(self, emit: Emitter) -> None:
         """Emit every report until cancelled; `DeviceUnavailable` when gpsd or the receiver is silent."""
         self._receiver, self._trust, self._doubted = Receiver(), Trust(), False
+        self._arrivals = Arrivals()
         settings = self._settings
         reporter = Reporter(emit, settings.sparse)
         try:
@@ -97,13 +101,13 @@ class GnssDriver(Declared):
         heard_ns = self._monotonic_ns()
         while True:
             left_ns = heard_ns + silence_ns - self._monotonic_ns()
-            if left_ns <= 0:
-                reason = f"the receiver reported nothing for {self._settings.silence_s} s"
-                raise DeviceUnavailable(reason, GapCause.SENSOR)
             try:
-                line = await lines.next(left_ns / 1e9)
+                line = await lines.next(max(0, left_ns) / 1e9)  # after a stall reports may wait to be read
             except TimeoutError:
-                continue
+                if left_ns > 0:
+                    continue
+                reason = f"the receiver reported nothing for {self._settings.silence_s} s"
+                raise DeviceUnavailable(reason, GapCause.SENSOR) from None
             now_ns = self._monotonic_ns()
             if self._settings.own_messages and is_own(line):
                 await self._own(line, now_ns, emit)
@@ -132,8 +136,11 @@ class GnssDriver(Declared):
     async def _tell(self, kind: str, data: dict[str, Scalar], now_ns: int, *, emit: Emitter) -> None:
         await emit.event(Event(kind, self._position_point, ticks(now_ns), data))
 
-    async def _fix(self, tpv: Tpv, now_ns: int, emit: Emitter, *, reporter: Reporter) -> None:
-        self._receiver.heard_fix(tpv, now_ns)
+    async def _fix(self, tpv: Tpv, read_ns: int, emit: Emitter, *, reporter: Reporter) -> None:
+        self._receiver.heard_fix(tpv, read_ns)
+        now_ns = self._arrivals.made_ns(time_ms_of(tpv.time), read_ns)
+        if now_ns is None:
+            return
         sky, tick = self._receiver.sky(now_ns), ticks(now_ns)
         position = position_of(tpv, sky, point=self._position_point, tick=tick)
         await self._tell_time(tpv, position, now_ns, emit=emit)

@@ -21,10 +21,11 @@ KEY_BYTES = 16
 
 ID, CAP, LSTAT, CHLNG, SCRYPT = 0x61, 0x62, 0x64, 0x76, 0x77
 NAK, BUSY, CCRYPT, RMAC_I = 0x41, 0x79, 0x76, 0x78
+_UNKNOWN = 3
 _NAKS = {
     1: "bad check bytes",
     2: "bad length",
-    3: "unknown command",
+    _UNKNOWN: "unknown command",
     4: "unexpected sequence number",
     5: "no secure channel of this kind",
     6: "secure channel needed",
@@ -144,6 +145,15 @@ def may_send(frame: Frame, *, installing: bool) -> bool:
     if frame.block is None:
         return frame.id in (ID, CAP)
     return frame.id in (CHLNG, SCRYPT) and (frame.block_data == 1 or installing)
+
+
+def knows_not(reply: Frame) -> bool:
+    """Whether a reply refuses a command because the reader does not have it.
+
+    Its reason cannot be read within a session, where nothing else is refused; what is refused in clear may
+    as well say that the session or the sequence is over.
+    """
+    return reply.id == NAK and (reply.secure or reply.first == _UNKNOWN)
 
 
 def nak_text(code: int | None) -> str:

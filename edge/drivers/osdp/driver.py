@@ -185,6 +185,8 @@ class OsdpDriver(Declared):
                     bus.order(station.ask_status)
                 for reader in self._readers.values():
                     queue.put_nowait(reader.link(now_ns))
+                    if (unknown := reader.unknown(now_ns)) is not None:
+                        queue.put_nowait(unknown)
             for reader in self._readers.values():
                 for event in reader.expire(now_ns):
                     queue.put_nowait(event)

@@ -49,6 +49,7 @@ class Reader:
         self._secure = False
         self._sessions = 0
         self._local: tuple[bool, bool] | None = None
+        self._tells_status = True
 
     @property
     def layouts(self) -> Sequence[Layout]:
@@ -61,6 +62,7 @@ class Reader:
         self._secure = False
         self._sessions = 0
         self._local = None
+        self._tells_status = True
 
     @property
     def due_ns(self) -> int | None:
@@ -74,6 +76,13 @@ class Reader:
     def link(self, now_ns: int) -> Poll:
         """Return a poll of what the driver knows."""
         return Poll(self._link.id, ticks(now_ns), [int(self._secure), self._sessions])
+
+    def unknown(self, now_ns: int) -> Poll | None:
+        """Return a poll that says that the reader does not tell its status; None when it does, or is away."""
+        if self._tells_status or not self._secure:
+            return None
+        absent = [(0, int(Status.NOT_MEASURED)), (1, int(Status.NOT_MEASURED))]
+        return Poll(self._status.id, ticks(now_ns), [None, None], absent)
 
     @property
     def _at_door(self) -> Door:
@@ -110,8 +119,8 @@ class Reader:
     def _told(self, happening: told.StatusSeen | told.StatusUnknown) -> Iterator[Outgoing]:
         tick = ticks(happening.at_ns)
         if isinstance(happening, told.StatusUnknown):
-            absent = [(0, int(Status.NOT_MEASURED)), (1, int(Status.NOT_MEASURED))]
-            yield Poll(self._status.id, tick, [None, None], absent)
+            self._tells_status = False
+            yield from filter(None, [self.unknown(happening.at_ns)])
             return
         try:
             tampered, failing = local = local_status(happening.report)

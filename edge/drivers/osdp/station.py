@@ -26,6 +26,7 @@ from edge.drivers.osdp.decode import (
     KeyUnfitError,
     OsdpError,
     frame_of,
+    knows_not,
     may_send,
     nak_text,
 )
@@ -360,7 +361,7 @@ class Station:
         context, now = self._context, self._now_ns()
         self._why = self._reason()
         command, reply = self._last()
-        if command == LSTAT and reply == NAK:
+        if command == LSTAT and self._reply is not None and knows_not(self._reply):
             self.knows_status = False
             self._tell(told.StatusUnknown(reader=self.name, at_ns=now))
         if (command, reply) == (CHLNG, CCRYPT) or (command == SCRYPT and reply is not None):

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from edge.driver import Given, ticks
-from edge.drivers.camera.decode import segment_of
-from edge.drivers.camera.driver import MOVING, CameraDriver
+from edge.drivers.camera.decode import Progress, segment_of
+from edge.drivers.camera.driver import MOVING, Beat, CameraDriver
 from simulators.devices.camera import BITS, Camera, Fault, Kind, camera_server, shown_ms
 from wire.messages import Clock
 from wire.settings.camera import CameraDevice
@@ -82,6 +82,17 @@ def shown_in(picture: Path) -> int:
     grey = subprocess.run(command, capture_output=True, check=True).stdout
     now_ms = time.time_ns() // 10**6
     return now_ms - (now_ms - shown_ms(grey)) % (1 << BITS)
+
+
+def test_lateness_of_reports_does_not_gather_in_the_heartbeat() -> None:
+    """Reports come once a second, and one of them 4 s late with all that waited behind it."""
+    beat, told = Beat(0, 0, 0, 0), []
+    for second in [*range(1, 31), *[35] * 4, *range(36, 60)]:
+        now_ns = second * 10**9 + 900_000_000 + len(told)
+        if now_ns >= beat.due_ns or not beat.frames:
+            beat = beat.after(Progress(second, second), now_ns, period_ns=5 * 10**9)
+            told.append(second)
+    assert told == [1, 6, 11, 16, 21, 26, 35, 36 + 4, 45, 50, 55]
 
 
 @pytest.mark.requirement("G-6.9c1")

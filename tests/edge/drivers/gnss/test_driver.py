@@ -17,12 +17,24 @@ import pytest
 
 from edge.driver import Given
 from edge.drivers.gnss.driver import GnssDriver
+from edge.drivers.gnss.gpsd import GpsdLines
+from edge.drivers.gnss.report import Reporter
 from simulators.devices.gnss import Fault, Receiver, gpsd_fed_by
 from simulators.devices.nmea import epoch, sky
 from simulators.devices.recording import read_recording
 from simulators.drives import Fix, make_drive
 from wire.settings.gnss import GnssDevice
 from wire.status import GapCause
+
+
+class Clock:
+    """Monotonic time that stands until it is moved."""
+
+    ns = 10**10
+
+    def __call__(self) -> int:
+        return self.ns
+
 
 DRIVE = make_drive("5/van", latitude=28.19, longitude=112.97, altitude_m=60, legs=6, parked_s=60)
 HERE = Fix(28.193889052, 112.966809713, 52.3, 12.5, 77.25, parked=False)
@@ -256,6 +268,31 @@ def test_time_that_runs_backwards_starts_the_count_anew(collector: Any, run_unti
         assert [hint.utc_ns // 10**9 % 60 for hint in collector.times] == [6]
 
     asyncio.run(scenario())
+
+
+def test_reports_that_waited_while_the_gateway_stood_still_keep_their_distances(collector: Any) -> None:
+    """The loop stands for longer than the receiver may be silent: all is read at once, nothing is lost."""
+    clock = Clock()
+
+    async def scenario() -> None:
+        lines = asyncio.StreamReader()
+        driver = GnssDriver(GnssDevice(name="gnss", silence_s=2), Given(clock))
+        running = asyncio.create_task(driver._listen(GpsdLines(lines), collector, Reporter(collector, None)))
+        for second in range(5):
+            lines.feed_data(tpv(second))
+            await collector.until(lambda: len(collector.positions) == second + 1)  # noqa: B023
+            clock.ns += 10**9
+        for second in range(5, 11):
+            lines.feed_data(tpv(second))
+        clock.ns += 5 * 10**9
+        await collector.until(lambda: len(collector.positions) == 11)
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(scenario())
+    assert [position.tick for position in collector.positions] == [1000 + 100 * n for n in range(11)]
+    assert len({(hint.utc_ns - hint.monotonic_ns) for hint in collector.times}) == 1
 
 
 def test_probe_of_a_silent_server_ends_by_itself() -> None:

@@ -18,6 +18,7 @@ from edge.drivers.osdp.decode import (
     frame_of,
     key_from,
     keys_from,
+    knows_not,
     local_status,
     may_send,
     nak_text,
@@ -67,6 +68,17 @@ def test_frames_are_taken_apart(
         assert (frame.address, frame.reply, frame.id) == (5, reply, id_)
         assert (frame.block, frame.block_data, frame.first) == (block, data, first)
         assert frame.secure == (block in (0x16, 0x17))
+
+
+def test_refusal_in_clear_says_by_its_reason_whether_the_reader_knows_the_command() -> None:
+    def refused(reason: int) -> bool:
+        body = NAK[:6] + bytes([reason])
+        return knows_not(frame_of(body + crc16(body).to_bytes(2, "little")))
+
+    assert [reason for reason in range(1, 7) if refused(reason)] == [3]
+    assert not knows_not(frame_of(ACK_SECURE))
+    in_session = ACK_SECURE[:7] + b"\x41" + ACK_SECURE[8:-2]
+    assert knows_not(frame_of(in_session + crc16(in_session).to_bytes(2, "little")))
 
 
 @pytest.mark.parametrize(

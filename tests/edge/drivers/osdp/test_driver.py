@@ -13,10 +13,13 @@ import pytest
 from edge.control.offers import DENIED, GRANTED, Feedback, NotDoneError, RefusedError
 from edge.credential import Presented, load_key
 from edge.driver import DeviceUnavailable, Given
+from edge.drivers.osdp import happenings as told
 from edge.drivers.osdp.driver import OsdpDriver
-from wire.messages import Event
+from edge.drivers.osdp.reader import Reader, Silence
+from edge.presenting import Presenter
+from wire.messages import Event, Poll
 from wire.settings.check import check
-from wire.settings.osdp import OsdpDevice
+from wire.settings.osdp import OsdpDevice, OsdpReader
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +113,20 @@ def test_tamper_and_power_are_read_and_told(osdp: Any, collector: Any, tmp_path:
             assert len(osdp.events(collector, "reader_untampered")) == 1
 
     asyncio.run(scenario())
+
+
+def test_status_that_becomes_unknown_with_the_session_does_not_end_the_silence() -> None:
+    device = OsdpDevice(name="doors", path="/dev/null", reader=[OsdpReader(name="entry", address=1)])
+    reader = Reader(device.reader[0], "door/entry", device=device)
+    reader.begin(Presenter(Given(time.monotonic_ns), b"k" * 32))
+    lost = list(reader.took(told.Lost(reader="entry", at_ns=10**9, reason="no answer")))
+    assert [type(one) for one in lost] == [Event, Silence, Poll]
+    assert not list(reader.took(told.StatusUnknown(reader="entry", at_ns=10**9 + 30_000_000)))
+    assert reader.unknown(2 * 10**9) is None
+    list(reader.took(told.Online(reader="entry", at_ns=3 * 10**9, away_ns=0, sessions=2, identity="")))
+    unknown = reader.unknown(4 * 10**9)
+    assert unknown is not None
+    assert unknown.counts == [None, None]
 
 
 def test_feedback_is_what_the_reader_has(osdp: Any, collector: Any, tmp_path: Path) -> None:
