@@ -15,7 +15,7 @@ lint: setup
 	@scripts/lint.sh
 
 bench: setup
-	@for name in ingest edge journal storage; do .venv/bin/heng bench $$name || exit 1; done
+	@for name in ingest edge journal provision storage; do .venv/bin/heng bench $$name || exit 1; done
 
 faults: setup
 	@.venv/bin/heng faults --kills 20
