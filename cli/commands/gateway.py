@@ -1,4 +1,4 @@
-"""`heng gateway`: list gateways; claim, approve, revoke and replace them. Each act is in the audit log."""
+"""`heng gateway`: list gateways; claim, approve, revoke, replace, settings. Each act is in the audit log."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import segno
 
+from cli.commands import gateway_settings
 from cli.database import add_database_options, chosen_database
 from cloud import gateway_acts
 from cloud.gateway_acts import CLAIM_HOURS, Actor, ActRefusedError, Made, Replacement, Wish
@@ -59,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("gateway", metavar="ID")
     revoke.add_argument("--why", required=True, metavar="TEXT", help="for the audit log")
     revoke.set_defaults(act=_revoke)
-    for one in words.choices.values():
+    for one in (*words.choices.values(), *gateway_settings.configure(words)):
         add_database_options(one, owner=False)
 
 

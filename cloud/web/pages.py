@@ -32,6 +32,7 @@ from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
 from cloud.web.seen import sites_seen
 from cloud.web.settings import WebSettings
+from cloud.web.settings_page import add_settings_pages
 from cloud.web.sign_in import add_sign_in_pages
 from cloud.web.site_page import add_site_pages
 from cloud.web.stream import View, stream
@@ -66,6 +67,7 @@ def mount(
     add_site_pages(router, web)
     add_device_pages(router, web)
     add_gateway_pages(router, web)
+    add_settings_pages(router, web)
     add_camera_pages(router, web)
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)

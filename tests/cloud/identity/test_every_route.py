@@ -26,6 +26,7 @@ QUERIES: dict[str, Any] = {
     "/api/audit": lambda place: AUDITED,
     "/api/audit.csv": lambda place: AUDITED,
     "/api/positions/{point}/track": lambda place: SPAN,
+    "/api/gateways/{gateway}/settings/diff": lambda place: {"from": NOTHING, "to": NOTHING},
 }
 """What must be asked besides the path."""
 NAMED_BY_PLACE = {"/api/readings", "/api/completeness"}

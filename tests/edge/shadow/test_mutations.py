@@ -132,6 +132,7 @@ class Chance:
 
 
 @pytest.mark.requirement("G-4.3a")
+@pytest.mark.timeout(120 + NUMBER)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_mutated_document_bricks_a_gateway_or_is_half_in_force(
     *,
@@ -142,8 +143,8 @@ def test_no_mutated_document_bricks_a_gateway_or_is_half_in_force(
     record_property: Callable[[str, object], None],
 ) -> None:
     counted = dict.fromkeys(("applied", "refused", "rolled_back", "killed"), 0)
+    before = process().settings
     for number in range(part, NUMBER, PARTS):
-        before = process().settings
         chance = Chance(number, killed)
         one = process(replace=chance.replace)
         assert one.settings == before
@@ -163,6 +164,7 @@ def test_no_mutated_document_bricks_a_gateway_or_is_half_in_force(
         again = process()
         again.play()
         assert again.state.trial is None
-        assert again.settings == process().settings
+        before = process().settings
+        assert again.settings == before
     record_property("counted", counted)
     assert min(counted.values()) > 0
