@@ -22,7 +22,9 @@ from prometheus_client import CollectorRegistry
 from psycopg_pool import AsyncConnectionPool
 
 from cloud.api.app import create_app
+from cloud.api.entrance import EntranceLimits
 from cloud.api.services import Services
+from cloud.browsers import listener_config
 from cloud.enrol.service import open_enrolment
 from cloud.enrol.settings import read_enrol_settings
 from cloud.identity.doors import Limits
@@ -228,15 +230,7 @@ class _Web:
         self._feed = feed
         self._listener = listener
         self._server = _Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=2,
-                ssl_certfile=tools.settings.certificate,
-                ssl_keyfile=tools.settings.key,
-            )
+            listener_config(app, certificate=tools.settings.certificate, key=tools.settings.key)
         )
         self.port: int = listener.getsockname()[1]
 
@@ -306,7 +300,8 @@ async def _web(
             limits = Limits(
                 timedelta(minutes=settings.session_idle_min), timedelta(hours=settings.session_hours)
             )
-            app = create_app(services, limits=limits)
+            entrance = EntranceLimits(hosts=frozenset({settings.host}))
+            app = create_app(services, limits=limits, entrance=entrance)
             feed = LiveFeed(settings.database_url, now=tools.now)
             mount(
                 app,

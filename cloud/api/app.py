@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from cloud.api import errors
 from cloud.api.documentation import COMMON_RESPONSES, complete
+from cloud.api.entrance import Entrance, EntranceLimits
 from cloud.api.guard import Guard
 from cloud.api.head import HeadAsGet
 from cloud.api.metrics import RequestTimes
@@ -81,7 +82,9 @@ class HubApp(FastAPI):
         return self.openapi_schema
 
 
-def create_app(services: Services, *, limits: Limits | None = None) -> FastAPI:
+def create_app(
+    services: Services, *, limits: Limits | None = None, entrance: EntranceLimits | None = None
+) -> FastAPI:
     """Return the application; requests are answered until its pool is closed by who opened it.
 
     `limits` are those of sessions. Sign-in is required as soon as there is an account.
@@ -96,7 +99,8 @@ def create_app(services: Services, *, limits: Limits | None = None) -> FastAPI:
         responses=COMMON_RESPONSES,
     )
     app.state.services = services
-    app.state.guard = Guard(services.pool, now=services.now, limits=limits)
+    app.state.guard = guard = Guard(services.pool, now=services.now, limits=limits)
+    app.add_middleware(Entrance, guard=guard, limits=entrance or EntranceLimits())
     app.add_middleware(RequestTimes, registry=services.registry)
     app.add_middleware(HeadAsGet)
     errors.install(app)

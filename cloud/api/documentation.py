@@ -35,6 +35,7 @@ from cloud.store.people import Authorisation, Person
 from cloud.store.points import Point
 from cloud.store.positions_read import Fix, LatestPosition, Track
 from cloud.store.readings import Reading, Series
+from cloud.store.retention import Duty, Kept
 from cloud.store.shadow import Revision, Told
 from cloud.store.sites import Gateway, Site
 from cloud.store.tallies import Bucket
@@ -56,6 +57,7 @@ _SHAPES = (
     Completeness,
     Cover,
     Device,
+    Duty,
     Difference,
     EpochAccount,
     Event,
@@ -63,6 +65,7 @@ _SHAPES = (
     Gap,
     Gateway,
     ImportRun,
+    Kept,
     Latest,
     LatestPosition,
     Part,
@@ -121,10 +124,22 @@ _PROBLEM = {
 _PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 COMMON_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Nobody is signed in, and no token was sent.", "content": _PROBLEM_CONTENT},
+    403: {"description": "Who asks may not do this.", "content": _PROBLEM_CONTENT},
     404: {"description": "There is no such thing.", "content": _PROBLEM_CONTENT},
     422: {"description": "A field is not as expected; `errors` names each.", "content": _PROBLEM_CONTENT},
     503: {"description": "The database does not answer, or not in time.", "content": _PROBLEM_CONTENT},
 }
+
+
+_CHANGING: dict[str, dict[str, Any]] = {
+    "400": {"description": "The body cannot be read.", "content": _PROBLEM_CONTENT},
+    "408": {"description": "The body came too slowly.", "content": _PROBLEM_CONTENT},
+    "409": {"description": "It cannot be done as things are.", "content": _PROBLEM_CONTENT},
+    "413": {"description": "The body is too large."},
+    "415": {"description": "The body is of another media type.", "content": _PROBLEM_CONTENT},
+}
+"""What operations that change something answer besides."""
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +151,9 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for name in schemas:
         if name.startswith("Page_"):
             _describe(schemas[name], Page)
+    for methods in document["paths"].values():
+        for method in methods.keys() - {"get"}:
+            methods[method]["responses"] = _CHANGING | methods[method]["responses"]
     text = (resources.files("cloud.api") / "examples.json").read_text(encoding="utf-8")
     for path, example in json.loads(text).items():
         content = document["paths"][path]["get"]["responses"]["200"]["content"]

@@ -8,6 +8,7 @@ permission holds, so that lists, counts and single things are filtered alike. It
 
 import hashlib
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from cloud.api.errors import ApiError
-from cloud.identity.doors import Doors, Limits, RefusedError
+from cloud.identity.doors import Doors, Limits, RefusedError, network_of
 from cloud.identity.viewer import Origin, Viewer
 from cloud.store import accounts, audit_log
 from cloud.store.snapshot import ASKER, Pool, changing, snapshot
@@ -124,9 +125,12 @@ class Guard:
         self.doors = Doors(pool, now=now, limits=limits)
 
     async def admit(self, request: Request, need: Need | None) -> Viewer:
-        """Let a request in, or raise `SignInNeededError` or `NotAllowedError`; both are in the audit log."""
+        """Let a request in, or raise `SignInNeededError` or `NotAllowedError`.
+
+        The audit log has every `NotAllowedError`, and who wanted to change something without a sign-in.
+        """
         ASKER.set(None)
-        request.state.viewer = Viewer(kind="nobody", login="", origin=origin_of(request))
+        request.state.viewer = _nobody(request)
         await self._same_origin(request)
         if need is not None and need.anybody:
             return viewer_of(request)
@@ -137,6 +141,8 @@ class Guard:
                 return viewer_of(request)
             raise
         if viewer is None:
+            if request.method not in SAFE:
+                await self.turn_away(request, "nobody is signed in")
             raise SignInNeededError
         request.state.viewer = viewer
         if viewer.unbound:
@@ -155,9 +161,9 @@ class Guard:
         origin = origin_of(request)
         if not await self.required():
             return Viewer(kind="everybody", login="", origin=origin)
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            found = await self.doors.viewer_of_token(token.strip(), origin)
+        token = _bearer(request)
+        if token is not None:
+            found = await self.doors.viewer_of_token(token, origin)
             if found is None:
                 try:
                     await self.doors.refuse_token(origin)
@@ -182,19 +188,32 @@ class Guard:
 
     async def refuse(self, request: Request, viewer: Viewer, why: str) -> None:
         """Write a refusal down, once a minute for the same one, and raise `NotAllowedError`."""
-        path = str(getattr(request.scope.get("route"), "path", "")) or request.url.path
-        key = hashlib.sha256(f"{viewer.login}\n{viewer.origin.address}\n{request.method} {path}".encode())
-        now = self._now()
-        last = self._told.get(key.digest())
-        if last is None or now - last > _REPEAT:
-            if len(self._told) >= _REPEATS_MAX:
-                self._told.clear()
-            self._told[key.digest()] = now
-            ASKER.set(None)
-            entry = viewer.entry("request", f"{request.method} {path}", outcome="refused", why=why)
-            async with changing(self._pool) as connection:
-                await audit_log.append(connection, [entry], at=now)
+        thing = _asked(request)
+        await self._write_down(viewer, thing, why, same=f"{viewer.login}\n{thing}")
         raise NotAllowedError(f"This is refused: {why}.")
+
+    async def turn_away(self, request: Request, why: str) -> None:
+        """Write down what was refused to who may be anybody, once a minute for the same reason and address.
+
+        Addresses of things that they made up are no reason for another row.
+        """
+        viewer = getattr(request.state, "viewer", None) or _nobody(request)
+        with suppress(psycopg.OperationalError):  # it is refused all the same
+            await self._write_down(viewer, _asked(request), why, same=why)
+
+    async def _write_down(self, viewer: Viewer, thing: str, why: str, *, same: str) -> None:
+        key = hashlib.sha256(f"{network_of(viewer.origin.address)}\n{same}".encode(errors="replace")).digest()
+        now = self._now()
+        last = self._told.get(key)
+        if last is not None and now - last <= _REPEAT:
+            return
+        if len(self._told) >= _REPEATS_MAX:
+            self._told.clear()
+        self._told[key] = now
+        ASKER.set(None)
+        entry = viewer.entry("request", thing, outcome="refused", why=why)
+        async with changing(self._pool) as connection:
+            await audit_log.append(connection, [entry], at=now)
 
     async def _narrow(self, request: Request, viewer: Viewer, permission: Permission) -> None:
         seen = viewer.seen(permission)
@@ -206,8 +225,8 @@ class Guard:
 
     async def _same_origin(self, request: Request) -> None:
         """Refuse what another site makes a browser send."""
-        if request.method in SAFE or request.headers.get("authorization"):
-            return
+        if request.method in SAFE or _bearer(request) is not None:
+            return  # a token is sent by a program: no page makes a browser add one, as it does a password
         said = request.headers.get("origin")
         fetched = request.headers.get("sec-fetch-site")
         if fetched is not None:
@@ -218,6 +237,21 @@ class Guard:
             good = not request.cookies
         if not good:
             await self.refuse(request, viewer_of(request), "it was sent by a page of another origin")
+
+
+def _bearer(request: Request) -> str | None:
+    """Return the token that came with a request, None when none did."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _nobody(request: Request) -> Viewer:
+    return Viewer(kind="nobody", login="", origin=origin_of(request))
+
+
+def _asked(request: Request) -> str:
+    path = str(getattr(request.scope.get("route"), "path", "")) or request.scope["path"][:200]
+    return f"{request.method} {path}"
 
 
 def guard_of(request: Request) -> Guard:

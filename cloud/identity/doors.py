@@ -24,6 +24,9 @@ from rules.permissions import Grant, Permission, Rights, Role, narrowed
 LOGIN_MAX = 63
 _WINDOW = timedelta(minutes=15)
 _KEPT = timedelta(days=1)
+"""So long attempts and ended sessions are kept; what was done stays in the audit log."""
+_FORGET_MAX = 1000
+"""Sessions that are forgotten as one begins: always more than come."""
 _PROVING = timedelta(minutes=5)
 """How long the second factor may take."""
 CODES_MAX = 5
@@ -210,6 +213,7 @@ class Doors:
             address=origin.address,
             agent=origin.agent[:200],
         )
+        await web_sessions.forget_sessions(connection, now - _KEPT, most=_FORGET_MAX)
         await web_sessions.begin(connection, new)
         return Entered(token, needs_code=not proven)
 

@@ -17,6 +17,7 @@ import psycopg
 
 from cloud.media.doors import RefusedError, authenticate, body_hash, signature_of
 from cloud.media.live import LiveSessions
+from cloud.media.refusals import Refusals
 from cloud.media.server import Reply, Request
 from cloud.media.vault import FullError, HashError, Vault
 from cloud.media.waiters import Waiters
@@ -56,12 +57,14 @@ class Requests:
         vault: Vault,
         live: LiveSessions,
         waiters: Waiters,
+        refusals: Refusals,
         now: Callable[[], datetime],
     ) -> None:
         self._pool = pool
         self._vault = vault
         self._live = live
         self._waiters = waiters
+        self._refusals = refusals
         self._now = now
 
     async def handle(self, request: Request) -> Reply:
@@ -69,6 +72,7 @@ class Requests:
         try:
             return await self._route(request)
         except RefusedError as refusal:
+            self._refusals.note(request.gateway, refusal.status, refusal.reason)
             return _reply(refusal.status, refusal.reason)
         except psycopg.OperationalError:
             return _reply(503, "the database does not answer")

@@ -1,6 +1,7 @@
 """The media room of a hub process: listener, files and live views, and the old files that are let go."""
 
 import asyncio
+import itertools
 import logging
 import secrets
 import socket
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from cloud.media.live import LiveSessions
+from cloud.media.refusals import Refusals
 from cloud.media.requests import Requests
 from cloud.media.server import server_context, serving
 from cloud.media.settings import MediaSettings
@@ -22,7 +24,9 @@ from cloud.tools import Tools
 from provisioning import identity
 
 _log = logging.getLogger(__name__)
-_RETENTION_S = 600.0
+_TELL_S = 5.0
+_RETENTION_EVERY = 120
+"""So many times what was refused is told between two looks for old files."""
 
 
 class MediaRoom:
@@ -38,6 +42,7 @@ class MediaRoom:
         self._vault = Vault(settings.folder, bytes_max=settings.bytes_max)
         self._videos = Videos(settings.folder / "shown")
         self._waiters = Waiters(monotonic_s=asyncio.get_running_loop().time)
+        self._refusals = Refusals()
         self._live = LiveSessions(
             token=lambda: secrets.token_hex(16), changed=self._waiters.wake, grace_s=settings.live_grace_s
         )
@@ -51,13 +56,20 @@ class MediaRoom:
         if gone:
             _log.info("media: %d files that were begun or are not known were removed", gone)
         requests = Requests(
-            self._pool, vault=self._vault, live=self._live, waiters=self._waiters, now=self._now
+            self._pool,
+            vault=self._vault,
+            live=self._live,
+            waiters=self._waiters,
+            refusals=self._refusals,
+            now=self._now,
         )
         async with serving(self._listener, self._context, requests.handle, read_s=self._settings.read_s):
             up()
-            while True:
-                await self.let_go()
-                await asyncio.sleep(_RETENTION_S)
+            for number in itertools.count():
+                if number % _RETENTION_EVERY == 0:
+                    await self.let_go()
+                await asyncio.sleep(_TELL_S)
+                await self._refusals.write_down(self._pool, now=self._now())
 
     async def let_go(self) -> None:
         """Delete files that are older than they are kept; their rows stay and say so."""

@@ -91,6 +91,19 @@ async def begin(connection: Connection, new: NewSession) -> int:
     return int(row[0])
 
 
+async def forget_sessions(connection: Connection, before: datetime, *, most: int) -> int:
+    """Remove at most so many sessions that ended before a time; return how many there were."""
+    cursor = await connection.execute(
+        """
+        DELETE FROM web_sessions WHERE id IN (
+            SELECT id FROM web_sessions WHERE least(ends_at, ended_at) < %s
+             ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+        """,
+        (before, most),
+    )
+    return cursor.rowcount
+
+
 async def find(
     connection: Connection, token_hash: bytes, *, at: datetime, idle_since: datetime
 ) -> WebSession | None:

@@ -1,7 +1,7 @@
 """Cameras over HTTP: what they do, what they did, what is seen now, and having recordings brought."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from cloud.api.acting import acting
 from cloud.api.errors import ApiError, not_found, refused
-from cloud.api.guard import needs
+from cloud.api.guard import guard_of, needs, viewer_of
 from cloud.api.services import (
     ID_MAX,
     After,
@@ -43,7 +43,9 @@ router = APIRouter(prefix="/api/cameras", tags=["cameras"], route_class=StrictRo
 
 TIMELINE_MAX = timedelta(days=7)
 LIVE_S_MAX = 900.0
-"""A live view ends then and is to be asked for again, so that rights are looked at again."""
+"""A live view ends then and is to be asked for again."""
+LIVE_ASK_S = 10.0
+"""How often it is asked whether who looks may still look."""
 BOUNDARY = "heng-frame"
 _LIVE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -138,7 +140,7 @@ async def want(request: Request, given: Given, camera_id: CameraPath, stretch: S
     summary="What a camera sees now, as MJPEG",
 )
 @needs(Permission.MEDIA_READ)
-async def live(given: Given, camera_id: CameraPath) -> Response:
+async def live(request: Request, given: Given, camera_id: CameraPath) -> Response:
     """Stream frames of now; nothing of it is stored. A slow viewer skips frames."""
     async with snapshot(given.pool) as connection:
         found = await _existing(connection, camera_id, given)
@@ -156,21 +158,31 @@ async def live(given: Given, camera_id: CameraPath) -> Response:
     except (NoFrameError, StopAsyncIteration):
         raise ApiError(504, "No frame", "No frame came within 10 s.") from None
     return StreamingResponse(
-        _parts(first, frames),
+        _parts(first, frames, lambda: guard_of(request).still(request, viewer_of(request))),
         media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
         headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
     )
 
 
-async def _parts(first: bytes, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    """Give frames as parts; each ends with the boundary, so that a browser shows it at once."""
-    until = asyncio.get_running_loop().time() + LIVE_S_MAX
+async def _parts(
+    first: bytes, frames: AsyncGenerator[bytes, None], admitted: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[bytes]:
+    """Give frames as parts until who looks is no longer `admitted`.
+
+    Each ends with the boundary, so that a browser shows it at once.
+    """
+    clock = asyncio.get_running_loop().time
+    until, ask_at = clock() + LIVE_S_MAX, clock() + LIVE_ASK_S
     async with aclosing(frames):
         yield f"--{BOUNDARY}\r\n".encode() + _part(first)
         async for frame in frames:
-            yield _part(frame)
-            if asyncio.get_running_loop().time() > until:
+            if clock() > until:
                 return
+            if clock() > ask_at:
+                if not await admitted():
+                    return
+                ask_at = clock() + LIVE_ASK_S
+            yield _part(frame)
 
 
 def _part(frame: bytes) -> bytes:
