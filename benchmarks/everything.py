@@ -11,7 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ LOOK_S = 1.0
 TARGET_MB = 120.0
 FLAT_MB = 1.0
 """So much more may the last third of a run have than the first, on average, to be called flat."""
+_ENDED = (FileNotFoundError, ProcessLookupError)
 THIRD_S = 20.0
 """Thirds that are shorter tell nothing."""
 
@@ -110,8 +111,16 @@ def run(
     except NothingReadError as error:
         print(f"heng bench: {error}")
         return 1
+    except ExceptionGroup as errors:
+        raise innermost(errors) from None  # devices stand in one another: what is far inside is not printed
     print(json.dumps(answer(result))) if as_json else _table(result)
     return 0
+
+
+def innermost(errors: ExceptionGroup[Exception]) -> Exception:
+    """Return the first error that is no group itself."""
+    first = errors.exceptions[0]
+    return innermost(first) if isinstance(first, ExceptionGroup) else first
 
 
 async def _measure(folder: Path, start_broker: StartBroker, write: WriteGateway, *, seconds: float) -> Result:
@@ -163,7 +172,7 @@ async def _watch(pid: int, site: Site, acker: Acker, *, seconds: float) -> Resul
     async def look() -> None:
         started = time.monotonic()
         while (at_s := time.monotonic() - started) < seconds:
-            video = sum(usage(child).rss_mb for child in children(pid))
+            video = sum(map(rss_mb, children(pid)))
             memory.append(Memory(at_s, usage(pid).rss_mb, video))
             await asyncio.sleep(LOOK_S)
 
@@ -179,12 +188,19 @@ async def _watch(pid: int, site: Site, acker: Acker, *, seconds: float) -> Resul
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
+    """Return the processes that a process has started; a thread that ends meanwhile has none."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(*_ENDED):
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def rss_mb(pid: int) -> float:
+    """Return the memory of a process; 0 when it has ended, as one that took a picture soon has."""
+    with suppress(*_ENDED):
+        return usage(pid).rss_mb
+    return 0.0
 
 
 def readings_of_devices(arrivals: Sequence[Arrival], others: Sequence[tuple[str, bytes]]) -> dict[str, int]:

@@ -25,6 +25,7 @@ from edge.control.outputs import Outputs
 from edge.control.rests import Rests
 from edge.crew import Crew
 from edge.driver import Driver, Given, ticks
+from edge.heap import keep_large_blocks_apart
 from edge.journal.file import Surroundings
 from edge.journal.journal import Journal, Past
 from edge.journal.room import Limits
@@ -433,6 +434,7 @@ def software() -> str:
 
 async def serve(gateway: Gateway) -> None:
     """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its settings again."""
+    keep_large_blocks_apart()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(left_behind)

@@ -1,6 +1,9 @@
 """The benchmark of a gateway with every driver: it has every kind of device, and its figures are right."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -8,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.everything import GATEWAY, WIEGAND, Memory, growth_mb, slope_mb_per_h
+from benchmarks.everything import GATEWAY, WIEGAND, Memory, growth_mb, innermost, rss_mb, slope_mb_per_h
 from cli.commands.bench import _gateway
 from edge.assembly import KINDS
 from edge.document import document_faults
@@ -53,3 +56,18 @@ def test_growth_is_of_the_last_third_over_the_first() -> None:
 def test_slope_is_of_the_straight_line_that_fits() -> None:
     assert slope_mb_per_h(memory(70.0, 70.5, 71.0, every_s=1800)) == pytest.approx(1.0)
     assert slope_mb_per_h(memory(70.0)) == 0.0
+
+
+def test_program_that_took_a_picture_and_ended_has_no_memory() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    assert rss_mb(ended.pid) == 0.0
+    assert rss_mb(os.getpid()) > 1.0
+
+
+def test_error_far_inside_of_groups_is_found() -> None:
+    error = OSError("gone")
+    groups: ExceptionGroup[Exception] = ExceptionGroup("1", [error])
+    for depth in range(20):
+        groups = ExceptionGroup(str(depth), [groups])
+    assert innermost(groups) is error

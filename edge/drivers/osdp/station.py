@@ -31,6 +31,7 @@ from edge.drivers.osdp.decode import (
     nak_text,
 )
 from edge.drivers.osdp.keys import ReaderKey, ReaderKeys
+from edge.drivers.osdp.leftovers import let_go
 from edge.drivers.osdp.line import LineError
 
 INSTALL_S = 600
@@ -84,6 +85,8 @@ class Station:
         self._context: osdp_sys.ControlPanel | None = None
         self._key: ReaderKey | None = None
         self._inbox = b""
+        self._emptied: list[dict[str, Any]] = []
+        """What events came in; given back once libosdp is left."""
         self._active = self._went_off = False
         self._refusal = ""
         self._reply: Frame | None = None
@@ -129,9 +132,10 @@ class Station:
         self._inbox = b""
 
     def _event(self, _: int, event: dict[str, Any]) -> int:
-        """Pass on an event. The binding never frees the dictionary: it must not keep the card's bytes."""
+        """Pass on an event; the dictionary, of which the binding loses a reference, keeps no card's bytes."""
         kind, args = event.get("event"), dict(event)
         event.clear()
+        self._emptied.append(event)
         now = self._now_ns()
         if self._active and not self.installing and not self.secure and kind != osdp_sys.EVENT_NOTIFICATION:
             self._up()  # it was lost to us and has just proven that its session goes on
@@ -288,8 +292,12 @@ class Station:
 
     def _go_on(self) -> None:
         if self._context is not None:
-            self._context.refresh()
+            self._refresh(self._context)
             self._look()
+
+    def _refresh(self, context: osdp_sys.ControlPanel) -> None:
+        context.refresh()
+        let_go(self._emptied)
 
     def _look(self) -> None:
         """Draw the conclusions from the context's state."""
@@ -372,7 +380,7 @@ class Station:
             self._drop()
             return
         context.disable_pd(0)
-        context.refresh()
+        self._refresh(context)
         if context.is_pd_enabled(0):
             self._drop()
             return

@@ -229,6 +229,17 @@ async def _left_in_time(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]
             yield client
         finally:
             client.timeout = FAREWELL_S
+            _heed_end(client)
+
+
+def _heed_end(client: aiomqtt.Client) -> None:
+    """Take note of why the line broke, if it did: whoever is stopped at that moment asks no more.
+
+    The library leaves it to who reads, and asyncio complains of an error that nobody took note of.
+    """
+    ended = client._disconnected
+    if ended.done() and not ended.cancelled():
+        ended.exception()
 
 
 def _heed_cancellation() -> None:

@@ -1,7 +1,9 @@
 """The driver against libosdp's own readers on a pseudo-terminal: sessions, cards, PINs, faults, pairing."""
 
 import asyncio
+import gc
 import logging
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -45,6 +47,32 @@ def test_card_becomes_an_event_without_its_number(
             shown = f"{collector.events} {collector.polls} {presented} {caplog.text}"
             assert "54321" not in shown
             assert f"{osdp.CARD:x}" not in shown
+
+    asyncio.run(scenario())
+
+
+def test_events_of_a_reader_leave_nothing_behind(osdp: Any, collector: Any, tmp_path: Path) -> None:
+    """The binding of libosdp loses a dictionary with every event."""
+    asked = 200
+
+    async def scenario() -> None:
+        async with osdp.a_site(tmp_path) as site, osdp.running(site, collector):
+            await osdp.until(collector, osdp.online(collector))
+            bus, station = site.driver._bus, site.driver._stations["entry"]
+
+            async def ask(times: int) -> int:
+                for _ in range(times):
+                    seen = len(collector.polls)
+                    await asyncio.wrap_future(bus.order(station.ask_status))
+                    await osdp.until(collector, lambda seen=seen: len(collector.polls) > seen)
+                    collector.polls.clear()
+                    site.entry.shown.clear()
+                gc.collect()
+                return sys.getallocatedblocks()
+
+            await ask(asked)
+            before = await ask(asked)
+            assert await ask(asked) - before < asked / 2
 
     asyncio.run(scenario())
 
