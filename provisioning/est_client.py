@@ -7,10 +7,13 @@ synchronised does not know them, and the pin says more than a date. It blocks; a
 
 import base64
 import http.client
+import io
+import socket
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 from cryptography import x509
@@ -23,6 +26,9 @@ from provisioning.est import HubFacts
 from provisioning.identity import NO_CHECK_TIME
 
 TIMEOUT_S = 15.0
+"""For connecting, and for each piece of an answer."""
+TOTAL_S = 60.0
+"""Until a whole answer is here: who drips it byte by byte holds nobody."""
 _AGAIN = frozenset({202, 408, 429, 500, 502, 503, 504})
 _WAIT_MAX_S = 7 * 86400.0
 
@@ -78,13 +84,15 @@ class Trust:
         raise EnrolmentError("the hub answered with a certificate that its CA did not sign", again=True)
 
 
-def fetch_trust(url: str, ca_sha256: bytes, *, timeout_s: float = TIMEOUT_S) -> Trust:
+def fetch_trust(
+    url: str, ca_sha256: bytes, *, timeout_s: float = TIMEOUT_S, total_s: float = TOTAL_S
+) -> Trust:
     """Return the CA certificates of a hub by the hash of the root's key. Nothing secret is sent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    answer = Connection(url, context, timeout_s=timeout_s).ask("GET", est.CA_CERTIFICATES)
+    answer = Connection(url, context, timeout_s=timeout_s, total_s=total_s).ask("GET", est.CA_CERTIFICATES)
     try:
         return Trust.pinned(est.read_certificates(answer.body), ca_sha256)
     except (RequestError, IdentityError) as error:
@@ -94,10 +102,18 @@ def fetch_trust(url: str, ca_sha256: bytes, *, timeout_s: float = TIMEOUT_S) -> 
 class Connection:
     """Asks one hub, a connection for each question."""
 
-    def __init__(self, url: str, context: ssl.SSLContext, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        total_s: float = TOTAL_S,
+    ) -> None:
         self._host, self._port = hub_address(url)
         self._context = context
         self._timeout_s = timeout_s
+        self._total_s = total_s
 
     def hub(self) -> HubFacts:
         """Return what the hub says of itself."""
@@ -131,6 +147,7 @@ class Connection:
         line = http.client.HTTPSConnection(
             self._host, self._port, timeout=self._timeout_s, context=self._context
         )
+        line.response_class = _answer_within(self._total_s)
         try:
             line.request(method, path, body=body, headers=dict(headers or {}))
             got = line.getresponse()
@@ -149,6 +166,47 @@ class Connection:
         if answer.status != http.client.OK:
             raise _refusal(answer)
         return answer
+
+
+def _answer_within(total_s: float) -> type[http.client.HTTPResponse]:
+    """Return a response that is read until so long from now; a socket's own timeout is for each piece."""
+    ends = time.monotonic() + total_s
+
+    class Within(http.client.HTTPResponse):
+        def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
+            super().__init__(sock, debuglevel, method)
+            self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock, ends))
+
+    return Within
+
+
+class _Reader(io.RawIOBase):
+    """What comes from a socket until a moment of `time.monotonic()`; `TimeoutError` then."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._ends = ends
+        self._piece_s = sock.gettimeout() or TIMEOUT_S
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no whole answer in time")
+        self._sock.settimeout(min(left, self._piece_s))
+        try:
+            return self._raw.readinto(buffer)
+        except TimeoutError:
+            if left > self._piece_s:
+                raise
+            raise TimeoutError("no whole answer in time") from None
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _refusal(answer: Answer) -> EnrolmentError:

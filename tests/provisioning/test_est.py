@@ -1,5 +1,11 @@
 """Requests and answers as bytes: what is read strictly, what a certificate holds whatever was wished for."""
 
+import asyncio
+import contextlib
+import ssl
+import time
+from datetime import UTC, datetime
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -8,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning import certificates, est, est_client
+from provisioning import certificates, est, est_client, identity
 from provisioning.ca import CertificateAuthority
 from provisioning.errors import EnrolmentError, RequestError
 from provisioning.est_client import Trust
@@ -156,3 +162,36 @@ def test_validity_of_a_leaf_is_judged_in_thirds(authority, now):
     leaf = authority.sign_gateway("lab-1", certificates.new_key().public_key(), now=now, days=90)
     assert 59 <= (certificates.renewal_due(leaf) - now).days < 61
     assert certificates.renewal_due(authority.root) > now
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+def test_hub_that_drips_its_answer_is_given_up_in_time(tmp_path, begin):
+    """Each byte comes well within the time for one byte, and there is no end of them."""
+    authority = CertificateAuthority.create(tmp_path / "ca", now=datetime.now(UTC))
+    authority.keep_est_server(now=datetime.now(UTC), hosts=["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(
+        authority.est_folder / identity.TLS_CERTIFICATE, authority.est_folder / identity.TLS_KEY
+    )
+
+    async def drip(reader, writer):
+        writer.write(begin)
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    async def scene():
+        async with await asyncio.start_server(drip, "127.0.0.1", 0, ssl=context) as server:
+            port = server.sockets[0].getsockname()[1]
+            began = time.monotonic()
+            with pytest.raises(EnrolmentError, match="no whole answer") as refused:
+                await asyncio.to_thread(
+                    est_client.fetch_trust, f"https://127.0.0.1:{port}", bytes(32), timeout_s=2.0, total_s=0.5
+                )
+            return time.monotonic() - began, refused.value.again
+
+    took, again = asyncio.run(scene())
+    assert 0.5 <= took < 2.0
+    assert again
