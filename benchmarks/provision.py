@@ -1,8 +1,8 @@
 """`heng bench provision`: claim code to first reading, many enrolments, how quickly a revoked gateway is out.
 
-The hub is `heng hub` in a process of its own, on a real PostgreSQL and a real Mosquitto. A gateway is enrolled
-by `heng enrol` and run by `heng edge`, with one simulated Modbus device. Who is revoked holds a live session
-and sends signed batches all the time; it is out when the last of them was delivered and stored.
+The hub is `heng hub` in a process of its own, on a real PostgreSQL and a real Mosquitto. A gateway is
+enrolled by `heng enrol` and run by `heng edge`, with one simulated Modbus device. Who is revoked holds a live
+session and sends signed batches all the time; it is out when the last of them was delivered and stored.
 """
 
 import argparse
@@ -240,20 +240,30 @@ async def _revocation(place: Place, identity: GatewayIdentity) -> Revoked:
         Listener(place.listener, place.broker.hub_port, gateway) as listener,
         Sender(identity, place.broker.gateway_port) as sender,
     ):
-        await _until(lambda: http.received(gateway) > 0, FIRST_S, "its batches were not stored before")
-        act = time.monotonic()
-        await asyncio.to_thread(http.revoke, gateway, "bench")
-        stored, stored_at = 0, act
-        while time.monotonic() < act + WATCHED_S:
-            found = await asyncio.to_thread(http.received, gateway)
-            if found > stored:
-                stored, stored_at = found, time.monotonic()
-            await asyncio.sleep(_LOOK_S)
+        sending = asyncio.gather(sender.run())
+        try:
+            await _until(lambda: http.received(gateway) > 0, FIRST_S, "its batches were not stored before")
+            act = time.monotonic()
+            await asyncio.to_thread(http.revoke, gateway, "bench")
+            stored_at = await _last_stored(http, gateway, act)
+        finally:
+            sending.cancel()
         if sender.cut_at is None:
             raise StepError("the live session goes on after the revocation")
         if sender.sessions_since(sender.cut_at):
             raise StepError("the broker let the revoked gateway in again")
         return Revoked(sender.cut_at - act, listener.heard_at - act, stored_at - act)
+
+
+async def _last_stored(http: HubHttp, gateway: str, act: float) -> float:
+    """Return when the last batch was stored, by `time.monotonic()`; `act` when none was after it."""
+    stored, stored_at = 0, act
+    while time.monotonic() < act + WATCHED_S:
+        found = await asyncio.to_thread(http.received, gateway)
+        if found > stored:
+            stored, stored_at = found, time.monotonic()
+        await asyncio.sleep(_LOOK_S)
+    return stored_at
 
 
 async def _heng(*words: str) -> None:

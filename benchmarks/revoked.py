@@ -1,5 +1,6 @@
 """Building blocks for measuring how quickly a gateway is out: one that goes on sending, and who hears it."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -105,8 +106,6 @@ class Sender:
     def __init__(self, identity: GatewayIdentity, port: int) -> None:
         self._gateway = Gateway(identity, Plan([], port, batch=1, batches=BATCHES, seed=1), 0)
         self._port = port
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._send, name="sender")
         self._sessions: list[float] = []
         self.cut_at: float | None = None
         """`time.monotonic()` of the last time that the session was ended from the other side."""
@@ -120,12 +119,9 @@ class Sender:
         self._gateway.client.connect("127.0.0.1", self._port, keepalive=30)
         self._gateway.client.loop_start()
         self._gateway.introduce()
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
         self._gateway.client.disconnect()
         self._gateway.client.loop_stop()
 
@@ -133,10 +129,10 @@ class Sender:
         """Return how many sessions were opened since a moment."""
         return sum(one > at for one in self._sessions)
 
-    def _send(self) -> None:
+    async def run(self) -> None:
+        """Send until everything is sent, or cancelled."""
         for payload in self._gateway.frames:
-            if self._ended.wait(EVERY_S):
-                return
+            await asyncio.sleep(EVERY_S)
             if self._gateway.client.is_connected():
                 self._gateway.client.publish(self._gateway.topic, payload, qos=0)
 

@@ -1,4 +1,4 @@
-"""The benchmark of provisioning: its keys and sane figures, and the one that goes on sending is told right."""
+"""The benchmark of provisioning has its keys and sane figures, and tells the last of what is over."""
 
 import argparse
 import json
