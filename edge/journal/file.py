@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from edge.journal import rows
 from edge.journal.declared import Declared
-from edge.journal.errors import JournalError
+from edge.journal.errors import JournalDamagedError, JournalError
 from edge.journal.group import (
     WEIGHT_MAX,
     Group,
@@ -27,7 +27,15 @@ from edge.journal.group import (
 )
 from edge.journal.memory import Hole, Lost, LostEvents, Memory
 from edge.journal.room import REACHED, Limits, Moment, Thinner
-from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, connect, transaction, translated, used_bytes
+from edge.journal.schema import (
+    SCHEMA_VERSION,
+    VERSION_KEY,
+    connect,
+    is_sound,
+    transaction,
+    translated,
+    used_bytes,
+)
 from edge.journal.sealer import Head, Sealed, Sealer
 from edge.journal.sieve import Part, all_later, all_now, without_urgent
 from edge.journal.state import State
@@ -36,6 +44,8 @@ from wire.errors import FrameError
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 PACK_ROWS = 64
 """So many single groups are packed into one row while nobody takes them."""
+LOOKED_THROUGH_BYTES_MAX = 64 * 2**20
+"""A larger file is not looked through as a whole when it is opened: that would take too long."""
 SIFTED_ROWS = 16
 """So many rows are looked through at once for what may not wait."""
 LOST_STRETCHES_MAX = 200
@@ -87,6 +97,9 @@ class JournalFile:
             raise
 
     def _load(self, file: Path) -> None:
+        with translated():
+            if file.stat().st_size <= LOOKED_THROUGH_BYTES_MAX and not is_sound(self._connection):
+                raise JournalDamagedError("a page is not as it was written")
         self.state = State(self._connection)
         self.memory = Memory(self.state)
         self.running = self.state.get("running")

@@ -15,9 +15,11 @@ _Key = tuple[bytes, str]
 class Holes:
     """Passes rows on and remembers what lay around those that could not be read (None)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, anywhere: bool = False) -> None:
+        """`anywhere`: rows may be missing without a trace."""
         self.found: list[Hole] = []
-        self._broken = 0
+        self._anywhere = anywhere
+        self._broken = int(anywhere)
         self._seen: dict[_Key, tuple[int, int]] = {}
 
     def sealed(self, read: Iterable[SealedRow | None]) -> Iterator[SealedRow]:
@@ -52,6 +54,8 @@ class Holes:
             for key, newest in last.items():
                 end = newest.tick if newest.boot == boot else backlog.last
                 seen, before = self._seen.get((boot, key), (backlog.first, 0))
+                if self._anywhere:
+                    seen, before = backlog.first, 0
                 if end is not None and seen < end and before < self._broken:
                     self.found.append(Hole(boot, backlog.clock, key, seen, end))
 

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from edge.journal import rows
 from edge.journal.errors import JournalDamagedError, JournalError
 from edge.journal.header import graft_header
-from edge.journal.schema import checksum, has_our_tables
+from edge.journal.schema import checksum, has_our_tables, is_sound
 
 _T = TypeVar("_T")
 _SINGLE_TRIES = 4096
@@ -47,6 +47,14 @@ class Reader:
         """Whether the tables are found where and as they should be."""
         try:
             return has_our_tables(self._connection)
+        except _BROKEN:
+            return False
+
+    @property
+    def sound(self) -> bool:
+        """Whether no row can have vanished without a trace."""
+        try:
+            return is_sound(self._connection)
         except _BROKEN:
             return False
 

@@ -142,7 +142,7 @@ def _newest_aside(file: Path) -> Path:
 def _adopt(fresh: JournalFile, reader: Reader) -> tuple[int, int]:
     sealed = readings = 0
     fresh.adopt_state(reader.state())
-    holes = Holes()
+    holes = Holes(anywhere=not reader.sound)
     for batches in _chunks(holes.sealed(reader.sealed())):
         fresh.adopt(sealed=batches, pending=())
         sealed += len(batches)

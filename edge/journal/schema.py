@@ -115,6 +115,12 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("PRAGMA temp_store=MEMORY")
 
 
+def is_sound(connection: sqlite3.Connection) -> bool:
+    """Whether each page is as SQLite left it: rows vanish without an error where a count of them changed."""
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()
+    return found is not None and found[0] == "ok"
+
+
 def has_our_tables(connection: sqlite3.Connection) -> bool:
     """Whether the tables are word for word ours: SQLite takes many a turned bit for another column type."""
     found = connection.execute("SELECT name, rootpage, sql FROM sqlite_schema").fetchall()
