@@ -13,7 +13,7 @@ COPY . .
 RUN pip install --no-cache-dir --no-build-isolation --no-deps -e .
 COPY --from=browser /srv/heng/node_modules node_modules
 # The same number as the user of the broker's image, which reads keys that this one wrote.
-RUN useradd --system --uid 1883 --home-dir /srv/heng heng && install -d -o heng /var/lib/heng
+RUN useradd --system --uid 1883 --home-dir /srv/heng heng && install -d -o heng /var/lib/heng /var/lib/heng-media
 USER heng
 CMD ["heng", "hub"]
 

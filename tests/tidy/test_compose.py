@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cloud.enrol.settings import read_enrol_settings
+
 Services = dict[str, dict[str, Any]]
 
 
@@ -47,8 +49,13 @@ def test_whatever_stays_up_has_a_health_check(services: Services) -> None:
     }
 
 
+def _as_started(text: str) -> str:
+    """Return a value as it is when .env says no more than it must."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
 def test_ports_are_published_on_loopback_alone(services: Services) -> None:
-    published = [port for service in services.values() for port in service.get("ports", [])]
+    published = [_as_started(port) for service in services.values() for port in service.get("ports", [])]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
 
@@ -73,6 +80,30 @@ def test_passwords_are_asked_for_and_never_written_down(root: Path, services: Se
 
 def test_hub_uses_the_role_that_owns_nothing(services: Services) -> None:
     assert services["hub"]["environment"]["HENG_DATABASE_URL"].startswith("postgresql://heng_hub:")
+
+
+def test_hub_enrols_and_takes_media_on_loopback_until_it_is_told_an_address(services: Services) -> None:
+    """Its network is the host's: where it listens is what its settings say."""
+    given = {name: _as_started(value) for name, value in services["hub"]["environment"].items()}
+    enrols = read_enrol_settings(given)
+    assert enrols is not None
+    assert (enrols.host, enrols.url, enrols.broker) == (
+        "127.0.0.1",
+        "https://localhost:8885",
+        "mqtts://localhost:8883",
+    )
+    assert (given["HENG_MEDIA_HOST"], given["HENG_MEDIA_PORT"]) == ("127.0.0.1", "8886")
+    volumes = dict(volume.split(":", 1) for volume in services["hub"]["volumes"])
+    assert volumes == {"trust": "/var/lib/heng", "media": "/var/lib/heng-media"}
+    written = [enrols.authority, enrols.revocations, given["HENG_MEDIA_FOLDER"]]
+    assert all(str(path).startswith(tuple(volumes.values())) for path in written)
+
+
+def test_listeners_for_gateways_share_one_address(services: Services) -> None:
+    address = "${HENG_GATEWAY_ADDRESS:-127.0.0.1}"
+    assert f"{address}:8883:8883" in services["broker"]["ports"]
+    hub = services["hub"]["environment"]
+    assert hub["HENG_ENROL_HOST"] == hub["HENG_MEDIA_HOST"] == address
 
 
 def test_named_volumes_and_mounted_files_exist(root: Path, compose: dict[str, Any]) -> None:

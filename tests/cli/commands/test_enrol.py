@@ -80,13 +80,13 @@ def test_new_gateway_comes_by_its_claim_file(dsn, tmp_path, capsys):
         dsn,
         tmp_path / "ca",
         [
-            ["gateway", *at, "claim", "lab-1", "--id", "lab-1-a", "--out", claim, "--qr", qr],
-            ["gateway", *at, "list"],
+            ["gateway", "claim", "lab-1", "--id", "lab-1-a", "--out", claim, "--qr", qr, *at],
+            ["gateway", "list", *at],
             ["enrol", claim, "--identity", identity],
             ["enrol", claim, "--identity", identity],
-            ["gateway", *at, "list"],
-            ["gateway", *at, "revoke", "lab-1-a", "--why", "it was stolen"],
-            ["gateway", *at, "replace", "lab-1-a", "--out", tmp_path / "next.json"],
+            ["gateway", "list", *at],
+            ["gateway", "revoke", "lab-1-a", "--why", "it was stolen", *at],
+            ["gateway", "replace", "lab-1-a", "--out", tmp_path / "next.json", *at],
         ],
     )
     printed = capsys.readouterr().out
@@ -111,7 +111,7 @@ def test_site_of_two_organisations_is_told_apart(dsn, tmp_path, capsys):
                 " SELECT id, 'shared', 'S', 'laboratory' FROM organisations WHERE name = %s",
                 (owner,),
             )
-    claim = ["gateway", "--database-url", dsn, "claim", "shared", "--out", tmp_path / "claim.json"]
+    claim = ["gateway", "claim", "shared", "--database-url", dsn, "--out", tmp_path / "claim.json"]
     lines = [claim, [*claim, "--organisation", "third"], [*claim, "--organisation", "second"]]
     assert with_listener(dsn, tmp_path / "ca", lines) == [1, 1, 0]
     said = capsys.readouterr().err
@@ -126,12 +126,12 @@ def test_acts_that_make_no_sense_are_refused(dsn, tmp_path, capsys):
         dsn,
         tmp_path / "ca",
         [
-            ["gateway", *at, "claim", "nowhere"],
-            ["gateway", *at, "claim", "lab-1", "--id", "Not An Id"],
-            ["gateway", *at, "claim", "lab-1", "--hours", "0"],
-            ["gateway", *at, "approve", "nobody"],
-            ["gateway", *at, "revoke", "nobody", "--why", "gone"],
-            ["gateway", *at, "replace", "nobody"],
+            ["gateway", "claim", "nowhere", *at],
+            ["gateway", "claim", "lab-1", "--id", "Not An Id", *at],
+            ["gateway", "claim", "lab-1", "--hours", "0", *at],
+            ["gateway", "approve", "nobody", *at],
+            ["gateway", "revoke", "nobody", "--why", "gone", *at],
+            ["gateway", "replace", "nobody", *at],
         ],
     )
     said = capsys.readouterr().err
