@@ -32,6 +32,7 @@ from cloud.api.routes import (
     points,
     positions,
     readings,
+    retention,
     settings,
     sites,
     zones,
@@ -63,6 +64,7 @@ ROUTES = (
     people,
     authorisations,
     imports,
+    retention,
     audit,
     health,
 )

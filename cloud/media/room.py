@@ -18,7 +18,9 @@ from cloud.media.settings import MediaSettings
 from cloud.media.vault import Vault
 from cloud.media.video import Videos
 from cloud.media.waiters import Waiters
+from cloud.store.audit_log import Entry, append
 from cloud.store.media import delete_old, known_hashes
+from cloud.store.retention import forget_pictures
 from cloud.store.snapshot import Pool
 from cloud.tools import Tools
 from provisioning import identity
@@ -85,7 +87,30 @@ class MediaRoom:
             for sha256 in gone:
                 self._vault.remove(sha256)
             if not gone:
-                return
+                break
+        await self._let_go_by_organisation()
+
+    async def _let_go_by_organisation(self) -> None:
+        counts: dict[int, int] | None = None
+        while counts is None or counts:
+            async with self._pool.connection() as connection, connection.transaction():
+                gone, counts = await forget_pictures(connection, now=self._now())
+                entries = [
+                    Entry(
+                        actor_kind="rule",
+                        actor="retention",
+                        action="retention.delete",
+                        object="pictures and recordings",
+                        organisation_id=organisation_id,
+                        new={"files": count},
+                        why="kept no longer",
+                    )
+                    for organisation_id, count in counts.items()
+                ]
+                if entries:
+                    await append(connection, entries, at=self._now())
+            for sha256 in gone:
+                self._vault.remove(sha256)
 
     def close(self) -> None:
         """End all live views."""

@@ -16,3 +16,5 @@ REVOKE UPDATE ON import_runs FROM heng_hub;
 GRANT UPDATE (undone_at, undone_by) ON import_runs TO heng_hub;
 -- An import is undone by deleting what it added, as long as nothing refers to it.
 GRANT DELETE ON people, accounts, role_grants, credentials, assets TO heng_hub;
+-- Personal data go by rule alone.
+GRANT EXECUTE ON FUNCTION forget_positions, forget_access_events TO heng_hub;

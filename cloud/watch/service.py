@@ -1,4 +1,4 @@
-"""The watch room: who is online, who fell silent. It follows births and wills, and looks once a second."""
+"""The watch room: who is online, who fell silent, what is kept no longer. It follows births and wills."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,10 +13,11 @@ from cloud.watch import liveness
 from cloud.watch.hearing import Hearing
 from cloud.watch.points import SilentPoints
 from cloud.watch.presence import Presence
+from cloud.watch.retention import keep_forgetting
 from wire.topics import Channel, subscription
 
-BROKER, LOOKING = "watch: broker", "watch: looking"
-PARTS = (BROKER, LOOKING)
+BROKER, LOOKING, FORGETTING = "watch: broker", "watch: looking", "watch: retention"
+PARTS = (BROKER, LOOKING, FORGETTING)
 _MESSAGES_MAX, _BYTES_MAX = 10_000, 16 * 1024 * 1024
 _LOOK_S = 1.0
 
@@ -38,6 +39,7 @@ class Watch:
         async with asyncio.TaskGroup() as group:
             group.create_task(supervise(BROKER, self._receive, health=health, random=random))
             group.create_task(supervise(LOOKING, self._look, health=health, random=random))
+            group.create_task(supervise(FORGETTING, self._forget, health=health, random=random))
 
     async def _receive(self, up: Callable[[], None]) -> None:
         identity = self._tools.identity
@@ -52,6 +54,11 @@ class Watch:
             up()
             with self._presence.listening(self._tools.now()):
                 await until_lost(client)
+
+    async def _forget(self, up: Callable[[], None]) -> None:
+        async with self._tools.connection("retention") as connection:
+            up()
+            await keep_forgetting(connection, self._tools.now)
 
     async def _look(self, up: Callable[[], None]) -> None:
         longest = timedelta(seconds=self._tools.settings.suspect_after_s)

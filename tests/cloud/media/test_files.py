@@ -302,6 +302,27 @@ def test_old_files_go_and_their_rows_say_so(lab: Lab, hub: Any, far: Any) -> Non
     assert rows == [(NOW, "older than 30 days"), (None, None)]
 
 
+def test_files_go_when_their_organisation_keeps_them_no_longer(lab: Lab, hub: Any, far: Any) -> None:
+    lab.execute("INSERT INTO retention (organisation_id, class, days) VALUES (1, 'pictures', 10)")
+
+    async def scenario() -> None:
+        async with hub() as here:
+            there = far(here)
+            old = int(NOW.timestamp() * 1000) - 11 * 86_400_000
+            assert (await there.put(JPEG, from_ms=old))[0] == 201
+            assert (await there.put(BIG))[0] == 201
+            await here.room.let_go()
+            assert here.files() == [sha(BIG)]
+            there.link.close()
+
+    asyncio.run(scenario())
+    rows = lab.execute("SELECT deleted_at, deleted_why FROM media ORDER BY bytes")
+    assert rows == [(NOW, "older than its organisation keeps pictures"), (None, None)]
+    told = lab.execute("SELECT object, new::text FROM audit_log WHERE actor = 'retention'")
+    assert told == [("pictures and recordings", '{"files":1}')]
+    lab.execute("DELETE FROM retention")
+
+
 def test_what_nobody_knows_is_named(hub: Any, far: Any) -> None:
     async def scenario() -> None:
         async with hub() as here:
