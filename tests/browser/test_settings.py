@@ -1,0 +1,65 @@
+"""Settings of a gateway are written, checked and compared in a real browser, without a violation."""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.test_pages import AXE, VIOLATIONS
+
+pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-4.3a")]
+
+GPS = '# The car\n[[device]]\ndriver = "gnss"\nname = "gps"\nprefix = "{}"\ninterval_ms = 1000\n'
+PATH = "/gateways/lab-1/settings"
+
+
+def shoot(page, name: str) -> None:
+    if folder := os.environ.get("HENG_SCREENSHOTS"):
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+def save(page, prefix: str, reason: str) -> None:
+    page.locator("#document").fill(GPS.format(prefix).replace("interval_ms = 1000\n", ""))
+    page.locator("form.settings [name=reason]").fill(reason)
+    page.get_by_role("button", name="Save and send").click()
+
+
+def test_settings_are_corrected_compared_saved_and_taken_back(browse, hub) -> None:
+    watched = browse()
+    page = watched.page
+    page.goto(f"{hub.address}{PATH}?lang=en")
+    page.locator("#document").fill(GPS.format("A B"))
+    page.get_by_role("button", name="Check, and show what changes").click()
+    page.locator(".faults a", has_text="line 5").click()
+    assert page.evaluate("document.activeElement.id") == "document"
+    assert page.evaluate(
+        "getSelection().toString() || document.activeElement.value.slice("
+        "document.activeElement.selectionStart, document.activeElement.selectionEnd)"
+    ) == ('prefix = "A B"')
+    shoot(page, "settings-faults")
+    save(page, "car", "the first")
+    page.locator("table.records", has_text="the first").wait_for()
+    save(page, "van", "moved to the van")
+    page.locator("table.records", has_text="moved to the van").wait_for()
+    page.get_by_role("link", name="from 1", exact=True).click()
+    assert page.locator(".diff .new").last.inner_text().strip() == '+prefix = "van"'
+    shoot(page, "settings")
+    page.locator("tr", has_text="the first").locator("[name=reason]").fill("sold")
+    page.get_by_role("button", name="Run revision 1 again").click()
+    page.locator("table.records", has_text="sold").wait_for()
+    assert '"car"' in page.locator("#document").input_value()
+    complaints = [one for one in watched.complaints if "422" not in one]
+    assert complaints == []
+
+
+@pytest.mark.parametrize(("language", "width"), list(itertools.product(("en", "zh"), (360, 1600))))
+def test_page_of_settings_has_no_violation_and_fits(browse, hub, language: str, width: int) -> None:
+    watched = browse(width, color_scheme="dark" if width == 360 else "light")
+    page = watched.page
+    page.goto(f"{hub.address}{PATH}?lang={language}&from=1&to=2")
+    page.evaluate(AXE)
+    assert page.evaluate(VIOLATIONS) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shoot(page, f"settings-{language}-{width}")
+    assert watched.complaints == []
