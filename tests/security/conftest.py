@@ -21,6 +21,7 @@ from cloud.browsers import PatientProtocol, listener_config
 from tests.cloud.conftest import lab as lab
 from tests.cloud.identity.asking import World, open_world
 from tests.cloud.identity.world import NOW
+from tests.system.conftest import broker as broker
 
 
 @pytest.fixture(scope="module")

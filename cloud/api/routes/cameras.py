@@ -158,21 +158,25 @@ async def live(request: Request, given: Given, camera_id: CameraPath) -> Respons
     except (NoFrameError, StopAsyncIteration):
         raise ApiError(504, "No frame", "No frame came within 10 s.") from None
     return StreamingResponse(
-        _parts(first, frames, lambda: guard_of(request).still(request, viewer_of(request))),
+        parts(first, frames, lambda: guard_of(request).still(request, viewer_of(request))),
         media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
         headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
     )
 
 
-async def _parts(
-    first: bytes, frames: AsyncGenerator[bytes, None], admitted: Callable[[], Awaitable[bool]]
+async def parts(
+    first: bytes,
+    frames: AsyncGenerator[bytes, None],
+    admitted: Callable[[], Awaitable[bool]],
+    *,
+    ask_s: float = LIVE_ASK_S,
 ) -> AsyncIterator[bytes]:
-    """Give frames as parts until who looks is no longer `admitted`.
+    """Give frames as parts until who looks is no longer `admitted`, which is asked every `ask_s` seconds.
 
     Each ends with the boundary, so that a browser shows it at once.
     """
     clock = asyncio.get_running_loop().time
-    until, ask_at = clock() + LIVE_S_MAX, clock() + LIVE_ASK_S
+    until, ask_at = clock() + LIVE_S_MAX, clock() + ask_s
     async with aclosing(frames):
         yield f"--{BOUNDARY}\r\n".encode() + _part(first)
         async for frame in frames:
@@ -181,7 +185,7 @@ async def _parts(
             if clock() > ask_at:
                 if not await admitted():
                     return
-                ask_at = clock() + LIVE_ASK_S
+                ask_at = clock() + ask_s
             yield _part(frame)
 
 
