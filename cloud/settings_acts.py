@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.store import shadow
+from cloud.store import settings_templates, shadow
 from cloud.store.shadow import NewRevision, Owner
 from rules.permissions import Permission
 from wire.settings.base import Fault, shorten
@@ -21,6 +21,9 @@ from wire.shadow import document_hash
 REASON_MAX = 500
 _LINES_MAX, _LINE_MAX = 200, 300
 _PLACE = re.compile(r"\{\{([a-z0-9_]{1,40})\}\}")
+
+Values = Mapping[str, str | int | float | bool]
+"""Place of a template -> what stands there."""
 
 
 class DocumentError(Exception):
@@ -77,6 +80,47 @@ async def revert(act: Act, gateway: str, number: int, *, based_on: int, reason: 
     return await _add(act, owner, document, based_on=based_on, reason=reason, action="settings.revert")
 
 
+async def save_template(
+    act: Act, organisation_id: int, name: str, *, site_kind: str, document: str, reason: str
+) -> int:
+    """Keep a template in the place of one of this name, and return its id; gateways keep what they have."""
+    act.need(Permission.SETTINGS_WRITE, organisation_id, thing="template")
+    reason = _reason(reason)
+    before = await settings_templates.find_template(act.connection, organisation_id, name)
+    made = await settings_templates.put_template(
+        act.connection,
+        organisation_id,
+        name,
+        site_kind=site_kind,
+        document=document,
+        by=act.viewer.login,
+        at=act.at,
+        reason=reason,
+    )
+    changed = difference(before.document if before else "", document)
+    await act.note(
+        "settings.template",
+        f"template {name}",
+        organisation_id=organisation_id,
+        old=None if before is None else {"site_kind": before.site_kind, "lines": _lines(changed, "-")},
+        new={"site_kind": site_kind, "lines": _lines(changed, "+")},
+        why=reason,
+    )
+    return made
+
+
+async def save_filled(
+    act: Act, gateway: str, template_id: int, *, values: Values, based_on: int, reason: str
+) -> int:
+    """Save a template, filled in, as the gateway's next revision; raises as `save` does."""
+    owner = await _owner(act, gateway)
+    template = await settings_templates.get_template(act.connection, template_id)
+    if template is None or template.organisation_id != owner.organisation_id:
+        raise MissingError("template", template_id, "a template of the gateway's organisation")
+    document = filled(template.document, values)
+    return await save(act, gateway, document, based_on=based_on, reason=reason)
+
+
 async def _add(act: Act, owner: Owner, document: str, *, based_on: int, reason: str, action: str) -> int:
     before = "" if based_on == 0 else await shadow.document(act.connection, owner.id, based_on) or ""
     who = act.viewer.entry(action, "")
@@ -118,7 +162,7 @@ def _lines(changed: Sequence[str], sign: str) -> list[str]:
     return found if len(found) <= _LINES_MAX else [*found[:_LINES_MAX], "..."]
 
 
-def filled(document: str, values: Mapping[str, str | int | float | bool]) -> str:
+def filled(document: str, values: Values) -> str:
     """Return a template's document with its places filled in; `DocumentError` names what is left over."""
     places = dict.fromkeys(_PLACE.findall(document))
     faults = [
@@ -138,7 +182,7 @@ def _written(value: str | int | float | bool) -> str:
     """A text goes between the quotes that stand around its place; so what would end them is escaped."""
     if not isinstance(value, str):
         return to_toml({"v": value}).removeprefix("v = ").strip()
-    return to_toml({"v": value}).removeprefix('v = "').strip()[:-1]
+    return to_toml({"v": value}).removeprefix('v = "').rstrip("\n")[:-1]
 
 
 def told(fault: Fault) -> tuple[str, str, str]:

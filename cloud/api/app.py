@@ -34,6 +34,7 @@ from cloud.api.routes import (
     readings,
     retention,
     settings,
+    settings_templates,
     sites,
     zones,
 )
@@ -51,6 +52,7 @@ ROUTES = (
     gateways,
     gateway_acts,
     settings,
+    settings_templates,
     devices,
     points,
     readings,

@@ -36,6 +36,7 @@ from cloud.store.points import Point
 from cloud.store.positions_read import Fix, LatestPosition, Track
 from cloud.store.readings import Reading, Series
 from cloud.store.retention import Duty, Kept
+from cloud.store.settings_templates import SettingsTemplate
 from cloud.store.shadow import Revision, Told
 from cloud.store.sites import Gateway, Site
 from cloud.store.tallies import Bucket
@@ -80,6 +81,7 @@ _SHAPES = (
     Series,
     SettingsDocument,
     SettingsState,
+    SettingsTemplate,
     Site,
     Span,
     Standing,

@@ -102,6 +102,23 @@ def test_settings_may_come_as_json(http: Http, send: Send) -> None:
     assert send("PUT", values=values, document="", based_on=1, reason="both").status_code == 422
 
 
+def test_template_is_filled_in_and_checked(http: Http, send: Send) -> None:
+    template = {"organisation_id": 1, "site_kind": "vehicle", "reason": "vans"}
+    document = GPS.format("{{vehicle}}") + "port = {{port}}\n"
+    kept = send("PUT", "/api/settings-templates/van", document=document, **template)
+    assert kept.status_code == 200, kept.text
+    (listed,) = http.get("/api/settings-templates").json()["items"]
+    assert (listed["id"], listed["name"], listed["document"]) == (kept.json()["id"], "van", document)
+    place = ADDRESS + "/from-template"
+    rest = {"template_id": listed["id"], "based_on": 0, "reason": "new van"}
+    wrong = send("POST", place, values={"vehicle": "van-7", "colour": "red"}, **rest)
+    assert [fault["field"] for fault in wrong.json()["errors"]] == ["values.port", "values.colour"]
+    hostile = send("POST", place, values={"vehicle": 'x"\n[gateway]\nid = "y', "port": 2947}, **rest)
+    assert [fault["field"] for fault in hostile.json()["errors"]] == ["device[0].prefix"]
+    assert send("POST", place, values={"vehicle": "van-7", "port": 2947}, **rest).json() == {"number": 1}
+    assert http.get(ADDRESS).json()["document"] == GPS.format("van-7") + "port = 2947\n"
+
+
 def test_every_change_is_in_the_audit_log_with_what_and_why(lab: Lab, send: Send) -> None:
     send("PUT", document=GPS.format("car"), based_on=0, reason="first")
     send("PUT", document=GPS.format("van"), based_on=1, reason="moved to the van")
