@@ -19,6 +19,8 @@ class Person:
     """Staff number, of the organisation's own counting."""
     name: str
     department: str
+    email: str
+    """Empty: none is known."""
     login: str | None
     """Of the person's account; None without one."""
     account_id: int | None
@@ -52,7 +54,7 @@ class Authorisation:
 
 
 _PEOPLE = """
-SELECT p.id, p.organisation_id, o.name AS organisation, p.number, p.name, p.department, a.login,
+SELECT p.id, p.organisation_id, o.name AS organisation, p.number, p.name, p.department, p.email, a.login,
        a.id AS account_id, a.disabled_at IS NOT NULL AS disabled, p.left_at, p.created_at
 FROM people p JOIN organisations o ON o.id = p.organisation_id LEFT JOIN accounts a ON a.person_id = p.id
 WHERE p.id > %(after)s

@@ -16,6 +16,7 @@ from cloud.identity import acts
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.identity.secrets import PASSWORD_MIN, new_seed, password_fault, seed_address, seed_text, totp_step
 from cloud.store import accounts, audit_log, people, web_sessions
+from cloud.store.credentials import list_credentials
 from cloud.store.people import Person
 from cloud.store.sites import list_sites
 from cloud.store.snapshot import changing, snapshot
@@ -24,7 +25,7 @@ from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form, read_pairs
 from cloud.web.render import language_of
-from cloud.web.rights_words import ACT_FAULTS, PERMISSIONS, ROLES
+from cloud.web.rights_words import ACT_FAULTS, CARD_STATES, PERMISSIONS, ROLES
 from rules.permissions import Grant, Permission, Role
 
 LIST_MAX = 1000
@@ -158,6 +159,7 @@ class PeoplePages:
                 raise NotHereError
             grants = await accounts.list_grants(connection, account_id=row.account_id or 0)
             rights = await people.list_authorisations(connection, person_id=row.id)
+            cards = await list_credentials(connection, row.id)
             sites = await list_sites(connection, organisation=row.organisation)
         viewer = viewer_of(request)
         shows = {
@@ -165,6 +167,8 @@ class PeoplePages:
             "person": row,
             "grants": [(one, language.say(ROLES[Role(one.role)])) for one in grants],
             "authorisations": rights,
+            "credentials": cards,
+            "card_states": {state: language.say(word) for state, word in CARD_STATES.items()},
             "roles": [(role.value, language.say(word)) for role, word in ROLES.items()],
             "sites": sites,
             "said": said or {},
@@ -290,6 +294,7 @@ class OwnPage:
                 "authorisations": await people.list_authorisations(connection, person_id=account.person_id),
                 "sessions": await web_sessions.list_sessions(connection, account.id, at=now, idle_since=idle),
                 "tokens": await web_sessions.list_tokens(connection, account_id=account.id),
+                "credentials": await list_credentials(connection, account.person_id),
                 "acts": await audit_log.search(connection, asked, limit=50),
             }
         seed = _seed(said)
@@ -297,6 +302,7 @@ class OwnPage:
         shows |= {
             "page": "me",
             "person": person,
+            "card_states": {state: language.say(word) for state, word in CARD_STATES.items()},
             "factor": account.totp_seed is not None,
             "seed": seed.hex(),
             "seed_text": seed_text(seed),

@@ -31,6 +31,12 @@ PERMISSIONS = {
     Permission.AUDIT_READ: mark("Read the audit log"),
     Permission.METRICS_READ: mark("Read figures of the hub"),
 }
+CARD_STATES = {
+    "active": mark("valid"),
+    "blocked": mark("blocked"),
+    "lost": mark("reported lost"),
+    "returned": mark("returned"),
+}
 ACT_FAULTS = {
     "number": mark("The staff number is missing, too long, or somebody of this organisation has it."),
     "name": mark("The name is missing or too long."),

@@ -255,3 +255,14 @@ def test_what_is_no_workbook_is_told_so(world: Any, token: str) -> None:
     assert preview(world, token, b"%PDF-")["faults"][0]["expected"].startswith("expected an .xlsx")
     assert send(world, token, b"x" * (5 * 1024 * 1024 + 1)).status_code == 413
     assert send(world, token, b"").status_code == 415
+
+
+def test_person_sees_which_cards_are_kept_of_them_and_no_number(world: Any, token: str) -> None:
+    send(world, token, BOOK)
+    ((person,),) = world.lab.execute("SELECT id FROM people WHERE number = '2001'")
+    for path in (f"/people/{person}", f"/api/people/{person}"):
+        page = world.ask(path, token, headers={"accept": "text/html"})
+        assert page.status_code == 200
+        assert "Li.Na@lab.example" in page.text
+        assert "16034" not in page.text
+    assert "h10301 …34" in world.ask(f"/people/{person}", token).text
