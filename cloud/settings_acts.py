@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.store import settings_templates, shadow
+from cloud.store import accounts, settings_templates, shadow
 from cloud.store.shadow import NewRevision, Owner
 from rules.permissions import Permission
 from wire.settings.base import Fault, shorten
@@ -84,6 +84,8 @@ async def save_template(
     act: Act, organisation_id: int, name: str, *, site_kind: str, document: str, reason: str
 ) -> int:
     """Keep a template in the place of one of this name, and return its id; gateways keep what they have."""
+    if organisation_id not in await accounts.all_organisations(act.connection):
+        raise MissingError("organisation_id", organisation_id, "an existing organisation")
     act.need(Permission.SETTINGS_WRITE, organisation_id, thing="template")
     reason = _reason(reason)
     before = await settings_templates.find_template(act.connection, organisation_id, name)

@@ -21,7 +21,7 @@ from cloud.store import shadow
 from cloud.store.connection import Connection
 from cloud.store.shadow import Owner, Revision, Told
 from rules.permissions import Permission
-from wire.settings.shadow import read_text
+from wire.settings.shadow import check_text, read_text
 from wire.settings.toml import to_toml
 from wire.shadow import DOCUMENT_BYTES_MAX
 
@@ -80,7 +80,7 @@ class SettingsDocument:
     document: str
     """TOML."""
     values: dict[str, Any]
-    """The same as JSON."""
+    """The same as JSON; empty where the document has faults, as one that was found at a gateway may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,8 @@ async def revision(db: Db, gateway: GatewayPath, given: Given, number: NumberPat
     """Return a document."""
     owner = await _existing(db, gateway, given.now())
     document = await _text(db, owner, number)
-    values, _ = read_text(document)
+    checked, _ = check_text(document)
+    values, _ = read_text(document) if checked is not None else (None, [])
     return answer(SettingsDocument(number, document, dict(values or {})))
 
 

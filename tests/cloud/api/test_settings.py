@@ -119,6 +119,19 @@ def test_template_is_filled_in_and_checked(http: Http, send: Send) -> None:
     assert http.get(ADDRESS).json()["document"] == GPS.format("van-7") + "port = 2947\n"
 
 
+def test_template_of_nobody_is_refused(send: Send) -> None:
+    body = {"organisation_id": 999, "site_kind": "vehicle", "document": "a", "reason": "b"}
+    assert send("PUT", "/api/settings-templates/van", **body).status_code == 404
+
+
+def test_document_found_at_a_gateway_may_have_faults(http: Http, lab: Lab) -> None:
+    lab.execute(
+        "INSERT INTO settings_revisions VALUES (1, 1, 1, %s, sha256('x'), 'gateway', 'g', 'r', now(), 0)",
+        f"a = {2**70}\nb = nan\n",
+    )
+    assert http.get(ADDRESS + "/revisions/1").json()["values"] == {}
+
+
 def test_every_change_is_in_the_audit_log_with_what_and_why(lab: Lab, send: Send) -> None:
     send("PUT", document=GPS.format("car"), based_on=0, reason="first")
     send("PUT", document=GPS.format("van"), based_on=1, reason="moved to the van")
