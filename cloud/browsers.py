@@ -28,12 +28,13 @@ class PatientProtocol(H11Protocol):
 
     def __init__(
         self,
+        *,
         config: uvicorn.Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """The arguments are uvicorn's."""
+        """The arguments are uvicorn's, which names them."""
         super().__init__(config, server_state, app_state, _loop)
         self._impatient: asyncio.TimerHandle | None = None
         self._look()
