@@ -136,10 +136,9 @@ class Sender:
             if self._gateway.client.is_connected():
                 self._gateway.client.publish(self._gateway.topic, payload, qos=0)
 
-    def _on_connect(
-        self, client: paho.Client, userdata: object, flags: object, reason: object, *_: object
-    ) -> None:
-        if not getattr(reason, "is_failure", True):
+    def _on_connect(self, *told: object) -> None:
+        # paho tells client, user data, flags, reason, properties.
+        if not getattr(told[3], "is_failure", True):
             self._sessions.append(time.monotonic())
 
     def _on_disconnect(self, *_: object) -> None:

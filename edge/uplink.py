@@ -373,9 +373,9 @@ class Uplink:
         """Return what one of the pinned hub keys signed for this gateway, or raise `WireError`."""
         try:
             if topic == self._ack_topic:
-                return verified(topic, payload, Ack, self._identity)
+                return verified(topic, payload, Ack, identity=self._identity)
             if topic == self._desired_topic:
-                return verified(topic, payload, Desired, self._identity)
+                return verified(topic, payload, Desired, identity=self._identity)
         except UnknownKeyError:
             self.unknown_key = True
             raise

@@ -15,7 +15,7 @@ class UnknownKeyError(SignatureError):
     """It is signed by a key of the hub that is not pinned."""
 
 
-def verified(topic: str, payload: object, kind: type[_M], identity: GatewayIdentity) -> _M:
+def verified(topic: str, payload: object, kind: type[_M], *, identity: GatewayIdentity) -> _M:
     """Return the message, or raise `WireError`: `UnknownKeyError` where the key itself is not known."""
     if not isinstance(payload, bytes):
         raise FrameError(f"topic {topic[:120]!r}: expected a frame")

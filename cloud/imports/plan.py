@@ -107,12 +107,12 @@ class Planner:
         person_id = self._known.person(number)
         given = {name: record.fields.get(name, "") for name in ("number", "name", "department", "email")}
         blank: Fields = {"department": "", "email": "", "left_at": None}
-        yield self._step(record, "people", key, person_id, given, blank)
+        yield self._step(record, "people", key, row_id=person_id, given=given, blank=blank)
         self._added.add(key)
         if record.fields.get("role"):
-            yield from self._rights(record, key, person_id, email)
+            yield from self._rights(record, key, person_id, email=email)
 
-    def _rights(self, record: Record, key: str, person_id: int | None, email: str) -> Iterator[Step]:
+    def _rights(self, record: Record, key: str, person_id: int | None, *, email: str) -> Iterator[Step]:
         grants = list(self._grants(record))
         account_id = None if person_id is None else self._known.account_of(person_id)
         login = email.lower()
@@ -238,7 +238,9 @@ class Planner:
             given = {"title": record.fields.get("title", "")}
             given["calibration_due"] = due.isoformat() if isinstance(due, date) and own_due is None else ""
             blank: Fields = {"title": "", "calibration_due": None}
-            yield self._step(record, "points", f"point {site}/{name}", point_id, given, blank)
+            yield self._step(
+                record, "points", f"point {site}/{name}", row_id=point_id, given=given, blank=blank
+            )
 
     def _asset(self, record: Record) -> Iterator[Step]:
         fields = record.fields
@@ -259,7 +261,9 @@ class Planner:
         given: Fields = {"name": name, "kind": kind, "model": fields.get("model", "")}
         given |= {"serial": fields.get("serial", ""), "tag": tag, "home_zone_id": zone or ""}
         blank: Fields = {"model": "", "serial": "", "tag": None, "home_zone_id": None}
-        yield self._step(record, "assets", f"asset {name}", self._known.asset(name), given, blank)
+        yield self._step(
+            record, "assets", f"asset {name}", row_id=self._known.asset(name), given=given, blank=blank
+        )
 
     def _zone(self, record: Record) -> int | object | None:
         site, zone = record.fields.get("site", ""), record.fields.get("zone", "")
@@ -274,7 +278,7 @@ class Planner:
         return self._known.zones[site, zone]
 
     def _step(
-        self, record: Record, table: str, key: str, row_id: int | None, given: Fields, blank: Fields
+        self, record: Record, table: str, key: str, *, row_id: int | None, given: Fields, blank: Fields
     ) -> Step:
         rows = {"people": self._known.people, "points": self._known.point_rows, "assets": self._known.assets}
         old = None if row_id is None else rows[table][row_id]

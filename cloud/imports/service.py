@@ -111,7 +111,7 @@ async def apply(act: Act, organisation_id: int, body: bytes, *, file_name: str) 
     }
     entries = [
         act.viewer.entry("import.apply", f"import {run}", organisation_id=organisation_id, new=summary),
-        *(_entry(act, organisation_id, step, run) for step in steps if step.action != "unchanged"),
+        *(_entry(act, organisation_id, step, run=run) for step in steps if step.action != "unchanged"),
     ]
     await audit_log.append(act.connection, entries, at=act.at)
     return run, told
@@ -206,7 +206,7 @@ async def _take_back(act: Act, organisation_id: int, change: Fields) -> str | No
     return None
 
 
-def _entry(act: Act, organisation_id: int, step: Step, run: int) -> audit_log.Entry:
+def _entry(act: Act, organisation_id: int, step: Step, *, run: int) -> audit_log.Entry:
     word = "add" if step.old is None else "change"
     shown = step.shown()
     return act.viewer.entry(

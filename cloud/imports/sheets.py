@@ -175,11 +175,13 @@ def _records(kind: Kind, sheet: Sheet, faults: list[Fault]) -> Iterator[Record]:
         return
     damaged = {(fault.sheet, fault.row) for fault in faults}
     for row in rows:
-        yield from _record(kind, sheet.name, row, places, faults, damaged=(sheet.name, row.number) in damaged)
+        yield from _record(
+            kind, sheet.name, row, places=places, faults=faults, damaged=(sheet.name, row.number) in damaged
+        )
 
 
 def _record(
-    kind: Kind, sheet: str, row: Row, places: dict[str, int], faults: list[Fault], *, damaged: bool
+    kind: Kind, sheet: str, row: Row, *, places: dict[str, int], faults: list[Fault], damaged: bool
 ) -> Iterator[Record]:
     fields = {name: row.cells[place].text for name, place in places.items()}
     letters = {name: get_column_letter(place + 1) for name, place in places.items()}

@@ -28,7 +28,7 @@ REMARK = "#"
 """A row whose first cell begins with this is not read: examples and remarks."""
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, InvalidFileException, SyntaxError, UnicodeError, EOFError, OSError),
-    *(KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, NotImplementedError),
+    *(KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError),
     RuntimeError,
 )
 """What zipfile, expat and openpyxl raise for a damaged file."""
@@ -128,7 +128,7 @@ def _rows(sheet: Any, faults: list[Fault]) -> Iterator[Row]:
             faults.append(Fault(sheet.title, number, "", "", f"at most {ROWS_MAX} rows"))
             return
         found: list[Fault] = []
-        cells = tuple(_cells(sheet.title, number, values, found))
+        cells = tuple(_cells(sheet.title, number, values, faults=found))
         first = cells[0].text if cells else ""
         if first.startswith(REMARK) or not (found or any(cell.text for cell in cells)):
             continue
@@ -136,7 +136,7 @@ def _rows(sheet: Any, faults: list[Fault]) -> Iterator[Row]:
         yield Row(number, cells)
 
 
-def _cells(sheet: str, number: int, values: Sequence[Any], faults: list[Fault]) -> Iterator[Cell]:
+def _cells(sheet: str, number: int, values: Sequence[Any], *, faults: list[Fault]) -> Iterator[Cell]:
     for place, value in enumerate(values, start=1):
         column = get_column_letter(place)
         text = text_of(value)

@@ -102,7 +102,7 @@ class SettingsPages:
                 else:
                     raise NotHereError
         except DocumentError as error:
-            faults = [_shown(*settings_acts.told(fault), document) for fault in error.faults]
+            faults = [_shown(settings_acts.told(fault), document) for fault in error.faults]
             return await self._page(request, gateway, Draft(document, draft.reason, draft.based_on, faults))
         except ConflictError as error:
             again = Draft(document, draft.reason, draft.based_on, conflict=error.newest)
@@ -118,7 +118,7 @@ class SettingsPages:
 
     async def _checked(self, request: Request, gateway: str, draft: Draft) -> HTMLResponse:
         _, faults = check_text(draft.document)
-        shown = [_shown(*settings_acts.told(fault), draft.document) for fault in faults]
+        shown = [_shown(settings_acts.told(fault), draft.document) for fault in faults]
         async with snapshot(self._web.pool) as connection:
             owner = await self._owner(connection, gateway)
             newest = await shadow.newest(connection, owner.id)
@@ -147,7 +147,7 @@ class SettingsPages:
             "word": word,
             "wanted": None if wanted is None else wanted.number,
             "told": told,
-            "faults": [_shown(*_three(one), document) for one in told.faults] if told else [],
+            "faults": [_shown(_three(one), document) for one in told.faults] if told else [],
             "newest": newest,
             "draft": draft or Draft(document, "", newest),
             "changed": draft is not None,
@@ -190,7 +190,8 @@ def _word(wanted: Desired | None, told: Told | None) -> str:
     return told.state if heard else "sent"
 
 
-def _shown(path: str, value: str, expected: str, document: str) -> ShownFault:
+def _shown(fault: tuple[str, str, str], document: str) -> ShownFault:
+    path, value, expected = fault
     return ShownFault(path, value, expected, line_of(document, path, value))
 
 

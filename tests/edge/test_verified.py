@@ -31,7 +31,7 @@ def identity(gateway_identity: Callable[[str], GatewayIdentity]) -> GatewayIdent
 
 def test_what_the_hub_signed_is_believed(identity: GatewayIdentity, hub_identity: HubIdentity) -> None:
     data = frame.encode(TOPIC, encode_body(desired()), hub_identity.signer)
-    assert verified(TOPIC, data, Desired, identity) == desired()
+    assert verified(TOPIC, data, Desired, identity=identity) == desired()
 
 
 def test_forged_settings_are_refused(identity: GatewayIdentity, hub_identity: HubIdentity) -> None:
@@ -53,7 +53,7 @@ def test_forged_settings_are_refused(identity: GatewayIdentity, hub_identity: Hu
         (None, FrameError),
     ]:
         with pytest.raises(error):
-            verified(TOPIC, data, Desired, identity)
+            verified(TOPIC, data, Desired, identity=identity)
 
 
 def test_settings_that_are_cut_off_or_altered_anywhere_are_refused(
@@ -62,6 +62,11 @@ def test_settings_that_are_cut_off_or_altered_anywhere_are_refused(
     good = frame.encode(TOPIC, encode_body(desired()), hub_identity.signer)
     for place in range(len(good)):
         with pytest.raises(WireError):
-            verified(TOPIC, good[:place], Desired, identity)
+            verified(TOPIC, good[:place], Desired, identity=identity)
         with pytest.raises(WireError):
-            verified(TOPIC, good[:place] + bytes((good[place] ^ 1,)) + good[place + 1 :], Desired, identity)
+            verified(
+                TOPIC,
+                good[:place] + bytes((good[place] ^ 1,)) + good[place + 1 :],
+                Desired,
+                identity=identity,
+            )
