@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -44,6 +45,11 @@ asked_alike = settings(
 
 def ask(world: World, case: Case, token: str | None) -> None:
     """Send what was made up, and hold the answer against the document."""
+    case.validate_response(send(world, case, token), checks=CHECKS)
+
+
+def send(world: World, case: Case, token: str | None) -> httpx.Response:
+    """Send what was made up."""
     sent = case.as_transport_kwargs(base_url="http://hub")
     headers = {str(name): str(value) for name, value in dict(sent.pop("headers", {})).items()}
     headers.pop("User-Agent", None)
@@ -51,8 +57,7 @@ def ask(world: World, case: Case, token: str | None) -> None:
     known = {name: sent[name] for name in ("params", "json", "data", "content") if sent.get(name) is not None}
     if isinstance(known.get("data"), bytes | str):
         known["content"] = known.pop("data")
-    answer = world.ask(sent["url"], token, sent["method"], headers=headers, **known)
-    case.validate_response(answer, checks=CHECKS, headers=headers)
+    return world.ask(sent["url"], token, sent["method"], headers=headers, **known)
 
 
 def named(world: World, case: Case, chosen: Iterator[bool]) -> None:
@@ -83,6 +88,51 @@ def play(world: World, operation: Any, token: str | None) -> None:
     questions()
 
 
+OWNED = (
+    *("people", "accounts", "role_grants", "invitations", "authorisations", "api_tokens", "sites", "points"),
+    *("gateways", "gateway_bindings", "channel_bindings", "calibrations", "claims", "zones"),
+)
+"""Tables in which nothing of another organisation may change."""
+IDS = {
+    "organisation_id": "organisation",
+    "site_id": "site",
+    "account_id": "account",
+    "person_id": "person",
+    "point_id": "point",
+    "site": "site",
+    "gateway": "gateway",
+}
+"""Field of a body -> what a place has for it."""
+
+
+def owned(world: World, organisation: int) -> list[Any]:
+    return [
+        world.lab.execute(f"SELECT * FROM {table} WHERE organisation_id = %s ORDER BY 1", organisation)
+        for table in OWNED
+    ]
+
+
+def reach(world: World, operation: Any, token: str) -> None:
+    """Ask for things of another organisation, in the path and in the body; raises `AssertionError`."""
+    alien = world.places["alien"]
+
+    @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    @asked_alike
+    def questions(case: Case) -> None:
+        for name in case.path_parameters or {}:
+            if name in PARTS:
+                case.path_parameters[name] = PARTS[name](alien, operation.path)
+        if isinstance(case.body, dict):
+            case.body.update({name: getattr(alien, IDS[name]) for name in case.body if name in IDS})
+        answer = send(world, case, token)
+        named_alien = {name for name in case.path_parameters or {} if name in PARTS} or (
+            isinstance(case.body, dict) and IDS.keys() & case.body.keys()
+        )
+        assert not (answer.is_success and named_alien), answer.text
+
+    questions()
+
+
 def main(lab: Lab) -> int:
     """Return the exit code."""
     faults = asked = 0
@@ -96,6 +146,17 @@ def main(lab: Lab) -> int:
             except FailureGroup as group:
                 faults += 1
                 say(*(f"{operation.label}: {fault}" for fault in group.exceptions))
+        before = owned(world, world.places["alien"].organisation)
+        for operation in operations:
+            try:
+                if operation.method.lower() != "get":
+                    reach(world, operation, fresh(world))
+            except AssertionError as fault:
+                faults += 1
+                say(f"{operation.label}: reaches another organisation: {fault}")
+        if owned(world, world.places["alien"].organisation) != before:
+            faults += 1
+            say("something of another organisation was changed")
     say(f"{asked} asked, {faults} faults")
     return min(faults, 1)
 
