@@ -34,6 +34,9 @@ class Card:
         """What may be shown of the number."""
         return self.number[-2:] if len(self.number) >= _SHOWN_FROM else ""
 
+    def __repr__(self) -> str:
+        return f"Card({self.format} …{self.ending})"
+
     def token(self, key: bytes) -> str:
         """Return the keyed hash by which gateways know the card."""
         facility = "" if self.facility is None else str(self.facility)

@@ -25,7 +25,7 @@ def test_card_of_a_known_format_has_the_token_of_the_gateway(
     assert card is not None, expected
     assert card.token(key) == read.token(key)
     assert key_id(key) == credential.key_id(key)
-    assert str(number) not in repr(card) or number < 10
+    assert repr(card) == f"Card({name} …{str(number)[-2:] if number >= 10_000 else ''})"
 
 
 @given(KEYS, st.integers(1, 128), st.data())
