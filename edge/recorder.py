@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from msgspec import structs
+
 from edge.driver import TimeHint
 from edge.journal.journal import Journal, Past
 from edge.journal.memory import OpenGap
@@ -84,6 +86,7 @@ class Recorder:
         self._feed(points, layouts, late or {})
         self._stalls = Stalls()
         self._last: dict[str, int] = {}
+        self._polled: dict[str, Poll] = {}
         self._clock_told = False
 
     def _feed(
@@ -108,8 +111,20 @@ class Recorder:
     # --- what drivers call -----------------------------------------------------------------------
 
     async def poll(self, poll: Poll) -> None:
-        """Accept one poll; its points stop being silent."""
+        """Accept one poll; its points stop being silent.
+
+        No point has two readings at one instant: of polls that a late gateway made within a tick, the next
+        tick takes the second; the same once more is the same reading.
+        """
         await self._journal.intake.space()
+        before = self._polled.get(poll.layout)
+        if before is not None and poll.tick == before.tick and poll.counts == before.counts:
+            return
+        self._polled[poll.layout] = poll
+        taken = self._last.get(poll.layout)
+        if before is not None and taken is not None and before.tick <= poll.tick <= taken:
+            self._polled[poll.layout] = structs.replace(poll, tick=before.tick)
+            poll = structs.replace(poll, tick=taken + 1)
         self._look_at_journal(poll.tick)
         columns = self._columns[poll.layout]
         self._missed(poll.layout, columns.points, poll.tick)

@@ -98,6 +98,17 @@ def test_implausible_value_is_marked_and_kept(parts: Parts) -> None:
     assert taken.flags == [(0, Status.IMPLAUSIBLE)]
 
 
+def test_no_point_has_two_readings_at_one_instant(parts: Parts) -> None:
+    async def story() -> None:
+        counts = [(10, 2000), (10, 2000), (10, 2001), (10, 2002), (11, 2003), (15, 2003), (14, 2004)]
+        for tick, raw in counts:
+            await parts.recorder.poll(poll(tick, raw, 500))
+
+    asyncio.run(story())
+    told = [(item.tick, item.counts[0]) for item in parts.taken() if isinstance(item, Poll)]
+    assert told == [(10, 2000), (11, 2001), (12, 2002), (13, 2003), (15, 2003), (14, 2004)]
+
+
 def test_absent_value_keeps_its_reason(parts: Parts) -> None:
     asyncio.run(parts.recorder.poll(Poll(LAYOUT.id, 1, [None, 2000], [(0, Status.INVALID)])))
     (taken,) = parts.taken()
