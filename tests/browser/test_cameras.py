@@ -145,6 +145,15 @@ def test_line_draws_what_was_recorded_and_the_gap_with_its_cause(browse) -> None
     assert "bus: no answer" in rows.nth(2).inner_text()
 
 
+def test_head_of_an_open_page_follows_the_camera(browse) -> None:
+    page = one(browse)
+    state = page.locator(".head .camera-state")
+    true = state.inner_text()
+    state.evaluate("(shown) => { shown.textContent = 'as it was'; }")
+    page.evaluate("import('/static/js/cameras.js').then((code) => code.refresh())")
+    expect(state).to_have_text(true)
+
+
 def test_pictures_say_whether_they_are_here_waiting_or_dropped(browse) -> None:
     page = one(browse)
     cards = page.locator(".card")
