@@ -44,7 +44,7 @@ def judge(points: Sequence[Latest], gaps: Mapping[int, Gap], gateway: Gateway | 
     if gateway is not None and not gateway.online:
         return Judged("silent", gateway.online_since, "offline", "", len(points))
     last = max((one.observed_at for one in down if one.observed_at), default=None)
-    since = gap.from_at or last if gap else last
+    since = _since(gap, down, last)
     reason = gap.reason if gap else ""
     broken = next((why for one in points if (why := _broken(one))), None)
     if broken is not None:
@@ -55,6 +55,14 @@ def judge(points: Sequence[Latest], gaps: Mapping[int, Gap], gateway: Gateway | 
     if all(one.state == "absent" for one in points):
         return Judged("silent", None, "no_value", "", len(points))
     return Judged("working")
+
+
+def _since(gap: Gap | None, down: Sequence[Latest], last: datetime | None) -> datetime | None:
+    """Return when the silence began; its newest gap may only be the newest reason."""
+    if gap is None or gap.from_at is None:
+        return last
+    due = [one.observed_at for one in down if one.point.period_ms is not None and one.observed_at]
+    return min(gap.from_at, max(due)) if due else gap.from_at
 
 
 def _is_down(one: Latest, gaps: Mapping[int, Gap]) -> bool:

@@ -49,6 +49,13 @@ def test_some_silent_points_make_it_partly_and_all_silent_with_their_cause() -> 
     assert judge([latest(1, "silent")], {}, GATEWAY) == Judged("silent", HOUR_AGO, None, "", 1)
 
 
+def test_silence_goes_on_where_its_reason_changes() -> None:
+    later = gap(1, since=HOUR_AGO + timedelta(minutes=9))
+    assert judge([latest(1, "silent")], {1: later}, GATEWAY).since_at == HOUR_AGO
+    by_itself = judge([latest(1, "live", period=None)], {1: later}, GATEWAY)
+    assert by_itself.since_at == later.from_at, "its last word is no beginning of a silence"
+
+
 def test_never_heard_says_why_where_the_gateway_did() -> None:
     assert judge([latest(1, "never")], {}, GATEWAY) == Judged("never", silent=1)
     told = judge([latest(1, "never")], {1: gap(1, since=None)}, GATEWAY)
