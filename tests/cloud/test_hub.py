@@ -19,7 +19,7 @@ async def until_ready(address):
     where = urlsplit(address)
     while True:
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
-        writer.write(b"GET /ready HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+        writer.write(b"GET /ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         status = await reader.readline()
         writer.close()
         await writer.wait_closed()
