@@ -100,7 +100,7 @@ def in_house(lab: Lab, hashed: str) -> Iterator[Callable[[Callable[[House], Awai
     lab.execute(
         "ALTER TABLE audit_log DISABLE TRIGGER USER; ALTER TABLE audit_heads DISABLE TRIGGER USER;"
         "TRUNCATE people, accounts, role_grants, invitations, web_sessions, sign_in_attempts, api_tokens,"
-        " authorisations, audit_log, audit_heads;"
+        " authorisations, audit_log, audit_heads CASCADE;"
         "ALTER TABLE audit_log ENABLE TRIGGER USER; ALTER TABLE audit_heads ENABLE TRIGGER USER"
     )
 
