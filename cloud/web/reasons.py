@@ -45,6 +45,7 @@ REASONS = (
     mark("older than the journal keeps"),
     mark("journal full"),
     mark("journal full or damaged"),
+    mark("a page is not as it was written"),
     mark("saving what was left of it was interrupted"),
     mark("the log of a journal that was in use is gone"),
     mark("the file is gone, its log is there"),
