@@ -109,7 +109,7 @@ def test_process_that_is_killed_at_any_moment_goes_on_where_it_was(hub, tmp_path
         for number in range(12):
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
                 try:
-                    process.wait(0.3 + 0.08 * number)
+                    process.wait(0.08 + 0.06 * number)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     killed += 1
