@@ -53,7 +53,7 @@ class CodeHash:
 
 
 def new_code() -> str:
-    """Return a random code, as `XXXX-XXXX`."""
+    """Return a random code, in two groups of four: `7K3M-Q9ZT`."""
     text = "".join(secrets.choice(ALPHABET) for _ in range(CODE_CHARACTERS))
     return f"{text[:4]}-{text[4:]}"
 

@@ -24,7 +24,7 @@ $said"
 needed_programs() {
   printf "%s\n" mosquitto:mosquitto gpsd:gpsd upsd:nut-server upsc:nut-client faketime:faketime dbus-daemon:dbus ffmpeg:ffmpeg
   if [ -f package.json ]; then printf '%s\n' node:nodejs npm:npm; fi
-  if [ "${1:-}" = --with-tests ]; then printf '%s\n' chromium:chromium strace:strace; fi
+  if [ "${1:-}" = --with-tests ]; then printf '%s\n' chromium:chromium strace:strace curl:curl openssl:openssl; fi
 }
 
 present() {

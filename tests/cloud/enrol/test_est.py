@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import shutil
 import socket
 import ssl
 import subprocess
@@ -16,9 +15,6 @@ from provisioning import certificates, est
 from provisioning.claim import plain_code
 
 pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-7.2a", "G-7.2b")]
-
-TOOLS = all(shutil.which(tool) for tool in ("curl", "openssl"))
-needs_tools = pytest.mark.skipif(not TOOLS, reason="needs curl and openssl")
 
 
 def run(*words, data=None):
@@ -44,7 +40,6 @@ def openssl_certificates(body):
     return run("openssl", "pkcs7", "-inform", "DER", "-print_certs", data=base64.b64decode(body))
 
 
-@needs_tools
 def test_curl_and_openssl_fetch_the_authorities(hub):
     listed = openssl_certificates(hub.serve(lambda: curl(hub, est.CA_CERTIFICATES)))
     assert listed.count(b"BEGIN CERTIFICATE") == 2
@@ -52,7 +47,6 @@ def test_curl_and_openssl_fetch_the_authorities(hub):
     assert b"Heng issuing CA" in listed
 
 
-@needs_tools
 def test_curl_and_openssl_enrol_and_renew(hub, tmp_path):
     claim = hub.claim("curl-1")
     key, request = openssl_key(tmp_path, "curl-1")
@@ -77,7 +71,6 @@ def test_curl_and_openssl_enrol_and_renew(hub, tmp_path):
         assert verified.endswith(b": OK\n")
 
 
-@needs_tools
 def test_answer_is_marked_as_the_rfc_says(hub):
     head = hub.serve(lambda: curl(hub, est.CA_CERTIFICATES, "-D", "-", "-o", "/dev/null")).decode().lower()
     assert "content-type: application/pkcs7-mime" in head
@@ -195,7 +188,6 @@ def test_body_that_is_no_base64_is_refused(hub):
 
 
 @pytest.mark.parametrize("words", ["-newkey rsa:2048", "-newkey ed25519", "-newkey ec:secp384r1"])
-@needs_tools
 def test_keys_of_other_kinds_are_refused(hub, tmp_path, words):
     option, kind = words.split()
     algorithm = ["ec", "-pkeyopt", "ec_paramgen_curve:secp384r1"] if kind.startswith("ec:") else [kind]
@@ -209,7 +201,6 @@ def test_keys_of_other_kinds_are_refused(hub, tmp_path, words):
 
 
 @pytest.mark.parametrize("subject", ["/CN=wished-1/O=Everything", "/CN=wished-1/CN=other-1", "/O=nothing"])
-@needs_tools
 def test_subject_with_more_than_a_name_is_refused(hub, tmp_path, subject):
     run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", tmp_path / "key.pem")
     der = run("openssl", "req", "-new", "-key", tmp_path / "key.pem", "-subj", subject, "-outform", "DER")
@@ -217,7 +208,6 @@ def test_subject_with_more_than_a_name_is_refused(hub, tmp_path, subject):
     assert status(hub.serve(lambda: talk(hub, post(est.ENROL, est.to_base64(der), **headers)))) == 400
 
 
-@needs_tools
 def test_wishes_for_more_rights_are_not_granted(hub, tmp_path):
     """A request may ask to be a CA, a server, or somebody else: the certificate is a gateway's."""
     claim = hub.claim("modest-1")
