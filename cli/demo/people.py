@@ -15,10 +15,6 @@ from cli.demo.asking import at_of, items
 from cli.demo.system import System
 from simulators.scenario import GatewayPart, load_scenario
 
-NOTICED_S = 2.5
-"""So long a badge is held there when it is back: until it counts as there."""
-GONE_S = 7.0
-"""So long it is away: until it counts as gone, and a little more."""
 RESTS_S, USED_S = 6.0, 4.0
 """A gateway needs two seconds to be sure of an end, and one of a beginning; on a busy machine more."""
 _ANSWER_S = 5.0
@@ -110,14 +106,15 @@ async def _with_a_badge(system: System, gateway: GatewayPart, day: Day) -> None:
     for radio in gateway.ble:
         for badge in [*radio.badges, *radio.tags][:1]:
             place, subject = f"{gateway.id}/{radio.name}/{badge}", f"{radio.zone or radio.name}/{badge}"
+            presence = f"{subject}/presence"
             await _do(system, place, "here")
-            await _until_live(system, gateway.id, f"{subject}/presence", value="1")
+            await _until_live(system, gateway.id, presence, value="1")
             away_at = time.time()
             await _do(system, place, "away")
-            await asyncio.sleep(GONE_S)
+            await _until_live(system, gateway.id, presence, value="0", since=away_at)
             back_at = time.time()
             await _do(system, place, "here")
-            await asyncio.sleep(NOTICED_S)
+            await _until_live(system, gateway.id, presence, value="1", since=back_at)
             await _do(system, place, "leave")
             day.carried.append(Carried(gateway.id, subject, away_at=away_at, back_at=back_at))
 
@@ -140,14 +137,19 @@ async def _at_a_meter(system: System, gateway: GatewayPart, day: Day) -> None:
             day.used.append(Used(gateway.id, unit.uses, from_at=from_at, to_at=to_at))
 
 
-async def _until_live(system: System, gateway: str, point: str, *, value: str | None = None) -> None:
-    """Wait until a point was read in this run, and is live with this value; `ValueError` says what it is."""
-    state = "not declared"
+async def _until_live(
+    system: System, gateway: str, point: str, *, value: str | None = None, since: float = 0.0
+) -> None:
+    """Wait until a point was read in this run, and `since`, and is live with this value.
+
+    `ValueError` says what it is.
+    """
+    state, since = "not declared", max(since, system.since)
     for _ in range(round(_LIVE_S / _LOOK_S)):
         for row in await items(system, "/api/latest"):
             if (row["point"]["site"], row["point"]["name"]) == (gateway, point):
                 state = f"{row['state']} {row['value']}"
-                if row["state"] == "live" and at_of(row) >= system.since and value in (None, row["value"]):
+                if row["state"] == "live" and at_of(row) >= since and value in (None, row["value"]):
                     return
         await asyncio.sleep(_LOOK_S)
     raise ValueError(f"{gateway} {point} is {state} after {_LIVE_S:.0f} s: expected {value or 'a value'}")

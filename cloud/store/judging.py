@@ -5,7 +5,7 @@ A gateway tells what it cannot read as a gap with its cause, so that a hub that 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cloud.store.gaps_read import Gap
 from cloud.store.latest import Latest
@@ -61,8 +61,14 @@ def _since(gap: Gap | None, down: Sequence[Latest], last: datetime | None) -> da
     """Return when the silence began; its newest gap may only be the newest reason."""
     if gap is None or gap.from_at is None:
         return last
-    due = [one.observed_at for one in down if one.point.period_ms is not None and one.observed_at]
-    return min(gap.from_at, max(due)) if due else gap.from_at
+    # A gap that begins with the reading due next began the silence.
+    due = [
+        (one.observed_at, timedelta(milliseconds=one.point.period_ms))
+        for one in down
+        if one.point.period_ms is not None and one.observed_at
+    ]
+    newest, period = max(due, default=(gap.from_at, timedelta()))
+    return gap.from_at if gap.from_at <= newest + period else newest
 
 
 def _is_down(one: Latest, gaps: Mapping[int, Gap]) -> bool:

@@ -8,17 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 import pytest
 
+from cli.demo.accounts import ADMINISTRATOR, password_of
+from cli.demo.web import Visitor, sign_in
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.processes import free_port
 
@@ -194,18 +196,19 @@ def _until(holds: Callable[[], bool]) -> bool:
     return held
 
 
-def _silent_points(address: str) -> int | None:
-    """How many points have no reading of their last periods; None when the hub does not answer."""
-    with urllib.request.urlopen(f"{address}api/latest?limit=1000", timeout=5) as answer:
-        rows = json.load(answer)["items"]
+def _silent_points(visitor: Visitor) -> int | None:
+    """How many points have no reading of their last periods; None before there is one."""
+    rows = asyncio.run(visitor.get("/api/latest?limit=1000")).json()["items"]
     return sum(row["state"] in ("silent", "never") for row in rows) if rows else None
 
 
 def test_readings_come_back_after_the_simulated_devices_were_killed(demo_folder: Path) -> None:
     with started(demo_folder) as demo:
-        address = demo.until_open()
+        port = urlsplit(demo.until_open()).port
+        assert port is not None
+        visitor = asyncio.run(sign_in(port, ADMINISTRATOR.login, password_of(demo_folder)))
         ports = demo_folder / "simulators" / "ports.json"
-        assert _until(lambda: _silent_points(address) == 0)
+        assert _until(lambda: _silent_points(visitor) == 0)
         before = json.loads(ports.read_text())
         _find(demo, "simulate", "--scenario").kill()
         assert demo.process.stderr is not None
@@ -213,7 +216,7 @@ def test_readings_come_back_after_the_simulated_devices_were_killed(demo_folder:
         assert _until(lambda: json.loads(ports.read_text())["pid"] != before["pid"])
         after = json.loads(ports.read_text())
         assert (after["gateways"], after["control"]) == (before["gateways"], before["control"])
-        assert _until(lambda: _silent_points(address) == 0)
+        assert _until(lambda: _silent_points(visitor) == 0)
         demo.process.send_signal(signal.SIGTERM)
         assert demo.process.wait(ENDED_S) == 0
 
