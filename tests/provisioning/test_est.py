@@ -36,7 +36,7 @@ def test_noise_is_no_request(noise):
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_request_with_one_other_byte_is_never_taken_for_somebody_else(place, change):
-    """Every byte is signed or belongs to the signature, but for the count of bits that its last byte leaves unused."""
+    """Every byte is signed or belongs to the signature, but for the count of unused bits in its end."""
     der = bytearray(REQUEST)
     der[place % len(der)] ^= change
     with contextlib.suppress(RequestError):
