@@ -193,13 +193,13 @@ class Gateway:
                 if self._world.manager.alive_every_s:
                     alive = self._world.manager.keep_alive
                     parts.append(tasks.create_task(self._keep("signs of life", alive, recorder)))
-                changing = [
-                    tasks.create_task(self._keep("local", local.run, recorder)),
-                    tasks.create_task(self._keep("settings", self._reloading(reload, tasks), recorder)),
-                ]
+                changing = [tasks.create_task(self._keep("local", local.run, recorder))]
+                keeper = None
                 if self._shadow:
                     keeper = self._keeper(self._shadow, reload, recorder, uplink=uplink, tasks=tasks)
                     changing.append(tasks.create_task(self._keep("shadow", keeper.run, recorder)))
+                reloading = self._reloading(reload, keeper, tasks)
+                changing.append(tasks.create_task(self._keep("settings", reloading, recorder)))
                 renewal = self._renewal(recorder, uplink)
                 parts.append(tasks.create_task(self._keep("renewal", renewal.run, recorder)))
                 if self._settings.media:
@@ -384,12 +384,13 @@ class Gateway:
         utc_s = self._timekeeper.utc_s()
         return None if utc_s is None else max(0, int(utc_s * 1000))
 
-    def _reloading(self, reload: Reload, tasks: asyncio.TaskGroup) -> Part:
+    def _reloading(self, reload: Reload, keeper: Keeper | None, tasks: asyncio.TaskGroup) -> Part:
         async def run() -> None:
             while True:
                 await self._settings_changed.wait()
                 self._settings_changed.clear()
-                await reload.apply(self._read, tasks)
+                if await reload.apply(self._read, tasks) and keeper is not None:
+                    keeper.reloaded()
 
         return run
 

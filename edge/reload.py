@@ -59,13 +59,14 @@ class Reload:
         """The settings that the gateway runs with."""
         return structs.replace(self.settings, device=list(self.crew.settings))
 
-    async def apply(self, read: Read, tasks: asyncio.TaskGroup) -> None:
-        """Read the settings and take them over; what is wrong with them is logged and told as an event."""
+    async def apply(self, read: Read, tasks: asyncio.TaskGroup) -> bool:
+        """Read the settings and take them over; whether that was done. Why not is logged and told."""
         settings, faults = read()
-        if settings is None or faults:
+        if settings is not None and not faults:
+            faults = (await self.take(settings, tasks)).faults
+        if faults:
             self._refuse(faults)
-        elif refused := (await self.take(settings, tasks)).faults:
-            self._refuse(refused)
+        return not faults
 
     async def take(
         self, settings: GatewaySettings, tasks: asyncio.TaskGroup, words: Mapping[str, Scalar] | None = None
@@ -98,19 +99,24 @@ class Reload:
         tasks: asyncio.TaskGroup,
         words: Mapping[str, Scalar],
     ) -> None:
-        await self.crew.stop([*change.changed, *change.removed])
-        tick = self.now_tick()
-        for names, reason in ((change.changed, _CHANGED), (change.removed, GONE)):
-            points = self.crew.points_of(names)
-            await self.recorder.silent(points, cause=GapCause.MAINTENANCE, reason=reason, tick=tick)
-        self.crew.replace(settings, drivers)
+        ending = False
         try:
+            await self.crew.stop([*change.changed, *change.removed])
+            tick = self.now_tick()
+            for names, reason in ((change.changed, _CHANGED), (change.removed, GONE)):
+                points = self.crew.points_of(names)
+                await self.recorder.silent(points, cause=GapCause.MAINTENANCE, reason=reason, tick=tick)
+            self.crew.replace(settings, drivers)
             self.outputs.own(self.crew.drivers)
             self.recorder.feed(self.crew.points, self.crew.layouts, self.crew.late)
             await self.journal.declare(self.crew.points, self.crew.layouts, self.crew.devices)
+        except asyncio.CancelledError:
+            ending = True
+            raise
         finally:
             self.uplink.points_changed()
-            self.crew.start(tasks, self.supervise)
+            if not ending:  # Whatever else went wrong: no driver stays stopped.
+                self.crew.start(tasks, self.supervise)
         changes = {"added": change.added, "changed": change.changed, "removed": change.removed}
         told = {word: ", ".join(names) for word, names in changes.items() if names}
         LOG.warning("settings: taken over: %s", told)

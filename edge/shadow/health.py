@@ -16,6 +16,8 @@ from wire.status import GapCause
 _LAYOUTS_MAX = 1000
 _PERIODS = 2.5
 """So many periods of a point must fit into the watch if it is to be missed."""
+_FAILING_S = 150.0
+"""What failed so lately fails again and again: the supervisor waits up to a minute in between."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class Before:
     points: frozenset[str]
     """Those that were read."""
     connected: bool
+    failing: frozenset[tuple[str, str]] = frozenset()
+    """(kind, subject) of drivers and parts that failed already."""
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ class Health:
     _columns: dict[str, Sequence[str]] = field(default_factory=dict)
     _failed: list[tuple[str, str, str]] = field(default_factory=list)
     """(kind, subject, reason) of what ended unexpectedly since the watch began."""
+    _failed_at: dict[tuple[str, str], float] = field(default_factory=dict)
     _connected_at: float = 0.0
 
     def look(self, item: Poll | Position | Event | Gap) -> None:
@@ -64,6 +69,7 @@ class Health:
                 self._points.setdefault(item.point, _Point()).silent_at = self.now()
         elif item.kind in ("driver_failed", "part_failed"):
             self._failed.append((item.kind, item.subject, str(item.data.get("reason", ""))))
+            self._failed_at[item.kind, item.subject] = self.now()
 
     def begin(self) -> Before:
         """Say how things stand now, and begin to watch."""
@@ -72,25 +78,28 @@ class Health:
         good = (
             name for name, seen in self._points.items() if seen.read_at is not None and seen.silent_at is None
         )
-        return Before(self.now(), frozenset(good), self.connected())
+        since = self.now() - _FAILING_S
+        failing = (key for key, failed_at in self._failed_at.items() if failed_at >= since)
+        return Before(self.now(), frozenset(good), self.connected(), frozenset(failing))
 
     def faults_so_far(self, before: Before, change: Change) -> list[Fault]:
-        """Return what is worse for certain: drivers that were touched, or parts, ended unexpectedly."""
+        """Return what is worse for certain: drivers that were touched, or parts, fail that did not before."""
         if self.connected():
             self._connected_at = self.now()
         touched = {*change.added, *change.changed}
         return [
             Fault(f"device {subject}" if kind == "driver_failed" else subject, reason, "to go on running")
             for kind, subject, reason in self._failed
-            if kind == "part_failed" or subject in touched
+            if (kind == "part_failed" or subject in touched) and (kind, subject) not in before.failing
         ]
 
     def faults_at_end(self, before: Before, change: Change) -> list[Fault]:
         """Return all that is worse than before when the watch is over."""
         found = self.faults_so_far(before, change)
+        touched = {*change.added, *change.changed}
         for driver in self.drivers():
             names = {point.name: point.period_ms for point in driver.points if point.name in before.points}
-            if driver.name in change.changed:
+            if driver.name in touched:  # A device with a new name feeds points that were read before.
                 found += self._lost(driver.name, names, before.at)
             elif names and all(self._is_silent(name, before.at) for name in names):
                 found.append(Fault(f"device {driver.name}", "silent", "to be read as before the change"))

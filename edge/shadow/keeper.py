@@ -39,6 +39,7 @@ ATTEMPTS_MAX = 2
 """A revision whose check ended the gateway so often is not checked again."""
 _LOOKS = 20
 _LOOK_MAX_S = 1.0
+_FILE_ALONE = Fault("gateway.settings", "file", "hub, for settings that come from there")
 
 Tell = Callable[[str, Mapping[str, Scalar]], None]
 Take = Callable[[GatewaySettings, Mapping[str, Scalar]], Awaitable[Taken]]
@@ -95,10 +96,13 @@ class Keeper:
     def __init__(self, given: Given) -> None:
         self._given = given
         self._state = State()
+        self._begun = False
         self._good = given.in_force()
         """What to go back to while something is tried."""
-        self._own = not given.set_aside and given.sources.follows_hub()
-        """Whether what was kept of the hub's settings is in force."""
+        self._aside: Sequence[Fault] = ()
+        self._own = False
+        self._text: str | None = None
+        self._look_at_file(given.set_aside)
         self._declined = OWN_FILE
         self._ready_at = given.now() + min(SETTLE_S, given.watch_s / 4)
 
@@ -108,20 +112,44 @@ class Keeper:
         while True:
             await self._consider(await self._given.wishes.next())
 
+    def reloaded(self) -> None:
+        """Take note that the gateway's own file was read again and taken over, and tell the hub."""
+        self._look_at_file(self._given.sources.in_force(trial=True).set_aside)
+        if self._begun and self._state.trial is None:
+            self._good = self._given.in_force()
+            self._report()
+
+    def _look_at_file(self, set_aside: Sequence[Fault]) -> None:
+        """Keep what the file says now: whether the hub has a say, and what the hub may see of it."""
+        follows = self._given.sources.follows_hub()
+        self._own = follows and not set_aside
+        """Whether what was kept of the hub's settings is in force."""
+        self._aside = list(set_aside) if follows else [_FILE_ALONE]
+        """Why it is not."""
+        self._text = self._given.sources.own_text()
+
     # --- after a start -------------------------------------------------------------------------------
 
     async def _begin(self) -> None:
         self._state, damage = self._given.book.read()
+        self._begun = True
         if damage:
             LOG.error("settings: what was kept of the hub's is lost: %s", damage)
             self._given.tell("settings_refused", {"faults": 1, "first": damage[:200]})
-            self._write(State())
+            self._settle(State())
         trial = self._state.trial
         if self._given.set_aside and self._state.running is not None:
             self._say("settings_refused", self._state.running.revision, self._given.set_aside)
         if trial is not None and trial.step == "watched":
             ended = Fault("gateway", "ended", "to go on running while new settings are watched")
             await self._roll_back(trial, [ended])
+            return
+        if self._given.in_force() != self._good:  # This part failed while it went back.
+            await self._given.take(self._good, {"revision": _word(self._running())})
+        if trial is not None and not self._given.sources.follows_hub():
+            self._settle(structs.replace(self._state, trial=None))
+            self._declined = trial.revision
+            self._decline(trial, [_FILE_ALONE])
         elif trial is not None and trial.attempts >= ATTEMPTS_MAX:
             self._refuse(trial, [Fault("gateway", "ended", "to go on running while settings are checked")])
         elif trial is not None:
@@ -141,9 +169,7 @@ class Keeper:
             return
         if not self._given.sources.follows_hub():
             self._declined = trial.revision
-            self._decline(
-                trial, [Fault("gateway.settings", "file", "hub, for settings that come from there")]
-            )
+            self._decline(trial, [_FILE_ALONE])
             return
         try:
             self._write(structs.replace(self._state, trial=trial))
@@ -154,15 +180,18 @@ class Keeper:
         await self._try(trial)
 
     async def _try(self, staged: Trial) -> None:
-        """Check a staged document and, if it is right, run it and watch."""
+        """Check a staged document and, if it is right, run it and watch.
+
+        Only the check counts as an attempt: who cuts the power while a start settles has said nothing of it.
+        """
+        await self._given.sleep(max(0.0, self._ready_at - self._given.now()))
         trial = Trial(staged.revision, staged.document, "staged", staged.attempts + 1)
         try:
             self._write(structs.replace(self._state, trial=trial))
-            settings, faults = await asyncio.to_thread(self._given.sources.judged, trial.document)
+            settings, faults = await self._checked(trial)
             if settings is None:
                 self._refuse(trial, faults)
                 return
-            await self._given.sleep(max(0.0, self._ready_at - self._given.now()))
             self._good = self._given.in_force()
             if settings == self._good:
                 self._keep(trial)
@@ -174,18 +203,27 @@ class Keeper:
             return
         await self._run(watched, settings)
 
-    async def _run(self, trial: Trial, settings: GatewaySettings) -> None:
-        before = self._given.health.begin()
-        taken = await self._given.take(settings, {"revision": _word(trial.revision)})
-        if taken.faults:
-            self._refuse(trial, taken.faults)
-            return
-        self._report(now=trial, state=ShadowState.TRYING)
+    async def _checked(self, trial: Trial) -> tuple[GatewaySettings | None, list[Fault]]:
         try:
-            faults = await self._watch(before, taken.change)
+            return await asyncio.to_thread(self._given.sources.judged, trial.document)
         except asyncio.CancelledError:
             self._interrupted(trial)
             raise
+
+    async def _run(self, trial: Trial, settings: GatewaySettings) -> None:
+        before = self._given.health.begin()
+        faults: Sequence[Fault] = ()
+        try:
+            taken = await self._given.take(settings, {"revision": _word(trial.revision)})
+            if not taken.faults:
+                self._report(now=trial, state=ShadowState.TRYING)
+                faults = await self._watch(before, taken.change)
+        except asyncio.CancelledError:
+            self._interrupted(trial)
+            raise
+        if taken.faults:
+            self._refuse(trial, taken.faults)
+            return
         if not faults:
             try:
                 self._keep(trial)
@@ -211,6 +249,7 @@ class Keeper:
         kept = Kept(trial.revision, trial.document)
         self._write(self._judged(trial, ShadowState.APPLIED, running=kept))
         self._own = True
+        self._good = self._given.in_force()
         LOG.warning("settings: revision %s of the hub is kept", _word(trial.revision))
         self._given.tell("settings_kept", {"revision": _word(trial.revision)})
         self._report()
@@ -227,7 +266,10 @@ class Keeper:
         for fault in back.faults:
             LOG.error("settings: what ran before cannot be taken over again: %s", fault)
         self._say("settings_rolled_back", trial.revision, faults)
-        self._report()
+        if back.faults:  # What was tried still runs, and the hub is not told otherwise.
+            self._report(now=trial, state=ShadowState.ROLLED_BACK, faults=[*back.faults, *faults], runs=True)
+        else:
+            self._report()
 
     def _interrupted(self, trial: Trial) -> None:
         """A clean stop: the next run tries it anew, from the start."""
@@ -284,24 +326,29 @@ class Keeper:
         return running.revision if running is not None and self._own else OWN_FILE
 
     def _report(
-        self, *, now: Trial | None = None, state: ShadowState | None = None, faults: Sequence[Fault] = ()
+        self,
+        *,
+        now: Trial | None = None,
+        state: ShadowState | None = None,
+        faults: Sequence[Fault] = (),
+        runs: bool = False,
     ) -> None:
         """Tell the hub what runs and what became of the newest revision; of `now`, that it is in `state`."""
         kept = self._state
-        trying = now is not None and state is ShadowState.TRYING
+        trying = now is not None and (runs or state is ShadowState.TRYING)
         running = now.revision if now is not None and trying else self._running()
         document = now.document if now is not None and trying else self._document()
         digest = document_hash(document or "")
         if document is not None and len(document.encode()) > DOCUMENT_BYTES_MAX:
             document = None
-        set_aside = list(self._given.set_aside) if not self._own else []
-        told = [_told(fault) for fault in [*set_aside, *faults]]
+        aside = self._aside if kept.seen != OWN_FILE and not self._own and now is None else ()
+        told = [_told(fault) for fault in [*aside, *faults]]
         self._given.report(
             Reported(
                 gateway=self._given.gateway,
                 revision=kept.seen if now is None else now.revision,
                 taken=kept.taken if now is None else document_hash(now.document),
-                state=state or (ShadowState.REFUSED if set_aside else kept.verdict),
+                state=state or (ShadowState.REFUSED if aside else kept.verdict),
                 running=running,
                 hash=digest,
                 document=document,
@@ -312,7 +359,7 @@ class Keeper:
 
     def _document(self) -> str | None:
         running = self._state.running
-        return running.document if running is not None and self._own else self._given.sources.own_text()
+        return running.document if running is not None and self._own else self._text
 
 
 def _full(error: BookError) -> Fault:
