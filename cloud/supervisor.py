@@ -6,7 +6,7 @@ a part is lost, once when it is back.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from random import Random
 
 import psycopg
@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 10.0
+CANCEL_AGAIN_S = 4.0
+"""So long a part may take to end; longer than open requests are given."""
 _EXPECTED = (BrokerLost, psycopg.OperationalError, OSError)
 """What an outage looks like; anything else is a fault of ours and is logged with its traceback."""
 
@@ -86,11 +88,22 @@ async def supervise(
         await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
 
 
+async def end(parts: Collection[asyncio.Task[None]], *, again_s: float = CANCEL_AGAIN_S) -> None:
+    """Cancel parts until all have ended: a library may keep a cancellation to itself (`_stop_if_cancelled`).
+
+    A loop that such a part is in goes on as if nothing had been said, for ever.
+    """
+    while lasting := [part for part in parts if not part.done()]:
+        for part in lasting:
+            part.cancel()
+        await asyncio.wait(lasting, timeout=again_s)
+
+
 def _stop_if_cancelled() -> None:
     """Raise again a cancellation that a library kept to itself.
 
     psycopg raises the server's error for a cancelled statement, and `asyncio.wait_for` of Python 3.11, which
-    aiomqtt connects with, loses a cancellation that comes with the result.
+    aiomqtt and psycopg's pool wait with, loses a cancellation that comes with the result.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
