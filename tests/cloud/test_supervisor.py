@@ -14,7 +14,11 @@ async def _deaf(losses: int) -> None:
     await asyncio.Event().wait()
 
 
-async def test_part_that_lost_a_cancellation_is_cancelled_again() -> None:
+def test_part_that_lost_a_cancellation_is_cancelled_again() -> None:
+    asyncio.run(_part_that_lost_a_cancellation_is_cancelled_again())
+
+
+async def _part_that_lost_a_cancellation_is_cancelled_again() -> None:
     parts = [asyncio.create_task(_deaf(losses)) for losses in range(3)]
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
@@ -22,7 +26,11 @@ async def test_part_that_lost_a_cancellation_is_cancelled_again() -> None:
     assert all(part.cancelled() for part in parts)
 
 
-async def test_part_that_ends_slowly_is_left_to_end() -> None:
+def test_part_that_ends_slowly_is_left_to_end() -> None:
+    asyncio.run(_part_that_ends_slowly_is_left_to_end())
+
+
+async def _part_that_ends_slowly_is_left_to_end() -> None:
     put_away = []
 
     async def tidy() -> None:
