@@ -57,6 +57,11 @@ class Flights:
     def __contains__(self, key: BatchKey) -> bool:
         return key in self._flights
 
+    @property
+    def keys(self) -> frozenset[BatchKey]:
+        """The batches in flight."""
+        return frozenset(self._flights)
+
     def add(self, sealed: Sealed, now: float, *, fresh: bool, earlier: bool = False) -> None:
         """A batch is sent; one that is `earlier` may have been sent before by somebody else."""
         flight = Flight(

@@ -59,7 +59,7 @@ def _parts(device: Device) -> Iterator[PartDeclaration]:
             for one in device.input:
                 yield _part(f"{device.prefix}/{one.name}", one.kind)
             for switch in device.output:
-                yield _part(f"{device.prefix}/{switch.name}", switch.kind)
+                yield _part(f"{device.prefix}/{switch.name}", switch.kind, rest=switch.safe)
         case SenmlDevice():
             for value in device.value[:NAMES_MAX]:
                 yield _part(f"{device.prefix}/{value.point}", "sensor", value.name)
@@ -70,5 +70,5 @@ def _parts(device: Device) -> Iterator[PartDeclaration]:
             return
 
 
-def _part(name: str, kind: str, address: str = "") -> PartDeclaration:
-    return PartDeclaration(name=name, kind=kind, address=address)
+def _part(name: str, kind: str, address: str = "", *, rest: str = "") -> PartDeclaration:
+    return PartDeclaration(name=name, kind=kind, address=address, rest=rest)

@@ -49,6 +49,7 @@ from edge.tap import Describe, Seen, Tap
 from edge.timekeeper import Timekeeper, kernel_time
 from edge.uplink import Given as UplinkGiven
 from edge.uplink import Uplink
+from edge.wakes import BEAT_S, Wakes
 from provisioning.identity import GatewayIdentity
 from wire.messages import Event
 from wire.settings.base import Fault
@@ -136,7 +137,8 @@ class Gateway:
             system=kernel_time(world.monotonic_ns, world.real_ns),
         )
         self._data = folder / settings.gateway.data
-        self._crew = Crew(settings, Given(world.monotonic_ns, self._data, self._timekeeper.reading))
+        self._wakes = Wakes(world.monotonic_ns)
+        self._crew = Crew(settings, Given(self._wakes, self._data, self._timekeeper.reading))
         self._health = Health(
             now=world.now,
             drivers=lambda: self._crew.drivers,
@@ -188,7 +190,7 @@ class Gateway:
                     tasks.create_task(self._keep("uplink", uplink.run, recorder)),
                     tasks.create_task(self._keep("journal", journal.run, recorder)),
                     tasks.create_task(self._keep("clock", self._timekeeper.run, recorder)),
-                    tasks.create_task(self._keep("recorder", _every_second(recorder), recorder)),
+                    tasks.create_task(self._keep("recorder", _every_second(recorder, self._wakes), recorder)),
                 ]
                 if self._world.manager.alive_every_s:
                     alive = self._world.manager.keep_alive
@@ -280,6 +282,7 @@ class Gateway:
             layouts=self._crew.layouts,
             late=self._crew.late,
             look=self._look(tap),
+            doubt_ms=self._wakes.doubt_ms,
         )
 
     def _uplink(self, journal: Journal, recorder: Recorder) -> Uplink:
@@ -419,11 +422,14 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _every_second(recorder: Recorder) -> Part:
+def _every_second(recorder: Recorder, wakes: Wakes) -> Part:
     async def run() -> None:
         while True:
+            wakes.ran()
             recorder.tick()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(BEAT_S)
+            wakes.ran()
+            await asyncio.sleep(1.0 - BEAT_S)
 
     return run
 

@@ -70,12 +70,14 @@ class Recorder:
         layouts: Sequence[Layout],
         late: Mapping[str, GapCause] | None = None,
         look: Callable[[Poll | Position | Event | Gap], None] = lambda _: None,
+        doubt_ms: Callable[[int], int | None] = lambda _: None,
     ) -> None:
         """`points` and `layouts` are all that the drivers may use.
 
         `late` says what readings of a point that were left out are put down to when nobody tells more. `look`
-        is shown everything that was accepted.
+        is shown everything that was accepted. `doubt_ms` is that of `edge.wakes`.
         """
+        self._doubt_ms = doubt_ms
         self._look = look
         self._journal = journal
         self._timekeeper = timekeeper
@@ -142,7 +144,14 @@ class Recorder:
         self._take(position)
 
     async def event(self, event: Event) -> None:
-        """Accept one event."""
+        """Accept one event of a device.
+
+        One that may have waited while the gateway stood still says so: `late`, and `between_ms` is how long
+        before its time it may have happened.
+        """
+        doubt_ms = self._doubt_ms(event.tick)
+        if doubt_ms is not None:
+            event = structs.replace(event, data={**event.data, "late": True, "between_ms": doubt_ms})
         await self._journal.intake.space()
         self._take(_storable(event))
 

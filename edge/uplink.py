@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import aiomqtt
 
+from edge.backlog import BacklogTold, Waiting
 from edge.driver import TimeHint
 from edge.flight import Flights
 from edge.journal.errors import JournalFullError
@@ -71,8 +72,8 @@ class _Line:
         self._error: BaseException | None = None
 
     def carry(self, work: Coroutine[None, None, None]) -> None:
-        """Begin a piece of work."""
-        self._tasks.create_task(self._carry(work))
+        """Begin a piece of work; one that is cancelled before its first step is closed."""
+        self._tasks.create_task(self._carry(work)).add_done_callback(lambda _: work.close())
 
     def leave(self, reason: str) -> None:
         """Have the line end as if it had failed."""
@@ -125,6 +126,7 @@ class Uplink:
         self._reported_told = True
         self._settled = asyncio.Event()
         """Set when a batch was acknowledged or the line was lost."""
+        self._backlog_told = BacklogTold()
         self._problem: str | None = ""
         self._line: _Line | None = None
         self.unknown_key = False
@@ -177,7 +179,7 @@ class Uplink:
                 async with asyncio.TaskGroup() as tasks:
                     line = self._line = _Line(tasks)
                     line.carry(self._receive(client))
-                    line.carry(self._send(client, line))
+                    line.carry(self._send(client, line, session))
                     await line.until_broken()
             except asyncio.CancelledError:
                 await self._farewell(client, session)
@@ -222,7 +224,7 @@ class Uplink:
         """Unacknowledged data end the connection as soon as a missing ping answer would."""
         return socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._given.settings.keepalive_s * 1000)
 
-    def _status(self, session: bytes, *, online: bool) -> tuple[str, bytes]:
+    def _status(self, session: bytes, *, online: bool, waiting: Waiting | None = None) -> tuple[str, bytes]:
         topic = build(self._gateway, Channel.UP_STATUS)
         status = GatewayStatus(
             gateway=self._gateway,
@@ -231,15 +233,29 @@ class Uplink:
             boot=self._given.boot,
             software=self._given.software,
             key_proof=self._identity.key_proof(),
+            readings_waiting=None if waiting is None else waiting.readings,
+            batches_waiting=None if waiting is None else waiting.batches,
         )
         return topic, frame.encode(topic, encode_body(status), self._identity.signer)
 
     async def _announce(self, client: aiomqtt.Client, session: bytes) -> None:
         """Birth and points, retained and confirmed, before any batch; the settings with the first of them."""
-        topic, payload = self._status(session, online=True)
-        await client.publish(topic, payload, qos=1, retain=True)
+        await self._be_born(client, session, await self._journal.unsent_now(()))
         await self._declare(client)
         self._reported_told = False
+
+    async def _be_born(self, client: aiomqtt.Client, session: bytes, waiting: Waiting | None) -> None:
+        self._backlog_told.told(waiting, self._given.now())
+        topic, payload = self._status(session, online=True, waiting=waiting)
+        await client.publish(topic, payload, qos=1, retain=True)
+
+    async def _tell_backlog(self, client: aiomqtt.Client, session: bytes) -> None:
+        """Tell the hub when much more or less waits than it was told."""
+        if not self._backlog_told.is_due(self._given.now()):
+            return
+        waiting = await self._journal.unsent_now(self._flights.keys)
+        if waiting is not None and self._backlog_told.is_news(waiting, self._given.now()):
+            await self._be_born(client, session, waiting)
 
     def report(self, reported: Reported) -> None:
         """Tell the hub of the settings, now and after each new connection."""
@@ -283,7 +299,7 @@ class Uplink:
 
     # --- sending -------------------------------------------------------------------------------------
 
-    async def _send(self, client: aiomqtt.Client, line: _Line) -> None:
+    async def _send(self, client: aiomqtt.Client, line: _Line, session: bytes) -> None:
         while True:
             self._journal.wake.clear()
             if not self._points_told:
@@ -303,6 +319,7 @@ class Uplink:
             for sealed in earlier:
                 self._fly(client, line, sealed, fresh=False)
             self._journal.room = self._flights.fresh_room()
+            await self._tell_backlog(client, session)
             await self._pause(refused=not earlier and self._journal.failing)
 
     async def _pause(self, *, refused: bool) -> None:

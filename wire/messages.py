@@ -100,7 +100,10 @@ class Position(Record, frozen=True):
 
 
 class Event(Record, frozen=True):
-    """Something that happened; `kind` and the keys of `data` are words of `docs/reference`."""
+    """Something that happened; `kind` and the keys of `data` are words of `docs/reference`.
+
+    With `late` and `between_ms` in `data` it was read late: it happened at most so many ms before `tick`.
+    """
 
     kind: Word
     subject: Text
@@ -197,6 +200,8 @@ class PartDeclaration(Message, frozen=True):
     """`reader`, `terminal`, `camera`, `sensor`, `tag`, `unit`, `door_contact`, …"""
     address: Text = ""
     """By which it would be told as a candidate were it not configured; empty where that cannot be said."""
+    rest: Text = ""
+    """Of an output: the word of the state in which it rests; empty where that was not declared."""
 
 
 class DeviceDeclaration(Message, frozen=True):
@@ -243,7 +248,10 @@ def key_proof_bytes(gateway: str, public_key: bytes) -> bytes:
 
 
 class GatewayStatus(Message, frozen=True):
-    """Birth (`online` true) or will ("suspected offline"), which counts for its session only."""
+    """Birth (`online` true) or will ("suspected offline"), which counts for its session only.
+
+    A birth is told again within its session when what waits on the gateway has changed much.
+    """
 
     gateway: GatewayId
     session: Id128
@@ -251,6 +259,10 @@ class GatewayStatus(Message, frozen=True):
     boot: Id128
     software: Text = ""
     key_proof: KeyProof | UnsetType = UNSET
+    readings_waiting: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    """Readings in its journal that are not on their way; None where that is not said."""
+    batches_waiting: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    """Sealed batches among them."""
 
 
 # --- down/ack ---------------------------------------------------------------------------------------

@@ -28,7 +28,10 @@ _ACTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "tail": ("show what the running gateway reads", edge_tail.configure),
     "set": ("set one output, or list the outputs", edge_set.configure),
     "pair": ("let a reader be paired, for 10 minutes at most", edge_reader.configure_pair),
-    "show": ("show and sound something at a reader", edge_reader.configure_show),
+    "show": (
+        "show and sound something at a reader; without words: show the outputs that do not rest",
+        edge_reader.configure_show,
+    ),
 }
 
 

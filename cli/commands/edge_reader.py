@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from cli.commands.edge_ask import AskError, answer, refuse
-from edge.local.asks import PairReader, ShowFeedback
+from edge.local.asks import ListOutputs, PairReader, ShowFeedback
 
 
 def configure_pair(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,13 @@ def configure_pair(parser: argparse.ArgumentParser) -> None:
 
 def configure_show(parser: argparse.ArgumentParser) -> None:
     """Add the words and options."""
-    configure_pair(parser)
+    parser.add_argument(
+        "device",
+        nargs="?",
+        metavar="DEVICE",
+        help="the line of readers; without: show the outputs that are not where they rest",
+    )
+    parser.add_argument("reader", nargs="?", metavar="READER", help="one of its readers")
     parser.add_argument("--text", default="", metavar="TEXT", help="at most 32 printable ASCII characters")
     parser.add_argument("--led", choices=["red", "green", "amber", "blue"], help="colour of the light")
     parser.add_argument("--blink", action="store_true", help="the light blinks")
@@ -37,7 +43,14 @@ def pair(data: Path, arguments: argparse.Namespace) -> int:
 
 
 def show(data: Path, arguments: argparse.Namespace) -> int:
-    """Show and say which parts the reader has. 0 shown, 1 not, 2 wrong input."""
+    """Show and say which parts the reader has. 0 shown, 1 not, 2 wrong input.
+
+    Without a device: say which outputs are not in the state in which they were declared to rest.
+    """
+    if arguments.device is None and not (arguments.text or arguments.led or arguments.buzzer):
+        return _away(data)
+    if arguments.device is None or arguments.reader is None:
+        return refuse("show", "expected DEVICE and READER, at which it is to be shown", 2)
     ask = ShowFeedback(
         device=arguments.device,
         reader=arguments.reader,
@@ -53,6 +66,19 @@ def show(data: Path, arguments: argparse.Namespace) -> int:
         return refuse("show", error, error.code)
     shown, missing = (", ".join(map(str, _words(done[key]))) for key in ("shown", "missing"))
     print(f"{arguments.device}/{arguments.reader}: {shown}" + (f"; it has no {missing}" if missing else ""))
+    return 0
+
+
+def _away(data: Path) -> int:
+    try:
+        away = answer(data, ListOutputs()).get("away", {})
+    except AskError as error:
+        return refuse("show", error, error.code)
+    assert isinstance(away, dict)
+    for name, text in away.items():
+        print(f"{name}: {text}")
+    if not away:
+        print("every output is where it was declared to rest, as far as that is declared")
     return 0
 
 

@@ -56,9 +56,13 @@ def set_output(settings: GatewaySettings, data: Path, *, name: str | None, value
 def _by_gateway(data: Path, name: str | None, value: str | None) -> Sequence[str]:
     """Have the running gateway do it; `AskError`."""
     if name is None or value is None:
-        listed = answer(data, ListOutputs())["outputs"]
+        done = answer(data, ListOutputs())
+        listed, away = done["outputs"], done.get("away", {})
         assert isinstance(listed, list)
-        return listed
+        assert isinstance(away, dict)
+        return [
+            f"{line}; {away[name]}" if (name := line.partition(": ")[0]) in away else line for line in listed
+        ]
     answer(data, SetOutput(output=name, value=value))
     return ()
 

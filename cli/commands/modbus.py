@@ -91,7 +91,9 @@ def _shown(found: Found) -> str:
         lines.append(f"  cannot be read: {found.trouble}; another rate, or two units with one address?")
     elif not found.fits:
         lines.append("  answers; no profile of Heng fits, write its registers down as [[device.profile]]")
-    lines += [f"  as {fit.profile}: {', '.join(fit.values)}" for fit in found.fits]
+    for fit in found.fits:
+        doubt = f"  (implausible: {', '.join(fit.odd)})" if fit.odd else ""
+        lines.append(f"  as {fit.profile}: {', '.join(fit.values)}{doubt}")
     return "\n".join(lines)
 
 

@@ -45,7 +45,17 @@ class Output:
     read_back_s: float = 0.5
     """How long the device may take to confirm; a value that is contradicted longer was not set."""
     safe: int | None = None
-    """The value that is towards safety; every other one permits something. None: nothing is said of that."""
+    """The value in which it rests, towards safety; every other one permits something. None: not said."""
+
+    def shown(self, counts: int) -> str:
+        """Return a value, or how far one is from another, as a person reads it: in the output's unit."""
+        unit = QUANTITIES[self.quantity].unit if self.quantity else ""
+        return f"{Decimal(counts).scaleb(self.exponent):f} {unit}".rstrip()
+
+    @property
+    def range(self) -> str:
+        """Its lowest and highest value."""
+        return f"{Decimal(self.low).scaleb(self.exponent):f} to {self.shown(self.high)}"
 
 
 class OutputError(NotDoneError):
@@ -81,6 +91,8 @@ class _Turn:
 
     written_at: float | None = None
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    set_by: str = ""
+    """Who set it last; empty: nobody since the gateway started."""
     made_safe: int = 0
     """How often its safe state was asked for: who asked for another one before that comes too late."""
 
@@ -160,7 +172,27 @@ class Outputs:
 
     def described(self) -> Sequence[str]:
         """Return a line for each output: its name, its range and its unit."""
-        return [_described(owned.output) for owned in self._owned.values()]
+        return [f"{owned.output.name}: {owned.output.range}" for owned in self._owned.values()]
+
+    async def away(self) -> Mapping[str, str]:
+        """Return name -> what it says, of every output that is not where it was declared to rest."""
+        found: dict[str, str] = {}
+        for name, owned in list(self._owned.items()):
+            output = owned.output
+            said = None if output.safe is None else await owned.driver.read_back(name)
+            if output.safe is not None and said is not None and said != output.safe:
+                found[name] = (
+                    f"is {output.shown(said)}, rests at {output.shown(output.safe)}{self._who(owned)}"
+                )
+        return found
+
+    def _who(self, owned: _Owned) -> str:
+        """Return by whom and when it was set, as far as this run knows."""
+        turn = owned.turn
+        if not turn.set_by or turn.written_at is None:
+            return ""
+        minutes = int(self._now() - turn.written_at) // 60
+        return f"; set {f'{minutes} min ago' if minutes else 'just now'}, {turn.set_by}"
 
     def counts(self, name: str, value: str) -> int:
         """Return the counts of a decimal value; `RefusedError` for an unknown output or too many places."""
@@ -181,14 +213,15 @@ class Outputs:
         it happens, what is towards safety happens first.
         """
         output, turn = self._find(name).output, self._find(name).turn
-        told: dict[str, Scalar] = {"counts": counts, "exponent": output.exponent, "by": by}
+        told: dict[str, Scalar] = {"counts": counts, "exponent": output.exponent}
+        told |= {"value": output.shown(counts), "by": by}
         if counts == output.safe:
             turn.made_safe += 1
             async with turn.busy:
                 owned = await self._checked(name, counts)
                 with self._outcome(name, told):
                     self._rest(output)
-                    await self._write(owned, counts)
+                    await self._write(owned, counts, by=by)
             return
         made_safe = turn.made_safe
         async with turn.busy:
@@ -203,7 +236,7 @@ class Outputs:
                     raise OutputError(f"{name}: its settings changed meanwhile")
                 if turn.made_safe != made_safe:
                     raise OutputError(f"{name}: its safe state was asked for meanwhile")
-                await self._write(owned, counts)
+                await self._write(owned, counts, by=by)
 
     @contextmanager
     def _outcome(self, name: str, told: Mapping[str, Scalar]) -> Iterator[None]:
@@ -219,8 +252,8 @@ class Outputs:
             if reason is None:
                 self._tell("output_set", told, name)
             else:
-                failed = {"counts": told["counts"], "by": told["by"], "reason": reason}
-                self._tell("output_failed", failed, name)
+                failed = {key: value for key, value in told.items() if key != "exponent"}
+                self._tell("output_failed", {**failed, "reason": reason}, name)
 
     async def _checked(self, name: str, counts: int) -> _Owned:
         """Return who owns an output now that it is this one's turn; `OutputError` when it may not be set."""
@@ -238,10 +271,11 @@ class Outputs:
         """Have on the disk what is about to be done; `OutputError` when it may not be done without that."""
         name = output.name
         if not await self._settle() and output.safe is not None:
-            raise OutputError(f"{name}: {counts} is not its safe state, and the disk takes nothing now")
+            shown = output.shown(counts)
+            raise OutputError(f"{name}: {shown} is not its safe state, and the disk takes nothing now")
 
-    async def _write(self, owned: _Owned, counts: int) -> None:
-        owned.turn.written_at = self._now()
+    async def _write(self, owned: _Owned, counts: int, *, by: str) -> None:
+        owned.turn.written_at, owned.turn.set_by = self._now(), by
         owned.counts = None
         await owned.driver.write(owned.output.name, counts)
         await self._confirm(owned, counts)
@@ -256,7 +290,7 @@ class Outputs:
     def _check(self, owned: _Owned, counts: int) -> None:
         output = owned.output
         if not output.low <= counts <= output.high:
-            raise OutputError(f"{output.name}: {counts}: expected {output.low} to {output.high}")
+            raise OutputError(f"{output.name}: {output.shown(counts)}: expected {output.range}")
         written_at = owned.turn.written_at
         rested = None if written_at is None else self._now() - written_at
         if rested is not None and rested < output.apart_s:
@@ -272,7 +306,7 @@ class Outputs:
             if owned.counts is None:
                 raise OutputError(
                     f"{output.name}: the device does not say where it stands, and it may move by "
-                    f"at most {output.step_max}"
+                    f"at most {output.shown(output.step_max)}"
                 )
 
     def _check_step(self, owned: _Owned, counts: int) -> None:
@@ -282,17 +316,19 @@ class Outputs:
         moved = abs(counts - owned.counts)
         if moved > output.step_max:
             raise OutputError(
-                f"{output.name}: {counts} is {moved} from {owned.counts}: expected at most {output.step_max}"
+                f"{output.name}: {output.shown(counts)} is {output.shown(moved)} from "
+                f"{output.shown(owned.counts)}: expected at most {output.shown(output.step_max)}"
             )
 
     async def _confirm(self, owned: _Owned, counts: int) -> None:
-        end = self._now() + owned.output.read_back_s
-        while (said := await owned.driver.read_back(owned.output.name)) != counts:
+        output = owned.output
+        end = self._now() + output.read_back_s
+        while (said := await owned.driver.read_back(output.name)) != counts:
             if self._now() >= end:
-                told = "says nothing" if said is None else f"says {said}"
+                told = "says nothing" if said is None else f"says {output.shown(said)}"
                 raise OutputError(
-                    f"{owned.output.name}: {counts} was written, the device {told} after "
-                    f"{owned.output.read_back_s:g} s"
+                    f"{output.name}: {output.shown(counts)} was written, the device {told} after "
+                    f"{output.read_back_s:g} s"
                 )
             await self._sleep(READ_BACK_EVERY_S)
 
@@ -306,9 +342,3 @@ def _number(value: str) -> Decimal:
     if not number.is_finite() or abs(number.adjusted()) > DIGITS_MAX or len(value) > 2 * DIGITS_MAX:
         raise RefusedError(f"value {value[:40]}: expected a number of at most {DIGITS_MAX} digits")
     return number
-
-
-def _described(output: Output) -> str:
-    low, high = (Decimal(count).scaleb(output.exponent) for count in (output.low, output.high))
-    unit = QUANTITIES[output.quantity].unit if output.quantity else ""
-    return f"{output.name}: {low:f} to {high:f} {unit}".rstrip()

@@ -5,13 +5,14 @@ Its owner calls it from one thread at a time.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from edge.backlog import Waiting
 from edge.journal import rows
 from edge.journal.declared import Declared
 from edge.journal.errors import JournalDamagedError, JournalError
@@ -351,6 +352,14 @@ class JournalFile:
     def has_backlog(self) -> bool:
         """Whether anything is there that the hub has not acknowledged."""
         return bool(self.sealed) or self.has_pending
+
+    def waiting(self, but: Collection[BatchKey]) -> Waiting:
+        """Return what is not acknowledged, without these batches."""
+        sealed = [ref for key, ref in self.sealed.items() if key not in but]
+        with translated():
+            query = "SELECT coalesce(sum(readings), 0) FROM pending"
+            (pending,) = self._connection.execute(query).fetchone()
+        return Waiting(pending + sum(ref.readings for ref in sealed), len(sealed))
 
     def flush(self, notes: Mapping[str, bytes] = NOTHING) -> None:
         """Delete what is acknowledged, and keep what drivers want kept."""

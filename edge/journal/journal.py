@@ -8,13 +8,14 @@ cancelled caller must not leave behind what was written and is not known.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, TypeVar
 
+from edge.backlog import Waiting
 from edge.journal.declared import Declared, declare
 from edge.journal.errors import JournalDamagedError, JournalError, JournalFullError
 from edge.journal.file import BatchKey, JournalFile, Surroundings
@@ -274,6 +275,12 @@ class Journal:
         if self.pace().backlog:
             return await self._call(lambda file: file.seal_backlog(count) if file.has_pending else []) or []
         return await self._call(lambda file: file.seal_urgent(count) if file.has_urgent else []) or []
+
+    async def unsent_now(self, but: Collection[BatchKey]) -> Waiting | None:
+        """Return what waits besides these batches; None when the disk does not let it be read now."""
+        with suppress(JournalFullError):
+            return await self._in_thread(lambda: self._work(lambda file: file.waiting(but)))
+        return None
 
     @property
     def may_seal(self) -> bool:

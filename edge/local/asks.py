@@ -21,7 +21,7 @@ class Look(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="a
 
 
 class ListOutputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="ask", tag="outputs"):
-    """Which outputs are there?"""
+    """Which outputs are there, and which of them are not where they were declared to rest?"""
 
 
 class SetOutput(

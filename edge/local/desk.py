@@ -14,7 +14,7 @@ from edge.local.server import Caller, Line
 from edge.tap import Tap
 
 BY = "local"
-"""Who asked, in events."""
+"""Where it was asked, in events; the system's user stands behind it."""
 
 
 class _Named(Protocol):
@@ -51,7 +51,7 @@ class Desk:
             await self._tap.show_to(caller)
             return {}
         if isinstance(ask, ListOutputs):
-            return {"outputs": self._outputs.described()}
+            return {"outputs": self._outputs.described(), "away": await self._outputs.away()}
         durable = False
         try:
             done = await self._do(ask, caller)
@@ -61,7 +61,8 @@ class Desk:
 
     async def _do(self, ask: SetOutput | RunProcedure | PairReader | ShowFeedback, caller: Caller) -> Line:
         if isinstance(ask, SetOutput):
-            await self._outputs.set(ask.output, self._outputs.counts(ask.output, ask.value), by=BY)
+            counts = self._outputs.counts(ask.output, ask.value)
+            await self._outputs.set(ask.output, counts, by=_by(caller))
             return {"output": ask.output, "value": ask.value}
         if isinstance(ask, RunProcedure):
             return await self._run(ask, caller)
@@ -79,7 +80,7 @@ class Desk:
         done = await driver.execute(
             ask.procedure,
             ask.arguments,
-            by=BY,
+            by=_by(caller),
             overhear=lambda kind, text: caller.say({"heard": {"kind": kind, "text": text}}),
         )
         return {"answers": done.answers, "file": done.file, "bytes": done.bytes, "sha256": done.sha256}
@@ -102,6 +103,10 @@ class Desk:
         if reader not in driver.readers:
             raise RefusedError(f"reader {reader}: expected one of {device} ({', '.join(driver.readers)})")
         return driver
+
+
+def _by(caller: Caller) -> str:
+    return f"{BY}: {caller.user}" if caller.user else BY
 
 
 def _named(name: str, known: Sequence[N], what: str) -> N:

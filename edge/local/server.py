@@ -6,7 +6,9 @@ It knows no question. A caller that leaves ends what is done for it.
 import asyncio
 import json
 import logging
+import pwd
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,14 +24,18 @@ ASKING_S = 10.0
 """So long may a caller take to ask."""
 LEAVING_S = 5.0
 """So long may a caller take to read the end of its answer."""
+_PEER = struct.Struct("=iII")
+"""`struct ucred`: process, user, group."""
 Line = Mapping[str, object]
 
 
 class Caller:
     """One who is connected."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, user: str = "") -> None:
+        """`user` is the user of the system that its process runs as; empty where that is not known."""
         self._writer = writer
+        self.user = user
 
     @property
     def waiting_bytes(self) -> int:
@@ -88,8 +94,8 @@ class Local:
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
-        caller = Caller(writer)
         try:
+            caller = Caller(writer, await asyncio.to_thread(user_of, writer.get_extra_info("socket")))
             if (last := await self._converse(reader, caller)) is not None:
                 caller.say(last)
                 async with asyncio.timeout(LEAVING_S):
@@ -129,6 +135,18 @@ class Local:
             return failed(str(error), wrong=True)
         except NotDoneError as error:
             return failed(str(error), wrong=False)
+
+
+def user_of(connection: socket.socket) -> str:
+    """Return the user at the other end as the kernel knows it, such as `root (uid 0)`; empty: it does not."""
+    try:
+        _, uid, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    except OSError:
+        return ""
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"
 
 
 async def _left(reader: asyncio.StreamReader) -> None:

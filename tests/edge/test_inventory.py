@@ -13,6 +13,7 @@ from wire.messages import PartDeclaration, Points
 from wire.settings.ble import BleDevice, BleTag
 from wire.settings.camera import CameraDevice
 from wire.settings.gateway import read_settings
+from wire.settings.gpio import GpioDevice, GpioOutput
 from wire.settings.modbus import ModbusDevice, ModbusUnit
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +61,15 @@ def test_unit_and_sensor_are_told_with_the_address_by_which_they_would_be_candid
     line = ModbusDevice(name="bus", host="127.0.0.1", unit=units)
     (declared,) = inventory([line])
     assert declared.parts == [PartDeclaration(name="room-1", kind="unit", address="bus/7")]
+
+
+def test_output_is_told_with_the_state_in_which_it_rests() -> None:
+    outputs = [
+        GpioOutput(name="fan", kind="relay", pin=5),
+        GpioOutput(name="lock", kind="relay", pin=6, safe="on"),
+    ]
+    (declared,) = inventory([GpioDevice(name="pins", prefix="lab", output=outputs)])
+    assert [(part.name, part.rest) for part in declared.parts] == [("lab/fan", "off"), ("lab/lock", "on")]
 
 
 def test_nothing_is_told_of_where_a_camera_is() -> None:

@@ -36,6 +36,7 @@ class Parts:
 
     def __init__(self, folder: Path) -> None:
         self.tick = 500
+        self.doubts: dict[int, int] = {}
         self.ns: Iterator[int] = count(10**12, 10**6)
         self.timekeeper = Timekeeper(
             Rules(), sources=["hub"], monotonic_ns=lambda: next(self.ns), system=lambda: None
@@ -59,6 +60,7 @@ class Parts:
             now_tick=lambda: self.tick,
             points=POINTS,
             layouts=[LAYOUT],
+            doubt_ms=self.doubts.get,
         )
 
     def taken(self) -> list[Item]:
@@ -286,3 +288,19 @@ def test_device_that_fails_long_after_a_freeze_is_told_apart_from_it(parts: Part
         (GapCause.GATEWAY, 500, 12_500),
         (GapCause.SENSOR, 12_500, None),
     ]
+
+
+def test_event_that_was_read_late_says_since_when_it_may_have_happened(parts: Parts) -> None:
+    parts.doubts[700] = 30_000
+    asyncio.run(parts.recorder.event(Event("card_read", "door", 700, {"bits": 26})))
+    asyncio.run(parts.recorder.event(Event("card_read", "door", 701, {"bits": 26})))
+    assert parts.taken() == [
+        Event("card_read", "door", 700, {"bits": 26, "late": True, "between_ms": 30_000}),
+        Event("card_read", "door", 701, {"bits": 26}),
+    ]
+
+
+def test_what_the_gateway_does_itself_is_never_late(parts: Parts) -> None:
+    parts.doubts[500] = 30_000
+    parts.recorder.tell("output_set", {"counts": 1}, subject="lock")
+    assert parts.taken() == [Event("output_set", "lock", 500, {"counts": 1})]

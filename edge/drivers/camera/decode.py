@@ -22,7 +22,11 @@ _SEGMENT = re.compile(r"(\d{6})-(\d{6})\.part,(-?\d{1,9}\.\d{6}),(-?\d{1,9}\.\d{
 _FREEZE = re.compile(r"freeze_(start|end): (-?\d{1,9}(?:\.\d{1,9})?)")
 _PACKET = re.compile(r"(-?\d{1,9}\.\d{6}),?.*")
 _NAME = re.compile(r"(\d{6,9})-(\d{6,9})-t(\d{1,13})-u(\d{1,15})?-d(\d{1,9})\.(ts|mkv)")
-_USER_PART = re.compile(r"(?<=://)[^/@\s]*@")
+_USER_PART = re.compile(r"(?<=://)\S*@")
+_LOGIN_PART = re.compile(
+    r"\b(user|usr|username|login|password|passwd|pass|pwd|psw|token|auth)=[^&\s;,]*", re.IGNORECASE
+)
+"""Some cameras take a login as part of the path or query."""
 _DATE = re.compile(rb"\r\ndate:[ \t]*([ -~]{1,60})\r\n", re.IGNORECASE)
 
 
@@ -159,7 +163,7 @@ def around(frames: Iterable[int], at_us: int, within_us: int) -> tuple[int | Non
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """Return a text in which no user, password or secret stands; for everything that is told or logged."""
-    hidden = _USER_PART.sub("***@", text)
+    hidden = _LOGIN_PART.sub(r"\1=***", _USER_PART.sub("***@", text))
     for secret in sorted((one for one in secrets if one), key=len, reverse=True):
         hidden = hidden.replace(secret, "***")
     return hidden

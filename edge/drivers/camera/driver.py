@@ -5,6 +5,7 @@ the files in `recording`, pictures of moments in `evidence`.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.camera.alarms import follow_alarms
+from edge.drivers.camera.complaints import FULL, reason_of
 from edge.drivers.camera.decode import Closed, Progress, Report, Timeline, frozen, scrub
 from edge.drivers.camera.evidence import REASON_MAX, Evidence, Wish
 from edge.drivers.camera.ffmpeg import (
@@ -37,6 +39,7 @@ from wire.messages import TICK_MS, Event, PointDeclaration, Poll, Scalar
 from wire.settings.camera import CameraDevice
 from wire.status import GapCause, PointKind, Status
 
+LOG = logging.getLogger(__name__)
 CONNECT_NS = 10_000_000_000
 """So much longer the first frame may take: ffmpeg looks at a stream for up to 5 s before it goes on."""
 LAST_WORDS_S = 1.0
@@ -185,9 +188,10 @@ class CameraDriver(Declared):
         await self._evidence.finish(timeline, emit)
         if failure is not None:
             raise failure
-        reason = scrub(" ".join(said), login.secrets)[-REASON_MAX:] or "ffmpeg ended without a word"
-        full = "No space left" in reason
-        raise DeviceUnavailable(reason, GapCause.STORAGE if full else GapCause.BUS)
+        reason = reason_of(said)
+        if said:
+            LOG.info("%s: ffmpeg: %s", self.name, scrub(" ".join(said), login.secrets))
+        raise DeviceUnavailable(reason, GapCause.STORAGE if reason == FULL else GapCause.BUS)
 
     async def _follow(self, output: asyncio.StreamReader, timeline: Timeline, emit: Emitter) -> None:
         """Follow ffmpeg's report until it ends; `DeviceUnavailable` when no new frame comes for too long."""
@@ -276,7 +280,7 @@ class CameraDriver(Declared):
                 kind = "camera_frozen" if now else "camera_moving"
                 await emit.event(Event(kind, self._settings.prefix, ticks(self._given.monotonic_ns()), {}))
             if b"[error]" in line or b"[fatal]" in line:
-                said.append(line[:400].decode("utf-8", "replace").strip())
+                said.append(line.decode("utf-8", "replace").strip())
 
     # --- probing -----------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ machine and would end up in logs. A child ends with the block that started it, a
 """
 
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,14 +14,17 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from edge.driver import DeviceUnavailable
+from edge.drivers.camera.complaints import reason_of
 from edge.drivers.camera.decode import AHEAD_US, scrub
 from wire.settings.camera import CameraDevice
 from wire.status import GapCause
 
+LOG = logging.getLogger(__name__)
 END_S = 3.0
 OUTPUT_MAX = 4 * 1024 * 1024
 PROTOCOLS = "pipe,tcp,udp,rtp,rtsp,http,https,tls,crypto"
 TEXT_MAX = 160
+LOG_MAX = 1000
 LINE_BYTES_MAX = 65_536
 
 
@@ -184,7 +188,9 @@ async def output_of(
     except TimeoutError:
         raise FfmpegError(f"not done within {timeout_s:g} s") from None
     if code:
-        raise FfmpegError(scrub(wrong.decode("utf-8", "replace").strip()[-TEXT_MAX:], secrets))
+        text = wrong.decode("utf-8", "replace").strip()
+        LOG.info("ffmpeg: %s", scrub(text, secrets)[-LOG_MAX:])
+        raise FfmpegError(reason_of([text]))
     return said
 
 

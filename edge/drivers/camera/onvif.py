@@ -19,6 +19,7 @@ import h11
 from edge.driver import DeviceUnavailable, Given
 from edge.drivers.camera import onvif_events_soap as events
 from edge.drivers.camera import onvif_soap as soap
+from edge.drivers.camera.decode import scrub
 from edge.drivers.camera.onvif_events_soap import Notice
 from wire.messages import TICK_MS, Clock
 from wire.settings.camera import CameraDevice
@@ -99,7 +100,7 @@ class Onvif:
             host = f"[{self._host}]" if ":" in self._host else self._host
             return Located(soap.stream_url(answer, host), identity)
         except soap.SoapError as error:
-            raise DeviceUnavailable(f"ONVIF: {error}", GapCause.SENSOR) from None
+            raise self._refused(error) from None
 
     async def ahead(self, clock: Callable[[], Clock]) -> tuple[int, int] | None:
         """Return how far the camera's clock is ahead and how sure that is, in ms; None: nobody can say."""
@@ -117,6 +118,10 @@ class Onvif:
             bound_ms=gateway.bound_ms,
             round_trip_ms=-(-(said.back_ns - said.sent_ns) // 1_000_000),
         )
+
+    def _refused(self, error: soap.SoapError) -> DeviceUnavailable:
+        """Return what a camera's own words come to: they may quote what it was asked with."""
+        return DeviceUnavailable(f"ONVIF: {scrub(str(error), [self._login.password])}", GapCause.SENSOR)
 
     async def _time(self) -> _Said:
         sent_ns = self._monotonic_ns()
@@ -144,7 +149,7 @@ class Onvif:
                 left_s = PULL_EVERY_S - (self._monotonic_ns() - asked_ns) / 1e9
                 await asyncio.sleep(max(0.0, left_s))
         except soap.SoapError as error:
-            raise DeviceUnavailable(f"ONVIF: {error}", GapCause.SENSOR) from None
+            raise self._refused(error) from None
 
     async def _ask(self, path: str, body: str, said: _Said | None, *, header: str = "") -> Element:
         """Return the body of an answer; `SoapError`, `DeviceUnavailable`. Who knows the time logs in."""

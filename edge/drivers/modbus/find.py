@@ -7,11 +7,13 @@ shows that it is there. It changes nothing on a device and is not for a line tha
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from edge.drivers.modbus.bus import Bus, BusError, ConnectionLostError, RefusedError
 from edge.drivers.modbus.catalogue import shipped_profiles
 from edge.drivers.modbus.decode import decode_block, exponent_of, plan, with_unit
 from edge.drivers.modbus.frames import Question
+from edge.drivers.modbus.plausible import Read, odd, rank
 from edge.drivers.modbus.strangers import HARMLESS
 from wire.settings.modbus import Profile
 
@@ -22,6 +24,8 @@ class Fit:
 
     profile: str
     values: Sequence[str]
+    odd: Sequence[str] = ()
+    """The names of those that are hardly what the device measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Found:
     address: int
     where: str
     fits: Sequence[Fit] = ()
+    """The likeliest first."""
     trouble: str = ""
 
 
@@ -53,7 +58,7 @@ async def find(
             if trouble:
                 yield Found(address, bus.where, trouble=trouble)
             continue
-        yield Found(address, bus.where, [fit async for fit in _fits(bus, address, timeout_s)])
+        yield Found(address, bus.where, await _fits(bus, address, timeout_s))
 
 
 async def _ask(bus: Bus, address: int, question: Question, *, timeout_s: float) -> list[int]:
@@ -74,18 +79,25 @@ def _trouble(error: BusError) -> str:
     return ""
 
 
-async def _fits(bus: Bus, address: int, timeout_s: float) -> AsyncIterator[Fit]:
+async def _fits(bus: Bus, address: int, timeout_s: float) -> Sequence[Fit]:
+    """Return every profile that reads something of a unit, the likeliest first."""
+    found: dict[str, tuple[Profile, Sequence[int]]] = {}
     for profile in shipped_profiles().values():
         try:
-            values = await _read(bus, address, profile, timeout_s=timeout_s)
+            counts = await _read(bus, address, profile, timeout_s=timeout_s)
         except BusError:
             continue
-        if values:
-            yield Fit(profile.name, values)
+        if counts:
+            found[profile.name] = profile, counts
+    reads = {name: _reads(profile, counts) for name, (profile, counts) in found.items()}
+    return [
+        Fit(name, _shown(*found[name]), odd(reads[name]))
+        for name in sorted(found, key=lambda name: rank(name, reads[name]))
+    ]
 
 
-async def _read(bus: Bus, address: int, profile: Profile, *, timeout_s: float) -> Sequence[str]:
-    """Return every value of a profile; nothing when one of them is none or not plausible."""
+async def _read(bus: Bus, address: int, profile: Profile, *, timeout_s: float) -> Sequence[int]:
+    """Return the counts of every value of a profile; nothing when one of them is none or cannot be."""
     counts: list[int | None] = [None] * len(profile.value)
     flags: list[tuple[int, int]] = []
     for block in plan(profile.value, profile.gap_registers):
@@ -93,10 +105,19 @@ async def _read(bus: Bus, address: int, profile: Profile, *, timeout_s: float) -
         registers = await _ask(bus, address, question, timeout_s=timeout_s)
         decode_block(block, registers, counts=counts, flags=flags)
         await asyncio.sleep(profile.gap_ms / 1000)
-    if flags:
-        return ()
+    known = [count for count in counts if count is not None]
+    return known if len(known) == len(counts) and not flags else ()
+
+
+def _reads(profile: Profile, counts: Sequence[int]) -> dict[str, Read]:
+    return {
+        value.point: Read(value.quantity, Decimal(count).scaleb(exponent_of(value)))
+        for value, count in zip(profile.value, counts, strict=True)
+    }
+
+
+def _shown(profile: Profile, counts: Sequence[int]) -> Sequence[str]:
     return [
         f"{value.point} = {with_unit(count, exponent_of(value), value.quantity)}"
         for value, count in zip(profile.value, counts, strict=True)
-        if count is not None
     ]

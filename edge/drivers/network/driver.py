@@ -46,7 +46,7 @@ class NetworkDriver(Declared):
         self._root = Path(settings.root)
         self._given = given
         self._budget = Budget(settings.budget)
-        self._feed = Feed(settings, self._budget)
+        self._feed = Feed(settings, self._budget, wifi=self._has_wifi())
         self._mobile: Collection[str] = settings.mobile
         """The mobile links that the last look found."""
         super().__init__(
@@ -201,6 +201,14 @@ class NetworkDriver(Declared):
             return Look(interface, bearer, level, counters, mobile)
         except NetworkError as error:
             raise DeviceUnavailable(str(error), GapCause.GATEWAY) from None
+
+    def _has_wifi(self) -> bool:
+        """Whether the kernel knows an interface with Wi-Fi now."""
+        uevents = sorted((self._root / "sys/class/net").glob("*/uevent"))
+        try:
+            return any("DEVTYPE=wlan" in self._read(str(one.relative_to(self._root))) for one in uevents)
+        except DeviceUnavailable:
+            return False
 
     def _bearer(self, interface: str | None) -> Bearer:
         uevent = self._read(f"sys/class/net/{interface}/uevent") if interface else ""

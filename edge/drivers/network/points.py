@@ -45,14 +45,16 @@ class Totals(msgspec.Struct, array_like=True):
 class Feed:
     """The points of one device."""
 
-    def __init__(self, settings: NetworkDevice, budget: Budget) -> None:
+    def __init__(self, settings: NetworkDevice, budget: Budget, *, wifi: bool) -> None:
+        """`wifi`: whether the machine has Wi-Fi; a wire and a modem have no level that the kernel tells."""
         self._settings = settings
+        self._wifi = wifi
         self._budget = budget
         state, counter = PointKind.STATE, PointKind.COUNTER
         self.points: list[PointDeclaration] = []
         self.link = self._layout(
             self._point("bearer", "state", kind=state, states=BEARER_WORDS),
-            self._point("signal", "signal_level"),
+            *([self._point("signal", "signal_level")] if wifi else []),
             self._point("sent", "data_volume", kind=counter),
             self._point("received", "data_volume", kind=counter),
             self._point("mobile", "data_volume", kind=counter),
@@ -112,8 +114,9 @@ class Feed:
 
     def polls(self, look: Look, totals: Totals, *, tick: int) -> Sequence[Poll]:
         """Return the polls of one look."""
-        counts = [int(look.bearer), look.level_dbm, totals.sent, totals.received]
-        polls = [self._poll(self.link, tick, [*counts, totals.mobile, totals.changes])]
+        level = [look.level_dbm] if self._wifi else []
+        counts = [totals.sent, totals.received, totals.mobile, totals.changes]
+        polls = [self._poll(self.link, tick, [int(look.bearer), *level, *counts])]
         if names := self._budget.names():
             stride = self._budget.pace().stride
             volumes = [

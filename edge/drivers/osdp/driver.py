@@ -72,6 +72,14 @@ class OsdpDriver(Declared):
         station = self._station(reader)
         if reader in self._pairings:
             raise NotDoneError(f"reader {reader} is being paired already")
+        since = await self._order(station.paired)
+        if since and station.secure:
+            raise NotDoneError(
+                f"reader {reader} is paired, {since}, and has a session with its own key; to pair it again, "
+                "put it back to its default key as its manual says, and ask again when its session is lost"
+            )
+        if since:
+            say(f"it was paired, {since}; its key is kept until the reader has taken a new one")
         pairing = self._pairings[reader] = Pairing(self._given.monotonic_ns)
         try:
             await self._order(station.open_install)

@@ -47,6 +47,7 @@ class Online(Happening):
     """A secure session runs."""
 
     away_ns: int
+    """Since the reader was last heard in a session, be it that nobody asked it."""
     sessions: int
     identity: str
     """Vendor, model, version, serial number and firmware, as numbers."""

@@ -8,11 +8,14 @@ import os
 import secrets
 import stat
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.drivers.osdp.decode import KEY_BYTES, KeyUnfitError, key_from
 
 _FILE_BYTES_MAX = 200
+_NO_CLOCK = datetime(2020, 1, 1, tzinfo=UTC)
+"""A machine without a battery clock begins in 1970 or with its system's build."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -43,6 +46,14 @@ class ReaderKeys:
         if not keys:
             raise KeyUnfitError(f"{self._file.name}: no key; pair the reader, or write its key there")
         return keys
+
+    def since(self) -> str | None:
+        """Return since when there is a key in use, by the system's clock, in words; None: there is none."""
+        try:
+            at = datetime.fromtimestamp(self._file.lstat().st_mtime, UTC)
+        except (OSError, ValueError, OverflowError):
+            return None
+        return f"since {at:%Y-%m-%d %H:%M} UTC" if at > _NO_CLOCK else "since a time when there was no clock"
 
     def prepare(self) -> ReaderKey:
         """Return a fresh key that is safely on the disk; one that an earlier pairing left is taken again."""

@@ -91,7 +91,7 @@ class Station:
         self._refusal = ""
         self._reply: Frame | None = None
         self._missed = self._tries = self._noise = self._sessions = 0
-        self._since_ns = self._rest_ns = self._wrote_ns = now_ns()
+        self._since_ns = self._rest_ns = self._wrote_ns = self._heard_ns = now_ns()
         self._offline_told = False
         self._key_told = ""
         self._why = "no answer"
@@ -205,6 +205,8 @@ class Station:
                 self._tell(told.ClearText(reader=self.name, at_ns=now, reply=frame.id))
             return
         self.waiting, self._missed, self._noise, self._reply = False, 0, 0, frame
+        if self.secure and frame.secure:
+            self._heard_ns = self._now_ns()
         self._inbox = frame.raw
         self._go_on()
 
@@ -219,6 +221,10 @@ class Station:
             self._rest_ns = now + int((SLOT_LONG_S if long else SLOT_S) * _NS)
             self._why = self._reason()
         self._look()
+
+    def paired(self) -> str | None:
+        """Return since when the reader has its own key, for a person; None: it has none."""
+        return self._keys.since()
 
     def open_install(self) -> None:
         """Let the reader be paired with a fresh key; `KeyUnfitError` when there cannot be one."""
@@ -339,7 +345,7 @@ class Station:
         self._confirm()
         identity = context.get_pd_id(0) if context is not None else {}
         self.secure, self._offline_told, self._key_told = True, False, ""
-        away, self._since_ns = now - self._since_ns, now
+        away, self._since_ns, self._heard_ns = now - self._heard_ns, now, now
         self._tell(
             told.Online(
                 reader=self.name,

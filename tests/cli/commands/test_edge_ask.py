@@ -1,6 +1,8 @@
 """`heng edge run|set|pair|show` as a person uses them beside a gateway, with the real protocols behind."""
 
 import asyncio
+import os
+import pwd
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -29,6 +31,7 @@ from wire.settings.osdp import OsdpDevice, OsdpReader
 from wire.status import ClockState
 
 pytestmark = pytest.mark.slow
+USER = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
 SETTINGS = """
 [gateway]
 id = "lab-1"
@@ -41,17 +44,19 @@ name = "network"
 
 
 class Lamp:
-    """A driver with one output."""
+    """A driver with two outputs, of which one rests."""
 
     name = "lamps"
-    outputs = (Output("room/lamp", "switch", 0, 1),)
-    counts = 0
+    outputs = (Output("room/lamp", "switch", 0, 1), Output("room/lock", "switch", 0, 1, safe=0))
 
-    async def write(self, _: str, counts: int) -> None:
-        self.counts = counts
+    def __init__(self) -> None:
+        self.counts = {"room/lamp": 0, "room/lock": 0}
 
-    async def read_back(self, _: str) -> int | None:
-        return self.counts
+    async def write(self, output: str, counts: int) -> None:
+        self.counts[output] = counts
+
+    async def read_back(self, output: str) -> int | None:
+        return self.counts[output]
 
 
 class Gateway:
@@ -167,7 +172,7 @@ def test_procedure_prints_transcript_answers_and_the_hash_of_its_event(gateway: 
         '"VOLT 1,10"',
         f"sha256 {done['sha256']} of the first {done['bytes']} bytes of {done['file']}",
     ]
-    assert (done["by"], gateway.settled) == ("local", 1)
+    assert (done["by"], gateway.settled) == (f"local: {USER}", 1)
 
 
 def test_procedure_that_is_not_done_says_why_and_wrong_words_are_named(gateway: Gateway, capsys: Any) -> None:
@@ -227,7 +232,7 @@ def test_output_is_set_by_the_running_gateway(gateway: Gateway, capsys: Any) -> 
     async def story() -> None:
         async with gateway.running():
             assert await gateway.heng("set") == 0
-            assert capsys.readouterr().out == "room/lamp: 0 to 1\n"
+            assert capsys.readouterr().out == "room/lamp: 0 to 1\nroom/lock: 0 to 1\n"
             assert await gateway.heng("set", "--output", "room/lamp", "--value", "1") == 0
             assert capsys.readouterr().out == "room/lamp: 1, confirmed by the device\n"
             gateway.disk_full = True
@@ -236,12 +241,34 @@ def test_output_is_set_by_the_running_gateway(gateway: Gateway, capsys: Any) -> 
                 "done, but not recorded yet: the gateway's disk takes nothing now\n"
             )
             for words, code, said in (
-                (["--output", "room/fan", "--value", "1"], 2, "output room/fan: expected one of room/lamp"),
+                (
+                    ["--output", "room/fan", "--value", "1"],
+                    2,
+                    "output room/fan: expected one of room/lamp, room/lock",
+                ),
                 (["--output", "room/lamp", "--value", "2"], 1, "room/lamp: 2: expected 0 to 1"),
                 (["--output", "room/lamp"], 2, "expected --output and --value together"),
             ):
                 assert await gateway.heng("set", *words) == code
                 assert said in capsys.readouterr().err
+
+    asyncio.run(story())
+
+
+def test_output_that_was_left_on_is_shown_with_the_user_who_did(gateway: Gateway, capsys: Any) -> None:
+    async def story() -> None:
+        async with gateway.running():
+            assert await gateway.heng("show") == 0
+            assert capsys.readouterr().out.startswith("every output is where it was declared to rest")
+            assert await gateway.heng("set", "--output", "room/lock", "--value", "1") == 0
+            capsys.readouterr()
+            assert await gateway.heng("show") == 0
+            left = f"room/lock: is 1, rests at 0; set just now, local: {USER}\n"
+            assert capsys.readouterr().out == left
+            assert await gateway.heng("set") == 0
+            assert left.partition(": ")[2] in capsys.readouterr().out
+            assert await gateway.heng("show", "--text", "Welcome") == 2
+            assert "expected DEVICE and READER" in capsys.readouterr().err
 
     asyncio.run(story())
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ def test_what_permits_is_durable_before_it_happens() -> None:
     stand = Stand(LOCK)
     stand.set("door/lock", 1)
     assert stand.at_write == [["output_asked"]]
-    assert stand.told[0][1] == {"counts": 1, "exponent": 0, "by": "test"}
+    assert stand.told[0][1] == {"counts": 1, "exponent": 0, "value": "1", "by": "test"}
     assert stand.kinds == ["output_asked", "output_set"]
 
 
@@ -176,6 +177,39 @@ def test_nothing_out_of_range_is_ever_written(counts: int) -> None:
         assert stand.device.written == []
 
 
+def test_what_is_told_and_refused_stands_in_the_unit_of_the_output() -> None:
+    warm = replace(SETPOINT, quantity="temperature", apart_s=0)
+    stand = Stand(warm)
+    stand.device.values["room/setpoint"] = 200
+    stand.set("room/setpoint", 215)
+    assert stand.told[-1][1] == {"counts": 215, "exponent": -1, "value": "21.5 °C", "by": "test"}
+    with pytest.raises(OutputError, match=r"room/setpoint: 5\.0 °C: expected 16\.0 to 30\.0 °C"):
+        stand.set("room/setpoint", 50)
+    stand.device.stuck = True
+    with pytest.raises(OutputError, match=r"22\.0 °C was written, the device says 21\.5 °C after"):
+        stand.set("room/setpoint", 220)
+    assert stand.told[-1][1]["value"] == "22.0 °C"
+
+
+def test_output_that_was_left_on_is_told_with_who_left_it() -> None:
+    stand = Stand(LOCK, RELAY)
+    assert asyncio.run(stand.outputs.away()) == {}
+    stand.set("door/lock", 1)
+    stand.set("room/relay", 1)
+    stand.now += 150
+    assert asyncio.run(stand.outputs.away()) == {"door/lock": "is 1, rests at 0; set 2 min ago, test"}
+    stand.set("door/lock", 0)
+    assert asyncio.run(stand.outputs.away()) == {}
+    stand.device.values["door/lock"] = 1
+    assert asyncio.run(stand.outputs.away()) == {"door/lock": "is 1, rests at 0; set just now, test"}
+
+
+def test_output_that_nobody_set_is_told_without_a_name() -> None:
+    stand = Stand(LOCK)
+    stand.device.values["door/lock"] = 1
+    assert asyncio.run(stand.outputs.away()) == {"door/lock": "is 1, rests at 0"}
+
+
 def test_output_rests_between_two_writes() -> None:
     stand = Stand(SETPOINT)
     stand.device.values["room/setpoint"] = 190
@@ -192,7 +226,7 @@ def test_setpoint_moves_by_no_more_than_a_step() -> None:
     stand.device.values["room/setpoint"] = 190
     stand.set("room/setpoint", 200)
     stand.now += 10
-    with pytest.raises(OutputError, match="expected at most 20"):
+    with pytest.raises(OutputError, match=r"expected at most 2\.0"):
         stand.set("room/setpoint", 221)
 
 
@@ -201,7 +235,7 @@ def test_setpoint_that_nobody_knows_does_not_move() -> None:
     with pytest.raises(OutputError, match="does not say where it stands"):
         stand.set("room/setpoint", 200)
     stand.device.values["room/setpoint"] = 290
-    with pytest.raises(OutputError, match="200 is 90 from 290"):
+    with pytest.raises(OutputError, match=r"20\.0 is 9\.0 from 29\.0"):
         stand.set("room/setpoint", 200)
     assert stand.device.written == []
 
@@ -226,7 +260,7 @@ def test_write_that_was_interrupted_is_told_and_its_value_not_believed() -> None
     ]
     stand.device.values["room/setpoint"] = 230
     stand.now += 10
-    with pytest.raises(OutputError, match="205 is 25 from 230"):
+    with pytest.raises(OutputError, match=r"20\.5 is 2\.5 from 23\.0"):
         stand.set("room/setpoint", 205)
 
 
@@ -284,7 +318,7 @@ def test_driver_that_is_not_touched_keeps_what_is_known_of_its_outputs() -> None
     stand.set("room/setpoint", 200)
     stand.outputs.own([stand.device])
     stand.now += 10
-    with pytest.raises(OutputError, match="221 is 21 from 200"):
+    with pytest.raises(OutputError, match=r"22\.1 is 2\.1 from 20\.0"):
         stand.set("room/setpoint", 221)
 
 
@@ -394,7 +428,7 @@ def test_kept_rest_that_makes_no_sense_counts_from_the_boot() -> None:
 def test_step_is_judged_after_a_restart_against_what_the_device_says() -> None:
     stand = restarted(Kept(), SETPOINT, now=1000)
     stand.device.values["room/setpoint"] = 250
-    with pytest.raises(OutputError, match="is 50 from 250"):
+    with pytest.raises(OutputError, match=r"is 5\.0 from 25\.0"):
         stand.set("room/setpoint", 300)
     assert stand.device.written == []
 

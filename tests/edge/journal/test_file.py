@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge.backlog import Waiting
 from edge.journal.errors import JournalDamagedError, JournalError
-from edge.journal.file import JournalFile
+from edge.journal.file import BatchKey, JournalFile
 from edge.journal.group import WEIGHT_MAX, gather
 from edge.journal.schema import SCHEMA_VERSION, VERSION_KEY, checksum, translated
 from edge.journal.sealer import NO_HASH, Sealed
@@ -56,6 +57,22 @@ def test_fresh_group_is_sealed_with_its_commit(bench: "Bench") -> None:
     (sealed,) = journal.append(bench.groups(7), seal=1)
     assert bench.ticks(sealed) == [7]
     assert not journal.has_pending
+
+
+def test_what_waits_is_counted_until_it_is_acknowledged_or_on_its_way(
+    bench: "Bench", acknowledge: Callable[[JournalFile, Sealed], None]
+) -> None:
+    journal = bench.open()
+    assert journal.waiting(()) == Waiting(0, 0)
+    for tick in range(100):
+        journal.append(bench.groups(tick), seal=0)
+    (sealed,) = journal.append(bench.groups(100), seal=1)
+    assert journal.waiting(()) == Waiting(404, 1)
+    assert journal.waiting([BatchKey(sealed.epoch, sealed.seq)]) == Waiting(400, 0)
+    acknowledge(journal, sealed)
+    for one in journal.seal_backlog(10):
+        acknowledge(journal, one)
+    assert journal.waiting(()) == Waiting(0, 0)
 
 
 @pytest.mark.requirement("G-7.2b")

@@ -1,6 +1,8 @@
 """The real `heng edge` process: what it was asked for at the local socket is durable when it answers."""
 
 import asyncio
+import os
+import pwd
 import subprocess
 import sys
 import time
@@ -144,4 +146,4 @@ def test_procedure_is_in_the_journal_when_its_answer_is_there(
         event.data for event in events(folder / "data" / "journal.db") if event.kind == "procedure_done"
     ]
     assert str(done["sha256"]) in said
-    assert done["by"] == "local"
+    assert done["by"] == f"local: {pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"

@@ -102,6 +102,18 @@ def test_no_secret_comes_through() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("rtsp://u:p@ss@h/a: 401", "rtsp://***@h/a: 401"),
+        ("rtsp://h/user=admin&password=tlJwpbo6&channel=1", "rtsp://h/user=***&password=***&channel=1"),
+        ("http://h/video?pwd=x y", "http://h/video?pwd=*** y"),
+    ],
+)
+def test_no_login_in_an_address_comes_through(text: str, hidden: str) -> None:
+    assert scrub(text, []) == hidden
+
+
 def test_clock_of_a_camera_is_bounded_by_its_seconds_and_the_round_trip() -> None:
     answer = b"RTSP/1.0 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nCSeq: 1\r\n\r\n"
     at_ms = 784_887_151_000

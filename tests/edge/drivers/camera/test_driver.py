@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import subprocess
 import time
 import tomllib
@@ -229,7 +230,9 @@ def test_camera_that_is_cut_off_at_the_event_still_shows_what_was_before(
     assert -1000 <= of(collector, "picture")[0]["away_ms"] <= 0
 
 
-def test_nobody_sees_the_password(collector: Any, run_until: Any, tmp_path: Path) -> None:
+def test_nobody_sees_the_password(
+    collector: Any, run_until: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     seen: list[str] = []
 
     async def scenario() -> None:
@@ -242,13 +245,16 @@ def test_nobody_sees_the_password(collector: Any, run_until: Any, tmp_path: Path
             await run_until(driver, collector, look, timeout_s=30)
             camera.password = "another"
             error = await run_until(driver, collector, lambda: False, timeout_s=30)
-            assert "401" in error.reason
+            assert error.reason == "the camera refuses user and password"
             seen.append(error.reason)
             (line,) = await driver.probe()
             assert not line.ok
             seen.append(line.answer)
 
+    caplog.set_level(logging.DEBUG, "edge")
     asyncio.run(scenario())
+    assert "401" in caplog.text
+    seen.append(caplog.text)
     assert seen
     assert not any("s3cret" in word for word in seen)
 

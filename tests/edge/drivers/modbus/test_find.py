@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from edge.drivers.modbus.bus import Bus, ConnectionLostError
 from edge.drivers.modbus.find import Found, find
+from edge.drivers.modbus.plausible import Read, odd, rank
 from edge.drivers.modbus.rtu import RtuBus
 from edge.drivers.modbus.tcp import TcpBus
 from simulators.devices.modbus import Unit, modbus_server
@@ -64,6 +66,47 @@ def test_units_of_a_serial_line_are_found_and_read(tmp_path: Path) -> None:
     assert values_of(found[0], "xy-md02")["temperature"] == expected
     assert values_of(found[1], "rs-ws-n01-8")["temperature"] == expected
     assert found[2].trouble == ""
+
+
+def test_likeliest_profile_stands_first_and_what_can_hardly_be_is_marked(tmp_path: Path) -> None:
+    found, _ = asyncio.run(found_serially(tmp_path, lambda line: None))
+    for one, profile in ((found[0], "xy-md02"), (found[1], "rs-ws-n01-8")):
+        assert [len(fit.odd) for fit in one.fits] == sorted(len(fit.odd) for fit in one.fits)
+        assert [fit.odd for fit in one.fits if fit.profile == profile] == [[]]
+
+
+def reads(**values: tuple[str, str]) -> dict[str, Read]:
+    return {name: Read(quantity, Decimal(value)) for name, (quantity, value) in values.items()}
+
+
+ROOM = reads(t=("temperature", "21.4"), rh=("relative_humidity", "46.2"))
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (ROOM, []),
+        (reads(t=("temperature", "135.2"), rh=("relative_humidity", "46.2")), ["t"]),
+        (reads(t=("temperature", "0.0"), rh=("relative_humidity", "0.0")), ["rh"]),
+        (reads(t=("temperature", "21.4"), d=("dew_point", "21.5")), ["d"]),
+        (reads(u=("voltage", "229.8"), i=("current", "0"), f=("frequency", "50.01")), []),
+        (reads(f=("frequency", "0.02"), n=("count", "-1")), ["f"]),
+    ],
+)
+def test_value_that_no_laboratory_shows_is_odd(values: dict[str, Read], names: list[str]) -> None:
+    assert odd(values) == names
+
+
+def test_profiles_are_ranked_by_what_they_read() -> None:
+    candidates = {
+        "zero": reads(t=("temperature", "0"), rh=("relative_humidity", "50")),
+        "hot": reads(t=("temperature", "135"), rh=("relative_humidity", "46")),
+        "generic-th": ROOM,
+        "maker": ROOM,
+        "more": {**ROOM, **reads(p=("pressure", "1003"))},
+    }
+    ranked = sorted(candidates, key=lambda name: rank(name, candidates[name]))
+    assert ranked == ["more", "maker", "generic-th", "zero", "hot"]
 
 
 def test_units_behind_a_connection_are_found_and_read() -> None:

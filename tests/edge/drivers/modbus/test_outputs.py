@@ -204,7 +204,7 @@ def test_value_between_the_devices_steps_is_refused_before_it_is_written(
         async with stand("tcp", collector, tmp_path) as here:
             with pytest.raises(OutputError, match="cannot say it exactly"):
                 await here.outputs.set("ac/ac_setpoint", 2005, by="test")
-            with pytest.raises(OutputError, match="expected 1600 to 3000"):
+            with pytest.raises(OutputError, match=r"expected 16\.00 to 30\.00 °C"):
                 await here.outputs.set("ac/ac_setpoint", 3001, by="test")
             assert here.room.settings.ac_setpoint == 22.0
 

@@ -73,6 +73,15 @@ def test_bearer_and_bytes_are_told_and_a_level_only_where_there_is_one(
     assert look(kernel, collector, run_until) == [2, -56, 0, 0, 0, 1]
 
 
+def test_machine_without_wifi_has_no_level_to_miss(tmp_path: Path, collector: Any, run_until: Any) -> None:
+    kernel = Kernel(tmp_path)
+    (tmp_path / "sys/class/net/wlan0/uevent").write_text("INTERFACE=wlan0\n")
+    made = driver(kernel)
+    assert "uplink/signal" not in [point.name for point in made.points]
+    assert look(kernel, collector, run_until, made) == [1, 0, 0, 0, 0]
+    assert collector.polls[-1].flags == []
+
+
 def test_totals_go_on_over_restarts_of_gateway_and_machine(
     tmp_path: Path, collector: Any, run_until: Any
 ) -> None:
@@ -162,7 +171,7 @@ def test_layouts_count_in_the_steps_that_their_points_declare(tmp_path: Path) ->
     )
     made = NetworkDriver(settings, Given(lambda: 0))
     steps = {point.name: point.exponent for point in made.points}
-    assert len(steps) == 6 + 6 + 7
+    assert len(steps) == 5 + 6 + 7
     for layout in made.layouts:
         assert layout.exponents == [steps[name] for name in layout.points]
 

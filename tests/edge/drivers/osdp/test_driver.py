@@ -277,6 +277,22 @@ def test_rebooted_reader_is_back_at_once_and_the_other_keeps_its_session(
     asyncio.run(scenario())
 
 
+def test_reader_is_told_away_since_it_was_last_heard_although_nobody_asked_it(
+    osdp: Any, collector: Any, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        clock = osdp.Clock()
+        async with osdp.a_site(tmp_path, clock=clock) as site, osdp.running(site, collector):
+            await osdp.until(collector, osdp.online(collector))
+            clock.ahead_ns += 60_000_000_000  # the gateway stood still, and the reader gave the session up
+            site.entry.reboot()
+            await osdp.until(collector, lambda: len(osdp.events(collector, "reader_online")) == 2)
+            assert 60_000 <= int(str(osdp.events(collector, "reader_online")[-1].data["away_ms"])) < 70_000
+            assert not osdp.events(collector, "reader_offline")
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("fault", ["slow", "noise"])
 def test_slow_readers_and_noise_cost_no_session(
     osdp: Any, fault: Any, collector: Any, tmp_path: Path

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,8 @@ def test_new_reader_is_paired_with_a_fresh_key_and_pairing_closes(
         async with osdp.a_site(tmp_path, key=None) as site, osdp.running(site, collector):
             await osdp.until(collector, lambda: osdp.events(collector, "reader_offline"))
             await site.driver.pair("entry", said.append)
-            assert said[0] == "the reader may be paired for 10 minutes: put it into its install mode"
+            assert said[0].startswith("it was paired, since ")
+            assert said[1] == "the reader may be paired for 10 minutes: put it into its install mode"
             assert said[-2] == "the reader took its own key; from now on the default key is refused"
             assert said[-1].startswith("secure session with the new key; ")
             await osdp.until(collector, osdp.online(collector))
@@ -158,6 +160,34 @@ def test_new_reader_is_paired_with_a_fresh_key_and_pairing_closes(
             await osdp.until(collector, lambda: len(osdp.events(collector, "reader_online")) > 1)
 
     asyncio.run(scenario())
+
+
+def test_paired_reader_is_left_alone_and_it_is_said_what_to_do(
+    osdp: Any, collector: Any, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with osdp.a_site(tmp_path) as site:
+            os.utime(tmp_path / "doors" / "entry.key", (1_789_000_000, 1_789_000_000))
+            async with osdp.running(site, collector):
+                await osdp.until(collector, osdp.online(collector))
+                with pytest.raises(NotDoneError) as caught:
+                    await site.driver.pair("entry", lambda _: None)
+                assert "is paired, since 2026-09-10 00:26 UTC" in str(caught.value)
+                assert "put it back to its default key" in str(caught.value)
+                site.entry.present(osdp.CARD, 26)
+                await osdp.until(collector, lambda: osdp.events(collector, "card_read"))
+                assert not osdp.events(collector, "install_opened")
+
+    asyncio.run(scenario())
+
+
+def test_key_from_a_time_without_a_clock_bears_no_date(tmp_path: Path) -> None:
+    keys = ReaderKeys(tmp_path / "doors", "entry")
+    assert keys.since() is None
+    keys.prepare()
+    keys.confirm()
+    os.utime(tmp_path / "doors" / "entry.key", (100, 100))
+    assert keys.since() == "since a time when there was no clock"
 
 
 @pytest.mark.requirement("G-6.4b")
