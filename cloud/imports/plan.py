@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -21,6 +21,15 @@ NEEDS: Mapping[str, Permission] = {
     "instruments": Permission.ZONES_MANAGE,
 }
 """What the asker needs in the whole organisation for a sheet."""
+THINGS: Mapping[str, str] = {
+    "people": "person",
+    "accounts": "account",
+    "role_grants": "role",
+    "credentials": "credential",
+    "points": "point",
+    "assets": "asset",
+}
+"""Table -> what its rows are called in the audit log."""
 ASSET_KINDS = ("instrument", "standard", "sample", "equipment")
 CARD_STATES = ("active", "blocked", "lost", "returned")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,60}\.[^@\s.]{2,20}")
@@ -47,6 +56,8 @@ class Step:
     id: int | None
     old: Fields | None
     new: Fields
+    named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """What an id means, before and after: the name of a zone."""
 
     @property
     def action(self) -> str:
@@ -56,15 +67,20 @@ class Step:
         return "unchanged" if self.old == self.new else "change"
 
     def shown(self) -> dict[str, tuple[str, str]]:
-        """Return what may be shown: column -> before, after; ids and hashes are left out."""
-        before = self.old or {}
-        return {
-            name: ("" if before.get(name) is None else str(before[name]), "" if value is None else str(value))
-            for name, value in self.new.items()
-            if name not in _HIDDEN
-            and not name.endswith("_id")
-            and (before.get(name) or None) != (value or None)
-        }
+        """Return what may be shown: column -> before, after; ids are named, hashes are left out."""
+        before = visible(self.old or {})
+        found = {name: (before.get(name, ""), text) for name, text in visible(self.new).items()}
+        found.update(self.named)
+        return {name: (old, new) for name, (old, new) in found.items() if old != new}
+
+
+def visible(fields: Fields) -> dict[str, str]:
+    """Return what may be shown of a row: no hash and no id."""
+    return {
+        name: "" if value is None else str(value)
+        for name, value in fields.items()
+        if name not in _HIDDEN and not name.endswith("_id")
+    }
 
 
 class Planner:
@@ -73,10 +89,10 @@ class Planner:
     def __init__(self, known: Known, viewer: Viewer) -> None:
         self._known = known
         self._viewer = viewer
-        self._seen: dict[tuple[str, str], int] = {}
+        self._seen: dict[tuple[str, str], Record] = {}
         self._added: set[str] = set()
         self._tags: dict[str, str] = {row["tag"]: row["name"] for row in known.assets.values() if row["tag"]}
-        self._logins = dict(known.logins)
+        self._logins: dict[str, Record] = {}
         self.faults: list[Fault] = []
 
     def plan(self, records: Sequence[Record]) -> list[Step]:
@@ -113,7 +129,7 @@ class Planner:
             yield from self._rights(record, key, person_id, email=email)
 
     def _rights(self, record: Record, key: str, person_id: int | None, *, email: str) -> Iterator[Step]:
-        grants = list(self._grants(record))
+        grants = dict(self._grants(record))
         account_id = None if person_id is None else self._known.account_of(person_id)
         login = email.lower()
         account_key = f"account of {key}"
@@ -122,17 +138,17 @@ class Planner:
                 expected = "beside a role an address of a-z, 0-9, '.', '_', '-', '@', which is the login"
                 self._fault(record, "email", expected)
                 return
-            if self._logins.setdefault(login, -record.row) != -record.row:
+            if login in self._known.logins or self._logins.setdefault(login, record) is not record:
                 self._fault(record, "email", "an address that is nobody's login yet")
                 return
             fields: Fields = {"login": login, "password_at": None, "disabled_at": None}
             new = {**fields, "person_id": person_id if person_id is not None else Ref(key)}
             yield Step(record.sheet, record.row, "accounts", account_key, None, None, new)
-        for grant in grants:
+        for grant, where in grants.items():
             held = (
                 account_id is not None and (account_id, str(grant.role), grant.site_id) in self._known.grants
             )
-            name = f"role {grant.role} of {key}"
+            name = f"role {grant.role} of {key} {where}"
             new = {
                 "account_id": account_id if account_id is not None else Ref(account_key),
                 "role": str(grant.role),
@@ -141,7 +157,7 @@ class Planner:
             }
             yield Step(record.sheet, record.row, "role_grants", name, None, new if held else None, new)
 
-    def _grants(self, record: Record) -> Iterator[Grant]:
+    def _grants(self, record: Record) -> Iterator[tuple[Grant, str]]:
         for text in re.split(r"[,;，；、\s]+", record.fields["role"].strip()):
             role, _, site = text.partition("@")
             if role not in set(Role):
@@ -156,7 +172,7 @@ class Planner:
             if not self._viewer.unbound and not self._viewer.rights.may_grant(grant):
                 self._fault(record, "role", "a role that you have there yourself")
                 return
-            yield grant
+            yield grant, f"at {site}" if site else "in the whole organisation"
 
     def _card(self, record: Record) -> Iterator[Step]:
         fields = record.fields
@@ -261,9 +277,12 @@ class Planner:
         given: Fields = {"name": name, "kind": kind, "model": fields.get("model", "")}
         given |= {"serial": fields.get("serial", ""), "tag": tag, "home_zone_id": zone or ""}
         blank: Fields = {"model": "", "serial": "", "tag": None, "home_zone_id": None}
-        yield self._step(
+        step = self._step(
             record, "assets", f"asset {name}", row_id=self._known.asset(name), given=given, blank=blank
         )
+        zones = [None if row is None else row["home_zone_id"] for row in (step.old, step.new)]
+        before, after = (self._known.zone_name(one) for one in zones)
+        yield replace(step, named={"home_zone": (before, after)})
 
     def _zone(self, record: Record) -> int | object | None:
         site, zone = record.fields.get("site", ""), record.fields.get("zone", "")
@@ -286,10 +305,10 @@ class Planner:
         return Step(record.sheet, record.row, table, key, row_id, old, {**(old or blank), **said})
 
     def _once(self, record: Record, column: str, key: str) -> bool:
-        first = self._seen.setdefault((record.kind, key), record.row)
-        if first != record.row:
-            self._fault(record, column, f"each once; it stands in row {first} already")
-        return first == record.row
+        first = self._seen.setdefault((record.kind, key), record)
+        if first is not record:
+            self._fault(record, column, f"each once; it stands in {first.sheet} row {first.row} already")
+        return first is record
 
     def _lengths(self, record: Record, **longest: int) -> bool:
         long = [name for name, most in longest.items() if len(record.fields.get(name, "")) > most]

@@ -1,4 +1,4 @@
-"""Imports as acts: preview, apply whole or not at all, undo what nobody changed since. Audited."""
+"""Imports as acts: preview, apply whole or not at all. Audited."""
 
 import asyncio
 import hashlib
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import psycopg
 
-from cloud.identity.acts import Act, ActError, MissingError
+from cloud.identity.acts import Act, ActError
 from cloud.imports.cards import key_id
 from cloud.imports.known import Known, load
-from cloud.imports.plan import Planner, Step, resolved
+from cloud.imports.plan import THINGS, Planner, Step, resolved
 from cloud.imports.sheets import Record, read_records
 from cloud.imports.workbook import Fault, UnreadableError, read_workbook
 from cloud.store import audit_log, imports
@@ -21,14 +21,6 @@ from rules.permissions import Permission
 SHOWN_MAX = 1000
 """So many faults and so many changes are told at most; how many there are is told always."""
 _KEY_BYTES = 32
-_ACTIONS = {
-    "people": "person",
-    "accounts": "account",
-    "role_grants": "role",
-    "credentials": "credential",
-    "points": "point",
-    "assets": "asset",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +77,8 @@ async def preview(act: Act, organisation_id: int, body: bytes) -> Preview:
 async def apply(act: Act, organisation_id: int, body: bytes, *, file_name: str) -> tuple[int | None, Preview]:
     """Write all of a file and return the import's id, None when there was nothing to do.
 
-    Raises `FaultyError` when anything is wrong; the caller's transaction then keeps nothing.
+    Raises `FaultyError` when anything is wrong, and `ActError` when somebody else changed meanwhile what it
+    changes; the caller's transaction then keeps nothing.
     """
     steps, faults, known = await _plan(act, organisation_id, body)
     told = _preview(body, steps, faults)
@@ -117,28 +110,6 @@ async def apply(act: Act, organisation_id: int, body: bytes, *, file_name: str) 
     return run, told
 
 
-async def undo(act: Act, run_id: int) -> None:
-    """Take an organisation's last import back; or say by `ActError` what was changed since."""
-    run = await imports.get_run(act.connection, run_id)
-    if run is None or not act.viewer.may(Permission.PEOPLE_MANAGE, run.organisation_id):
-        raise MissingError("import", run_id, "an existing import")
-    await imports.lock(act.connection, run.organisation_id)
-    last = await imports.last_run(act.connection, run.organisation_id)
-    if last != run_id:
-        expected = "one that is not undone" if last is None else f"the last one that is not undone, {last}"
-        raise ActError("import", run_id, expected)
-    changes = await imports.changes_of(act.connection, run_id)
-    since = [
-        told for change in reversed(changes) if (told := await _take_back(act, run.organisation_id, change))
-    ]
-    if since:
-        more = "" if len(since) <= 10 else f", and {len(since) - 10} more"
-        raise ActError("import", run_id, f"nothing changed since; but: {'; '.join(since[:10])}{more}")
-    await imports.set_undone(act.connection, run_id, at=act.at, by=act.viewer.login)
-    old = {"file": run.file_name, "added": run.added, "changed": run.changed}
-    await act.note("import.undo", f"import {run_id}", organisation_id=run.organisation_id, old=old)
-
-
 async def _plan(act: Act, organisation_id: int, body: bytes) -> tuple[list[Step], list[Fault], Known]:
     act.need(Permission.PEOPLE_MANAGE, organisation_id, thing="import")
     await imports.lock(act.connection, organisation_id)
@@ -167,14 +138,27 @@ async def _write(act: Act, known: Known, steps: Sequence[Step]) -> list[Fields]:
     for step in steps:
         fields = resolved(step.new, made)
         if step.id is None:
-            row_id, new = await imports.add(connection, step.table, organisation_id, fields)
+            try:
+                row_id, new = await imports.add(connection, step.table, organisation_id, fields)
+            except psycopg.errors.UniqueViolation:
+                raise _meanwhile(step) from None
             made[step.key] = row_id
         else:
             row_id = step.id
-            new = await imports.change(connection, step.table, row_id, organisation_id, fields=fields)
+            changed = await imports.change(
+                connection, step.table, row_id, organisation_id, old=step.old or {}, new=fields
+            )
+            if changed is None:
+                raise _meanwhile(step)
+            new = changed
         place = {"sheet": step.sheet, "row": step.row, "key": step.key, "table": step.table}
         changes.append({**place, "id": row_id, "old": step.old, "new": new})
     return changes
+
+
+def _meanwhile(step: Step) -> ActError:
+    place = f"{step.sheet} row {step.row}, {step.key}"
+    return ActError("file", place, "what nobody else changes at the same time; preview the file again")
 
 
 async def _keep_key(act: Act, known: Known) -> None:
@@ -188,29 +172,11 @@ async def _keep_key(act: Act, known: Known) -> None:
         )
 
 
-async def _take_back(act: Act, organisation_id: int, change: Fields) -> str | None:
-    """Take one change back; return what keeps it from that."""
-    table, row_id = str(change["table"]), int(change["id"])
-    place = f"{change['sheet']} row {change['row']}, {change['key']}"
-    now = await imports.row_of(act.connection, table, row_id, organisation_id)
-    if now != change["new"]:
-        return f"{place}: {'gone' if now is None else 'changed'} since"
-    try:
-        async with act.connection.transaction():
-            if change["old"] is None:
-                await imports.remove(act.connection, table, row_id, organisation_id)
-            else:
-                await imports.change(act.connection, table, row_id, organisation_id, fields=change["old"])
-    except psycopg.errors.ForeignKeyViolation:
-        return f"{place}: something was entered for it since"
-    return None
-
-
 def _entry(act: Act, organisation_id: int, step: Step, *, run: int) -> audit_log.Entry:
     word = "add" if step.old is None else "change"
     shown = step.shown()
     return act.viewer.entry(
-        f"{_ACTIONS[step.table]}.{word}",
+        f"{THINGS[step.table]}.{word}",
         step.key,
         organisation_id=organisation_id,
         old=None if step.old is None else {name: before for name, (before, _) in shown.items()},

@@ -1,8 +1,9 @@
 """Which sheets and columns an import knows, in Chinese and English; rows of text become rows of fields."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from openpyxl import Workbook
 from openpyxl.styles import Font, PatternFill
@@ -15,12 +16,22 @@ _SEPARATOR = " / "
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its name here, its headings, whether every row needs it, an example."""
-
+class _Named:
     name: str
+    """Here."""
     chinese: str
     english: str
+
+    def is_called(self, text: str) -> bool:
+        """Whether a workbook names it so: in one of the languages, or in both as the template does."""
+        both = (f"{self.chinese}{_SEPARATOR}{self.english}", f"{self.chinese} {self.english}")
+        return text.casefold() in (*(one.casefold() for one in both), self.chinese, self.english.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Column(_Named):
+    """A column: its headings, whether every row needs it, an example."""
+
     example: str
     required: bool = False
     secret: bool = False
@@ -33,12 +44,9 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(_Named):
     """A sheet that is known."""
 
-    name: str
-    chinese: str
-    english: str
     columns: tuple[Column, ...]
 
     @property
@@ -46,6 +54,8 @@ class Kind:
         """As the template names it."""
         return f"{self.chinese} {self.english}"
 
+
+_T = TypeVar("_T", bound=_Named)
 
 KINDS = (
     Kind(
@@ -133,7 +143,7 @@ def read_records(sheets: Sequence[Sheet], found: Sequence[Fault]) -> tuple[list[
     """Return the rows of known sheets in the order of `KINDS`, and every fault of headings and cells."""
     faults: list[Fault] = []
     records: list[Record] = []
-    named = {sheet.name: _kind_of(sheet.name) for sheet in sheets}
+    named = {sheet.name: _find(KINDS, sheet.name.strip()) for sheet in sheets}
     for fault in found:
         kind = named.get(fault.sheet)
         secret = kind is not None and any(column.secret for column in kind.columns)
@@ -150,11 +160,8 @@ def read_records(sheets: Sequence[Sheet], found: Sequence[Fault]) -> tuple[list[
     return records, faults
 
 
-def _kind_of(title: str) -> Kind | None:
-    plain = title.strip().casefold()
-    return next(
-        (one for one in KINDS if plain in (one.title.casefold(), one.chinese, one.english.casefold())), None
-    )
+def _find(among: Iterable[_T], text: str) -> _T | None:
+    return next((one for one in among if one.is_called(text)), None)
 
 
 def _records(kind: Kind, sheet: Sheet, faults: list[Fault]) -> Iterator[Record]:
@@ -163,7 +170,7 @@ def _records(kind: Kind, sheet: Sheet, faults: list[Fault]) -> Iterator[Record]:
     head, *rows = sheet.rows
     places: dict[str, int] = {}
     for place, cell in enumerate(head.cells):
-        column = _column_of(kind, cell.text)
+        column = _find(kind.columns, cell.text.rstrip("* ").strip())
         if cell.text and (column is None or column.name in places):
             wanted = ", ".join(one.heading for one in kind.columns if one.name not in places)
             faults.append(Fault(sheet.name, head.number, cell.column, cell.text, f"one of, once: {wanted}"))
@@ -191,14 +198,6 @@ def _record(
         faults += [record.fault(name, "a value") for name in empty]
     if not empty:
         yield record
-
-
-def _column_of(kind: Kind, heading: str) -> Column | None:
-    plain = heading.rstrip("* ").strip().casefold()
-    for one in kind.columns:
-        if plain in (one.heading.casefold(), one.chinese, one.english.casefold()):
-            return one
-    return None
 
 
 def template() -> bytes:

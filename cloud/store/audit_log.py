@@ -1,7 +1,7 @@
 """The audit log: rows are appended, each with the hash of the one before it, and never changed.
 
 One chain for the whole hub. Who appends holds a lock until the transaction ends, so append last. The hub's
-signed heads say how far the chain went; `cloud.identity.verification` judges all of it.
+signed heads say how far the chain went; `cloud.identity.chain` judges all of it.
 """
 
 import hashlib
@@ -187,6 +187,7 @@ FROM audit_log
 WHERE at >= %(from_at)s AND at < %(to_at)s
   AND (%(before)s::bigint IS NULL OR id < %(before)s)
   AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+  AND (%(actor_kinds)s::text[] IS NULL OR actor_kind = ANY (%(actor_kinds)s))
   AND (%(action)s::text IS NULL OR action = %(action)s)
   AND (%(object)s::text IS NULL OR starts_with(object, %(object)s))
   AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
@@ -207,6 +208,7 @@ class Asked:
     object: str | None = None
     """Beginning of the object's name."""
     outcome: str | None = None
+    actor_kinds: Sequence[str] | None = None
 
 
 async def search(

@@ -90,6 +90,8 @@ class Standing:
     point_id: int
     site: str
     name: str
+    title: str
+    """What people call it, as imported; empty: nothing is known."""
     quantity: str
     state: str
     """`in_calibration`; `due` (within 30 days); `overdue`; `undated` (no due date is known); `none`. Where no
@@ -151,7 +153,7 @@ async def get_calibration(connection: Connection, calibration_id: int) -> Calibr
 
 
 _STANDINGS = """
-SELECT p.id, s.name, p.name, p.quantity, s.time_zone, c.id, c.certificate, c.laboratory,
+SELECT p.id, s.name, p.name, p.title, p.quantity, s.time_zone, c.id, c.certificate, c.laboratory,
        coalesce(c.due_on, p.calibration_due), c.expanded_uncertainty::text, c.coverage_factor::text
 FROM points p
 JOIN sites s ON s.id = p.site_id
@@ -180,14 +182,14 @@ async def list_standings(
 
 
 def _standing(row: Sequence[Any], now: datetime) -> Standing:
-    point_id, site, name, quantity, time_zone, calibration, certificate, laboratory, due_on, *uncertainty = (
-        row
-    )
+    point_id, site, name, title, quantity, time_zone, *held = row
+    calibration, certificate, laboratory, due_on, *uncertainty = held
     days_left = None if due_on is None else (due_on - local_day(now, time_zone)).days
     return Standing(
         point_id=point_id,
         site=site,
         name=name,
+        title=title,
         quantity=quantity,
         state=_state(calibration, days_left),
         calibration_id=calibration,

@@ -50,6 +50,8 @@ class Cover:
     reason: str = ""
     point_id: int | None = None
     """A point of it, to look at."""
+    title: str = ""
+    """Of the point: what people call it; empty: nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,8 @@ def _contacts(
 def _of_point(one: Latest, judged: dict[int, Judged]) -> Cover:
     found = judged[one.point.id]
     state = "live" if found.state == "working" else found.state
-    return Cover(one.point.name, state, found.since_at, found.cause, found.reason, one.point.id)
+    point = one.point
+    return Cover(point.name, state, found.since_at, found.cause, found.reason, point.id, point.title)
 
 
 def _is_below(name: str, beginnings: Iterable[str]) -> bool:

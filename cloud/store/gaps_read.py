@@ -43,15 +43,22 @@ SELECT g.id, g.point_id, p.name AS point, p.site_id, s.name AS site, g.cause, g.
 FROM gaps g
 JOIN points p ON p.id = g.point_id
 JOIN sites s ON s.id = p.site_id
-WHERE g.id > %(after)s
-  AND (%(point_id)s::int IS NULL OR g.point_id = %(point_id)s)
+WHERE (%(point_id)s::int IS NULL OR g.point_id = %(point_id)s)
   AND (%(site_id)s::int IS NULL OR p.site_id = %(site_id)s)
   AND (%(cause)s::text IS NULL OR g.cause = %(cause)s)
   AND (g.from_at IS NULL OR g.from_at < %(to_at)s)
   AND (g.to_at IS NULL OR g.to_at > %(from_at)s)
-ORDER BY g.id
+"""
+_BY_ID = _GAPS + " AND g.id > %(after)s ORDER BY g.id LIMIT %(limit)s"
+_NEWEST = (
+    _GAPS
+    + """
+  AND (g.to_at IS NULL) = %(unended)s
+ORDER BY coalesce(g.to_at, g.from_at, g.stored_at) DESC, g.id DESC
 LIMIT %(limit)s
 """
+)
+_UNENDED_MAX = 1000
 
 # No reading came after the newest one's start if none came after an older one's: one a point is enough.
 _NEWEST_OPEN = """
@@ -84,7 +91,7 @@ async def list_gaps(
     found: list[Gap] = []
     while True:
         async with connection.cursor(row_factory=class_row(Gap)) as cursor:
-            await cursor.execute(_GAPS, values)
+            await cursor.execute(_BY_ID, values)
             rows = await cursor.fetchall()
         resolved = [await _resolve(connection, gap, now) for gap in rows]
         found += [
@@ -93,6 +100,25 @@ async def list_gaps(
         if len(rows) < limit or len(found) >= limit:
             return found[:limit]
         values["after"] = rows[-1].id
+
+
+async def newest_gaps(
+    connection: Connection, from_at: datetime, to_at: datetime, *, now: datetime, site_id: int, limit: int
+) -> list[Gap]:
+    """Return the gaps of a site that touch the interval and ended last, the newest first.
+
+    Of those whose end nobody told, the newest thousand are looked at.
+    """
+    values = {"from_at": from_at, "to_at": to_at, "now": now, "site_id": site_id}
+    values |= {"point_id": None, "cause": None}
+    rows: list[Gap] = []
+    for unended, most in ((True, _UNENDED_MAX), (False, limit)):
+        async with connection.cursor(row_factory=class_row(Gap)) as cursor:
+            await cursor.execute(_NEWEST, {**values, "unended": unended, "limit": most})
+            rows += await cursor.fetchall()
+    found = [await _resolve(connection, gap, now) for gap in rows]
+    touching = [one for one in found if one.to_at > from_at and (one.from_at is None or one.from_at < to_at)]
+    return sorted(touching, key=lambda one: (one.to_at, one.id), reverse=True)[:limit]
 
 
 async def newest_open(connection: Connection, point_ids: Sequence[int], *, now: datetime) -> dict[int, Gap]:

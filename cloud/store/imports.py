@@ -64,9 +64,10 @@ async def rows_of(connection: Connection, table: str, organisation_id: int) -> d
 
 
 async def row_of(connection: Connection, table: str, row_id: int, organisation_id: int) -> Fields | None:
-    """Return one row as JSON has it, None when it is gone."""
+    """Return one row as JSON has it, None when it is gone; it stays so until the transaction ends."""
     query = sql.SQL(
         "SELECT jsonb_build_object({pairs}) FROM public.{table} WHERE id = %s AND organisation_id = %s"
+        " FOR UPDATE"
     )
     cursor = await connection.execute(
         query.format(pairs=_pairs(table), table=sql.Identifier(table)), (row_id, organisation_id)
@@ -88,17 +89,21 @@ async def add(connection: Connection, table: str, organisation_id: int, fields: 
 
 
 async def change(
-    connection: Connection, table: str, row_id: int, organisation_id: int, *, fields: Fields
-) -> Fields:
-    """Set every column of a row that an import writes; return the row as JSON has it."""
+    connection: Connection, table: str, row_id: int, organisation_id: int, *, old: Fields, new: Fields
+) -> Fields | None:
+    """Set every column of a row that an import writes; return the row as JSON has it.
+
+    None, and nothing is written, when the row is not as `old` any more.
+    """
     query = sql.SQL(
         "UPDATE public.{table} SET ({columns}) ="
         " (SELECT {columns} FROM jsonb_populate_record(NULL::public.{table}, %s))"
-        " WHERE id = %s AND organisation_id = %s RETURNING jsonb_build_object({pairs})"
+        " WHERE id = %s AND organisation_id = %s AND jsonb_build_object({pairs}) = %s"
+        " RETURNING jsonb_build_object({pairs})"
     ).format(table=sql.Identifier(table), columns=_columns(table), pairs=_pairs(table))
-    row = await (await connection.execute(query, (Jsonb(fields), row_id, organisation_id))).fetchone()
-    assert row is not None
-    return dict(row[0])
+    values = (Jsonb(new), row_id, organisation_id, Jsonb(old))
+    row = await (await connection.execute(query, values)).fetchone()
+    return None if row is None else dict(row[0])
 
 
 async def remove(connection: Connection, table: str, row_id: int, organisation_id: int) -> None:
@@ -115,15 +120,6 @@ def _pairs(table: str) -> sql.Composable:
     return sql.SQL(", ").join(
         sql.SQL("{}, {}").format(sql.Literal(one), sql.Identifier(one)) for one in TABLES[table]
     )
-
-
-async def time_zone(connection: Connection, organisation_id: int) -> str:
-    """Return the zone of an organisation's sites when they share one, else UTC."""
-    cursor = await connection.execute(
-        "SELECT DISTINCT time_zone FROM public.sites WHERE organisation_id = %s LIMIT 2", (organisation_id,)
-    )
-    found = await cursor.fetchall()
-    return str(found[0][0]) if len(found) == 1 else "UTC"
 
 
 async def places(
@@ -225,15 +221,20 @@ async def add_run(
     return int(row[0])
 
 
-_RUNS = """
+_RUN = """
 SELECT i.id, i.organisation_id, o.name AS organisation, i.file_name,
        encode(i.file_sha256, 'hex') AS file_sha256, i.author, i.applied_at,
        i.added, i.changed, i.undone_at, i.undone_by
 FROM import_runs i JOIN organisations o ON o.id = i.organisation_id
+"""
+_RUNS = (
+    _RUN
+    + """
 WHERE i.id > %(after)s AND (%(id)s::int IS NULL OR i.id = %(id)s)
 ORDER BY i.id
 LIMIT %(limit)s
 """
+)
 
 
 async def list_runs(connection: Connection, *, after: int = 0, limit: int = 1000) -> list[ImportRun]:
@@ -241,6 +242,21 @@ async def list_runs(connection: Connection, *, after: int = 0, limit: int = 1000
     async with connection.cursor(row_factory=class_row(ImportRun)) as cursor:
         await cursor.execute(_RUNS, {"id": None, "after": after, "limit": limit})
         return await cursor.fetchall()
+
+
+async def newest_runs(connection: Connection, limit: int) -> list[ImportRun]:
+    """Return the newest imports, the last one first."""
+    async with connection.cursor(row_factory=class_row(ImportRun)) as cursor:
+        await cursor.execute(_RUN + "ORDER BY i.id DESC LIMIT %s", (limit,))
+        return await cursor.fetchall()
+
+
+async def undoable(connection: Connection) -> set[int]:
+    """Return the last import of each organisation that is not undone."""
+    cursor = await connection.execute(
+        "SELECT max(id) FROM import_runs WHERE undone_at IS NULL GROUP BY organisation_id"
+    )
+    return {int(number) for (number,) in await cursor.fetchall()}
 
 
 async def get_run(connection: Connection, run_id: int) -> ImportRun | None:

@@ -31,11 +31,13 @@ class Point:
     unit: str = ""
     """For display."""
     ucum: str = ""
+    title: str = ""
+    """What people call it, as imported; empty: nothing is known."""
 
 
 _POINTS = """
 SELECT p.id, p.organisation_id, p.site_id, s.name AS site, p.name, p.quantity, p.kind, p.states,
-       v.exponent, v.period_ms, p.created_at
+       v.exponent, v.period_ms, p.created_at, p.title
 FROM points p
 JOIN sites s ON s.id = p.site_id
 LEFT JOIN LATERAL (SELECT exponent, period_ms FROM point_versions

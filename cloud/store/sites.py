@@ -111,6 +111,17 @@ async def find_site(connection: Connection, name: str, *, organisation: str | No
     return rows[0] if rows else None
 
 
+async def shared_zone(connection: Connection, *, organisation_id: int | None = None) -> str:
+    """Return the time zone that all sites share (those of one organisation), else UTC."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT time_zone FROM sites"
+        " WHERE (%(organisation)s::int IS NULL OR organisation_id = %(organisation)s) LIMIT 2",
+        {"organisation": organisation_id},
+    )
+    found = await cursor.fetchall()
+    return str(found[0][0]) if len(found) == 1 else "UTC"
+
+
 async def site_ids(connection: Connection) -> frozenset[int]:
     """Return the id of every site."""
     cursor = await connection.execute("SELECT id FROM sites")

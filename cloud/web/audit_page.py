@@ -8,9 +8,12 @@ from fastapi.responses import HTMLResponse
 
 from cloud.api.guard import needs
 from cloud.store.audit_log import Asked, search
+from cloud.store.sites import shared_zone
 from cloud.store.snapshot import snapshot
+from cloud.web.act_words import acts_by_word, say_act, say_actor
 from cloud.web.context import Web
 from cloud.web.figures import milliseconds
+from cloud.web.render import language_of, zone_of
 from rules.permissions import Permission
 
 PAGE = 100
@@ -24,6 +27,7 @@ def add_audit_pages(router: APIRouter, web: Web) -> None:
     @needs(Permission.AUDIT_READ)
     async def page(request: Request) -> HTMLResponse:
         """Return what fits, the last first."""
+        language = language_of(request)
         given = request.query_params
         days = given.get("days", "7") if given.get("days") in DAYS else "7"
         before = given.get("before", "")
@@ -39,6 +43,7 @@ def add_audit_pages(router: APIRouter, web: Web) -> None:
         number = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
         async with snapshot(web.pool) as connection:
             rows = await search(connection, asked, before=number, limit=PAGE + 1)
+            zone = zone_of(await shared_zone(connection))
         shown = {
             "actor": asked.actor or "",
             "action": asked.action or "",
@@ -48,7 +53,8 @@ def add_audit_pages(router: APIRouter, web: Web) -> None:
         kept = {name: value for name, value in shown.items() if value}
         shows = {
             "page": "people",
-            "rows": rows[:PAGE],
+            "rows": [(row, say_act(language, row.action), say_actor(language, row)) for row in rows[:PAGE]],
+            "acts": acts_by_word(language),
             "asked": shown,
             "days": days,
             "older": urlencode({**kept, "days": days, "before": rows[PAGE - 1].id})
@@ -57,7 +63,7 @@ def add_audit_pages(router: APIRouter, web: Web) -> None:
             "file": urlencode({**kept, "from": _utc(asked.from_at), "to": _utc(asked.to_at)}),
             "ms": milliseconds,
         }
-        return web.render.page(request, "audit.html", shows)
+        return web.render.page(request, "audit.html", shows, zone=zone)
 
     router.add_api_route("/audit", page)
 

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from cloud.api.guard import needs
 from cloud.store.coverage import WHAT, Cell, Cover, ZoneCoverage, list_coverage
-from cloud.store.sites import Site, list_sites
+from cloud.store.sites import Site, list_sites, shared_zone
 from cloud.store.snapshot import snapshot
 from cloud.web.context import Web
 from cloud.web.device_words import COLUMNS, COVERS, LACKS, ZONES, joined, why_of
@@ -31,6 +31,7 @@ class Thing:
     """One thing that watches a zone."""
 
     name: str
+    title: str
     state: State | None
     """None when it is as the cell says."""
     why: Why | None
@@ -86,6 +87,7 @@ def add_coverage_pages(router: APIRouter, web: Web) -> None:
         language = language_of(request)
         async with snapshot(web.pool) as connection:
             sites = await list_sites(connection)
+            zone = zone_of(await shared_zone(connection))
             zones = await list_coverage(connection, now=web.now(), limit=ZONES_MAX)
         views = [site_coverage(site, zones, language) for site in sites]
         shows = {
@@ -95,7 +97,7 @@ def add_coverage_pages(router: APIRouter, web: Web) -> None:
             "bare": [view for view in views if not view.zones],
             "lacks": list(lacks(sites, zones, language)),
         }
-        return web.render.page(request, "coverage.html", shows)
+        return web.render.page(request, "coverage.html", shows, zone=zone)
 
     async def part(request: Request) -> HTMLResponse:
         """Return the same; an open page asks, which keeps no session alive."""
@@ -162,6 +164,7 @@ def _thing(cover: Cover, cell: Cell, *, site: str, language: Language) -> Thing:
     same = cover.state == cell.state
     return Thing(
         name=cover.name,
+        title=cover.title,
         state=None if same else State("", kind, language.say(word)),
         why=why_of(language, cover.cause, "", since_ms=_ms(cover.since_at)),  # the page of devices tells more
         link=f"/sites/{site}#chart-{cover.point_id}" if cover.point_id is not None else "",

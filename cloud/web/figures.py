@@ -16,16 +16,6 @@ def exact(value: Decimal) -> str:
     return f"{value:f}".replace("-", MINUS)
 
 
-def shown(value: Decimal, quantity: str) -> str:
-    """Return a value rounded half-even to its quantity's places; digits it does not have are not added."""
-    row = QUANTITIES.get(quantity)
-    exponent = value.as_tuple().exponent
-    places = -exponent if isinstance(exponent, int) else 0
-    if row is not None and places > row.decimals:
-        value = value.quantize(Decimal(1).scaleb(-row.decimals), rounding=ROUND_HALF_EVEN)
-    return exact(value)
-
-
 def unit(quantity: str) -> str:
     """Return the unit as displayed; empty for counts, states and ratios."""
     row = QUANTITIES.get(quantity)

@@ -5,6 +5,7 @@ What is done there is done by `cloud.api.gateway_asking`, as for the API.
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -16,6 +17,7 @@ from cloud.api.guard import needs
 from cloud.gateway_acts import CLAIM_HOURS, CLAIM_HOURS_MAX, ActRefusedError, Made, Replacement
 from cloud.store import claims, fleet
 from cloud.store.fleet import ClaimSite, FleetRow, Steps
+from cloud.store.sites import get_site, shared_zone
 from cloud.store.snapshot import snapshot
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
@@ -30,7 +32,7 @@ from cloud.web.gateways_view import (
     shown_claim,
     steps_of,
 )
-from cloud.web.render import language_of
+from cloud.web.render import language_of, zone_of
 from rules.permissions import Permission
 
 WHY_MAX = 500
@@ -61,8 +63,10 @@ class GatewayPages:
         asking = self._asking(request)
         async with snapshot(self._web.pool) as connection:
             rows = await fleet.fleet(connection, asking.now)
+            titles = {one.id: one.title for one in await fleet.claim_sites(connection)}
+            zone = zone_of(await shared_zone(connection))
         lines = in_order(self._line(asking, row) for row in rows)
-        return self._page(request, "gateways.html", {"gateways": lines})
+        return self._page(request, "gateways.html", {"gateways": lines, "titles": titles}, zone=zone)
 
     @needs(Permission.GATEWAYS_READ, quiet=True)
     async def refresh(self, request: Request) -> HTMLResponse:
@@ -77,7 +81,8 @@ class GatewayPages:
     @needs(Permission.GATEWAYS_READ, quiet=True)
     async def refresh_one(self, request: Request, gateway: str) -> HTMLResponse:
         """Return how far it has come now; an open page asks."""
-        return self._page(request, "gateways_steps.html", await self._known(request, gateway))
+        shows, zone = await self._known(request, gateway)
+        return self._page(request, "gateways_steps.html", shows, zone=zone)
 
     @needs(Permission.GATEWAYS_MANAGE)
     async def claim_form(self, request: Request) -> HTMLResponse:
@@ -157,7 +162,10 @@ class GatewayPages:
             "claim": shown_claim(made, site.kind if site else ""),
             "site": site,
         }
-        return self._page(request, "gateways_claimed.html", shows)
+        async with snapshot(self._web.pool) as connection:
+            place = None if site is None else await get_site(connection, site.id)
+        zone = zone_of(place.time_zone) if place else None
+        return self._page(request, "gateways_claimed.html", shows, zone=zone)
 
     async def _one(
         self,
@@ -167,7 +175,7 @@ class GatewayPages:
         form: Mapping[str, str] | None = None,
         refused: ActRefusedError | None = None,
     ) -> HTMLResponse:
-        known = await self._known(request, gateway)
+        known, zone = await self._known(request, gateway)
         async with snapshot(self._web.pool) as connection:
             taken = {one.name for one in await fleet.fleet(connection, self._web.now())}
         shows = {
@@ -176,20 +184,25 @@ class GatewayPages:
             "successor": replacement_id(gateway, taken),
             "hours": CLAIM_HOURS,
         }
-        return self._page(request, "gateways_one.html", shows, refused=refused)
+        return self._page(request, "gateways_one.html", shows, refused=refused, zone=zone)
 
-    async def _known(self, request: Request, gateway: str) -> dict[str, Any]:
+    async def _known(self, request: Request, gateway: str) -> tuple[dict[str, Any], ZoneInfo]:
+        """Return what is shown of a gateway, and the time zone of where it serves."""
         asking = self._asking(request)
         async with snapshot(self._web.pool) as connection:
             found = await fleet.find(connection, gateway, asking.now)
             if found is None:
                 raise NotHereError
             steps = await fleet.steps(connection, found.id)
-        return {
+            site = None if found.site_id is None else await get_site(connection, found.site_id)
+            name = await shared_zone(connection) if site is None else site.time_zone
+        shows = {
             "gateway": self._line(asking, found),
             "site_id": found.site_id,
+            "site_title": site.title if site else "",
             "steps": steps_of(steps, language_of(request)),
         }
+        return shows, zone_of(name)
 
     async def _sites(self, request: Request) -> list[ClaimSite]:
         asking = self._asking(request)
@@ -211,10 +224,11 @@ class GatewayPages:
         shows: Mapping[str, Any],
         *,
         refused: ActRefusedError | None = None,
+        zone: ZoneInfo | None = None,
     ) -> HTMLResponse:
         message = None if refused is None else refusal(refused, language_of(request))
         common = {"page": "devices", "message": message, "hours_max": CLAIM_HOURS_MAX, "why_max": WHY_MAX}
-        response = self._web.render.page(request, template, {**common, **shows})
+        response = self._web.render.page(request, template, {**common, **shows}, zone=zone)
         response.status_code = 200 if refused is None else 422
         return response
 

@@ -25,6 +25,7 @@ class GatewayLine:
 
     name: str
     site: str
+    site_id: int | None
     state: State
     claim_until_ms: int | None
     certificate_until_ms: int | None
@@ -70,6 +71,7 @@ def line(row: FleetRow, now: datetime, *, manage: bool, language: Language) -> G
     return GatewayLine(
         name=row.name,
         site=row.site or "",
+        site_id=row.site_id,
         state=State(f"fleet-{row.name}", kind, language.say(said)),
         claim_until_ms=_ms(row.claim_until),
         certificate_until_ms=_ms(row.certificate_until),

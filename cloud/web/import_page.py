@@ -1,6 +1,7 @@
 """Import of a workbook: template, preview with every fault, apply, and the last import to be undone."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -10,15 +11,19 @@ from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.imports import service
 from cloud.imports.service import FaultyError, Preview
 from cloud.imports.sheets import KINDS
+from cloud.imports.undo import undo as undo_import
 from cloud.imports.workbook import FILE_BYTES_MAX
 from cloud.store import accounts
-from cloud.store.imports import ImportRun, list_runs
+from cloud.store.imports import newest_runs, undoable
+from cloud.store.sites import shared_zone
 from cloud.store.snapshot import changing, snapshot
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form
-from cloud.web.render import language_of
+from cloud.web.import_words import say_expected, say_field, say_row
+from cloud.web.language import Language
+from cloud.web.render import language_of, zone_of
 from cloud.web.uploads import Upload, body_limit, read_upload
 from cloud.web.words import mark
 from rules.permissions import Permission
@@ -27,7 +32,8 @@ RUNS_MAX = 20
 FAULTS = {
     "same": mark("Another file was chosen than the one that was previewed. Preview it first."),
     "file": mark("Choose a workbook (.xlsx)."),
-    "undo": mark("This import cannot be undone: something changed since."),
+    "meanwhile": mark("Somebody else changed the same at this moment. Nothing was applied; look again."),
+    "undo": mark("This import cannot be undone."),
 }
 
 
@@ -72,6 +78,8 @@ class ImportPages:
             await guard_of(request).refuse(request, viewer_of(request), str(error))
         except FaultyError as error:
             told = error.preview
+        except ActError as error:
+            return await self._page(request, message=FAULTS["meanwhile"], detail=error.value)
         message = FAULTS["same"] if applying and not same else ""
         return await self._page(request, told=told, sent=sent, message=message)
 
@@ -82,11 +90,13 @@ class ImportPages:
         try:
             async with changing(self._web.pool) as connection:
                 act = Act(connection, viewer_of(request), self._web.now())
-                await service.undo(act, _whole(form.get("import", "")))
+                await undo_import(act, _whole(form.get("import", "")))
         except MissingError:
             raise NotHereError from None
+        except ForbiddenError as error:
+            await guard_of(request).refuse(request, viewer_of(request), str(error))
         except ActError as error:
-            return await self._page(request, message=FAULTS["undo"], detail=error.expected)
+            return await self._page(request, message=FAULTS["undo"], detail=f"expected {error.expected}")
         return RedirectResponse("/imports", 303)
 
     async def _page(
@@ -101,7 +111,9 @@ class ImportPages:
         viewer, language = viewer_of(request), language_of(request)
         async with snapshot(self._web.pool) as connection:
             bodies = await accounts.all_organisations(connection)
-            runs = await list_runs(connection)
+            runs = await newest_runs(connection, RUNS_MAX)
+            last = await undoable(connection)
+            zone = zone_of(await shared_zone(connection))
         shows: dict[str, Any] = {
             "page": "people",
             "organisations": [
@@ -112,23 +124,33 @@ class ImportPages:
             "chosen": _whole(sent.fields.get("organisation", "")) if sent else 0,
             "kinds": [(kind, [column.heading for column in kind.columns]) for kind in KINDS],
             "told": told,
+            "changes": _changes(told, language, zone) if told else [],
+            "faults": [(one, say_expected(language, one.expected)) for one in told.faults] if told else [],
             "file_name": sent.file_name if sent else "",
-            "runs": list(reversed(runs[-RUNS_MAX:])),
-            "last": _undoable(runs),
+            "runs": runs,
+            "last": last,
             "message": language.say(message) if message else "",
             "detail": detail,
             "ms": milliseconds,
         }
-        response = self._web.render.page(request, "imports.html", shows)
+        response = self._web.render.page(request, "imports.html", shows, zone=zone)
         wrong = message or (told is not None and told.fault_count)
         response.status_code = 422 if wrong and "hx-request" not in request.headers else 200
         return response
 
 
-def _undoable(runs: list[ImportRun]) -> set[int]:
-    """Return the last import of each organisation that is not undone."""
-    last = {run.organisation_id: run.id for run in runs if run.undone_at is None}
-    return set(last.values())
+def _changes(told: Preview, language: Language, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Return what each row would do, as shown."""
+    return [
+        {
+            "sheet": one.sheet,
+            "row": one.row,
+            "action": one.action,
+            "what": say_row(language, one.what),
+            "fields": [say_field(language, field, zone) for field in one.fields],
+        }
+        for one in told.changes
+    ]
 
 
 def _home(request: Request) -> Response:

@@ -9,15 +9,13 @@ from cloud.store.latest import Latest
 from cloud.store.sites import Gateway, Site
 from cloud.web.figures import milliseconds, unit
 from cloud.web.language import Language
+from cloud.web.point_words import point_label, state_word
 from cloud.web.render import zone_of
 from cloud.web.sparkline import Drawing
 from cloud.web.standing import gateway_kind, is_silent, site_kind
 from cloud.web.values import Shown, show
 from cloud.web.why import Why
-from cloud.web.words import FIGURES, KINDS, LEAVES, STATES, state_word
-
-NAMELESS = frozenset({"state", "count", "dimensionless"})
-"""Quantities that say nothing about what is measured."""
+from cloud.web.words import FIGURES, KINDS, STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,8 @@ class PointRow:
     id: int
     name: str
     label: str
-    """The quantity's name; with the last part of the point's name where that says more."""
+    """Its title; else the quantity's name, with the last part of the point's name where that says more."""
+    title: str
     unit: str
     due_ms: int | None
     shown: Shown
@@ -168,7 +167,8 @@ def point_row(
     return PointRow(
         id=point.id,
         name=point.name,
-        label=_label(point.name.rpartition("/")[2], point.quantity, language),
+        label=point_label(language, point),
+        title=point.title,
         unit=unit(point.quantity),
         due_ms=point.period_ms,
         shown=show(latest, language, zone),
@@ -176,16 +176,6 @@ def point_row(
         states={value: state_word(language, word) for value, word in point.states.items()},
         why=why,
     )
-
-
-def _label(leaf: str, quantity: str, language: Language) -> str:
-    """Return the quantity's name; the last part of the point's name where that says more."""
-    if leaf == quantity:
-        return language.quantity(quantity)
-    own = language.say(LEAVES[leaf]) if leaf in LEAVES else leaf.replace("_", " ")
-    if quantity in NAMELESS or leaf.endswith(f"_{quantity}"):
-        return own
-    return f"{language.quantity(quantity)} · {own}"
 
 
 URGENCY = ("suspected", "attention", "partly", "unmonitored", "online")

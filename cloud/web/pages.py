@@ -13,7 +13,7 @@ from cloud.api.guard import guard_of, needs, viewer_of
 from cloud.store.latest import latest_of, list_latest
 from cloud.store.points import list_points
 from cloud.store.positions_read import list_latest_positions
-from cloud.store.sites import find_site, list_gateways, list_sites
+from cloud.store.sites import find_site, list_gateways, list_sites, shared_zone
 from cloud.store.snapshot import Pool, snapshot
 from cloud.web.assets import content_security_policy, mount_assets
 from cloud.web.audit_page import add_audit_pages
@@ -33,10 +33,12 @@ from cloud.web.render import Renderer, language_of, zone_of
 from cloud.web.seen import sites_seen
 from cloud.web.settings import WebSettings
 from cloud.web.settings_page import add_settings_pages
+from cloud.web.settings_templates_page import add_settings_template_pages
 from cloud.web.sign_in import add_sign_in_pages
 from cloud.web.site_page import add_site_pages
 from cloud.web.stream import View, stream
 from cloud.web.tracks import position_words, vehicles
+from cloud.web.values import clock_text
 from cloud.web.why import read_whys
 from rules.permissions import Permission
 
@@ -68,6 +70,7 @@ def mount(
     add_device_pages(router, web)
     add_gateway_pages(router, web)
     add_settings_pages(router, web)
+    add_settings_template_pages(router, web)
     add_camera_pages(router, web)
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)
@@ -84,6 +87,7 @@ def _add_now(router: APIRouter, web: Web) -> None:
         async with snapshot(web.pool) as connection:
             now = web.now()
             sites = await list_sites(connection)
+            zone = zone_of(await shared_zone(connection))
             gateways = await list_gateways(connection)
             latest = await list_latest(connection, now=now, limit=POINTS_MAX)
             measured = [one for one in latest if one.point.quantity != "position"]
@@ -105,7 +109,7 @@ def _add_now(router: APIRouter, web: Web) -> None:
         kinds = site_kinds(sites, gateways, latest, now=now)
         counts = figures(kinds, language, silent=silent_points(latest, now=now))
         shows = {"page": "now", "sites": problems_first(views), "figures": counts}
-        return web.render.page(request, "now.html", shows)
+        return web.render.page(request, "now.html", shows, zone=zone)
 
     router.add_api_route("/", needs(Permission.READINGS_READ)(page))
 
@@ -144,6 +148,7 @@ def _add_map(router: APIRouter, web: Web) -> None:
             points = await list_points(connection, quantity="position")
             latest = await latest_of(connection, points, now=now)
             gateways, sites = await list_gateways(connection), await list_sites(connection)
+            zone = zone_of(await shared_zone(connection))
             whys = await read_whys(connection, latest, gateways, now=now, language=language)
         periods = {one.id: one.period_ms for one in points}
         zones = {one.id: zone_of(one.time_zone) for one in sites}
@@ -153,6 +158,7 @@ def _add_map(router: APIRouter, web: Web) -> None:
                 "site": one.site,
                 "title": one.site_title,
                 "at": milliseconds(one.observed_at),
+                "clock": clock_text(one.observed_at, zones[one.site_id]),
                 "due": periods.get(one.point_id),
                 "why": whys.get(one.point_id),
                 "zone": zones[one.site_id],
@@ -160,9 +166,8 @@ def _add_map(router: APIRouter, web: Web) -> None:
             }
             for one in newest
         ]
-        return web.render.page(
-            request, "map.html", {"page": "map", "rows": rows, "tiles": web.settings.tiles.for_browser}
-        )
+        shows = {"page": "map", "rows": rows, "tiles": web.settings.tiles.for_browser}
+        return web.render.page(request, "map.html", shows, zone=zone)
 
     async def tracks(request: Request, site: str | None = None) -> JSONResponse:
         async with snapshot(web.pool) as connection:

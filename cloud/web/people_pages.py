@@ -3,9 +3,11 @@
 What is done there is done by `cloud.identity.acts`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -16,20 +18,30 @@ from cloud.identity import acts
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.identity.secrets import PASSWORD_MIN, new_seed, password_fault, seed_address, seed_text, totp_step
 from cloud.store import accounts, audit_log, people, web_sessions
+from cloud.store.connection import Connection
 from cloud.store.credentials import list_credentials
 from cloud.store.people import Person
-from cloud.store.sites import list_sites
+from cloud.store.sites import list_sites, shared_zone
 from cloud.store.snapshot import changing, snapshot
+from cloud.web.act_words import say_act
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form, read_pairs
-from cloud.web.render import language_of
+from cloud.web.render import language_of, zone_of
 from cloud.web.rights_words import ACT_FAULTS, CARD_STATES, PERMISSIONS, ROLES
 from rules.permissions import Grant, Permission, Role
 
 LIST_MAX = 1000
 MINE = timedelta(days=90)
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+_T = TypeVar("_T", bound=_HasId)
 _WRONG_PASSWORD = ActError("password", "", "the password that you have now")
 _WRONG_CODE = ActError("code", "", "the code that your authenticator shows now")
 
@@ -112,13 +124,14 @@ class PeoplePages:
                 )
                 return
             to_at = form.get("to", "")
+            zone = zone_of(await shared_zone(one.connection))
             await acts.authorise(
                 one,
                 _number(form, "person"),
                 kind=form.get("kind", ""),
                 subject=form.get("subject", ""),
-                from_at=_day("from", form.get("from", "")),
-                to_at=_day("to", to_at) if to_at else None,
+                from_at=_day("from", form.get("from", ""), zone),
+                to_at=_day("to", to_at, zone) if to_at else None,
                 basis=form.get("basis", ""),
             )
 
@@ -129,13 +142,18 @@ class PeoplePages:
 
     async def _list(self, request: Request, *, fault: ActError | None = None) -> HTMLResponse:
         async with snapshot(self._web.pool) as connection:
-            rows = await people.list_people(connection, limit=LIST_MAX)
-            grants = await accounts.list_grants(connection, limit=LIST_MAX)
+            rows = await people.list_people(connection, after=_after(request), limit=LIST_MAX + 1)
+            grants = await _all(accounts.list_grants, connection)
             bodies = await accounts.all_organisations(connection)
+        more, rows = len(rows) > LIST_MAX, rows[:LIST_MAX]
+        held: dict[int, list[accounts.RoleGrant]] = {}
+        for one in grants:
+            held.setdefault(one.account_id, []).append(one)
         viewer, language = viewer_of(request), language_of(request)
         shows = {
             "page": "people",
-            "people": [(row, _roles(row, grants, language.say)) for row in rows],
+            "people": [(row, _roles(held.get(row.account_id or 0, []), language.say)) for row in rows],
+            "more": rows[-1].id if more else None,
             "organisations": [
                 (number, name)
                 for number, name in bodies.items()
@@ -157,10 +175,11 @@ class PeoplePages:
             row = await people.get_person(connection, person_id) if 0 < person_id < 2**31 else None
             if row is None:
                 raise NotHereError
-            grants = await accounts.list_grants(connection, account_id=row.account_id or 0)
+            grants = await accounts.list_grants(connection, account_ids=[row.account_id or 0])
             rights = await people.list_authorisations(connection, person_id=row.id)
             cards = await list_credentials(connection, row.id)
             sites = await list_sites(connection, organisation=row.organisation)
+            zone = zone_of(await shared_zone(connection, organisation_id=row.organisation_id))
         viewer = viewer_of(request)
         shows = {
             "page": "people",
@@ -174,26 +193,31 @@ class PeoplePages:
             "said": said or {},
             "manage": viewer.may(Permission.PEOPLE_MANAGE, row.organisation_id),
         }
-        return self._render(request, "person.html", shows, fault=fault)
+        return self._render(request, "person.html", shows, fault=fault, zone=zone)
 
     async def _authorisations(self, request: Request, *, fault: ActError | None = None) -> HTMLResponse:
         asked = request.query_params.get("at", "")
         at = None
-        try:
-            at = _day("at", asked) if asked else None
-        except ActError as error:
-            fault = error
         async with snapshot(self._web.pool) as connection:
-            rows = await people.list_authorisations(connection, at=at, limit=LIST_MAX)
-            staff = [one for one in await people.list_people(connection) if one.left_at is None]
+            zone = zone_of(await shared_zone(connection))
+            try:
+                at = _day("at", asked, zone) if asked else None
+            except ActError as error:
+                fault = error
+            rows = await people.list_authorisations(
+                connection, at=at, after=_after(request), limit=LIST_MAX + 1
+            )
+            staff = [one for one in await _all(people.list_people, connection) if one.left_at is None]
+        more, rows = len(rows) > LIST_MAX, rows[:LIST_MAX]
         shows = {
             "page": "people",
             "authorisations": rows,
+            "more": urlencode({"at": asked, "after": rows[-1].id}) if more else "",
             "staff": staff,
             "at": asked,
-            "now": self._web.now(),
+            "today": f"{self._web.now().astimezone(zone):%Y-%m-%d}",
         }
-        return self._render(request, "authorisations.html", shows, fault=fault)
+        return self._render(request, "authorisations.html", shows, fault=fault, zone=zone)
 
     async def _do(self, request: Request, act: Callable[[Act], Awaitable[None]]) -> ActError | None:
         """Do an act in one transaction; return what kept it from being done, for the page to say."""
@@ -209,12 +233,17 @@ class PeoplePages:
         return None
 
     def _render(
-        self, request: Request, template: str, shows: Mapping[str, Any], *, fault: ActError | None
+        self,
+        request: Request,
+        template: str,
+        shows: Mapping[str, Any],
+        *,
+        fault: ActError | None,
+        zone: ZoneInfo | None = None,
     ) -> HTMLResponse:
         message = "" if fault is None else say_fault(fault, language_of(request).say)
-        response = self._web.render.page(
-            request, template, {**shows, "message": message, "iso_day": _iso_day, "ms": milliseconds}
-        )
+        shows = {**shows, "message": message, "ms": milliseconds}
+        response = self._web.render.page(request, template, shows, zone=zone)
         response.status_code = 200 if fault is None else 422
         return response
 
@@ -288,9 +317,12 @@ class OwnPage:
             if account is None:
                 raise NotHereError
             person = await people.get_person(connection, account.person_id)
-            asked = audit_log.Asked(now - MINE, now + timedelta(days=1), actor=viewer.login)
+            zone = zone_of(await shared_zone(connection, organisation_id=account.organisation_id))
+            asked = audit_log.Asked(
+                now - MINE, now + timedelta(days=1), actor=viewer.login, actor_kinds=["account", "token"]
+            )
             shows = {
-                "grants": await accounts.list_grants(connection, account_id=account.id),
+                "grants": await accounts.list_grants(connection, account_ids=[account.id]),
                 "authorisations": await people.list_authorisations(connection, person_id=account.person_id),
                 "sessions": await web_sessions.list_sessions(connection, account.id, at=now, idle_since=idle),
                 "tokens": await web_sessions.list_tokens(connection, account_id=account.id),
@@ -312,10 +344,11 @@ class OwnPage:
             "role_word": lambda role: language.say(ROLES[Role(role)]),
             "said": said or {},
             "message": "" if fault is None else say_fault(fault, language.say),
+            "say_act": lambda act: say_act(language, act),
             "ms": milliseconds,
             "now": now,
         }
-        response = web.render.page(request, "me.html", shows)
+        response = web.render.page(request, "me.html", shows, zone=zone)
         response.status_code = 200 if fault is None else 422
         return response
 
@@ -323,7 +356,9 @@ class OwnPage:
 async def _change(act: Act, person_id: int, form: Mapping[str, str]) -> dict[str, str]:
     wanted = form.get("do", "")
     if wanted == "facts":
-        left = act.at if form.get("left") else None
+        row = await people.get_person(act.connection, person_id)
+        since = act.at if row is None or row.left_at is None else row.left_at
+        left = since if form.get("left") else None
         await acts.change_person(
             act, person_id, name=form.get("name", ""), department=form.get("department", ""), left_at=left
         )
@@ -382,8 +417,21 @@ def _seed(form: Mapping[str, str] | None) -> bytes:
     return given if len(given) == 20 else new_seed()
 
 
-def _roles(row: Person, grants: list[accounts.RoleGrant], say: Callable[[str], str]) -> list[str]:
-    held = [one for one in grants if one.account_id == row.account_id]
+async def _all(read: Callable[..., Awaitable[list[_T]]], connection: Connection, **given: object) -> list[_T]:
+    """Return everything of a list that is read in parts, by id."""
+    found: list[_T] = []
+    while part := await read(connection, after=found[-1].id if found else 0, **given):
+        found += part
+    return found
+
+
+def _after(request: Request) -> int:
+    """Return the id behind which a part of a list begins."""
+    text = request.query_params.get("after", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+
+
+def _roles(held: Sequence[accounts.RoleGrant], say: Callable[[str], str]) -> list[str]:
     return [say(ROLES[Role(one.role)]) + (f" · {one.site}" if one.site else "") for one in held]
 
 
@@ -399,14 +447,13 @@ def _number(form: Mapping[str, str], name: str) -> int:
     return int(text)
 
 
-def _day(field: str, text: str) -> datetime:
-    """Return a day, or a moment, as people type it; without a zone it is UTC."""
+def _day(field: str, text: str, zone: ZoneInfo) -> datetime:
+    """Return a day, or a moment, as people type it; without an offset it is in `zone`."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ActError(field, text, "a day such as 2026-01-31") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _iso_day(at: datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d}"
+        found = (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
+        if not 2000 <= found.year < 2200:
+            raise ValueError(text)
+    except (ValueError, OverflowError):
+        raise ActError(field, text, "a day such as 2026-01-31, 2000 to 2199") from None
+    return found

@@ -202,6 +202,17 @@ REASONS = (
     mark("%(name)s: argument %(given)s is not declared"),
     mark("not the declared instrument: %(given)s"),
     mark("ffmpeg ended without a word"),
+    mark("ffmpeg failed; its words are in the gateway's log"),
+    mark("the camera forbids this stream"),
+    mark("the camera has no stream at this address"),
+    mark("the camera serves too many already"),
+    mark("the camera has a fault of its own"),
+    mark("the camera refuses the request"),
+    mark("there is no video in the stream"),
+    mark("the camera knows no such transport"),
+    mark("what came is no video that can be read"),
+    mark("the camera ended the stream"),
+    mark("the stream broke off"),
     mark("ONVIF: no answer within %(time)s s"),
     mark("ONVIF: the camera's certificate is not trusted"),
     mark("ONVIF: an answer that is no HTTP"),
@@ -237,6 +248,7 @@ REASONS = (
     mark("Host is down"),
     mark("Name or service not known"),
     mark("Temporary failure in name resolution"),
+    mark("No space left on device"),
     # of SQLite, inside one of the others
     mark("database disk image is malformed"),
     mark("file is not a database"),
@@ -258,11 +270,16 @@ KEYS = {
     "source": mark("source"),
     "bound_ms": mark("error bound (ms)"),
     "away_ms": mark("away (ms)"),
+    "readings": mark("readings"),
+    "batches": mark("sealed batches"),
+    "late": mark("read late"),
+    "between_ms": mark("happened at most so long before (ms)"),
     "count": mark("count"),
     "flags": mark("UPS flags"),
     "device": mark("device"),
     "counts": mark("counts"),
     "exponent": mark("exponent"),
+    "value": mark("value"),
     "by": mark("set by"),
     "added": mark("added"),
     "changed": mark("changed"),
@@ -383,8 +400,13 @@ def say_reason(language: Language, reason: str) -> Said:
 
 def match(reason: str) -> tuple[str, dict[str, str]] | None:
     """Return the pattern of `REASONS` that a text fits, with its parts; None when there is none."""
-    for message, pattern in _patterns():
-        fits = pattern.fullmatch(reason)
+    return matching(reason, REASONS)
+
+
+def matching(text: str, messages: tuple[str, ...]) -> tuple[str, dict[str, str]] | None:
+    """Return the first of these messages that a text fits, with its parts; None when there is none."""
+    for message, pattern in _patterns(messages):
+        fits = pattern.fullmatch(text)
         if fits:
             return message, fits.groupdict()
     return None
@@ -413,8 +435,8 @@ def _value(language: Language, key: str, value: object) -> Said:
 
 
 @cache
-def _patterns() -> Sequence[tuple[str, re.Pattern[str]]]:
-    return [(message, _pattern(message)) for message in REASONS]
+def _patterns(messages: tuple[str, ...]) -> Sequence[tuple[str, re.Pattern[str]]]:
+    return [(message, _pattern(message)) for message in messages]
 
 
 def _pattern(message: str) -> re.Pattern[str]:

@@ -12,7 +12,7 @@ from cloud.store.cameras import list_found
 from cloud.store.completeness import Completeness, read_completeness
 from cloud.store.connection import Connection
 from cloud.store.events_read import list_events
-from cloud.store.gaps_read import list_gaps
+from cloud.store.gaps_read import newest_gaps
 from cloud.store.latest import Latest, list_latest
 from cloud.store.points import get_point, list_points
 from cloud.store.positions_read import list_latest_positions
@@ -153,10 +153,12 @@ class SitePages:
         async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             asked = self._range(request, site)
-            rows = await list_gaps(connection, asked.from_at, asked.to_at, now=web.now(), site_id=site.id)
-        newest = sorted(rows, key=lambda row: row.to_at, reverse=True)
+            span = (asked.from_at, asked.to_at)
+            rows = await newest_gaps(connection, *span, now=web.now(), site_id=site.id, limit=GAPS_PAGE + 1)
+            titles = await _titles(connection, site)
         shows = {
-            "gaps": [gap_row(row, language) for row in newest[:GAPS_PAGE]],
+            "titles": titles,
+            "gaps": [gap_row(row, language) for row in rows[:GAPS_PAGE]],
             "more": len(rows) > GAPS_PAGE,
         }
         return web.render.page(request, "gaps.html", shows, zone=zone_of(site.time_zone))
@@ -175,7 +177,9 @@ class SitePages:
                     await read_completeness(connection, point, asked.from_at, asked.to_at, now=web.now())
                     for point in await list_points(connection, site_id=site.id)
                 ]
+            titles = await _titles(connection, site)
         shows = {
+            "titles": titles,
             "too_long": too_long,
             "accounts": [account_row(one, language) for one in worst_first(accounts)],
         }
@@ -190,6 +194,11 @@ class SitePages:
             now=self._web.now(),
             zone=zone_of(site.time_zone),
         )
+
+
+async def _titles(connection: Connection, site: Site) -> dict[str, str]:
+    """Return what people call the site's points, by name; those that have a title."""
+    return {one.name: one.title for one in await list_points(connection, site_id=site.id) if one.title}
 
 
 async def _site(connection: Connection, name: str) -> Site:

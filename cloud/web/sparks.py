@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from cloud.store.connection import Connection
 from cloud.store.points import Point
 from cloud.web.charts import spark
-from cloud.web.figures import shown, unit
+from cloud.web.figures import exact, unit
 from cloud.web.language import Language
 from cloud.web.sparkline import Drawing, Step, draw
 from cloud.web.words import NO_READINGS_24H, SPARK
@@ -52,8 +52,8 @@ def _words(steps: Sequence[Step], point: Point, language: Language) -> str:
         return language.say(NO_READINGS_24H)
     holes = sum(1 for step in steps if step.last is None)
     return language.say(SPARK) % {
-        "low": shown(min(lows), point.quantity),
-        "high": shown(max(highs), point.quantity),
+        "low": exact(min(lows)),
+        "high": exact(max(highs)),
         "unit": unit(point.quantity),
         "share": round(100 * (len(steps) - holes) / len(steps)),
     }

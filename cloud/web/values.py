@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from cloud.store.latest import SILENT_PERIODS, Latest
 from cloud.web.attention import concern, is_usual
-from cloud.web.figures import NONE, exact, milliseconds, shown, unit
+from cloud.web.figures import NONE, exact, milliseconds, unit
 from cloud.web.language import Language
-from cloud.web.words import LAST_VALUE, NEVER, SILENT, STATUSES, duration, state_word
+from cloud.web.point_words import state_word
+from cloud.web.words import LAST_VALUE, NEVER, SILENT, STATUSES, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,7 @@ class Shown:
 
     id: int
     text: str
-    """The value as displayed, a word, or a dash."""
-    digits: str
-    """Every digit, or the same word or dash."""
+    """Every digit of the value, a word, or a dash."""
     exact: str
     """Every digit, with its unit; empty when there is no value."""
     look: str
@@ -52,9 +51,6 @@ def show(latest: Latest, language: Language, zone: ZoneInfo) -> Shown:
     return Shown(
         id=latest.point.id,
         text=_text(latest, value, language),
-        digits=exact(value)
-        if _look(latest, value) == "number" and value is not None
-        else _text(latest, value, language),
         exact=f"{exact(value)} {unit(quantity)}".strip() if value is not None else "",
         look=_look(latest, value),
         flag=_flag(latest, language),
@@ -78,7 +74,7 @@ def _text(latest: Latest, value: Decimal | None, language: Language) -> str:
         return NONE
     if latest.word is not None:
         return state_word(language, latest.word)
-    return shown(value, latest.point.quantity)
+    return exact(value)
 
 
 def _look(latest: Latest, value: Decimal | None) -> str:

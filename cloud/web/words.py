@@ -84,25 +84,10 @@ CAUSE_WORDS = {
     "hub": mark("hub"),
     "maintenance": mark("maintenance"),
 }
-LEAVES = {
-    "power": mark("Power supply"),
-    "flags": mark("UPS flags"),
-    "mode": mark("Fix mode"),
-    "error": mark("horizontal"),
-    "input_voltage": mark("Input voltage"),
-    "output_voltage": mark("Output voltage"),
-    "battery_voltage": mark("Battery voltage"),
-    "supply_voltage": mark("Supply voltage"),
-    "supply_frequency": mark("Supply frequency"),
-    "reads": mark("Reads of the device"),
-    "satellites_gps": mark("GPS"),
-    "satellites_beidou": mark("BeiDou"),
-    "satellites_galileo": mark("Galileo"),
-    "satellites_glonass": mark("GLONASS"),
-}
 NOT_ALLOWED = mark("You may not see this or do this. Ask an administrator.")
 NOT_HERE = mark("There is nothing at this address.")
 NO_DATABASE = mark("The hub's database does not answer. Gateways keep their readings; try again later.")
+DEFECT = mark("This is a defect of the hub; its log says more. What gateways send is stored all the same.")
 UNEXPLAINED = mark("No evidence, unexplained")
 NO_READINGS_24H = mark("no readings in the last 24 hours")
 SPARK = mark(
@@ -110,6 +95,7 @@ SPARK = mark(
 )
 EVENTS = {
     "gateway_online": mark("Gateway online"),
+    "gateway_backlog": mark("Waiting on the gateway"),
     "gateway_offline": mark("Gateway suspected offline: connection ended"),
     "gateway_suspected_offline": mark("Gateway suspected offline: not heard"),
     "gateway_started": mark("Gateway started"),
@@ -226,46 +212,6 @@ EVENTS = {
     "procedure_failed": mark("Procedure not done to its end"),
     "files_dropped": mark("Oldest files dropped: no room"),
 }
-STATE_WORDS = {
-    "on": mark("on"),
-    "off": mark("off"),
-    "open": mark("open"),
-    "closed": mark("closed"),
-    "yes": mark("yes"),
-    "no": mark("no"),
-    "true": mark("true"),
-    "false": mark("false"),
-    "mains": mark("on mains"),
-    "battery": mark("on battery"),
-    "unknown": mark("unknown"),
-    "no_fix": mark("no fix"),
-    "fix_2d": mark("2D fix"),
-    "fix_3d": mark("3D fix"),
-    "normal": mark("normal"),
-    "low": mark("low"),
-    "fault": mark("fault"),
-    "lost": mark("lost"),
-    "secure": mark("secure"),
-    "good": mark("good"),
-    "failing": mark("failing"),
-    "ethernet": mark("ethernet"),
-    "wifi": mark("wifi"),
-    "mobile": mark("mobile"),
-    "none": mark("none"),
-    "other": mark("other"),
-    "events_only": mark("events only"),
-    "full": mark("full"),
-    "thinned": mark("thinned"),
-    "registered": mark("registered"),
-    "connected": mark("connected"),
-    "searching": mark("searching"),
-    "roaming": mark("roaming"),
-    "home": mark("home"),
-    "denied": mark("denied"),
-    "locked": mark("locked"),
-    "disabled": mark("disabled"),
-    "failed": mark("failed"),
-}
 FIX_MODES = {0: mark("unknown"), 1: mark("no fix"), 2: mark("2D fix"), 3: mark("3D fix")}
 BROWSER = {
     "ago": mark("%(time)s ago"),
@@ -331,9 +277,3 @@ def duration(language: Language, age_ms: int) -> str:
         else (seconds // 86_400, "d")
     )
     return f"{count}\N{NARROW NO-BREAK SPACE}{language.say(UNITS[unit])}"
-
-
-def state_word(language: Language, word: str) -> str:
-    """Return a declared state's word in the page's language; an unknown word comes back readable."""
-    message = STATE_WORDS.get(word)
-    return language.say(message) if message is not None else word.replace("_", " ")

@@ -13,6 +13,7 @@ from cloud.api.strict import StrictRoute
 from cloud.imports import service
 from cloud.imports.service import FaultyError, Preview
 from cloud.imports.sheets import template
+from cloud.imports.undo import undo as undo_import
 from cloud.imports.workbook import FILE_BYTES_MAX
 from cloud.store.imports import ImportRun, list_runs
 from rules.permissions import Permission
@@ -100,7 +101,7 @@ async def apply(
 async def undo(request: Request, given: Given, run_id: RunPath) -> Response:
     """Take an import back."""
     async with acting(request, given.pool, given.now()) as act:
-        await service.undo(act, run_id)
+        await undo_import(act, run_id)
     return Response(status_code=204)
 
 

@@ -68,8 +68,8 @@ def test_preview_says_what_would_be_and_writes_nothing(world: Any, token: str) -
     assert [(one["sheet"], one["row"], one["what"], one["action"]) for one in told["changes"]] == [
         ("人员", 2, "person 2001", "add"),
         ("人员", 2, "account of person 2001", "add"),
-        ("人员", 2, "role laboratory of person 2001", "add"),
-        ("人员", 2, "role viewer of person 2001", "add"),
+        ("人员", 2, "role laboratory of person 2001 in the whole organisation", "add"),
+        ("人员", 2, "role viewer of person 2001 at here-site", "add"),
         ("人员", 3, "person 2002", "add"),
         ("Cards", 2, "card …34 of person 2001", "add"),
         ("测点 Points", 2, "point here-site/here/air/temperature", "change"),

@@ -1,4 +1,4 @@
-"""The newest gap that still lasts, of many points at once."""
+"""The newest gap that still lasts, of many points at once; the newest gaps of a site."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from cloud.store.gaps_read import Gap, newest_open
+from cloud.store.gaps_read import Gap, newest_gaps, newest_open
 from cloud.store.migrate import upgrade
 
 START = datetime(2026, 9, 10, tzinfo=UTC)
@@ -86,3 +86,31 @@ def test_gap_that_a_later_reading_ended_lasts_no_more(database: psycopg.Connecti
 def test_points_that_nobody_asked_for_are_left_out(database: psycopg.Connection) -> None:
     gap(database, 1, 5, "bus")
     assert found(database, 2) == {}
+
+
+def newest(dsn: str, limit: int) -> list[tuple[str, datetime]]:
+    async def ask() -> list[Gap]:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            return await newest_gaps(connection, START, NOW, now=NOW, site_id=1, limit=limit)
+
+    return [(one.cause, one.to_at) for one in asyncio.run(ask())]
+
+
+def test_newest_gaps_are_the_newest_of_however_many(
+    database: psycopg.Connection, fresh_postgres_dsn: str
+) -> None:
+    gap(database, 1, 50, "power", end=55)  # told first, and the newest that ended
+    gap(database, 2, 20, "clock")  # its end was not told, a reading came at 30
+    reading(database, 2, 30)
+    gap(database, 3, 10, "hub")  # still lasts
+    database.execute(
+        "INSERT INTO gaps (organisation_id, point_id, gateway_id, key, cause, from_at, to_at)"
+        " SELECT 1, 1, 1, 'many ' || n, 'radio', %s, %s FROM generate_series(1, 1200) n",
+        (START + timedelta(minutes=1), START + timedelta(minutes=2)),
+    )
+    assert newest(fresh_postgres_dsn, 4) == [
+        ("hub", NOW),
+        ("power", START + timedelta(minutes=55)),
+        ("clock", START + timedelta(minutes=30)),
+        ("radio", START + timedelta(minutes=2)),
+    ]

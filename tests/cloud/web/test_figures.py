@@ -2,25 +2,7 @@
 
 from decimal import Decimal
 
-import pytest
-
-from cloud.web.figures import coordinate, exact, grouped, shown, unit
-
-
-@pytest.mark.parametrize(
-    ("value", "quantity", "text"),
-    [
-        ("20.535", "temperature", "20.54"),
-        ("20.525", "temperature", "20.52"),
-        ("20.5", "temperature", "20.5"),
-        ("-0.004", "temperature", "−0.00"),
-        ("1E+2", "illuminance", "100"),
-        ("1013.250", "pressure", "1013.25"),
-        ("123456.789", "never_heard_of", "123456.789"),
-    ],
-)
-def test_shown_value_is_rounded_half_even_and_never_padded(value: str, quantity: str, text: str) -> None:
-    assert shown(Decimal(value), quantity) == text
+from cloud.web.figures import coordinate, exact, grouped, unit
 
 
 def test_exact_value_keeps_every_digit_without_exponent_notation() -> None:

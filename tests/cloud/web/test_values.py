@@ -17,9 +17,9 @@ POINT = Point(
 POWER = Point(6, 1, 1, "lab-1", "ups/power", "state", "state", {"1": "mains", "2": "battery"}, 0, 1000, NOW)
 
 
-def test_value_is_rounded_for_reading_and_kept_exact_beside_it() -> None:
+def test_value_is_written_with_every_digit_on_every_page() -> None:
     shown = show(Latest(POINT, "live", NOW, "-3.1415", "-3.1415", None, "good", 0.5), language("en"), ZONE)
-    assert (shown.text, shown.digits, shown.exact) == ("−3.14", "−3.1415", "−3.1415 °C")
+    assert (shown.text, shown.exact) == ("−3.1415", "−3.1415 °C")
     assert (shown.count, shown.exponent) == (-31415, -4)
     assert (shown.flag, shown.look) == ("", "number")
     assert shown.clock == "2026-11-20 20:00:00 +08:00"
@@ -46,7 +46,7 @@ def test_silent_point_says_so_beside_its_last_value() -> None:
 
 def test_state_is_a_word() -> None:
     shown = show(Latest(POWER, "live", NOW, "2", "2", "battery", "good", 0.5), language("zh"), ZONE)
-    assert (shown.text, shown.digits, shown.look) == ("电池供电", "电池供电", "word")
+    assert (shown.text, shown.look) == ("电池供电", "word")
     shown = show(Latest(POWER, "absent", NOW, None, None, None, "unknown", 0.5), language("en"), ZONE)
     assert (shown.text, shown.flag) == ("—", "Power unknown")
     assert shown.weight == "urgent"

@@ -159,9 +159,8 @@ function writeAge(cell, point) {
 
 function writePoint(row, point) {
   const value = row.querySelector(".value");
-  const text = row.closest("[data-exact]") ? point.digits : point.text;
-  if (value.textContent !== text) {
-    value.textContent = text;
+  if (value.textContent !== point.text) {
+    value.textContent = point.text;
     value.classList.remove("fresh");
     requestAnimationFrame(() => value.classList.add("fresh"));
   }
