@@ -13,6 +13,8 @@ from cloud.store.connection import Connection
 
 SEEN_WITHIN = timedelta(days=2)
 """What was not told for so long is not there any more: two tellings are missing."""
+LEFT_WITHIN = timedelta(days=30)
+"""So long what was there is listed as not seen any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ FROM (SELECT gateway_id, data->>'device' AS device, subject AS address,
              (array_agg(data ORDER BY observed_at DESC))[1] - 'device' AS data
       FROM events WHERE kind = 'candidate_seen' AND gateway_id IS NOT NULL
       GROUP BY gateway_id, data->>'device', subject
-      HAVING max(observed_at) > %(since)s) c
+      HAVING max(observed_at) > %(since)s AND max(observed_at) <= %(until)s) c
 JOIN gateways g ON g.id = c.gateway_id
 LEFT JOIN gateway_bindings b ON b.gateway_id = g.id AND b.valid @> now()
 LEFT JOIN sites s ON s.id = b.site_id
@@ -66,11 +68,17 @@ async def list_candidates(
     now: datetime,
     site_id: int | None = None,
     gateway: str | None = None,
+    left: bool = False,
     offset: int = 0,
     limit: int = 1000,
 ) -> list[Candidate]:
-    """Return what was seen lately and is not configured, by gateway, device and address."""
-    values = {"since": now - SEEN_WITHIN, "site_id": site_id, "gateway": gateway}
+    """Return what was seen lately and is not configured, by gateway, device and address.
+
+    With `left` what was seen within `LEFT_WITHIN` and is not seen any more.
+    """
+    gone = now - SEEN_WITHIN
+    span = (now - LEFT_WITHIN, gone) if left else (gone, now + LEFT_WITHIN)
+    values = {"since": span[0], "until": span[1], "site_id": site_id, "gateway": gateway}
     values |= {"offset": offset, "limit": limit}
     async with connection.cursor(row_factory=class_row(Candidate)) as cursor:
         await cursor.execute(_CANDIDATES, values)

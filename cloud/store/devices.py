@@ -63,7 +63,11 @@ def _is_same(row: _Row, device: DeviceDeclaration, channels: list[str]) -> bool:
 
 
 def _parts(device: DeviceDeclaration) -> list[dict[str, str]]:
-    return [{"name": part.name, "kind": part.kind, "address": part.address} for part in device.parts]
+    return [
+        {"name": part.name, "kind": part.kind, "address": part.address}
+        | ({"rest": part.rest} if part.rest else {})
+        for part in device.parts
+    ]
 
 
 async def _end(connection: Connection, device_id: int, since: datetime | None) -> None:

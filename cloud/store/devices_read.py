@@ -31,6 +31,8 @@ class Part:
     points: list[int]
     """Ids of its points."""
     last_seen_at: datetime | None
+    left: str | None
+    """Of an output: the word of the state it is in although it was declared to rest in another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,13 @@ def _part(
         reason=judged.reason,
         points=[one.point.id for one in own],
         last_seen_at=_seen(own, [at for subject, at in events if _is_of(subject, [name])]),
+        left=_left(own, part.get("rest", "")),
     )
+
+
+def _left(points: Sequence[Latest], rest: str) -> str | None:
+    said = [one.word for one in points if one.state == "live" and one.word is not None]
+    return next((word for word in said if rest and word != rest), None)
 
 
 def _is_of(name: str, owners: Sequence[str]) -> bool:

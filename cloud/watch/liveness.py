@@ -1,10 +1,12 @@
 """Whether gateways are alive: births, wills, and silence. Each change is kept as an event of the hub."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from cloud.opening import Opened
 from cloud.store import events, gateways
+from cloud.store.backlog import TOLD_WITHIN, newest_backlog
 from cloud.store.connection import Connection
 from cloud.store.events import EventRow
 from cloud.store.gateways import Liveness
@@ -16,10 +18,11 @@ from wire.messages import GatewayStatus
 _log = logging.getLogger(__name__)
 
 ONLINE, OFFLINE, SUSPECTED = "gateway_online", "gateway_offline", "gateway_suspected_offline"
+BACKLOG = "gateway_backlog"
 
 
 async def hear(connection: Connection, item: Opened, at: datetime) -> None:
-    """Take in a birth or a will; what was told before changes nothing."""
+    """Take in a birth or a will; what was told before changes nothing, save how much waits on the gateway."""
     status = item.message
     if not isinstance(status, GatewayStatus):
         return
@@ -30,9 +33,24 @@ async def hear(connection: Connection, item: Opened, at: datetime) -> None:
             )
         else:
             news = await gateways.lost(connection, gateway=status.gateway, session=status.session, at=at)
+        row = next((g for g in await gateways.liveness(connection) if g.name == status.gateway), None)
+        if row is None:
+            return
         if news:
-            row = next(g for g in await gateways.liveness(connection) if g.name == status.gateway)
             await _record(connection, row, ONLINE if status.online else OFFLINE, at)
+        if status.online:
+            await _hear_backlog(connection, row, status, at)
+
+
+async def _hear_backlog(connection: Connection, row: Liveness, status: GatewayStatus, at: datetime) -> None:
+    """Keep how much waits on a gateway when that is not what it told before."""
+    if status.readings_waiting is None or status.batches_waiting is None:
+        return
+    waiting = {"readings": status.readings_waiting, "batches": status.batches_waiting}
+    told = await newest_backlog(connection, [row.gateway_id], since=at - TOLD_WITHIN)
+    before = told[row.gateway_id].data if row.gateway_id in told else {"readings": 0, "batches": 0}
+    if waiting != before:
+        await _record(connection, row, BACKLOG, at, waiting)
 
 
 async def look(connection: Connection, now: datetime, longest: timedelta, *, presence: Presence) -> None:
@@ -69,7 +87,9 @@ def _disproved(row: Liveness) -> bool:
     return row.last_batch_at > row.online_since
 
 
-async def _record(connection: Connection, row: Liveness, kind: str, at: datetime) -> None:
+async def _record(
+    connection: Connection, row: Liveness, kind: str, at: datetime, data: Mapping[str, int] | None = None
+) -> None:
     _log.info("gateway %s: %s", row.name, kind)
     event = EventRow(
         organisation_id=row.organisation_id,
@@ -78,6 +98,6 @@ async def _record(connection: Connection, row: Liveness, kind: str, at: datetime
         observed_us=us_of_datetime(at),
         kind=kind,
         subject=row.name,
-        data={},
+        data=dict(data or {}),
     )
     await events.insert(connection, [event])

@@ -47,6 +47,12 @@ def is_supply(point: Point) -> bool:
 
 
 def is_usual(latest: Latest) -> bool:
-    """Whether a value is absent as it should be: a receiver gives no course while its vehicle stands."""
-    course = latest.point.quantity == "course"
-    return course and latest.state == "absent" and latest.status == "not_measured"
+    """Whether a value is absent as it should be.
+
+    A receiver gives no course while its vehicle stands; an uplink has no Wi-Fi level while a wire carries it.
+    """
+    point = latest.point
+    wifi = point.quantity == "signal_level" and point.name.rpartition("/")[2] == "signal"
+    return (
+        (wifi or point.quantity == "course") and latest.state == "absent" and latest.status == "not_measured"
+    )

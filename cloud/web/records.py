@@ -17,6 +17,8 @@ class EventRow:
     """One event."""
 
     at: int
+    since_ms: int | None
+    """It happened between this and `at`; None: at that time."""
     kind: Said
     subject: str
     details: list[Detail]
@@ -37,13 +39,24 @@ class GapRow:
 def event_row(event: Event, language: Language) -> EventRow:
     """Return an event as shown; a kind that has no word of its own comes readable."""
     known = EVENTS.get(event.kind)
+    at = milliseconds(event.observed_at)
+    since_ms = _since(event.data.get("between_ms"), at)
+    shown = {key: value for key, value in event.data.items() if since_ms is None or key != "between_ms"}
     return EventRow(
-        at=milliseconds(event.observed_at),
+        at=at,
+        since_ms=since_ms,
         kind=Said(language.say(known)) if known else unknown_name(language, event.kind),
         subject=event.subject,
-        details=[say_detail(language, key, value) for key, value in event.data.items()],
+        details=[say_detail(language, key, value) for key, value in shown.items()],
         gateway=event.gateway or "",
     )
+
+
+def _since(between_ms: object, at: int) -> int | None:
+    """Return since when something that was read late may have happened; None when nobody doubts its time."""
+    if isinstance(between_ms, bool) or not isinstance(between_ms, int) or not 0 < between_ms <= at:
+        return None
+    return at - between_ms
 
 
 def gap_row(gap: Gap, language: Language) -> GapRow:

@@ -53,6 +53,7 @@ KINDS = (
     "files_dropped",
     "fire_release_ended",
     "fire_released",
+    "gateway_backlog",
     "gateway_offline",
     "gateway_online",
     "gateway_started",

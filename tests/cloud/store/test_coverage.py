@@ -36,6 +36,7 @@ def house(lab: Lab) -> Lab:
         ("cam-1/frame_rate", "frequency", "analog", "{}"),
         ("door/in/link", "state", "state", '{"0": "lost", "1": "secure"}'),
         ("gpio/door", "state", "state", '{"0": "closed", "1": "open"}'),
+        ("gpio/fan", "state", "state", '{"0": "off", "1": "on"}'),
         ("room-10/air/temperature", "temperature", "analog", "{}"),
     )
     for name, quantity, kind, states in names:
@@ -45,14 +46,14 @@ def house(lab: Lab) -> Lab:
             *(name, quantity, states, point),
         )
         lab.execute("UPDATE channel_bindings SET channel = %s WHERE point_id = %s", name, point)
-        if name == "door/in/link":
+        if name in ("door/in/link", "gpio/fan"):
             lab.execute("UPDATE point_versions SET exponent = 0 WHERE point_id = %s", point)
         if name != "room-1/air/humidity":
-            lab.every_second(point, [0] * 60)
+            lab.every_second(point, [int(name == "gpio/fan")] * 60)
         else:
             lab.every_second(point, [5000] * 5)
             lab.gap(point, "sensor", START + timedelta(seconds=5), None)
-    devices = (
+    devices: tuple[tuple[str, str, list[str], list[tuple[str, str, str]]], ...] = (
         (
             "air",
             "modbus-rtu",
@@ -61,11 +62,19 @@ def house(lab: Lab) -> Lab:
         ),
         ("cam-1", "camera", ["cam-1/frame_rate"], [("cam-1", "camera", "")]),
         ("line", "osdp", ["door/in/link"], [("door/in", "reader", "")]),
-        ("gpio", "gpio", ["gpio/door"], [("gpio/door", "door_contact", "")]),
+        (
+            "gpio",
+            "gpio",
+            ["gpio/door", "gpio/fan"],
+            [("gpio/door", "door_contact", ""), ("gpio/fan", "relay", "")],
+        ),
         ("radio", "ble", [], []),
     )
     for name, driver, channels, parts in devices:
-        told = [{"name": part, "kind": kind, "address": address} for part, kind, address in parts]
+        told = [
+            {"name": part, "kind": kind, "address": address, **({"rest": "off"} if kind == "relay" else {})}
+            for part, kind, address in parts
+        ]
         lab.execute(
             "INSERT INTO devices (organisation_id, gateway_id, name, driver, channels, parts, valid)"
             " VALUES (1, 1, %s, %s, %s, %s::jsonb, tstzrange(%s, NULL))",
@@ -103,6 +112,13 @@ def test_device_works_is_partly_silent_or_cannot_be_judged(house: Lab) -> None:
     assert (air.cause, air.since_at, air.silent) == ("sensor", START + timedelta(seconds=5), 1)
     assert (len(air.points), air.last_seen_at) == (2, START + timedelta(seconds=59))
     assert (found["line"].parts[0].state, found["line"].parts[0].cause) == ("silent", "session_lost")
+
+
+def test_output_that_was_left_on_is_a_remark_of_its_part(house: Lab) -> None:
+    contact, fan = devices_of(house)["gpio"].parts
+    assert (contact.left, fan.left, fan.state) == (None, "on", "working")
+    house.execute("UPDATE devices SET parts = jsonb_set(parts, '{1,rest}', '\"on\"') WHERE name = 'gpio'")
+    assert devices_of(house)["gpio"].parts[1].left is None
 
 
 def test_device_without_points_is_seen_by_its_events(house: Lab) -> None:
@@ -157,6 +173,8 @@ def test_candidates_are_what_was_told_lately_and_is_not_configured(house: Lab) -
     assert (found[0].first_seen_at, found[0].last_seen_at) == (NOW - day, NOW)
     assert found[1].data == {"format": "ruuvi", "rssi": -70}
     assert house.run(lambda c: list_candidates(c, now=NOW, offset=1)) == found[1:]
+    left: list[Candidate] = house.run(lambda c: list_candidates(c, now=NOW, left=True))
+    assert [(one.device, one.address, one.last_seen_at) for one in left] == [("air", "air/9", NOW - 3 * day)]
 
 
 def test_health_is_that_of_the_newest_batch_with_what_is_missing_before_it(house: Lab) -> None:

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from cloud.mqtt import Arrived
 from cloud.opening import Opened
 from cloud.store import gateways
+from cloud.store.backlog import newest_backlog
 from cloud.watch import liveness
 from cloud.watch.presence import Presence
 from wire.messages import GatewayStatus
@@ -122,5 +124,30 @@ def test_hub_that_does_not_hear_suspects_nobody(lab):
         await born(connection, b"g" * 16, 0)
         await liveness.look(connection, at(4000), LONGEST, presence=presence)
         assert await online(connection)
+
+    lab.run(scene)
+
+
+def test_backlog_of_a_gateway_is_kept_when_it_is_not_what_was_told_before(lab):
+    async def scene(connection):
+        async def hear(seconds, **waiting):
+            item = status(True, seconds)
+            item.message = structs.replace(item.message, session=b"e" * 16, **waiting)
+            await liveness.hear(connection, item, at(seconds))
+
+        async def told():
+            kept = await newest_backlog(connection, [1], since=at(0))
+            return [one.data for one in kept.values()]
+
+        await hear(20_000)
+        await hear(20_001, readings_waiting=0, batches_waiting=0)
+        assert await told() == []
+        await hear(20_002, readings_waiting=5000, batches_waiting=3)
+        await hear(20_003, readings_waiting=5000, batches_waiting=3)
+        assert await told() == [{"readings": 5000, "batches": 3}]
+        await hear(20_004, readings_waiting=0, batches_waiting=0)
+        assert await told() == [{"readings": 0, "batches": 0}]
+        cursor = await connection.execute("SELECT count(*) FROM events WHERE kind = 'gateway_backlog'")
+        assert await cursor.fetchone() == (2,)
 
     lab.run(scene)

@@ -9,7 +9,7 @@ import pytest
 from cloud.store.latest import Latest
 from cloud.store.points import Point
 from cloud.store.sites import Gateway, Site
-from cloud.web.attention import concern
+from cloud.web.attention import concern, is_usual
 from cloud.web.language import language
 from cloud.web.overview import SiteView, figures, problems_first, site_view
 from cloud.web.standing import site_kind
@@ -49,6 +49,15 @@ def _flags(bits: int) -> Latest:
 )
 def test_what_needs_a_person_is_known_from_states_and_flags(latest: Latest, said: str | None) -> None:
     assert concern(latest) == said
+
+
+def test_uplink_that_no_wifi_carries_rightly_has_no_level() -> None:
+    level = replace(AIR, name="uplink/signal", quantity="signal_level")
+    absent = replace(FAILED, point=level, status="not_measured")
+    assert is_usual(absent)
+    assert not is_usual(replace(absent, status="invalid"))
+    assert not is_usual(replace(absent, state="silent"))
+    assert not is_usual(replace(absent, point=replace(level, name="uplink/modem/level")))
 
 
 def test_it_is_said_beside_the_value_in_words() -> None:

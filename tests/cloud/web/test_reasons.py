@@ -9,6 +9,7 @@ import pytest
 from cloud.web.language import language
 from cloud.web.reasons import KEYS, REASONS, SOURCES, Said, match, say_detail, say_reason
 from cloud.web.words import EVENTS
+from edge.drivers.camera.complaints import REASONS as COMPLAINTS
 from edge.lateness import Stalls
 from edge.recorder import LATE
 
@@ -121,7 +122,7 @@ def _told_by_the_edge() -> Iterator[ast.Call]:
                 yield node
 
 
-SAID = sorted(_said_by_the_edge() - FOREIGN)
+SAID = sorted((_said_by_the_edge() | COMPLAINTS) - FOREIGN)
 
 
 def test_reasons_of_the_edge_are_found_in_its_source() -> None:
