@@ -9,7 +9,7 @@ demo: setup
 test:
 	@scripts/setup.sh --with-tests
 	@scripts/lint.sh
-	@.venv/bin/python -m pytest -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	@scripts/lint.sh

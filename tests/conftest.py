@@ -34,6 +34,12 @@ settings.register_profile(
 settings.load_profile("shared-machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have long tests, lest one of them is left when all others have ended."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @dataclass(frozen=True, slots=True)
 class Databases:
     """Makes fresh databases on one server, with an owner and a hub role."""
