@@ -19,12 +19,12 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from psycopg_pool import AsyncConnectionPool
 
 from cloud.api.app import create_app
 from cloud.api.entrance import EntranceLimits
 from cloud.api.services import Services
 from cloud.browsers import listener_config
+from cloud.endings import Endings, looks_of
 from cloud.enrol.service import open_enrolment
 from cloud.enrol.settings import read_enrol_settings
 from cloud.identity.doors import Limits
@@ -33,14 +33,15 @@ from cloud.ingest.service import BROKER as INGEST_BROKER
 from cloud.ingest.service import Ingest
 from cloud.media.room import MediaRoom, open_room
 from cloud.media.settings import read_media_settings
+from cloud.pool import open_pool
 from cloud.settings import HubSettings, SettingsError, from_environment, is_loopback
 from cloud.store.accounts import any_account
-from cloud.store.connection import StoreConnection, open_connection
+from cloud.store.connection import open_connection
 from cloud.store.migrate import SchemaError, check_version
 from cloud.store.rollups import keep_rollups
 from cloud.store.sign_in import sign_in_fault
 from cloud.store.snapshot import Pool
-from cloud.supervisor import Health, supervise
+from cloud.supervisor import Health, end, supervise
 from cloud.tools import Tools
 from cloud.watch.service import BROKER as WATCH_BROKER
 from cloud.watch.service import Watch
@@ -59,7 +60,6 @@ ROOMS = ("ingest", "watch", "web", "est")
 _POOL_MAX = 8
 _STOP_S = 3.0
 """How long open requests may take to end."""
-_CLOSE_S = 1.0
 _WAIT_S = 1.0
 
 
@@ -129,9 +129,11 @@ async def run_hub(
     stored = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         told = ", ".join(rooms)
+        endings = Endings(looks_of(settings, rooms, environment), now)
         parts: list[Coroutine[None, None, None]] = []
         if "web" in rooms:
-            web = await stack.enter_async_context(_web(tools, rooms, registry, environment=environment))
+            composed = _web(tools, rooms, registry, environment=environment, endings=endings)
+            web = await stack.enter_async_context(composed)
             told = f"{'http' if settings.certificate is None else 'https'}://{settings.host}:{web.port}/"
             parts += web.parts(stored, stop)
         if "ingest" in rooms:
@@ -143,12 +145,12 @@ async def run_hub(
             enrolment = stack.enter_context(open_enrolment(asked, tools, reload_broker))
             if enrolment is not None:
                 parts.append(enrolment.run())
+        parts.append(supervise("certificates", endings.run, health=health, random=tools.random))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [group.create_task(part) for part in parts]
         ready(told)
         await stop.wait()
-        for task in tasks:
-            task.cancel()
+        await end(tasks)
 
 
 async def _until_database(settings: HubSettings, stop: asyncio.Event) -> None:
@@ -279,7 +281,12 @@ class _Web:
 
 @contextlib.asynccontextmanager
 async def _web(
-    tools: Tools, rooms: tuple[str, ...], registry: CollectorRegistry, *, environment: Mapping[str, str]
+    tools: Tools,
+    rooms: tuple[str, ...],
+    registry: CollectorRegistry,
+    *,
+    environment: Mapping[str, str],
+    endings: Endings,
 ) -> AsyncIterator[_Web]:
     settings = tools.settings
     brokers = tuple(
@@ -287,7 +294,7 @@ async def _web(
     )
     with socket.create_server((settings.host, settings.port)) as listener:
         async with (
-            _pool(settings.database_url) as pool,
+            open_pool(settings.database_url, "web", most=_POOL_MAX) as pool,
             open_room(read_media_settings(environment), tools, pool) as media,
         ):
             services = Services(
@@ -296,6 +303,7 @@ async def _web(
                 broker_connected=lambda: not tools.health.missing(brokers),
                 registry=registry,
                 media=media,
+                ending=endings.near,
             )
             limits = Limits(
                 timedelta(minutes=settings.session_idle_min), timedelta(hours=settings.session_hours)
@@ -314,21 +322,3 @@ async def _web(
             mount_api_page(app, app.state.web.render)
             mount_errors(app, app.state.web.render)
             yield _Web(tools, app=app, pool=pool, feed=feed, media=media, listener=listener)
-
-
-@contextlib.asynccontextmanager
-async def _pool(url: str) -> AsyncIterator[Pool]:
-    pool: Pool = AsyncConnectionPool(
-        url,
-        connection_class=StoreConnection,
-        min_size=1,
-        max_size=_POOL_MAX,
-        open=False,
-        kwargs={"autocommit": True, "application_name": "heng web"},
-        check=AsyncConnectionPool.check_connection,
-    )
-    await pool.open(wait=False)
-    try:
-        yield pool
-    finally:
-        await pool.close(timeout=_CLOSE_S)

@@ -9,6 +9,8 @@ Folder::
 
     root-key.pem root-cert.pem       the key is needed for nothing that a hub does: better kept elsewhere
     issuing-key.pem issuing-cert.pem
+    next-issuing-key.pem             while the issuing CA is renewed, see `provisioning.succession`
+    earlier/<serial>/                issuing-key.pem issuing-cert.pem of issuing CAs before this one
     hub-ca-key.pem hub-ca-cert.pem
     signing-key.pem                  the hub's word: acks, commands, shadows
     share-name                       secret name of the workers' shared subscription
@@ -43,11 +45,14 @@ from wire.errors import TopicError
 from wire.topics import check_gateway_id
 
 AUTHORITY_DAYS = 7305
+ISSUING_DAYS = 3653
+"""Half of its root's life, so that the next one is issued while the root lives long enough for it."""
 LEAF_DAYS = 825
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 _ROOT = "root"
 _ISSUING = "issuing"
+_EARLIER = "earlier"
 _HUB_CA = "hub-ca"
 
 
@@ -57,6 +62,8 @@ class CertificateAuthority:
 
     folder: Path
     issuing: Issuer
+    earlier: tuple[Issuer, ...]
+    """Issuing CAs before; what they issued is good until it ends."""
     hub_ca: Issuer
     signer: Ed25519Signer
     root_pem: bytes
@@ -77,7 +84,8 @@ class CertificateAuthority:
         long = Validity(now, AUTHORITY_DAYS)
         root = certificates.root("Heng root CA", long)
         _write_issuer(folder, _ROOT, root, key_file=root_key)
-        _write_issuer(folder, _ISSUING, certificates.intermediate(root, "Heng issuing CA", long))
+        issuing = certificates.intermediate(root, "Heng issuing CA", Validity(now, ISSUING_DAYS))
+        _write_issuer(folder, _ISSUING, issuing)
         _write_issuer(folder, _HUB_CA, certificates.root("Heng hub CA", long))
         files.write_new(folder / identity.SIGNING_KEY, Ed25519Signer.generate().to_pem())
         files.write_new(folder / identity.SHARE_NAME, secrets.token_hex(16).encode() + b"\n")
@@ -93,11 +101,20 @@ class CertificateAuthority:
         return cls(
             folder=folder,
             issuing=_read_issuer(folder, _ISSUING),
+            earlier=tuple(
+                _read_issuer(path.parent, _ISSUING)
+                for path in sorted((folder / _EARLIER).glob(f"*/{_ISSUING}-cert.pem"))
+            ),
             hub_ca=_read_issuer(folder, _HUB_CA),
             signer=Ed25519Signer.from_pem(files.read(folder / identity.SIGNING_KEY)),
             root_pem=files.read(folder / "root-cert.pem"),
             share_name=files.read(folder / identity.SHARE_NAME).decode().strip(),
         )
+
+    @property
+    def chain(self) -> list[x509.Certificate]:
+        """The root and all issuing CAs, the present one first: what leads to everything that is good."""
+        return [self.root, self.issuing.certificate, *(one.certificate for one in self.earlier)]
 
     @property
     def hub_ca_pem(self) -> bytes:
@@ -142,14 +159,20 @@ class CertificateAuthority:
     def keep_est_server(self, *, now: datetime, hosts: Sequence[str] = ()) -> bool:
         """Make or renew what the EST listener shows; return whether it was needed.
 
-        It is renewed when two thirds of its life are over, or when a host is not in it.
+        It is renewed when two thirds of its life are over, or when a host or the issuing CA is another one.
+        When the issuing CA has ended the last one stays: gateways do not judge its dates, and are told so.
         """
         names = list(dict.fromkeys((*LOCAL_HOSTS, *hosts)))
         folder = files.make_folder(self.est_folder)
         certificate = folder / identity.TLS_CERTIFICATE
         if certificate.exists() and (folder / identity.TLS_KEY).exists():
             leaf = certificates.from_pem(files.read(certificate))[0]
-            if now < certificates.renewal_due(leaf) and set(names) <= set(certificates.hosts_of(leaf)):
+            fits = set(names) <= set(certificates.hosts_of(leaf)) and certificates.is_issued(
+                leaf, self.issuing.certificate
+            )
+            if now >= self.issuing.certificate.not_valid_after_utc:
+                return False
+            if fits and now < certificates.renewal_due(leaf):
                 return False
         key = certificates.new_key()
         leaf = certificates.server(
@@ -185,16 +208,22 @@ class CertificateAuthority:
         files.replace(record / identity.TLS_CERTIFICATE, chain, mode=files.PUBLIC)
 
     def write_revocations(self, serials: Sequence[int], *, now: datetime) -> Path:
-        """Write the list of what the broker refuses, for as long as the authority lasts."""
-        data = revocation_list(self.issuing, serials, now=now)
-        files.replace(self.revocations, data, mode=files.PUBLIC)
+        """Write the list of what the broker refuses, for as long as the authority lasts.
+
+        It is one list of each issuing CA, because a certificate is looked up in that of its issuer. A number
+        is in all of them: it is random, and so no other certificate's.
+        """
+        files.replace(self.revocations, self._lists(serials, now), mode=files.PUBLIC)
         return self.revocations
+
+    def _lists(self, serials: Sequence[int], now: datetime) -> bytes:
+        return b"".join(revocation_list(one, serials, now=now) for one in (self.issuing, *self.earlier))
 
     def revocations_pem(self) -> bytes:
         """Return the list as last written; an authority that never wrote one has revoked nothing."""
         if self.revocations.exists():
             return files.read(self.revocations)
-        return revocation_list(self.issuing, [], now=self.issuing.certificate.not_valid_before_utc)
+        return self._lists([], self.issuing.certificate.not_valid_before_utc)
 
     def issue_gateway(
         self, gateway: str, out: Path, *, now: datetime, days: int = LEAF_DAYS
@@ -263,7 +292,10 @@ def _write_issuer(folder: Path, name: str, issuer: Issuer, *, key_file: Path | N
 
 def _read_issuer(folder: Path, name: str) -> Issuer:
     key = certificates.key_from_pem(files.read(folder / f"{name}-key.pem"))
-    return Issuer(key, certificates.from_pem(files.read(folder / f"{name}-cert.pem"))[0])
+    certificate = certificates.from_pem(files.read(folder / f"{name}-cert.pem"))[0]
+    if certificates.spki_sha256(certificate) != certificates.public_key_sha256(key.public_key()):
+        raise IdentityError(f"{folder / f'{name}-cert.pem'}: is not of the key beside it")
+    return Issuer(key, certificate)
 
 
 def _require_empty(folder: Path) -> None:

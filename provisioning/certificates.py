@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -40,6 +40,17 @@ class Issuer:
     key: PrivateKey
     certificate: x509.Certificate
 
+    def end_of(self, validity: "Validity") -> datetime:
+        """Return when what is issued now ends: never after its issuer; `IdentityError` when that has ended.
+
+        A certificate that outlived its issuer would be refused while its owner takes it for good.
+        """
+        last = self.certificate.not_valid_after_utc
+        if last <= validity.now:
+            name = common_name(self.certificate)
+            raise IdentityError(f"{name} ended on {last:%Y-%m-%d}: it issues nothing any more")
+        return min(validity.end, last)
+
 
 @dataclass(frozen=True, slots=True)
 class Validity:
@@ -47,6 +58,11 @@ class Validity:
 
     now: datetime
     days: int
+
+    @property
+    def end(self) -> datetime:
+        """When it is over."""
+        return self.now + timedelta(days=self.days)
 
 
 def new_key() -> PrivateKey:
@@ -89,24 +105,31 @@ def root(common_name: str, validity: Validity) -> Issuer:
     """Make a self-signed authority with a new key."""
     key = new_key()
     name = _name(common_name)
-    builder = _builder(name, name, key=key, validity=validity)
-    builder = _as_authority(builder, key, key, path_length=None)
+    builder = _builder(name, name, key=key, begin=validity.now, end=validity.end)
+    builder = _as_authority(builder, key.public_key(), key, path_length=None)
     return Issuer(key, builder.sign(key, hashes.SHA256()))
 
 
 def intermediate(parent: Issuer, common_name: str, validity: Validity) -> Issuer:
-    """Make an authority below another one that may only issue leaves."""
+    """Make an authority with a new key below another one; see `intermediate_for`."""
     key = new_key()
-    builder = _builder(_name(common_name), parent.certificate.subject, key=key, validity=validity)
+    return Issuer(key, intermediate_for(parent, common_name, key=key.public_key(), validity=validity))
+
+
+def intermediate_for(
+    parent: Issuer, common_name: str, *, key: PublicKey, validity: Validity
+) -> x509.Certificate:
+    """Issue the certificate of an authority below another one, which may only issue leaves."""
+    builder = _issued(parent, common_name, key=key, validity=validity)
     builder = _as_authority(builder, key, parent.key, path_length=0)
-    return Issuer(key, builder.sign(parent.key, hashes.SHA256()))
+    return builder.sign(parent.key, hashes.SHA256())
 
 
 def client(
     issuer: Issuer, common_name: str, *, uri: str, key: PrivateKey | PublicKey, validity: Validity
 ) -> x509.Certificate:
     """Issue a certificate that is good for TLS clients alone."""
-    builder = _builder(_name(common_name), issuer.certificate.subject, key=key, validity=validity)
+    builder = _issued(issuer, common_name, key=key, validity=validity)
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)])
     builder = _as_leaf(builder, issuer, key=key, usage=ExtendedKeyUsageOID.CLIENT_AUTH, names=names)
     return builder.sign(issuer.key, hashes.SHA256())
@@ -121,7 +144,7 @@ def server(
     common_name: str = "heng-broker",
 ) -> x509.Certificate:
     """Issue a certificate that is good for TLS servers alone, for host names and IP addresses."""
-    builder = _builder(_name(common_name), issuer.certificate.subject, key=key, validity=validity)
+    builder = _issued(issuer, common_name, key=key, validity=validity)
     names = x509.SubjectAlternativeName([_host(host) for host in hosts])
     builder = _as_leaf(builder, issuer, key=key, usage=ExtendedKeyUsageOID.SERVER_AUTH, names=names)
     return builder.sign(issuer.key, hashes.SHA256())
@@ -180,6 +203,15 @@ def hosts_of(certificate: x509.Certificate) -> list[str]:
     return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
 
 
+def is_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the one is signed by the key of the other and names it."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, *PARSE_FAULTS):
+        return False
+    return True
+
+
 def elliptic_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
     """Return the key of a certificate; `IdentityError` when it is not one on an elliptic curve."""
     try:
@@ -206,8 +238,20 @@ def _host(host: str) -> x509.GeneralName:
         raise IdentityError(f"host {host!r}: {error}") from None
 
 
+def _issued(
+    issuer: Issuer, common_name: str, *, key: PrivateKey | PublicKey, validity: Validity
+) -> x509.CertificateBuilder:
+    return _builder(
+        _name(common_name),
+        issuer.certificate.subject,
+        key=key,
+        begin=validity.now,
+        end=issuer.end_of(validity),
+    )
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, *, key: PrivateKey | PublicKey, validity: Validity
+    subject: x509.Name, issuer: x509.Name, *, key: PrivateKey | PublicKey, begin: datetime, end: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -215,8 +259,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(_public(key))
         .serial_number(x509.random_serial_number())
-        .not_valid_before(validity.now - CLOCK_SLACK)
-        .not_valid_after(validity.now + timedelta(days=validity.days))
+        .not_valid_before(begin - CLOCK_SLACK)
+        .not_valid_after(end)
     )
 
 
@@ -239,12 +283,12 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _as_authority(
-    builder: x509.CertificateBuilder, key: PrivateKey, parent_key: PrivateKey, *, path_length: int | None
+    builder: x509.CertificateBuilder, key: PublicKey, parent_key: PrivateKey, *, path_length: int | None
 ) -> x509.CertificateBuilder:
     return (
         builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(parent_key.public_key()), critical=False
         )

@@ -17,7 +17,6 @@ from typing import Any, Self
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from provisioning import certificates, est
 from provisioning.claim import hub_address
@@ -59,8 +58,11 @@ class Trust:
     def pinned(cls, found: list[x509.Certificate], ca_sha256: bytes) -> Self:
         """Return what of these certificates can be believed; `EnrolmentError` when that is nothing."""
         for one in found:
-            if certificates.spki_sha256(one) == ca_sha256 and _signed(one, one):
-                return cls(one, tuple(other for other in found if other != one and _signed(other, one)))
+            if certificates.spki_sha256(one) == ca_sha256 and certificates.is_issued(one, one):
+                return cls(
+                    one,
+                    tuple(other for other in found if other != one and certificates.is_issued(other, one)),
+                )
         raise EnrolmentError(
             "the hub's CA has another key than the claim says: this is not the hub, or not its claim",
             again=False,
@@ -76,10 +78,10 @@ class Trust:
 
     def chain(self, leaf: x509.Certificate) -> list[x509.Certificate]:
         """Return the leaf and what leads from it to the root; `EnrolmentError` when nothing does."""
-        if _signed(leaf, self.root):
+        if certificates.is_issued(leaf, self.root):
             return [leaf]
         for other in self.others:
-            if _signed(leaf, other):
+            if certificates.is_issued(leaf, other):
                 return [leaf, other]
         raise EnrolmentError("the hub answered with a certificate that its CA did not sign", again=True)
 
@@ -216,11 +218,3 @@ def _refusal(answer: Answer) -> EnrolmentError:
     printable = "".join(one if one.isprintable() else " " for one in said)
     text = f"the hub answered {answer.status}: {printable}"
     return EnrolmentError(text, again=answer.status in _AGAIN, wait_s=answer.wait_s)
-
-
-def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *certificates.PARSE_FAULTS):
-        return False
-    return True

@@ -15,8 +15,11 @@ PUBLIC = 0o644
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder that only its owner may enter, unless it is there already."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make a folder that only its owner may enter, unless it is there already; `IdentityError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise IdentityError(f"{folder}: cannot be made: {error.strerror}") from None
     return folder
 
 

@@ -1,6 +1,6 @@
 """What the API is given when it is built, and how its routes get at it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
@@ -67,6 +67,8 @@ class Services:
     """Where ingest and watch register their metrics; `/metrics` shows them."""
     media: Media | None = None
     """None: there is no media listener."""
+    ending: Callable[[], Sequence[str]] = tuple
+    """Certificates that end soon and that nobody renews by itself, in sentences."""
 
     def listening(self, gateways: Iterable[str]) -> frozenset[str]:
         """Return those of some gateways that would soon hear that somebody wants to see a camera."""

@@ -4,11 +4,12 @@ Time is the hub's own. A certificate that ended is judged here and not by TLS, s
 for long comes back by a rule. It speaks no HTTP.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from cloud.enrol.throttle import Throttle
 from cloud.store import audit_log, claims, directory, fleet
 from cloud.store import certificates as kept
 from cloud.store.audit_log import Entry
@@ -21,6 +22,8 @@ from provisioning.ca import CertificateAuthority
 from provisioning.certificates import CLOCK_SLACK, PublicKey
 
 _DAY = timedelta(days=1)
+_TOLD_AN_HOUR = 10
+"""Refusals of one gateway that get rows of their own within an hour; the others are counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Issued:
     """A certificate, new or the same again."""
 
     leaf: x509.Certificate
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,15 @@ class Pending:
     """A person has to say yes first."""
 
     wait_s: int
+    news: bool
+    """Whether it was not known before that this gateway waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
     """No; `words` go to the gateway, `why` only to the audit log. `wrong` counts against the address.
 
-    Without `why` it was refused before it came to the desk.
+    Without `why` it has no row of its own: it was refused before it came to the desk, or again and again.
     """
 
     status: int
@@ -92,6 +98,7 @@ class Desk:
     def __init__(self, authority: CertificateAuthority, policy: Policy) -> None:
         self._authority = authority
         self._policy = policy
+        self._told = Throttle(_TOLD_AN_HOUR, period_s=3600.0)
 
     async def enrol(
         self, connection: Connection, asked: Asked, *, right_code: bool, now: datetime
@@ -103,8 +110,9 @@ class Desk:
             found = await fleet.hold(connection, asked.gateway, now)
             claim = await claims.hold(connection, asked.gateway)
             verdict = await self._enrol(connection, asked, claim, found=found, right_code=right_code, now=now)
-            await _note(connection, "gateway.enrol", asked, verdict, now=now)
-        return verdict
+            return await self._noted(
+                connection, "gateway.enrol", asked, verdict=verdict, found=found, now=now
+            )
 
     async def _enrol(
         self,
@@ -148,7 +156,7 @@ class Desk:
             )
         if found.revoked_at is not None or now >= claim.expires_at:
             return Denied(403, "the claim code was used before", "code used again too late")
-        return Issued(certificates.from_pem(found.certificate_pem.encode())[0])
+        return Issued(certificates.from_pem(found.certificate_pem.encode())[0], again=True)
 
     async def _take_over(self, connection: Connection, gateway: FleetRow, now: datetime) -> None:
         replaced = await fleet.replaced_id(connection, gateway.id)
@@ -160,22 +168,25 @@ class Desk:
     ) -> Verdict:
         """Judge a renewal, or a recovery when the certificate shown has ended; its chain was checked."""
         async with connection.transaction():
-            verdict, action = await self._renew(connection, asked, shown, now=now)
-            await _note(connection, action, asked, verdict, now=now)
-        return verdict
+            action = "gateway.renew" if now <= shown.not_valid_after_utc else "gateway.recover"
+            found = await fleet.hold(connection, asked.gateway, now)
+            verdict = await self._renew(connection, asked, shown, found=found, now=now)
+            return await self._noted(connection, action, asked, verdict=verdict, found=found, now=now)
 
     async def _renew(
-        self, connection: Connection, asked: Asked, shown: x509.Certificate, *, now: datetime
-    ) -> tuple[Verdict, str]:
-        action = "gateway.renew" if now <= shown.not_valid_after_utc else "gateway.recover"
-        found = await fleet.hold(connection, asked.gateway, now)
+        self,
+        connection: Connection,
+        asked: Asked,
+        shown: x509.Certificate,
+        *,
+        found: FleetRow | None,
+        now: datetime,
+    ) -> Verdict:
         denied = await self._objection(connection, asked, shown, found=found, now=now)
         if denied is not None or found is None:
-            return denied or Denied(403, "the gateway is unknown", "unknown gateway"), action
+            return denied or Denied(403, "the gateway is unknown", "unknown gateway")
         if now <= shown.not_valid_after_utc:
-            return Issued(
-                await self._issue(connection, asked, found, way="renewal", claim_id=None, now=now)
-            ), action
+            return Issued(await self._issue(connection, asked, found, way="renewal", claim_id=None, now=now))
         if now - shown.not_valid_after_utc > timedelta(days=self._policy.recover_days):
             request = Recovery(
                 found.organisation_id,
@@ -185,13 +196,11 @@ class Desk:
                 asked.origin,
                 now,
             )
-            _, approved = await kept.ask_recovery(connection, request)
+            news, approved = await kept.ask_recovery(connection, request)
             if not approved:
-                return Pending(self._policy.wait_s), action
+                return Pending(self._policy.wait_s, news)
         await kept.close_recovery(connection, found.id, now)
-        return Issued(
-            await self._issue(connection, asked, found, way="recovery", claim_id=None, now=now)
-        ), action
+        return Issued(await self._issue(connection, asked, found, way="recovery", claim_id=None, now=now))
 
     async def _objection(
         self,
@@ -247,28 +256,46 @@ class Desk:
         await kept.add(connection, one)
         return leaf
 
+    async def _noted(
+        self,
+        connection: Connection,
+        action: str,
+        asked: Asked,
+        *,
+        verdict: Verdict,
+        found: FleetRow | None,
+        now: datetime,
+    ) -> Verdict:
+        """Write a verdict into the audit log; one that is the same again and again only so often.
 
-async def _note(
-    connection: Connection, action: str, asked: Asked, verdict: Verdict, *, now: datetime
-) -> None:
-    found = await fleet.find(connection, asked.gateway, now)
-    new: object = None
+        Ids that nobody has share one allowance, so that inventing them gains nothing.
+        """
+        if isinstance(verdict, Pending) and not verdict.news:
+            return verdict
+        if isinstance(verdict, Denied) or (isinstance(verdict, Issued) and verdict.again):
+            name, now_s = asked.gateway if found is not None else "", now.timestamp()
+            if not self._told.is_open(name, now_s):
+                return replace(verdict, why="") if isinstance(verdict, Denied) else verdict
+            self._told.wrong(name, now_s)
+        entry = Entry(
+            actor_kind="gateway" if found is not None and not isinstance(verdict, Denied) else "nobody",
+            actor=asked.gateway,
+            action=action,
+            object=f"gateway {asked.gateway}",
+            outcome="refused" if isinstance(verdict, Denied) else "done",
+            organisation_id=None if found is None else found.organisation_id,
+            new=_told_of(verdict),
+            why=verdict.why if isinstance(verdict, Denied) else "",
+            origin=asked.origin,
+        )
+        await audit_log.append(connection, [entry], at=now)
+        return verdict
+
+
+def _told_of(verdict: Verdict) -> object:
     if isinstance(verdict, Issued):
-        new = {
+        return {
             "serial": certificates.serial_text(verdict.leaf),
             "not_after": verdict.leaf.not_valid_after_utc.isoformat(),
         }
-    elif isinstance(verdict, Pending):
-        new = {"waits": "approval"}
-    entry = Entry(
-        actor_kind="gateway" if found is not None and not isinstance(verdict, Denied) else "nobody",
-        actor=asked.gateway,
-        action=action,
-        object=f"gateway {asked.gateway}",
-        outcome="refused" if isinstance(verdict, Denied) else "done",
-        organisation_id=None if found is None else found.organisation_id,
-        new=new,
-        why=verdict.why if isinstance(verdict, Denied) else "",
-        origin=asked.origin,
-    )
-    await audit_log.append(connection, [entry], at=now)
+    return {"waits": "approval"} if isinstance(verdict, Pending) else None

@@ -6,6 +6,7 @@ Whom to trust is decided at the desk.
 import asyncio
 import base64
 import binascii
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ import psycopg
 from cryptography import x509
 
 from cloud.enrol.desk import Asked, Denied, Desk, Issued, Pending, Verdict
-from cloud.enrol.server import Request, Response, plain
 from cloud.enrol.throttle import Throttle
+from cloud.https_exchange import Reply, Request, plain
 from cloud.store import claims
 from cloud.store.connection import Connection
 from provisioning import certificates, est
@@ -29,6 +30,7 @@ from provisioning.hub_keys import HubKeys
 from wire.errors import TopicError
 from wire.topics import check_gateway_id
 
+_log = logging.getLogger(__name__)
 _REALM = {"WWW_Authenticate": 'Basic realm="heng claim", charset="UTF-8"'}
 _NOBODY = CodeHash(bytes(16), bytes(32))
 """What the code of an unknown gateway is compared with, so that it takes as long."""
@@ -61,12 +63,12 @@ class Routes:
         self._office = office
         self._throttle = throttle
         self._codes = asyncio.Semaphore(_CODES_AT_ONCE)
-        authority = office.authority
-        self._authorities = est.certificates_only([authority.root, authority.issuing.certificate])
+        self._authorities = est.certificates_only(office.authority.chain)
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request; an outage of the database is told as such."""
-        path = request.path.partition("?")[0]
+    async def handle(self, request: Request) -> Reply:
+        """Answer one request; an outage of the database or of the authority's folder is told as such."""
+        body = await request.whole(est.REQUEST_BYTES_MAX)
+        path = request.path
         wanted = _METHODS.get(path)
         if wanted is None:
             return plain(404)
@@ -77,11 +79,14 @@ class Routes:
                 return _certificates(self._authorities, est.CERTIFICATES_TYPE)
             if path == est.HUB:
                 return self._hub()
-            return await self._certificate(request, path)
+            return await self._certificate(request, path, body)
         except psycopg.OperationalError:
             return plain(503, "the hub has no database at the moment", Retry_After="10")
+        except (IdentityError, psycopg.Error) as error:
+            _log.error("enrolment: a request from %s failed: %s", request.peer.address, error)
+            return plain(503, "the hub cannot issue at the moment", Retry_After="60")
 
-    def _hub(self) -> Response:
+    def _hub(self) -> Reply:
         authority = self._office.authority
         keys = HubKeys.load(authority.folder, authority.signer)
         facts = HubFacts(
@@ -90,31 +95,31 @@ class Routes:
             statements=list(keys.statements),
             time_ms=int(self._office.now().timestamp() * 1000),
         )
-        return Response(200, msgspec.json.encode(facts), "application/json")
+        return Reply(200, msgspec.json.encode(facts), "application/json")
 
-    async def _certificate(self, request: Request, path: str) -> Response:
+    async def _certificate(self, request: Request, path: str, body: bytes) -> Reply:
         now_s = self._office.monotonic()
-        if not self._throttle.is_open(request.address, now_s):
-            self._office.refused(request.address, "too many wrong tries")
+        if not self._throttle.is_open(request.peer.address, now_s):
+            self._office.refused(request.peer.address, "too many wrong tries")
             return plain(429, "too many wrong tries", Retry_After="60")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != est.REQUEST_TYPE:
             return plain(415, f"content-type: expected {est.REQUEST_TYPE}")
         try:
-            gateway, key = est.read_request(est.from_base64(request.body))
+            gateway, key = est.read_request(est.from_base64(body))
             check_gateway_id(gateway)
         except (RequestError, TopicError) as error:
-            self._throttle.wrong(request.address, now_s)
-            self._office.refused(request.address, str(error))
+            self._throttle.wrong(request.peer.address, now_s)
+            self._office.refused(request.peer.address, str(error))
             return plain(400, str(error))
-        asked = Asked(gateway, key, request.address)
+        asked = Asked(gateway, key, request.peer.address)
         verdict = await (
-            self._enrol(request, asked) if path == est.ENROL else self._renew(request.certificate, asked)
+            self._enrol(request, asked) if path == est.ENROL else self._renew(request.peer.certificate, asked)
         )
         if isinstance(verdict, Denied) and verdict.wrong:
-            self._throttle.wrong(request.address, now_s)
+            self._throttle.wrong(request.peer.address, now_s)
         if isinstance(verdict, Denied) and not verdict.why:
-            self._office.refused(request.address, verdict.words)
+            self._office.refused(request.peer.address, verdict.words)
         return _answer(verdict)
 
     async def _enrol(self, request: Request, asked: Asked) -> Verdict:
@@ -147,7 +152,7 @@ class Routes:
 _METHODS = {est.CA_CERTIFICATES: "GET", est.HUB: "GET", est.ENROL: "POST", est.RENEW: "POST"}
 
 
-def _answer(verdict: Verdict) -> Response:
+def _answer(verdict: Verdict) -> Reply:
     if isinstance(verdict, Issued):
         return _certificates(est.certificates_only([verdict.leaf]), est.ISSUED_TYPE)
     if isinstance(verdict, Pending):
@@ -155,8 +160,8 @@ def _answer(verdict: Verdict) -> Response:
     return plain(verdict.status, verdict.words, **(_REALM if verdict.status == 401 else {}))
 
 
-def _certificates(body: bytes, content_type: str) -> Response:
-    return Response(200, body, content_type, {"Content-Transfer-Encoding": "base64"})
+def _certificates(body: bytes, content_type: str) -> Reply:
+    return Reply(200, body, content_type, {"Content-Transfer-Encoding": "base64"})
 
 
 def _basic(authorization: str) -> tuple[str, str] | None:

@@ -5,25 +5,26 @@ import contextlib
 import socket
 import ssl
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
-
-from psycopg_pool import AsyncConnectionPool
 
 from cloud.enrol.desk import Desk
 from cloud.enrol.keeper import Keeper, Reload, reload_by_signal
 from cloud.enrol.routes import Office, Routes
-from cloud.enrol.server import Limits, Server, server_context
 from cloud.enrol.settings import EnrolSettings
 from cloud.enrol.throttle import Throttle
-from cloud.store import audit_log, claims
+from cloud.https import Places, Server, server_context
+from cloud.https_exchange import Limits
+from cloud.pool import open_pool
+from cloud.refusals import Refusals, Refused
+from cloud.store import claims
 from cloud.store.audit_log import Entry
 from cloud.store.claims import Listener
-from cloud.store.connection import Connection, StoreConnection
+from cloud.store.connection import Connection
+from cloud.store.snapshot import Pool
 from cloud.supervisor import supervise
 from cloud.tools import Tools
-from provisioning import certificates, est, identity
+from provisioning import certificates
 from provisioning.ca import CertificateAuthority
 from provisioning.claim import hub_address
 
@@ -34,8 +35,8 @@ _POOL_WAIT_S = 5.0
 _WRONG_PER_MINUTE = 10
 _RENEW_S = 3600.0
 _TOLD_S = 5.0
-_REFUSED_MAX = 100
-"""Pairs of address and reason that are told apart between two rows."""
+PLACES = Places(connections=64, strangers=64, per_address=16, handshake_s=5.0, total_s=20.0)
+LIMITS = Limits(head_bytes=8 * 1024, requests=1)
 
 
 class Enrolment:
@@ -99,11 +100,11 @@ class EstListener:
         self._listener = listener
         self._hosts = [hub_address(settings.url)[0]]
         self._context = self._fresh_context()
-        self._refused: Counter[tuple[str, str]] = Counter()
+        self._refusals = Refusals(time.monotonic)
 
     async def run(self, up: Callable[[], None]) -> None:
         """Serve until cancelled."""
-        async with _pool(self._database_url) as pool:
+        async with open_pool(self._database_url, "enrolment", most=_POOL_MAX) as pool:
             place = Listener(
                 self._settings.url, certificates.spki_sha256(self._authority.root), self._settings.broker
             )
@@ -113,8 +114,9 @@ class EstListener:
                 self._listener,
                 context=lambda: self._context,
                 handle=Routes(self._office(pool), Throttle(_WRONG_PER_MINUTE)).handle,
+                places=PLACES,
+                limits=LIMITS,
                 refused=self._note_refused,
-                limits=Limits(body_bytes=est.REQUEST_BYTES_MAX),
             )
             up()
             async with asyncio.TaskGroup() as group:
@@ -122,7 +124,7 @@ class EstListener:
                 group.create_task(self._keep_certificate())
                 group.create_task(self._tell_refused(pool))
 
-    def _office(self, pool: AsyncConnectionPool[StoreConnection]) -> Office:
+    def _office(self, pool: Pool) -> Office:
         @contextlib.asynccontextmanager
         async def connect() -> AsyncIterator[Connection]:
             async with pool.connection(timeout=_POOL_WAIT_S) as connection:
@@ -145,56 +147,27 @@ class EstListener:
 
     def _fresh_context(self) -> ssl.SSLContext:
         self._authority.keep_est_server(now=self._now(), hosts=self._hosts)
-        folder = self._authority.est_folder
-        authorities = certificates.to_pem([self._authority.root, self._authority.issuing.certificate])
-        return server_context(
-            str(folder / identity.TLS_CERTIFICATE),
-            str(folder / identity.TLS_KEY),
-            authorities=authorities.decode(),
-            no_check_time=identity.NO_CHECK_TIME,
-        )
+        authorities = certificates.to_pem(self._authority.chain)
+        return server_context(self._authority.est_folder, authorities, demand=False, judge_dates=False)
 
     def _note_refused(self, address: str, reason: str) -> None:
-        if len(self._refused) < _REFUSED_MAX or (address, reason) in self._refused:
-            self._refused[address, reason] += 1
+        self._refusals.note(address, reason)
 
-    async def _tell_refused(self, pool: AsyncConnectionPool[StoreConnection]) -> None:
+    async def _tell_refused(self, pool: Pool) -> None:
         """Write down now and then what was turned away, counted: strangers do not fill the audit log."""
         while True:
             await asyncio.sleep(_TOLD_S)
-            refused, self._refused = self._refused, Counter()
-            if not refused:
-                continue
-            entries = [
-                Entry(
-                    actor_kind="nobody",
-                    actor="",
-                    action="enrolment.connect",
-                    object="EST listener",
-                    outcome="refused",
-                    new={"times": times},
-                    why=reason,
-                    origin=address,
-                )
-                for (address, reason), times in refused.most_common()
-            ]
-            async with pool.connection(timeout=_POOL_WAIT_S) as connection, connection.transaction():
-                await audit_log.append(connection, entries, at=self._now())
+            await self._refusals.write_down(pool, _entry, now=self._now)
 
 
-@contextlib.asynccontextmanager
-async def _pool(url: str) -> AsyncIterator[AsyncConnectionPool[StoreConnection]]:
-    pool = AsyncConnectionPool(
-        url,
-        connection_class=StoreConnection,
-        min_size=1,
-        max_size=_POOL_MAX,
-        open=False,
-        kwargs={"autocommit": True, "application_name": "heng enrolment"},
-        check=AsyncConnectionPool.check_connection,
+def _entry(refused: Refused) -> Entry:
+    return Entry(
+        actor_kind="nobody",
+        actor="",
+        action="enrolment.connect",
+        object="EST listener",
+        outcome="refused",
+        new={"times": refused.times},
+        why=refused.reason,
+        origin=refused.who,
     )
-    await pool.open(wait=False)
-    try:
-        yield pool
-    finally:
-        await pool.close(timeout=1.0)

@@ -6,10 +6,11 @@ ADDRESSES_MAX = 4096
 
 
 class Throttle:
-    """So many wrong tries at once for each address, and so many a minute afterwards."""
+    """So many wrong tries at once for each address, and so many in each period afterwards."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
+    def __init__(self, most: int, *, period_s: float = 60.0) -> None:
+        self._most = float(most)
+        self._period_s = period_s
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """Address -> tries that are left, and when that was so; those that came last are remembered."""
 
@@ -26,5 +27,5 @@ class Throttle:
             self._left.popitem(last=False)
 
     def _now(self, address: str, now_s: float) -> float:
-        left, at_s = self._left.get(address, (float(self._per_minute), now_s))
-        return min(float(self._per_minute), left + max(0.0, now_s - at_s) * self._per_minute / 60)
+        left, at_s = self._left.get(address, (self._most, now_s))
+        return min(self._most, left + max(0.0, now_s - at_s) * self._most / self._period_s)

@@ -5,9 +5,9 @@ The TLS layer has checked the certificate's chain and dates; keys that were with
 
 import binascii
 
-from cloud.media.server import Request
+from cloud.https_exchange import Request
 from cloud.store.connection import Connection
-from cloud.store.media import Sender, find_sender
+from cloud.store.media import Sender, find_sender, is_known_by_a_key
 from provisioning.keys import verify_ed25519
 from wire.frame import KEY_ID_BYTES, SIGNATURE_BYTES
 from wire.media import (
@@ -29,17 +29,28 @@ class RefusedError(Exception):
         self.reason = reason
 
 
+class NotYetError(RefusedError):
+    """An honest gateway is told this too, when it comes before what it declares has arrived by MQTT."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(403, reason)
+
+
 async def authenticate(connection: Connection, request: Request, gateway: str) -> Sender:
     """Return who asks, or raise `RefusedError`: 400 for what cannot be read, 403 for everything else.
 
+    `NotYetError` while the hub knows no key of this gateway at all: its first message brings one.
+
     The hash that was signed is that of the head; whoever reads the body compares it.
     """
-    if request.gateway != gateway:
-        raise RefusedError(403, f"the certificate is of {request.gateway}: it speaks for no other gateway")
+    if request.peer.name != gateway:
+        raise RefusedError(403, f"the certificate is of {request.peer.name}: it speaks for no other gateway")
     key_id = _bytes(request, KEY_HEADER, KEY_ID_BYTES)
     signature = _bytes(request, SIGNATURE_HEADER, SIGNATURE_BYTES)
     sha256 = body_hash(request)
     sender = await find_sender(connection, key_id)
+    if sender is None and not await is_known_by_a_key(connection, gateway):
+        raise NotYetError("no key of this gateway is known yet: its first message to the broker brings one")
     if sender is None:
         raise RefusedError(403, "unknown key")
     if sender.gateway != gateway:

@@ -92,6 +92,8 @@ class LiveSessions:
             seen, patience = 0, FIRST_S
             while not session.ended:
                 if session.frames == seen and not await self._next(session, patience):
+                    if seen:  # whoever comes next begins anew: a gateway that started again counts anew
+                        self._end(session)
                     break
                 if session.frames > seen:
                     seen, patience = session.frames, STALE_S

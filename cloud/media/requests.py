@@ -9,18 +9,20 @@ POST /media/<gateway>/wanted/<id>            notes what became of a wish
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import psycopg
 
-from cloud.media.doors import RefusedError, authenticate, body_hash, signature_of
+from cloud.https_exchange import Reply, Request
+from cloud.media.doors import NotYetError, RefusedError, authenticate, body_hash, signature_of
 from cloud.media.live import LiveSessions
-from cloud.media.refusals import Refusals
-from cloud.media.server import Reply, Request
 from cloud.media.vault import FullError, HashError, Vault
 from cloud.media.waiters import Waiters
+from cloud.refusals import Refusals
 from cloud.store.media import NewFile, Sender, add_file, has_file, owns_camera
 from cloud.store.media_wishes import OpenWish, answer_wish, open_wishes
 from cloud.store.snapshot import Pool
@@ -30,6 +32,7 @@ from wire.media import (
     FRAME_BYTES_MAX,
     OUTCOME_BYTES_MAX,
     POLL_S,
+    SEGMENT_BYTES_MAX,
     SHA256,
     Answer,
     Description,
@@ -42,9 +45,13 @@ from wire.media import (
 
 _log = logging.getLogger(__name__)
 
+_JSON = "application/json"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER_DIGITS = 15
 _SEEN_MAX = 16
+_NOT_YET_MAX = 1000
+_TOLD = frozenset({400, 403, 411, 413, 422})
+"""Statuses of requests that nothing honest sends; 410 and 507 are no one's fault."""
 
 
 class Requests:
@@ -66,18 +73,37 @@ class Requests:
         self._waiters = waiters
         self._refusals = refusals
         self._now = now
+        self._not_yet: set[tuple[str, str]] = set()
+        self._coming: Counter[str] = Counter()
+        """Bytes of files that are on their way, by gateway."""
 
     async def handle(self, request: Request) -> Reply:
         """Answer one request; raises `BodyError` alone."""
         try:
             return await self._route(request)
+        except NotYetError as refusal:
+            self._tell_not_yet(request.peer.name, refusal.reason)
+            return _reply(refusal.status, refusal.reason)
         except RefusedError as refusal:
-            self._refusals.note(request.gateway, refusal.status, refusal.reason)
+            if refusal.status in _TOLD:
+                kind = f"a request that is none ({refusal.status})"
+                self._refusals.note(request.peer.name, refusal.reason if refusal.status == 403 else kind)
             return _reply(refusal.status, refusal.reason)
         except psycopg.OperationalError:
             return _reply(503, "the database does not answer")
+        except psycopg.Error as error:
+            _log.error("media: a request of %s failed: %s", request.peer.name, error)
+            return _reply(500, "the hub cannot keep this")
+
+    def _tell_not_yet(self, gateway: str, reason: str) -> None:
+        """Log once who came too early: a gateway that has just begun does so, and no attack is like that."""
+        if (gateway, reason) not in self._not_yet and len(self._not_yet) < _NOT_YET_MAX:
+            self._not_yet.add((gateway, reason))
+            _log.info("media: %s comes too early and is told to come again: %s", gateway, reason)
 
     async def _route(self, request: Request) -> Reply:
+        if request.length is None:
+            raise RefusedError(411, "a body without a length")
         parts = request.path.split("/")
         if len(parts) < 4 or parts[:2] != ["", "media"]:
             raise RefusedError(404, "nothing is here")
@@ -112,22 +138,36 @@ class Requests:
         file = _new_file(description, sender, sha256=sha256, text=text, signature=signature_of(request))
         async with self._pool.connection() as connection:
             if not await owns_camera(connection, sender.gateway_id, file.camera):
-                raise RefusedError(403, f"camera {file.camera!r} is none that {sender.gateway} declared")
+                raise NotYetError(f"camera {file.camera!r} is none that {sender.gateway} declared")
             there = await has_file(
                 connection, sender.gateway_id, camera=file.camera, sha256=file.sha256
             ) and self._vault.holds(sha256)
         if there:
             return _reply(200, "it is here already")
         try:
-            await self._vault.take(request.body(), sha256=sha256, size=request.length)
+            with self._on_its_way(sender.gateway, file.size):
+                await self._vault.take(request.body(), sha256=sha256, size=file.size)
         except HashError as error:
-            expected = f"expected {request.length} bytes with the hash of the address"
+            expected = f"expected {file.size} bytes with the hash of the address"
             raise RefusedError(422, f"{expected}: {error}") from None
         except FullError as error:
             raise RefusedError(507, str(error)) from None
         async with self._pool.connection() as connection:
             await add_file(connection, file, received_at=self._now())
         return _reply(201, "kept")
+
+    @contextmanager
+    def _on_its_way(self, gateway: str, size: int) -> Iterator[None]:
+        """Keep a gateway from taking the room of all others by files that it announces and never ends."""
+        if self._coming[gateway] + size > SEGMENT_BYTES_MAX:
+            raise FullError(f"{SEGMENT_BYTES_MAX} bytes of {gateway} are on their way: no more at once")
+        self._coming[gateway] += size
+        try:
+            yield
+        finally:
+            self._coming[gateway] -= size
+            if not self._coming[gateway]:
+                del self._coming[gateway]
 
     # --- what is wanted ----------------------------------------------------------------------------------
 
@@ -143,7 +183,7 @@ class Requests:
             left_s = deadline - asyncio.get_running_loop().time()
             if wanted.digest != seen or left_s <= 0:
                 self._waiters.heard(sender.gateway)
-                return Reply(200, msgspec.json.encode(wanted))
+                return Reply(200, msgspec.json.encode(wanted), _JSON)
             try:
                 async with asyncio.timeout(left_s):
                     await news.wait()
@@ -192,19 +232,12 @@ class Requests:
 
 async def _small_body(request: Request, most: int) -> bytes:
     """Return a body that is held in memory, if it has the hash that was signed."""
-    if request.length > most:
+    if (request.length or 0) > most:
         raise RefusedError(413, f"content-length {request.length}: expected at most {most}")
-    body = await _whole(request.body())
+    body = await request.whole(most)
     if hashlib.sha256(body).hexdigest() != body_hash(request):
         raise RefusedError(422, "the body does not have the hash that was signed")
     return body
-
-
-async def _whole(pieces: AsyncIterator[bytes]) -> bytes:
-    found = bytearray()
-    async for piece in pieces:
-        found += piece
-    return bytes(found)
 
 
 def _wanted(gateway: str, wishes: Sequence[OpenWish], live: LiveSessions) -> Wanted:
@@ -242,4 +275,4 @@ def _ms(time: datetime) -> int:
 
 
 def _reply(status: int, said: str) -> Reply:
-    return Reply(status, msgspec.json.encode(Answer(said=said)))
+    return Reply(status, msgspec.json.encode(Answer(said=said)), _JSON)

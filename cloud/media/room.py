@@ -6,27 +6,42 @@ import logging
 import secrets
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
-from cloud.media.live import LiveSessions
-from cloud.media.refusals import Refusals
+import psycopg
+from cryptography import x509
+
+from cloud.https import FreshContext, Places, Server, server_context
+from cloud.https_exchange import Limits
+from cloud.media.live import SESSIONS_MAX, LiveSessions
 from cloud.media.requests import Requests
-from cloud.media.server import server_context, serving
 from cloud.media.settings import MediaSettings
 from cloud.media.vault import Vault
 from cloud.media.video import Videos
 from cloud.media.waiters import Waiters
+from cloud.refusals import Refusals, Refused
 from cloud.store.audit_log import Entry, append
 from cloud.store.media import delete_old, known_hashes
 from cloud.store.retention import forget_pictures
 from cloud.store.snapshot import Pool
 from cloud.tools import Tools
-from provisioning import identity
+from provisioning import certificates, files, identity
+from provisioning.errors import IdentityError
+from wire.errors import TopicError
+from wire.media import HEADER_BYTES_MAX
+from wire.topics import check_gateway_id
 
+PLACES = Places(
+    connections=512,
+    strangers=128,
+    per_address=64,
+    per_name=SESSIONS_MAX + 4,  # questions, files, each live view, and some that were cut off
+)
+IDLE_S = 90.0
+"""So long a connection stays open between two requests."""
 _log = logging.getLogger(__name__)
-_TELL_S = 5.0
 _RETENTION_EVERY = 120
 """So many times what was refused is told between two looks for old files."""
 
@@ -40,11 +55,11 @@ class MediaRoom:
         self._now = tools.now
         self._pool = pool
         self._listener = listener
-        self._context = server_context(settings.certificate, tools.identity.folder / identity.CA)
+        self._context = listener_context(settings.certificate, tools.identity.folder / identity.CA)
         self._vault = Vault(settings.folder, bytes_max=settings.bytes_max)
         self._videos = Videos(settings.folder / "shown")
         self._waiters = Waiters(monotonic_s=asyncio.get_running_loop().time)
-        self._refusals = Refusals()
+        self._refusals = Refusals(asyncio.get_running_loop().time)
         self._live = LiveSessions(
             token=lambda: secrets.token_hex(16), changed=self._waiters.wake, grace_s=settings.live_grace_s
         )
@@ -65,13 +80,23 @@ class MediaRoom:
             refusals=self._refusals,
             now=self._now,
         )
-        async with serving(self._listener, self._context, requests.handle, read_s=self._settings.read_s):
+        server = Server(
+            self._listener,
+            context=self._context,
+            handle=requests.handle,
+            places=PLACES,
+            limits=Limits(head_bytes=HEADER_BYTES_MAX, idle_s=IDLE_S, read_s=self._settings.read_s),
+            name=gateway_of,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.run())
             up()
             for number in itertools.count():
                 if number % _RETENTION_EVERY == 0:
-                    await self.let_go()
-                await asyncio.sleep(_TELL_S)
-                await self._refusals.write_down(self._pool, now=self._now())
+                    with suppress(psycopg.OperationalError):  # old files wait; what is on its way goes on
+                        await self.let_go()
+                await asyncio.sleep(self._settings.told_s)
+                await self._refusals.write_down(self._pool, _entry, now=self._now)
 
     async def let_go(self) -> None:
         """Delete files that are older than they are kept; their rows stay and say so."""
@@ -138,6 +163,36 @@ class MediaRoom:
     def watch(self, gateway: str, camera: str) -> AsyncGenerator[bytes, None]:
         """Return frames of a camera; see `LiveSessions.watch`."""
         return self._live.watch(gateway, camera)
+
+
+def listener_context(folder: Path, ca: Path) -> FreshContext:
+    """Return the TLS side of the listener; `IdentityError` when the files cannot be used.
+
+    `folder` holds key and certificate of the server, `ca` is the file of the root of all gateways.
+    """
+    return FreshContext(
+        lambda: server_context(folder, files.read(ca), demand=True), folder / identity.TLS_CERTIFICATE
+    )
+
+
+def gateway_of(certificate: x509.Certificate) -> str | None:
+    """Return the gateway that a certificate names, None when it names none."""
+    try:
+        return check_gateway_id(certificates.common_name(certificate))
+    except (IdentityError, TopicError):
+        return None
+
+
+def _entry(refused: Refused) -> Entry:
+    return Entry(
+        actor_kind="gateway",
+        actor=refused.who,
+        action="media.request",
+        object="media listener",
+        outcome="refused",
+        new={"times": refused.times},
+        why=refused.reason,
+    )
 
 
 @asynccontextmanager

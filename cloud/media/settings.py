@@ -25,6 +25,8 @@ class MediaSettings:
     """How long a live view goes on without a viewer."""
     read_s: float = 15.0
     """How long may pass between two pieces of a request."""
+    told_s: float = 5.0
+    """How often what was refused is written into the audit log, if there is any."""
 
 
 def read_media_settings(environment: Mapping[str, str]) -> MediaSettings | None:

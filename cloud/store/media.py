@@ -62,6 +62,12 @@ FROM gateway_keys k JOIN gateways g ON g.id = k.gateway_id
 WHERE k.key_id = %s
 """
 
+_KNOWN = """
+SELECT 1 FROM gateways g
+WHERE g.name = %s
+  AND (g.revoked_at IS NOT NULL OR EXISTS (SELECT 1 FROM gateway_keys k WHERE k.gateway_id = g.id))
+"""
+
 _OWNS = """
 SELECT count(DISTINCT channel) = %s
 FROM channel_bindings WHERE gateway_id = %s AND channel = ANY(%s)
@@ -102,6 +108,12 @@ async def find_sender(connection: Connection, key_id: bytes) -> Sender | None:
     async with connection.cursor(row_factory=class_row(Sender)) as cursor:
         await cursor.execute(_SENDER, (key_id,))
         return await cursor.fetchone()
+
+
+async def is_known_by_a_key(connection: Connection, gateway: str) -> bool:
+    """Whether a gateway ever proved a batch key, or is revoked and never will."""
+    cursor = await connection.execute(_KNOWN, (gateway,))
+    return await cursor.fetchone() is not None
 
 
 async def owns_camera(connection: Connection, gateway_id: int, camera: str) -> bool:

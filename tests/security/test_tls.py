@@ -16,9 +16,13 @@ from typing import Any
 
 import pytest
 
-from cloud.enrol import server as est_server
-from cloud.media import server as media_server
-from provisioning import certificates, identity
+from cloud import https
+from cloud.enrol.service import LIMITS as EST_LIMITS
+from cloud.enrol.service import PLACES as EST_PLACES
+from cloud.https_exchange import Limits, Reply, Request, plain
+from cloud.media.room import PLACES as MEDIA_PLACES
+from cloud.media.room import gateway_of, listener_context
+from provisioning import certificates
 from provisioning.ca import CertificateAuthority
 from provisioning.certificates import Validity
 
@@ -47,35 +51,26 @@ def door(ca: CertificateAuthority, pages: Any) -> Callable[[str], Any]:
     """A function: the name of a listener -> a context in which it answers."""
     folder = ca.broker_folder
 
-    @asynccontextmanager
-    async def media() -> AsyncIterator[Door]:
-        context = media_server.server_context(folder, ca.folder / "root-cert.pem")
-
-        async def handle(_: media_server.Request) -> media_server.Reply:
-            return media_server.Reply(200)
-
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            async with media_server.serving(listener, context, handle):
-                yield Door(listener.getsockname()[1])
+    async def handle(_: Request) -> Reply:
+        return plain(200)
 
     @asynccontextmanager
-    async def est() -> AsyncIterator[Door]:
-        context = est_server.server_context(
-            str(folder / identity.TLS_CERTIFICATE),
-            str(folder / identity.TLS_KEY),
-            authorities=ca.root_pem.decode(),
-            no_check_time=identity.NO_CHECK_TIME,
-        )
-
-        async def handle(_: est_server.Request) -> est_server.Response:
-            return est_server.plain(200)
-
+    async def served(**given: Any) -> AsyncIterator[Door]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            server = est_server.Server(listener, context=lambda: context, handle=handle)
+            server = https.Server(listener, handle=handle, **given)
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(server.run())
                 yield Door(listener.getsockname()[1])
                 task.cancel()
+
+    def media() -> Any:
+        context = listener_context(folder, ca.folder / "root-cert.pem")
+        limits = Limits(head_bytes=16_384)
+        return served(context=context, places=MEDIA_PLACES, limits=limits, name=gateway_of)
+
+    def est() -> Any:
+        context = https.server_context(folder, ca.root_pem, demand=False, judge_dates=False)
+        return served(context=lambda: context, places=EST_PLACES, limits=EST_LIMITS)
 
     def opened(name: str) -> Any:
         return {"media": media, "est": est, "pages": lambda: pages(server=folder)}[name]()

@@ -65,6 +65,8 @@ async def ready(request: Request, given: Given) -> Response:
         backlog = None
     connected = given.broker_connected()
     checks.append(Check("broker", connected, "connected" if connected else "not connected"))
+    if ending := given.ending():
+        checks.append(Check("certificates", ok=True, detail="; ".join(ending)))
     state = Readiness(all(check.ok for check in checks), checks, backlog)
     response = answer(state)
     response.status_code = 200 if state.ready else 503

@@ -96,7 +96,8 @@ def test_gateway_speaks_for_itself_and_its_own_cameras_alone(
     async def scenario() -> None:
         async with hub() as here:
             for there, more, words in (
-                (far(here, "gateway-3"), {}, "unknown key"),
+                (far(here, "gateway-3"), {}, "no key of this gateway is known yet"),
+                (far(here, "gateway-2", signed_by="gateway-3"), {}, "unknown key"),
                 (far(here, "gateway-2"), {"gateway": "gateway-1"}, "the certificate is of gateway-2"),
                 (far(here, "gateway-2", signed_by="gateway-1"), {}, "signed with a key of gateway-1"),
                 (far(here), {"camera": another_camera}, "none that gateway-1 declared"),
@@ -109,6 +110,61 @@ def test_gateway_speaks_for_itself_and_its_own_cameras_alone(
 
     asyncio.run(scenario())
     assert lab.execute("SELECT count(*) FROM media") == [(0,)]
+
+
+def test_who_comes_too_early_is_told_so_and_is_no_intruder(lab: Lab, hub: Any, far: Any) -> None:
+    """A gateway may bring a picture before its key, or its camera, has come by MQTT."""
+    lab.execute("DELETE FROM gateways WHERE name = 'gateway-4'")
+
+    async def scenario() -> None:
+        async with hub(told_s=0.05) as here:
+            for there, more, words in (
+                (far(here, "gateway-4"), {}, "no key of this gateway is known yet"),
+                (far(here), {"camera": "cellar/camera"}, "none that gateway-1 declared"),
+                (far(here, signed_by="gateway-4"), {}, "unknown key"),
+            ):
+                for _ in range(2):
+                    status, said = await there.put(JPEG, **more)
+                    assert (status, words in said) == (403, True), said
+                there.link.close()
+            await until(lambda: told())
+
+    def told() -> list[tuple[Any, ...]]:
+        return lab.execute("SELECT actor, why FROM audit_log WHERE action = 'media.request' ORDER BY id")
+
+    before = len(told())
+    asyncio.run(scenario())
+    assert told()[before:] == [("gateway-1", "unknown key")]
+
+
+def test_one_gateway_does_not_take_the_room_of_all_others(
+    lab: Lab, hub: Any, far: Any, gateway_identity: Callable[[str], GatewayIdentity], another_camera: str
+) -> None:
+    """What is announced has its room kept; who announces and never sends may keep so much and no more."""
+
+    async def scenario() -> None:
+        async with hub(bytes_max=4_500_000_000) as here:
+            there = far(here)
+            kept = []
+            for number in range(2):
+                size = 1_500_000_000
+                told = {"kind": "segment", "content_type": "video/mp2t", "moment": "", "bytes": size}
+                head = there.head(b"%d" % number, **told).replace(
+                    b"Content-Length: 1\r\n", b"Content-Length: %d\r\n" % size
+                )
+                reader, writer = await there.open()
+                writer.write(head + b"0")
+                kept.append(writer)
+                if number == 0:
+                    await until(here.files)
+            assert b" 507 " in await reader.readline()
+            other = far(here, "gateway-2")
+            assert (await other.put(JPEG, camera=another_camera))[0] == 201
+            other.link.close()
+            for writer in kept:
+                writer.transport.abort()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
 
 
 def test_withdrawn_key_is_refused_at_once(

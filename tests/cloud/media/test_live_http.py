@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -16,11 +16,8 @@ from cloud.api.app import create_app
 from cloud.api.services import BusyError, Services
 from cloud.media.live import VIEWERS_MAX
 from cloud.store.connection import StoreConnection
-from edge.media.channel import MediaChannel, MediaGiven
-from edge.media.source import Outgoing
-from edge.supervisor import Backoff
 from provisioning.identity import GatewayIdentity
-from wire.settings.media import MediaSection
+from tests.live_camera import LiveCamera, channel_of
 
 pytestmark = pytest.mark.slow
 CAMERA = "weighing/camera"
@@ -32,39 +29,17 @@ class Lab(Protocol):
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]: ...
 
 
-class Numbered:
-    """A camera whose pictures are numbered; implements `edge.media.source.MediaSource`."""
-
-    name = "cam"
-    camera = CAMERA
+class Numbered(LiveCamera):
+    """A camera whose pictures are numbered."""
 
     def __init__(self) -> None:
         self.shown = 0
-        self.looking = 0
-        self.dark = False
+        super().__init__("cam", CAMERA, frames=self._numbered(), every_s=0.05)
 
-    def pictures(self, most: int, *, but: Collection[str] = ()) -> Sequence[Outgoing]:
-        return []
-
-    def sent(self, picture: Outgoing) -> None:
-        raise AssertionError(picture)
-
-    def recorded(self, from_ms: int, to_ms: int) -> Sequence[Outgoing]:
-        return []
-
-    def recording_until(self, to_ms: int) -> bool:
-        return False
-
-    async def live(self, show: Callable[[bytes], None]) -> None:
-        self.looking += 1
-        try:
-            while True:
-                self.shown += 1
-                if not self.dark:
-                    show(b"\xff\xd8\xff-%06d-" % self.shown + bytes(100_000) + b"\xff\xd9")
-                await asyncio.sleep(0.05)
-        finally:
-            self.looking -= 1
+    def _numbered(self) -> Iterator[bytes]:
+        while True:
+            self.shown += 1
+            yield b"\xff\xd8\xff-%06d-" % self.shown + bytes(100_000) + b"\xff\xd9"
 
 
 @asynccontextmanager
@@ -87,25 +62,6 @@ async def pages(lab: Lab, room: Any) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await serving
-
-
-@asynccontextmanager
-async def gateway(url: str, identity: GatewayIdentity, source: Numbered) -> AsyncIterator[None]:
-    given = MediaGiven(
-        settings=MediaSection(url=url, retry_s=0.1, retry_max_s=1.0),
-        identity=identity,
-        drivers=lambda: [source],  # type: ignore[list-item]
-        tell=lambda *_, **__: None,
-        now=time.monotonic,
-        judge_dates=lambda: True,
-        backoff=lambda first, most: Backoff(first, most, random=lambda: 1.0),
-    )
-    running = asyncio.create_task(MediaChannel(given).run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 async def until(condition: Callable[[], object], *, within_s: float = 15) -> None:
@@ -142,7 +98,7 @@ def test_two_viewers_see_now_and_the_view_ends_with_the_last(
         async with (
             hub(live_grace_s=0.3) as here,
             pages(lab, here.room) as url,
-            gateway(here.url, gateway_identity("gateway-1"), source),
+            channel_of(here.url, gateway_identity("gateway-1"), source),
             httpx.AsyncClient(timeout=15) as client,
         ):
             await until(lambda: here.room.listening("gateway-1"))
@@ -184,7 +140,7 @@ def test_hub_that_stops_ends_its_live_views(
         async with (
             hub() as here,
             pages(lab, here.room) as url,
-            gateway(here.url, gateway_identity("gateway-1"), source),
+            channel_of(here.url, gateway_identity("gateway-1"), source),
             httpx.AsyncClient(timeout=15) as client,
         ):
             await until(lambda: here.room.listening("gateway-1"))
