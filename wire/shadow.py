@@ -16,7 +16,8 @@ DOCUMENT_BYTES_MAX = 200_000
 """A frame must hold it even where it deflates badly."""
 FAULTS_MAX = 100
 
-Counter = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+COUNTER_MAX = 2**31 - 1
+Counter = Annotated[int, Meta(ge=0, le=COUNTER_MAX)]
 SettingsText = Annotated[str, Meta(pattern=r"^[^\u0000]*$", max_length=DOCUMENT_BYTES_MAX)]
 
 

@@ -38,6 +38,15 @@ async def list_templates(
         return await cursor.fetchall()
 
 
+async def of_organisation(connection: Connection, organisation_id: int) -> list[SettingsTemplate]:
+    """Return an organisation's templates by name."""
+    async with connection.cursor(row_factory=class_row(SettingsTemplate)) as cursor:
+        await cursor.execute(
+            _COLUMNS + " FROM settings_templates WHERE organisation_id = %s ORDER BY name", (organisation_id,)
+        )
+        return await cursor.fetchall()
+
+
 async def get_template(connection: Connection, template_id: int) -> SettingsTemplate | None:
     """Return one template."""
     async with connection.cursor(row_factory=class_row(SettingsTemplate)) as cursor:

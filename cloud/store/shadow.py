@@ -68,12 +68,22 @@ class Told:
     """`file`, `trying`, `applied`, `refused` or `rolled_back`."""
     faults: list[list[str]]
     """[where, what stands there, what was expected], ..."""
+    running_incarnation: int
     running_number: int
     """The revision that it says it runs with; 0: its own file."""
     running_revision: int | None
     """The revision of the hub that has the very text that runs."""
     since: datetime | None
     received_at: datetime
+
+    def heard(self, wanted: Desired) -> bool:
+        """Whether it speaks of what is wanted."""
+        return (self.incarnation, self.number) == (wanted.incarnation, wanted.number)
+
+    def runs(self, wanted: Desired) -> bool:
+        """Whether it says that it runs what is wanted, on trial or for good."""
+        running = (self.running_incarnation, self.running_number)
+        return self.heard(wanted) and running == (wanted.incarnation, wanted.number)
 
 
 _OWNER = """
@@ -88,6 +98,13 @@ async def owner(connection: Connection, gateway: str, at: datetime) -> Owner | N
     async with connection.cursor(row_factory=class_row(Owner)) as cursor:
         await cursor.execute(_OWNER, (at, gateway))
         return await cursor.fetchone()
+
+
+async def site_kind(connection: Connection, owner: Owner) -> str | None:
+    """Return what kind of site a gateway serves now; None where it serves none."""
+    cursor = await connection.execute("SELECT kind FROM sites WHERE id = %s", (owner.site_id,))
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
 
 
 async def hold(connection: Connection, gateway_id: int) -> None:
@@ -188,6 +205,19 @@ async def by_hash(connection: Connection, gateway_id: int, digest: bytes) -> int
     return None if row is None or row[0] is None else int(row[0])
 
 
+async def found_since(connection: Connection, gateway_id: int, since: datetime) -> int:
+    """Return how many revisions were made of what a gateway told, since a moment."""
+    cursor = await connection.execute(
+        """
+        SELECT count(*) FROM settings_revisions
+         WHERE gateway_id = %s AND author_kind = 'gateway' AND made_at > %s
+        """,
+        (gateway_id, since),
+    )
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
 async def revisions(
     connection: Connection, gateway_id: int, *, before: int | None = None, limit: int = 100
 ) -> Sequence[Revision]:
@@ -210,7 +240,8 @@ async def told(connection: Connection, gateway_id: int) -> Told | None:
     async with connection.cursor(row_factory=class_row(Told)) as cursor:
         await cursor.execute(
             """
-            SELECT incarnation, number, state, faults, running_number, running_revision, since, received_at
+            SELECT incarnation, number, state, faults, running_incarnation, running_number, running_revision,
+                   since, received_at
               FROM settings_reported WHERE gateway_id = %s
             """,
             (gateway_id,),

@@ -7,7 +7,9 @@ there is taken as its newest revision, in a new incarnation, so that the next ch
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import psycopg
 
 from cloud.mqtt import Arrived, Mailbox, Publisher, connect, until_lost
 from cloud.opening import Opened, Opening, open_all
@@ -20,7 +22,7 @@ from cloud.watch.keys import Keys
 from wire import frame
 from wire.codec import encode_body
 from wire.settings.shadow import check_text
-from wire.shadow import OWN_FILE, Desired, Reported, Revision, ShadowState, document_hash
+from wire.shadow import COUNTER_MAX, OWN_FILE, Desired, Reported, Revision, ShadowState, document_hash
 from wire.topics import Channel, build, subscription
 
 _log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ PARTS = (BROKER, KEEPING)
 _MESSAGES_MAX, _BYTES_MAX = 10_000, 16 * 1024 * 1024
 _LOOK_S = 0.5
 _STRANGERS_MAX = 1000
+_FOUND_MAX, _FOUND_SPAN = 50, timedelta(days=1)
+"""So many texts of one gateway become revisions in a day; nobody fills the history by reporting."""
 _AT_ONCE = 50
 
 
@@ -116,7 +120,10 @@ class SettingsRoom:
         for topic in list(self._waiting):
             passed, refused = open_all([self._waiting[topic]], opening)
             for item in passed:
-                await keep(connection, item, at=item.arrived.received_at)
+                try:
+                    await keep(connection, item, at=item.arrived.received_at)
+                except (psycopg.DataError, psycopg.IntegrityError):  # Not what others have to wait for.
+                    _log.exception("settings: a report cannot be kept")
             for message, error in refused:
                 if error.stranger and len(self._strangers) < _STRANGERS_MAX:
                     self._strangers[topic] = message
@@ -168,24 +175,26 @@ async def _running(
         return None
     own = said.running == OWN_FILE
     reason = "its own file" if own else f"it ran as revision {said.running.number}, which was not known here"
+    if await shadow.found_since(connection, owner.id, at - _FOUND_SPAN) >= _FOUND_MAX:
+        _log.warning("settings: %s told %s texts in a day; this one is not kept", owner.name, _FOUND_MAX)
+        return None
     newest = await shadow.newest(connection, owner.id)
     new = NewRevision(said.document, said.hash, "gateway", owner.name, reason, at, newest)
     return await shadow.add(connection, owner, new)
 
 
 async def _begin_anew(connection: Connection, owner: Owner, said: Reported, running: int | None) -> None:
-    """Want what runs, in an incarnation that the gateway has not seen."""
-    newest = running or await shadow.newest(connection, owner.id)
-    if newest == 0:
-        return
+    """Want what runs, in an incarnation that the gateway has not seen; never what only stands here."""
     _log.warning(
         "settings: %s has seen revision %s, which is not known here; a new incarnation begins",
         owner.name,
         said.revision.number,
     )
-    document = await shadow.document(connection, owner.id, newest)
+    if running is None or said.revision.incarnation >= COUNTER_MAX:
+        return
+    document = await shadow.document(connection, owner.id, running)
     if document is not None and check_text(document)[0] is not None:
-        await shadow.want(connection, owner, newest, incarnation=said.revision.incarnation + 1)
+        await shadow.want(connection, owner, running, incarnation=said.revision.incarnation + 1)
 
 
 async def _take_over(connection: Connection, owner: Owner, *, at: datetime) -> None:

@@ -23,7 +23,11 @@ async def read_form(request: Request, *, bytes_max: int = FORM_BYTES_MAX) -> Map
 
 
 async def read_pairs(
-    request: Request, *, patience_s: float = PATIENCE_S, bytes_max: int = FORM_BYTES_MAX
+    request: Request,
+    *,
+    patience_s: float = PATIENCE_S,
+    bytes_max: int = FORM_BYTES_MAX,
+    fields_max: int = FORM_FIELDS_MAX,
 ) -> list[tuple[str, str]]:
     """Return the fields of a form in order, with those that come more than once."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -40,7 +44,7 @@ async def read_pairs(
         raise ApiError(408, "Too slow", f"A form arrives within {patience_s:.0f} s.") from None
     try:
         pairs = parse_qsl(
-            body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=FORM_FIELDS_MAX
+            body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=fields_max
         )
     except ValueError:
         raise ApiError(422, "Bad input", "The body is no form.") from None

@@ -8,6 +8,7 @@ STATES = {
     "applied": ("good", mark("Applied")),
     "refused": ("bad", mark("Refused")),
     "rolled_back": ("bad", mark("Rolled back")),
+    "aside": ("bad", mark("Set aside")),
     "sent": ("late", mark("On its way")),
     "unheard": ("none", mark("Not heard yet")),
 }

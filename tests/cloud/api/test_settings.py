@@ -65,6 +65,35 @@ def test_same_document_again_makes_no_revision(send: Send) -> None:
     assert send("PUT", document=GPS.format("car"), based_on=1, reason="again").json() == {"number": 1}
 
 
+def said(lab: Lab, state: str, *, number: int, running: int, incarnation: int = 0) -> None:
+    """The gateway has spoken."""
+    lab.execute("DELETE FROM settings_reported")
+    lab.execute(
+        "INSERT INTO settings_reported"
+        " VALUES (1, 1, %s, %s, %s, '[]', %s, %s, sha256('x'), NULL, NULL, now())",
+        *(incarnation, number, state, incarnation if running else 0, running),
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "running", "number"),
+    [("rolled_back", 0, 2), ("refused", 0, 2), ("applied", 0, 2), ("applied", 1, 1), ("trying", 1, 1)],
+)
+def test_same_document_is_tried_again_where_it_does_not_run(
+    lab: Lab, send: Send, state: str, running: int, number: int
+) -> None:
+    send("PUT", document=GPS.format("car"), based_on=0, reason="first")
+    said(lab, state, number=1, running=running)
+    assert send("PUT", document=GPS.format("car"), based_on=1, reason="again").json() == {"number": number}
+
+
+def test_number_that_the_gateway_has_seen_already_goes_into_a_new_incarnation(lab: Lab, send: Send) -> None:
+    send("PUT", document=GPS.format("car"), based_on=0, reason="first")
+    said(lab, "applied", number=9, running=9, incarnation=2)
+    assert send("PUT", document=GPS.format("van"), based_on=1, reason="second").json() == {"number": 2}
+    assert lab.execute("SELECT incarnation, number FROM settings_desired") == [(3, 2)]
+
+
 def test_all_faults_come_at_once_and_nothing_is_saved(http: Http, send: Send) -> None:
     wrong = '[uplink]\nhost = "x"\n[journal]\nbytes_max = 1\n[[device]]\ndriver = "gnss"\nname = "A B"\n'
     answer = send("PUT", document=wrong, based_on=0, reason="try")

@@ -4,7 +4,7 @@ import pytest
 from markupsafe import escape
 
 from rules.permissions import Grant, Role
-from tests.cloud.identity.test_pages import page, post
+from tests.cloud.identity.test_pages import BROWSER, page, post
 
 pytestmark = pytest.mark.requirement("G-4.3a", "H-7.1c")
 
@@ -80,3 +80,169 @@ def test_neighbour_s_gateway_is_not_there(world, cookies):
     there = f"/gateways/{world.places['alien'].gateway}/settings"
     assert page(world, there, cookies).status_code == 404
     assert post(world, there + "?lang=en", cookies, **form(GPS.format("car"))).status_code == 404
+
+
+def kept(world, address, cookies, document=None):
+    assert (
+        post(world, address + "?lang=en", cookies, **form(document or GPS.format("car"))).status_code == 303
+    )
+
+
+def fields(document, part="device[0]", *, do="check", based_on=1, **changes):
+    """What the form of one device sends."""
+    told = {"driver": "", "name": "gps", "prefix": "car"} | changes
+    sent = {f"{part}.{name}": value for name, value in told.items() if name != "driver"}
+    return form(document, do=do, based_on=based_on) | {"fields": "1", "part": part} | sent
+
+
+def test_form_changes_the_text_and_keeps_its_remarks(world, address, cookies):
+    kept(world, address, cookies)
+    shown = page(world, address + "?lang=en", cookies).text
+    assert 'name="device[0].prefix" value="car"' in shown
+    assert "First part of the names of its points; fixes go to" in shown
+    assert "1 … 65535" in shown
+    checked = post(
+        world, address + "?lang=en", cookies, **fields(GPS.format("car"), port="1502", prefix="van")
+    )
+    assert checked.status_code == 200
+    assert '<span class="new">+port = 1502' in checked.text
+    assert "# &lt;The car&gt;" in checked.text
+    sent = fields(GPS.format("car"), do="save", prefix="van")
+    assert post(world, address, cookies, **sent).status_code == 303
+    (document,) = world.lab.execute("SELECT document FROM settings_revisions WHERE number = 2")[0]
+    assert document == GPS.format("van")
+
+
+def test_faults_of_a_form_stand_beside_their_fields_all_at_once(world, address, cookies):
+    kept(world, address, cookies)
+    sent = fields(GPS.format("car"), do="save", prefix="A B", port="many", silence_s="0")
+    answer = post(world, address + "?lang=en", cookies, **sent)
+    assert answer.status_code == 422
+    for name in ("prefix", "port", "silence_s"):
+        assert f'id="device[0].{name}~wrong"' in answer.text
+    assert 'name="device[0].port" value="many"' in answer.text
+    assert world.lab.execute("SELECT count(*) FROM settings_revisions") == [(1,)]
+
+
+def test_devices_and_tables_come_and_go_without_a_script(world, address, cookies):
+    kept(world, address, cookies)
+    new = post(
+        world,
+        address + "?lang=en",
+        cookies,
+        **fields(GPS.format("car"), do="new", driver="x") | {"driver": "modbus"},
+    )
+    assert new.status_code == 200
+    assert "[[device]]\ndriver = &#34;modbus&#34;\nname = &#34;modbus&#34;" in new.text
+    document = GPS.format("car") + '\n[[device]]\ndriver = "modbus"\nname = "modbus"\n'
+    sent = form(document, do="add device[1].unit") | {
+        "fields": "1",
+        "part": "device[1]",
+        "device[1].host": "10.0.0.1",
+    }
+    unit = post(world, address + "?lang=en", cookies, **sent)
+    assert 'name="device[1].unit[0].address"' in unit.text
+    assert "host = &#34;10.0.0.1&#34;" in unit.text
+    gone = post(
+        world, address + "?lang=en", cookies, **form(document, do="remove device[1]") | {"part": "device[1]"}
+    )
+    assert "modbus&#34;" not in gone.text
+    for do in ("add device[9].unit", "remove gateway", "anything"):
+        assert post(world, address, cookies, **form(document, do=do)).status_code == 404
+    assert world.lab.execute("SELECT count(*) FROM settings_revisions") == [(1,)]
+
+
+def test_going_back_without_a_reason_keeps_the_text(world, address, cookies):
+    kept(world, address, cookies)
+    answer = post(world, address + "?lang=en", cookies, do="revert", number="1", based_on="1", reason=" ")
+    assert answer.status_code == 422
+    assert str(escape(GPS.format("car"))) in answer.text
+
+
+def test_gateway_that_runs_its_own_file_alone_is_not_shown_as_running_the_revision(world, address, cookies):
+    kept(world, address, cookies)
+    world.lab.execute(
+        "INSERT INTO settings_reported SELECT organisation_id, id, 0, 1, 'applied', '[]', 0, 0, sha256('x'),"
+        " NULL, NULL, now() FROM gateways WHERE name = %s",
+        world.places["here"].gateway,
+    )
+    shown = page(world, address + "?lang=en", cookies).text
+    assert "Set aside" in shown
+    assert "Revision 1 runs." not in shown
+    assert "Try revision 1 again" in shown
+
+
+def test_settings_go_out_and_come_in_as_files(world, address, cookies):
+    kept(world, address, cookies)
+    file = page(world, address + "/file", cookies)
+    assert file.text == GPS.format("car")
+    assert "attachment" in file.headers["content-disposition"]
+    assert page(world, address + "/file?revision=7", cookies).status_code == 404
+    answer = world.ask(
+        address + "/import?lang=en",
+        method="POST",
+        data={"based_on": "1"},
+        files={"file": ("x.toml", GPS.format("van").encode())},
+        cookies=cookies,
+        headers=dict(BROWSER),
+    )
+    assert answer.status_code == 200
+    assert '<span class="new">+prefix = &#34;van&#34;' in answer.text
+    assert world.lab.execute("SELECT count(*) FROM settings_revisions") == [(1,)]
+
+
+@pytest.fixture
+def templates(world):
+    world.lab.execute("DELETE FROM settings_templates")
+    return "/settings-templates"
+
+
+def template(document=None, **changes):
+    told = {"do": "new", "organisation": "1", "name": "van", "site_kind": "vehicle", "reason": "vans"}
+    return {**told, "document": document or GPS.format("{{vehicle}}"), **changes}
+
+
+def test_template_is_kept_shown_changed_and_filled_in_with_its_difference_first(
+    world, address, cookies, templates
+):
+    kept(world, address, cookies)
+    made = post(world, templates + "?lang=en", cookies, **template())
+    assert made.status_code == 303
+    where = made.headers["location"]
+    assert "vehicle" in page(world, where + "?lang=en", cookies).text
+    assert "van.toml" in page(world, templates + "?lang=en", cookies).text
+    assert page(world, where + "/file", cookies).text == GPS.format("{{vehicle}}")
+    assert post(world, templates + "?lang=en", cookies, **template()).status_code == 422
+    assert post(world, templates, cookies, **template(do="change", reason="again")).status_code == 303
+    number = where.rpartition("/")[2]
+    asked = page(world, f"{address}?lang=en&template={number}", cookies).text
+    assert 'name="place.vehicle"' in asked
+    empty = {"do": "fill", "template": number, "based_on": "1", "place.vehicle": ""}
+    assert post(world, address + "?lang=en", cookies, **empty).status_code == 422
+    filled = post(world, address + "?lang=en", cookies, **empty | {"place.vehicle": "van-7"})
+    assert filled.status_code == 200
+    assert '<span class="new">+prefix = &#34;van-7&#34;' in filled.text
+    assert world.lab.execute("SELECT count(*) FROM settings_revisions") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "A B"}, {"site_kind": "ship"}, {"document": " "}, {"reason": ""}, {"organisation": "x"}],
+)
+def test_template_with_a_fault_is_refused(world, cookies, templates, change):
+    expected = 404 if "organisation" in change else 422
+    assert post(world, templates + "?lang=en", cookies, **template() | change).status_code == expected
+    assert world.lab.execute("SELECT count(*) FROM settings_templates") == [(0,)]
+
+
+def test_who_may_not_write_keeps_no_template_and_neighbours_see_none(world, cookies, templates, address):
+    made = post(world, templates, cookies, **template())
+    world.token(Grant(Role.FACILITIES, 1))
+    reader = world.session()
+    assert "van.toml" in page(world, templates, reader).text
+    assert post(world, templates, reader, **template(name="other")).status_code == 403
+    world.token(Grant(Role.ADMINISTRATOR, 2))
+    stranger = world.session()
+    assert "van.toml" not in page(world, templates, stranger).text
+    assert page(world, made.headers["location"], stranger).status_code == 404
+    assert post(world, templates, stranger, **template(name="other")).status_code in (403, 404)

@@ -11,7 +11,7 @@ from cloud.store import shadow
 from cloud.store.connection import Connection
 from cloud.store.shadow import NewRevision
 from cloud.watch.settings import keep
-from wire.shadow import OWN_FILE, Reported, Revision, SettingsFault, ShadowState, document_hash
+from wire.shadow import COUNTER_MAX, OWN_FILE, Reported, Revision, SettingsFault, ShadowState, document_hash
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 GPS = '[[device]]\ndriver = "gnss"\nname = "gps"\nprefix = "{}"\n'
@@ -31,14 +31,14 @@ def _nothing_yet(lab: Lab) -> None:
 def report(
     lab: Lab, state: ShadowState, document: str, *, revision: Revision, running: Revision, **more: Any
 ) -> None:
-    gateway = more.pop("gateway", "gateway-1")
+    gateway, told = more.pop("gateway", "gateway-1"), more.pop("told", document)
     said = Reported(
         gateway=gateway,
         revision=revision,
         state=state,
         running=running,
         hash=document_hash(document),
-        document=document,
+        document=told,
         since_ms=1_790_000_000_000,
         **more,
     )
@@ -140,3 +140,38 @@ def test_replacement_runs_what_was_wanted_of_the_one_before(lab: Lab) -> None:
     (mine, theirs) = wanted(lab)
     assert mine == (1, 0, 1)
     assert theirs[1:] == (0, 2)
+
+
+def test_gateway_that_counts_to_the_end_stops_nothing(lab: Lab) -> None:
+    save(lab, GPS.format("old"))
+    new, revision = GPS.format("new"), Revision(COUNTER_MAX, COUNTER_MAX)
+    report(lab, ShadowState.APPLIED, new, revision=revision, running=revision, taken=document_hash(new))
+    assert wanted(lab) == [(1, 0, 1)]
+    assert lab.execute("SELECT incarnation, number FROM settings_reported") == [(COUNTER_MAX, COUNTER_MAX)]
+
+
+def test_nothing_old_is_wanted_where_the_running_text_was_not_told(lab: Lab) -> None:
+    save(lab, GPS.format("old"))
+    new, revision = GPS.format("new"), Revision(0, 5)
+    report(
+        lab,
+        ShadowState.APPLIED,
+        new,
+        revision=revision,
+        running=revision,
+        taken=document_hash(new),
+        told=None,
+    )
+    assert wanted(lab) == [(1, 0, 1)]
+
+
+def test_no_gateway_fills_the_history(lab: Lab) -> None:
+    lab.execute(
+        "INSERT INTO settings_revisions SELECT 1, 1, n, 'a', sha256(n::text::bytea), 'gateway', 'g', 'r', %s, 0"
+        " FROM generate_series(1, 49) n",
+        AT,
+    )
+    for name in ("car", "van"):
+        report(lab, ShadowState.FILE, GPS.format(name), revision=OWN_FILE, running=OWN_FILE)
+    assert len(history(lab)) == 50
+    assert lab.execute("SELECT running_revision FROM settings_reported") == [(None,)]

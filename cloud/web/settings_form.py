@@ -1,0 +1,416 @@
+"""A settings document as forms, one for each section and device, and what such a form sends back.
+
+A form changes what it shows and nothing else: keys that no model knows, values of another type and everything
+that was not touched stay as they were. What is wrong is said by `wire.settings`, never here. Pure.
+"""
+
+import copy
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from cloud.web.settings_schema import SECTIONS, Field, driver_fields, drivers, section_fields
+from wire.settings.base import Fault, shorten
+
+Values = dict[str, object]
+Sent = Mapping[str, Sequence[str]]
+"""Name of an input -> what was sent of it."""
+ENTRIES_MAX = 2100
+FIELDS_MAX = 3000
+"""A part with more fields than a page can show is left to the text."""
+DRAWN = "~"
+"""Behind the name of boxes to tick: sent with them, because boxes that are not ticked send nothing."""
+_NAMING = ("name", "prefix", "point", "output", "channel", "command")
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+_STEP = re.compile(r"([A-Za-z0-9_-]+)|\[([0-9]{1,6})\]")
+_DEVICE = re.compile(r"device\[([0-9]{1,3})\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong with one field, in English as the gateway says it."""
+
+    value: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One field with what stands in it."""
+
+    field: Field
+    path: str
+    """As faults name it; name and id of its input."""
+    text: str = ""
+    chosen: tuple[str, ...] = ()
+    """Of boxes to tick: those that are, as they stand there or by default."""
+    wrong: tuple[Wrong, ...] = ()
+    tables: tuple["Table", ...] = ()
+    """Of a table that is there, and of a list of them."""
+    fits: bool = True
+    """Whether what stands there can be shown at all."""
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Everything that can be chosen, with what was chosen though it is not offered."""
+        return (*self.field.choices, *(one for one in self.chosen if one not in self.field.choices))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table with its fields."""
+
+    path: str
+    fields: tuple[Shown, ...]
+    wrong: tuple[Wrong, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """By what people tell it from the others; empty for one that has no name yet."""
+        texts = {one.field.key: one.text for one in self.fields}
+        return next((texts[key] for key in _NAMING if texts.get(key)), "")
+
+    @property
+    def faulty(self) -> bool:
+        """Whether something in it is wrong."""
+        return bool(self.wrong) or any(one.wrong or any(t.faulty for t in one.tables) for one in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One section or device of a document."""
+
+    path: str
+    name: str
+    driver: str
+    """Empty for a section."""
+    there: bool
+    faults: int
+
+    @property
+    def addable(self) -> bool:
+        """Whether it is absent, which means something else than its defaults."""
+        return not self.there and self.path in ("shutdown", "media")
+
+
+def parts(values: Mapping[str, object], faults: Sequence[Fault]) -> list[Part]:
+    """Return the devices and then the sections of a document, with how many faults each has."""
+    found = []
+    for index, device in enumerate(_devices(values)):
+        table = device if isinstance(device, dict) else {}
+        name, driver = str(table.get("name", "")), str(table.get("driver", ""))
+        wrong = len(list(_within(faults, f"device[{index}]", name)))
+        found.append(Part(f"device[{index}]", name, driver, there=True, faults=wrong))
+    for section in SECTIONS:
+        wrong = len(list(_within(faults, section)))
+        found.append(Part(section, section, "", there=section in values, faults=wrong))
+    return found
+
+
+def part_fields(values: Mapping[str, object], part: str) -> tuple[Field, ...]:
+    """Return the fields of a part; none for one that is not there or whose driver is not known."""
+    if part in SECTIONS:
+        return section_fields(part)
+    found = _DEVICE.fullmatch(part)
+    devices = _devices(values)
+    if found is None or int(found[1]) >= len(devices):
+        return ()
+    device = devices[int(found[1])]
+    return driver_fields(str(device.get("driver", ""))) if isinstance(device, dict) else ()
+
+
+def shown(values: Mapping[str, object], part: str, faults: Sequence[Fault]) -> Table | None:
+    """Return a part as it is drawn; None where the text alone can show it."""
+    fields = part_fields(values, part)
+    table = look_up(values, part)
+    if not fields or not isinstance(table, dict | None):
+        return None
+    name = str(table.get("name", "")) if table and part.startswith("device[") else None
+    named = tuple(_wrong(one) for one in faults if name and one.path == f"device {name}")
+    drawn = _table(fields, table or {}, part, faults)
+    drawn = Table(part, drawn.fields, (*drawn.wrong, *named))
+    return drawn if _count(drawn) <= FIELDS_MAX else None
+
+
+def _count(table: Table) -> int:
+    return sum(1 + sum(map(_count, one.tables)) for one in table.fields)
+
+
+def _table(
+    fields: Sequence[Field], values: Mapping[str, object], path: str, faults: Sequence[Fault]
+) -> Table:
+    wrong = tuple(_wrong(one) for one in faults if one.path == path)
+    return Table(path, tuple(_shown(one, values, f"{path}.{one.key}", faults) for one in fields), wrong)
+
+
+def _shown(field: Field, values: Mapping[str, object], path: str, faults: Sequence[Fault]) -> Shown:
+    value, there = values.get(field.key), field.key in values
+    wrong = tuple(_wrong(one) for one in faults if _is_of(one.path, path, field))
+    if there and not _fits(field, value):
+        return Shown(field, path, text=shorten(value), wrong=wrong, fits=False)
+    if field.kind == "tables":
+        entries = value if isinstance(value, list) else []
+        tables = (_table(field.fields, one, f"{path}[{index}]", faults) for index, one in enumerate(entries))
+        return Shown(field, path, wrong=wrong, tables=tuple(tables))
+    if field.kind == "table":
+        drawn = there or not field.optional
+        inner = _table(field.fields, value if isinstance(value, dict) else {}, path, faults)
+        return Shown(field, path, wrong=() if drawn else wrong, tables=(inner,) if drawn else ())
+    if field.kind == "choices":
+        return Shown(field, path, chosen=_ticked(field, value), wrong=wrong)
+    return Shown(field, path, text=_written(field, value) if there else "", wrong=wrong)
+
+
+def _ticked(field: Field, value: object) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(map(_text, value))
+    return tuple(field.default.split(", ")) if field.default else ()
+
+
+def _is_of(fault: str, path: str, field: Field) -> bool:
+    """Whether a fault belongs to a field itself and not to one below it."""
+    if fault == path:
+        return True
+    below = fault.startswith((f"{path}[", f"{path}."))
+    return below and field.kind in ("texts", "choices", "pairs")
+
+
+def _wrong(fault: Fault) -> Wrong:
+    return Wrong(shorten(fault.value), fault.expectation)
+
+
+def _fits(field: Field, value: object) -> bool:
+    if field.kind == "tables":
+        return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+    if field.kind == "table":
+        return isinstance(value, dict)
+    if field.kind in ("texts", "choices"):
+        return isinstance(value, list) and all(map(_is_plain, value))
+    if field.kind == "pairs":
+        return isinstance(value, dict) and all(map(_is_plain, value.values()))
+    return _is_plain(value)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, int | float) or (
+        isinstance(value, str) and "\n" not in value and "\r" not in value
+    )
+
+
+def _written(field: Field, value: object) -> str:
+    if isinstance(value, list):
+        return "\n".join(map(_text, value))
+    if isinstance(value, dict):
+        return "\n".join(f"{key} = {_text(item)}" for key, item in value.items())
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# --- what was sent -----------------------------------------------------------------------------------
+
+
+def merged(values: Mapping[str, object], part: str, sent: Sent) -> Values:
+    """Return the document with what the form of one part sent."""
+    result = copy.deepcopy(dict(values))
+    fields, table = part_fields(result, part), look_up(result, part)
+    if not fields or not isinstance(table, dict | None):
+        return result
+    read = _read_table(fields, table or {}, sent, part)
+    if table is not None:
+        table.clear()
+        table.update(read)
+    elif read:
+        result[part] = read
+    return result
+
+
+def _read_table(fields: Sequence[Field], old: Mapping[str, object], sent: Sent, path: str) -> Values:
+    table = dict(old)
+    for field in fields:
+        _read(field, table, sent, f"{path}.{field.key}")
+    return table
+
+
+def _read(field: Field, table: Values, sent: Sent, path: str) -> None:
+    """Take over what was sent of one field; a field that was not drawn stays as it is."""
+    old, there = table.get(field.key), field.key in table
+    if there and not _fits(field, old):
+        return
+    if field.kind in ("table", "tables"):
+        _read_tables(field, table, sent, path)
+        return
+    if path not in sent and path + DRAWN not in sent:
+        return
+    new = _chosen(field, old, sent, path) if field.kind == "choices" else _value(field, old, sent[path][-1])
+    if new is None:
+        table.pop(field.key, None)
+    elif not there or new != old or type(new) is not type(old):
+        table[field.key] = new
+
+
+def _read_tables(field: Field, table: Values, sent: Sent, path: str) -> None:
+    if path not in sent:
+        return
+    old = table.get(field.key)
+    if field.kind == "table":
+        inner = _read_table(field.fields, old if isinstance(old, dict) else {}, sent, path)
+        if inner or field.key in table or field.optional or field.required:
+            table[field.key] = inner
+        return
+    number = sent[path][-1]
+    count = min(int(number), ENTRIES_MAX) if _WHOLE.fullmatch(number) else 0
+    entries = old if isinstance(old, list) else []
+    read = [
+        _read_table(field.fields, entries[index] if index < len(entries) else {}, sent, f"{path}[{index}]")
+        for index in range(count)
+    ]
+    if read or field.key in table:
+        table[field.key] = read
+
+
+def _chosen(field: Field, old: object, sent: Sent, path: str) -> object:
+    """Return what was ticked, in the order of before; what was not touched is what it was."""
+    before = _ticked(field, old)
+    ticked = list(dict.fromkeys(sent.get(path, ())))
+    if set(ticked) == set(before):
+        return old
+    kept = [one for one in before if one in ticked]
+    new = [_scalar("choice", one) for one in [*kept, *(one for one in ticked if one not in kept)]]
+    return new if new or field.default else None
+
+
+def _value(field: Field, old: object, text: str) -> object:
+    """Return the value of an input, None for an empty one; what was not touched is what it was."""
+    text = text.replace("\r\n", "\n")
+    if old is not None and text.strip("\n") == _written(field, old).strip("\n"):
+        return old
+    lines = [line for line in text.split("\n") if line.strip()]
+    if field.kind == "texts":
+        return [_scalar(field.item, line.strip()) for line in lines] or None
+    if field.kind == "pairs":
+        pairs = (line.partition("=") for line in lines)
+        return {key.strip(): _scalar(field.item, value.strip()) for key, _, value in pairs} or None
+    return None if text == "" else _scalar(field.kind, text)
+
+
+def _scalar(kind: str, text: str) -> object:
+    """Return a text as its type; what is none of it stays a text, for which the check has the right words."""
+    if kind == "truth":
+        return {"true": True, "false": False}.get(text, text)
+    if kind in ("whole", "number", "decimal", "choice") and _WHOLE.fullmatch(text.strip()):
+        return int(text)
+    if kind in ("number", "decimal"):
+        return _fraction(text.strip(), exact=kind == "decimal")
+    return text
+
+
+def _fraction(text: str, *, exact: bool) -> object:
+    try:
+        number = float(text)
+        if not math.isfinite(number) or (exact and Decimal(repr(number)) != Decimal(text)):
+            return text
+    except (ValueError, InvalidOperation):
+        return text
+    return number
+
+
+# --- adding and leaving out --------------------------------------------------------------------------
+
+
+def added(values: Mapping[str, object], path: str) -> Values | None:
+    """Return the document with a table more, as `device[0].unit` or `media`; None where it cannot be."""
+    result = copy.deepcopy(dict(values))
+    field = _field_at(result, path)
+    parent, key = _parent(result, path)
+    if field is None or not isinstance(parent, dict) or not isinstance(key, str):
+        return None
+    if field.kind == "tables":
+        entries = parent.setdefault(key, [])
+        if not isinstance(entries, list) or len(entries) >= ENTRIES_MAX:
+            return None
+        entries.append({})
+    elif field.kind == "table" and key not in parent:
+        parent[key] = {}
+    return result
+
+
+def without(values: Mapping[str, object], path: str) -> Values | None:
+    """Return the document without a table; None where there is none."""
+    result = copy.deepcopy(dict(values))
+    parent, key = _parent(result, path)
+    if isinstance(parent, list) and isinstance(key, int) and key < len(parent):
+        del parent[key]
+        return result
+    if isinstance(parent, dict) and isinstance(key, str) and isinstance(parent.get(key), dict):
+        del parent[key]
+        return result
+    return None
+
+
+def with_device(values: Mapping[str, object], driver: str) -> Values | None:
+    """Return the document with a new device of a driver at its end; None for a driver that is not known."""
+    devices = _devices(values)
+    if driver not in drivers() or (not devices and "device" in values and values["device"] != []):
+        return None
+    result = copy.deepcopy(dict(values))
+    taken = {one.get("name") for one in devices if isinstance(one, dict)}
+    names = (driver if number == 1 else f"{driver}-{number}" for number in range(1, len(devices) + 2))
+    name = next(one for one in names if one not in taken)
+    result["device"] = [*_devices(result), {"driver": driver, "name": name}]
+    return result
+
+
+def look_up(values: Mapping[str, object], path: str) -> object:
+    """Return what stands at a path; None when nothing does."""
+    parent, key = _parent(values, path)
+    if isinstance(parent, Mapping):
+        return parent.get(key)
+    return parent[key] if isinstance(parent, list) and isinstance(key, int) and key < len(parent) else None
+
+
+def _parent(values: object, path: str) -> tuple[object, str | int]:
+    """Return what holds a path's last step, and that step."""
+    steps = list(_steps(path))
+    for step in steps[:-1]:
+        if isinstance(values, Mapping):
+            values = values.get(step)
+        elif isinstance(values, list) and isinstance(step, int) and step < len(values):
+            values = values[step]
+        else:
+            return None, ""
+    return values, steps[-1] if steps else ""
+
+
+def _steps(path: str) -> Iterator[str | int]:
+    for found in _STEP.finditer(path):
+        yield found[1] if found[1] is not None else int(found[2])
+
+
+def _field_at(values: Mapping[str, object], path: str) -> Field | None:
+    """Return the model's field at a path, whatever stands there."""
+    if path in SECTIONS:
+        return Field(path, "table", required=False, optional=True)
+    found = _DEVICE.match(path)
+    fields = part_fields(values, found[0]) if found else ()
+    field = None
+    for step in _steps(path[found.end() :] if found else ""):
+        if isinstance(step, str):
+            field = next((one for one in fields if one.key == step), None)
+            fields = field.fields if field is not None else ()
+    return field
+
+
+def _devices(values: Mapping[str, object]) -> list[object]:
+    devices = values.get("device")
+    return devices if isinstance(devices, list) else []
+
+
+def _within(faults: Sequence[Fault], path: str, name: str = "") -> Iterator[Fault]:
+    for one in faults:
+        if one.path == path or one.path.startswith((f"{path}.", f"{path}[")) or one.path == f"device {name}":
+            yield one
