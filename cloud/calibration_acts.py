@@ -133,7 +133,7 @@ def curve_of(indicated: Sequence[Decimal], correction: Sequence[Decimal], expone
 
 
 def _is_plain(number: Decimal) -> bool:
-    if not number.is_finite() or abs(number) >= _GREATEST:
+    if not number.is_finite() or number.copy_abs() >= _GREATEST:  # abs() would round, and overflow
         return False
     exponent = number.as_tuple().exponent
     return isinstance(exponent, int) and exponent >= _FINEST

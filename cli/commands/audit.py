@@ -93,9 +93,26 @@ async def _act(arguments: argparse.Namespace, url: str, identities: list[HubIden
 def _tell(verdict: Verdict, *, compared: bool) -> int:
     for fault in verdict.faults:
         print(fault, file=sys.stderr)
-    print(f"{verdict.rows} rows, {verdict.heads} signed heads, {verdict.unsigned} rows behind the last one")
+    print(f"{verdict.rows} rows, {verdict.heads} signed heads")
+    print(_behind(verdict))
     print(f"hash of the last row: {verdict.tip}")
     if verdict.heads and not compared:
         print("whose key signed was not compared: give --identity")
-    print("not whole" if verdict.faults else "whole: nothing was edited, removed or put in")
+    good = "whole: nothing was edited, removed or put in"
+    if verdict.unsigned or not verdict.heads:
+        good += f", as far as row {verdict.signed}; behind it the newest rows could have been taken away"
+    print("not whole" if verdict.faults else good)
     return 1 if verdict.faults else 0
+
+
+def _behind(verdict: Verdict) -> str:
+    """Say how much of the log no signature covers yet."""
+    if verdict.signed_at is None:
+        return f"no row is signed: {verdict.unsigned} rows stand behind no head; `heng audit head` signs"
+    at = f"{verdict.signed_at:%Y-%m-%dT%H:%M:%SZ}"
+    if not verdict.unsigned:
+        return f"every row is signed: the last head signs row {verdict.signed}, at {at}"
+    return (
+        f"the last head signs row {verdict.signed}, at {at}; {verdict.unsigned} rows stand behind it and are "
+        "not signed yet; `heng audit head` signs"
+    )

@@ -72,6 +72,8 @@ async def _verify(
         if gateway is None:
             return None
         verdict = EvidenceVerdict(gateway.name)
+        for epoch, first, last in await evidence.lost_batches(connection, gateway.id):
+            verdict.fault(f"epoch {epoch.hex()[:8]} batches {first} to {last}: received, and removed since")
         keys = trusted_keys(gateway.name, await evidence.keys_of(connection, gateway.id), ca, verdict=verdict)
         await verify_batches(
             evidence.sealed_batches(connection, gateway.id, from_at=arguments.from_at, to_at=arguments.to_at),

@@ -17,21 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloud.api.errors import ApiError
 from cloud.api.guard import Guard
+from cloud.api.headers import dress
 from cloud.settings import is_loopback
 
 _TOLD = {408: "the body came too slowly", 413: "the body is too large"}
 """Answers of routes that are written down, by status."""
 _HIDDEN = frozenset(chr(code) for code in (*range(32), 127)) | {"\\"}
-_ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_DATA_POLICY = f"default-src 'self'; script-src 'none'; {_POLICY}"
-"""Of data and of files that others brought: nothing in them runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +92,14 @@ class _Answer:
 
     def __init__(self, send: Send, path: str) -> None:
         self._send = send
-        self._policy = _DATA_POLICY if path.startswith("/api/") else _POLICY
+        self._path = path
         self.status = 0
         """0 until it begins."""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in _ALWAYS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("Content-Security-Policy", self._policy)
+            dress(MutableHeaders(scope=message), self._path)
         await self._send(message)
 
 

@@ -17,6 +17,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from cloud.api.headers import dress
+
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,13 +69,21 @@ class ApiError(Exception):
             "type": "about:blank",
             "title": self.title,
             "status": self.status,
-            "detail": self.detail,
+            "detail": _whole(self.detail),
             "instance": path,
-            "errors": self.faults,
+            "errors": [
+                Fault(_whole(fault.field), _whole(fault.value), _whole(fault.expected))
+                for fault in self.faults
+            ],
         }
         return Response(
             msgspec.json.encode(body), status_code=self.status, media_type=MEDIA_TYPE, headers=headers
         )
+
+
+def _whole(text: str) -> str:
+    """Return a text that can be sent: JSON may bring halves of characters (lone surrogates)."""
+    return text.encode(errors="replace").decode()
 
 
 def not_found(field: str, value: object, what: str) -> ApiError:
@@ -134,7 +144,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> Response:
         detail = "This is a defect of the hub; its log says more."
-        return ApiError(500, "Defect", detail).response(request.url.path)
+        answer = ApiError(500, "Defect", detail).response(request.url.path)
+        dress(answer.headers, request.url.path)  # no middleware of ours sees this answer
+        return answer
 
 
 _EXPECTED = {

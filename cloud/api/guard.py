@@ -6,11 +6,10 @@ permission holds, so that lists, counts and single things are filtered alike. It
 `rules.permissions` does.
 """
 
-import hashlib
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from starlette.routing import BaseRoute
 
 from cloud.api.errors import ApiError
 from cloud.identity.doors import Doors, Limits, RefusedError, network_of
+from cloud.identity.told import Told
 from cloud.identity.viewer import Origin, Viewer
 from cloud.store import accounts, audit_log
 from cloud.store.snapshot import ASKER, Pool, changing, snapshot
@@ -29,8 +29,6 @@ from rules.permissions import Permission
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEED = "heng_need"
-_REPEAT = timedelta(minutes=1)
-_REPEATS_MAX = 1000
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -121,7 +119,7 @@ class Guard:
         self._pool = pool
         self._now = now
         self._required = False
-        self._told: dict[bytes, datetime] = {}
+        self._told = Told()
         self.doors = Doors(pool, now=now, limits=limits)
 
     async def admit(self, request: Request, need: Need | None) -> Viewer:
@@ -202,18 +200,17 @@ class Guard:
             await self._write_down(viewer, _asked(request), why, same=why)
 
     async def _write_down(self, viewer: Viewer, thing: str, why: str, *, same: str) -> None:
-        key = hashlib.sha256(f"{network_of(viewer.origin.address)}\n{same}".encode(errors="replace")).digest()
-        now = self._now()
-        last = self._told.get(key)
-        if last is not None and now - last <= _REPEAT:
+        now, what = self._now(), (network_of(viewer.origin.address), same)
+        if not self._told.is_new(*what, now=now):
             return
-        if len(self._told) >= _REPEATS_MAX:
-            self._told.clear()
-        self._told[key] = now
         ASKER.set(None)
         entry = viewer.entry("request", thing, outcome="refused", why=why)
-        async with changing(self._pool) as connection:
-            await audit_log.append(connection, [entry], at=now)
+        try:
+            async with changing(self._pool) as connection:
+                await audit_log.append(connection, [entry], at=now)
+        except psycopg.Error:
+            self._told.forget(*what)
+            raise
 
     async def _narrow(self, request: Request, viewer: Viewer, permission: Permission) -> None:
         seen = viewer.seen(permission)

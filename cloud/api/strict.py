@@ -12,11 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from cloud.api.errors import VALUE_MAX, ApiError, Fault, bad_input, faults_of
-from cloud.api.guard import GuardedRoute
+from cloud.api.guard import SAFE, GuardedRoute
 
 
 class StrictRoute(GuardedRoute):
-    """Answers 422 for query parameters that it does not declare, together with every other bad field."""
+    """Answers 422 for query parameters that it does not declare, of a question with every other bad field."""
 
     def handler_behind(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler with the names of its query parameters checked."""
@@ -27,6 +27,8 @@ class StrictRoute(GuardedRoute):
             strangers = list(_strangers(request, known))
             if not strangers:
                 return await handle(request)
+            if request.method not in SAFE:
+                raise bad_input(strangers)  # what is refused must not be done
             try:
                 await handle(request)  # asked only for what else is wrong; its answer is dropped
             except RequestValidationError as error:

@@ -65,7 +65,10 @@ class Act:
 async def add_person(act: Act, organisation_id: int, *, number: str, name: str, department: str) -> int:
     """Enter a person and return the id."""
     act.need(Permission.PEOPLE_MANAGE, organisation_id, thing="person")
-    number, name, department = _text("number", number, 40), _text("name", name, 100), department.strip()[:100]
+    if organisation_id not in await accounts.all_organisations(act.connection):
+        raise MissingError("organisation_id", organisation_id, "an existing organisation")
+    number, name = _text("number", number, 40), _text("name", name, 100)
+    department = _text("department", department, 100, least=0)
     made = await people.add_person(
         act.connection, organisation_id, number=number, name=name, department=department
     )
@@ -79,12 +82,22 @@ async def add_person(act: Act, organisation_id: int, *, number: str, name: str, 
 async def change_person(
     act: Act, person_id: int, *, name: str, department: str, left_at: datetime | None
 ) -> None:
-    """Change name, department, and whether the person left; whoever left is signed out everywhere."""
+    """Change name, department, and whether the person left; whoever left is signed out everywhere.
+
+    Who left can sign in no more: so nobody says it of themselves, or of an account with more rights.
+    """
     person = await _person(act, person_id, Permission.PEOPLE_MANAGE)
-    name, department = _text("name", name, 100), department.strip()[:100]
+    name, department = _text("name", name, 100), _text("department", department, 100, least=0)
+    account = (
+        None if person.account_id is None else await accounts.get_account(act.connection, person.account_id)
+    )
+    if account is not None and left_at != person.left_at:
+        await _only_over_less(act, account)
+        if left_at is not None:
+            await _may_go(act, account)
     await people.change_person(act.connection, person.id, name=name, department=department, left_at=left_at)
-    if left_at is not None and person.account_id is not None:
-        await web_sessions.end_all(act.connection, person.account_id, at=act.at)
+    if left_at is not None and account is not None:
+        await web_sessions.end_all(act.connection, account.id, at=act.at)
     old = {"name": person.name, "department": person.department, "left_at": person.left_at}
     new = {"name": name, "department": department, "left_at": left_at}
     await act.note(
@@ -125,8 +138,8 @@ async def set_disabled(act: Act, account_id: int, *, disabled: bool, why: str) -
     account = await _account(act, account_id)
     act.need(Permission.PEOPLE_MANAGE, account.organisation_id, thing="account")
     await _only_over_less(act, account)
-    if disabled and account.id == act.viewer.account_id:
-        raise ActError("account", account.login, "another account than one's own")
+    if disabled:
+        await _may_go(act, account)
     await accounts.set_disabled(act.connection, account.id, act.at if disabled else None)
     if disabled:
         await web_sessions.end_all(act.connection, account.id, at=act.at)
@@ -191,14 +204,7 @@ async def take_role(act: Act, grant_id: int) -> None:
     if not act.viewer.unbound and not act.viewer.rights.may_grant(grant):
         raise ForbiddenError("role", row.role, "a role that you have there yourself")
     if grant.role is Role.ADMINISTRATOR and grant.site_id is None:
-        others = [
-            one
-            for one in await accounts.list_grants(act.connection)
-            if (one.role, one.organisation_id, one.site_id) == (row.role, row.organisation_id, None)
-            and one.id != row.id
-        ]
-        if not others:
-            raise ActError("role", row.role, "an organisation that keeps an administrator")
+        await _stays_administered(act, row.organisation_id, but=row.account_id, field="role")
     await accounts.end_grant(act.connection, row.id, at=act.at)
     old = {"role": row.role, "site": row.site}
     await act.note("role.take", f"account {row.login}", organisation_id=row.organisation_id, old=old)
@@ -328,16 +334,30 @@ async def _only_over_less(act: Act, account: Account) -> None:
     """Refuse to take over an account with more rights than one's own, in any organisation."""
     if act.viewer.unbound:
         return
-    rows = await accounts.list_grants(act.connection, account_id=account.id)
-    grants = [Grant(Role(row.role), row.organisation_id, row.site_id) for row in rows]
-    if not all(act.viewer.rights.may_grant(grant) for grant in grants):
+    held = await accounts.held_roles(act.connection, account.id)
+    if not all(act.viewer.rights.may_grant(Grant(Role(role), body, site)) for role, body, site in held):
         raise ForbiddenError("account", account.login, "an account with no more rights than one's own")
 
 
-def _text(field: str, value: str, longest: int) -> str:
+async def _may_go(act: Act, account: Account) -> None:
+    """Refuse to shut oneself out, and an organisation's last administrator."""
+    if account.id == act.viewer.account_id:
+        raise ActError("account", account.login, "another account than one's own")
+    for role, body, site in await accounts.held_roles(act.connection, account.id):
+        if role == Role.ADMINISTRATOR and site is None:
+            await _stays_administered(act, body, but=account.id, field="account")
+
+
+async def _stays_administered(act: Act, organisation_id: int, *, but: int, field: str) -> None:
+    """Refuse what leaves an organisation without an administrator who can sign in."""
+    if not await accounts.hold_administrators(act.connection, organisation_id) - {but}:
+        raise ActError(field, Role.ADMINISTRATOR, "an organisation that keeps an administrator")
+
+
+def _text(field: str, value: str, longest: int, *, least: int = 1) -> str:
     value = " ".join(value.split())
-    if not 1 <= len(value) <= longest or "\0" in value:
-        raise ActError(field, value, f"a text of 1 to {longest} characters")
+    if not least <= len(value) <= longest or "\0" in value:
+        raise ActError(field, value, f"a text of {least} to {longest} characters")
     return value
 
 

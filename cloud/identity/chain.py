@@ -26,8 +26,12 @@ class Verdict:
 
     rows: int = 0
     heads: int = 0
+    signed: int = 0
+    """The last row that a good head signs; 0: none."""
+    signed_at: datetime | None = None
+    """When that was."""
     unsigned: int = 0
-    """Rows behind the last signed head."""
+    """Rows behind that one: whoever owns the database could still take them away unseen."""
     tip: str = GENESIS.hex()
     faults: list[str] = field(default_factory=list)
 
@@ -92,7 +96,9 @@ async def verify(
     """Judge rows in order of ids against heads; `trusted`: the hub's public keys (None: any that signed)."""
     verdict = Verdict()
     wanted = _by_row(heads, verdict, trusted=trusted)
-    last_signed = max(wanted, default=0)
+    if wanted:
+        verdict.signed = max(wanted)
+        verdict.signed_at = max(head.at for head in wanted[verdict.signed])
     last, tip = 0, GENESIS.hex()
     async for row in rows:
         verdict.rows += 1
@@ -106,7 +112,7 @@ async def verify(
             if head.hash.hex() != row.hash:
                 verdict.fault(f"row {row.id}: another one than was signed at {head.at:%Y-%m-%dT%H:%M:%SZ}")
         last, tip = row.id, row.hash
-        verdict.unsigned += row.id > last_signed
+        verdict.unsigned += row.id > verdict.signed
     for number in sorted(wanted):
         verdict.fault(
             f"row {number}: was signed and is not there" + (", removed at the end" * (number > last))
@@ -118,6 +124,7 @@ async def verify(
 def _by_row(
     heads: Iterable[Head], verdict: Verdict, *, trusted: frozenset[bytes] | None
 ) -> dict[int, list[Head]]:
+    """Return the good heads by the row that they sign, and note what is wrong with the others."""
     found: dict[int, list[Head]] = {}
     for head in heads:
         verdict.heads += 1
@@ -128,5 +135,6 @@ def _by_row(
             head_bytes(head.audit_id, head.hash, head.at), head.signature
         ):
             verdict.fault(f"head of row {head.audit_id}: its signature does not fit")
-        found.setdefault(head.audit_id, []).append(head)
+        else:
+            found.setdefault(head.audit_id, []).append(head)
     return found

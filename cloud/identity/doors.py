@@ -11,8 +11,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from cloud.identity.secrets import Passwords, new_token, password_fault, token_hash, totp_step
+from cloud.identity.told import Told
 from cloud.identity.viewer import Origin, Viewer
 from cloud.store import accounts, audit_log, web_sessions
 from cloud.store.accounts import Account
@@ -66,6 +68,7 @@ class Doors:
     def __init__(self, pool: Pool, *, now: Callable[[], datetime], limits: Limits | None = None) -> None:
         self._pool = pool
         self._now = now
+        self._told = Told()
         self.limits = limits or Limits()
         self.passwords = Passwords()
 
@@ -76,14 +79,17 @@ class Doors:
         async with snapshot(self._pool) as connection:
             account = await accounts.find_account(connection, login)
         kept = account.password if account is not None and not account.closed else None
-        if not await self.passwords.fits(password, kept) or account is None:
-            await self._refuse(login, origin, "login or password", account=account)
-            raise RefusedError("login or password")
-        async with changing(self._pool) as connection:
-            await web_sessions.forgive(connection, number)
-            if account.totp_seed is not None:
-                return await self._begin(connection, account, origin, proven=False)
-            return await self._let_in(connection, account, origin)
+        if await self.passwords.fits(password, kept) and account is not None:
+            async with changing(self._pool) as connection:
+                found = await accounts.hold_account(connection, account.id)
+                # looking took a while: what was changed meanwhile counts
+                if found is not None and found.password == kept and not found.closed:
+                    await web_sessions.forgive(connection, number)
+                    if found.totp_seed is not None:
+                        return await self._begin(connection, found, origin, proven=False)
+                    return await self._let_in(connection, found, origin)
+        await self._refuse(origin, "login or password", account=account)
+        raise RefusedError("login or password")
 
     async def prove(self, token: str, code: str, origin: Origin) -> Entered:
         """Look at the code of the second factor; raises `RefusedError`. The session gets a new name."""
@@ -95,17 +101,23 @@ class Doors:
             raise RefusedError("session")
         number = await self._admitted(account.login, origin)
         async with changing(self._pool) as connection:
+            found = await accounts.hold_account(connection, account.id)
             tries = await web_sessions.count_try(connection, session.id)
-            step = totp_step(account.totp_seed or b"", code, unix_s=now.timestamp())
-            good = step is not None and tries <= CODES_MAX
-            if good and step is not None and await accounts.use_totp_step(connection, account.id, step):
+            if found is not None and await self._is_proof(connection, found, code, tries=tries):
+                # whoever ended it meanwhile, with a new password say, ended this sign-in too
+                if await web_sessions.end(connection, session.id, account_id=account.id, at=now):
+                    await web_sessions.forgive(connection, number)
+                    return await self._let_in(connection, found, origin)
+            elif tries >= CODES_MAX:
                 await web_sessions.end(connection, session.id, account_id=account.id, at=now)
-                await web_sessions.forgive(connection, number)
-                return await self._let_in(connection, account, origin)
-            if tries >= CODES_MAX:
-                await web_sessions.end(connection, session.id, account_id=account.id, at=now)
-        await self._refuse(account.login, origin, "code", account=account)
+        await self._refuse(origin, "code", account=account)
         raise RefusedError("code")
+
+    async def _is_proof(self, connection: Connection, account: Account, code: str, *, tries: int) -> bool:
+        if account.closed or account.totp_seed is None or tries > CODES_MAX:
+            return False
+        step = totp_step(account.totp_seed, code, unix_s=self._now().timestamp())
+        return step is not None and await accounts.use_totp_step(connection, account.id, step)
 
     async def confirm(self, account: Account, password: str, origin: Origin) -> bool:
         """Whether somebody who is signed in knows the password; guesses count like those at the door."""
@@ -114,7 +126,7 @@ class Doors:
         except RefusedError:
             return False
         if not await self.passwords.fits(password, account.password):
-            await self._refuse(account.login, origin, "password asked again", account=account)
+            await self._refuse(origin, "password asked again", account=account)
             return False
         async with changing(self._pool) as connection:
             await web_sessions.forgive(connection, number)
@@ -149,8 +161,8 @@ class Doors:
 
     async def refuse_token(self, origin: Origin) -> None:
         """Count and write down a token that is none; raises `RefusedError`."""
-        await self._admitted(PROGRAM, origin)
-        await self._refuse("", origin, "token", account=None)
+        await self._admitted("", origin, door="token")
+        await self._refuse(origin, "token", account=None)
         raise RefusedError("token")
 
     async def sign_out(self, viewer: Viewer) -> None:
@@ -163,7 +175,7 @@ class Doors:
     async def accept(self, code: str, password: str, origin: Origin) -> str:
         """Follow an invitation: set the password and return the login; raises `RefusedError`."""
         now = self._now()
-        number = await self._admitted("", origin)
+        number = await self._admitted("", origin, door="invitation")
         hashed = await self.passwords.hash(password[:256])
         async with changing(self._pool) as connection:
             account_id = await accounts.use_invitation(connection, token_hash(code.strip()), at=now)
@@ -178,23 +190,27 @@ class Doors:
                 entry = viewer.entry("password.set", _name(account.login), why="invitation")
                 await audit_log.append(connection, [entry], at=now)
                 return account.login
-        await self._refuse("", origin, "invitation", account=None)
+        await self._refuse(origin, "invitation", account=None)
         raise RefusedError("invitation")
 
-    async def _admitted(self, login: str, origin: Origin) -> int:
-        """Enter an attempt; raises `RefusedError` when there were too many."""
+    async def _admitted(self, login: str, origin: Origin, *, door: str = "") -> int:
+        """Enter an attempt; raises `RefusedError` when there were too many.
+
+        What is asked for without a login counts at a `door` of its own and for each address: a program whose
+        token has ended shuts nobody out who is at the same address, and nobody shuts out from afar.
+        """
         now = self._now()
-        hashed = hashlib.sha256(login.encode(errors="replace")).digest()
-        address = network_of(origin.address)
+        address = f"{door} {network_of(origin.address)}".strip()
+        hashed = hashlib.sha256((address if door else login).encode(errors="replace")).digest()
         async with changing(self._pool) as connection:
             await web_sessions.forget_attempts(connection, now - _KEPT)
             number, tries = await web_sessions.note_attempt(
                 connection, hashed, address, at=now, since=now - _WINDOW
             )
-        why, told = too_many(tries)
+        why = too_many(tries)
         if why:
-            if told:
-                await self._refuse(login, origin, f"too many tries: {why}", account=None)
+            if self._told.is_new(address, why, now=now):
+                await self._refuse(origin, f"too many tries: {why}", account=None)
             raise RefusedError(f"too many tries: {why}", wait_s=int(_WINDOW.total_seconds()))
         return number
 
@@ -223,7 +239,7 @@ class Doors:
         await audit_log.append(connection, [entry], at=self._now())
         return entered
 
-    async def _refuse(self, login: str, origin: Origin, why: str, *, account: Account | None) -> None:
+    async def _refuse(self, origin: Origin, why: str, *, account: Account | None) -> None:
         """Write a refusal down. An unknown login is not named: people type passwords into that field."""
         name = _name(account.login) if account is not None else "account (unknown)"
         viewer = Viewer(kind="everybody", login="", origin=origin)
@@ -267,31 +283,31 @@ class Doors:
 
 async def grants_of(connection: Connection, account_id: int) -> frozenset[Grant]:
     """Return the roles of an account as the matrix takes them."""
-    rows = await accounts.list_grants(connection, account_id=account_id)
-    return frozenset(Grant(Role(row.role), row.organisation_id, row.site_id) for row in rows)
+    held = await accounts.held_roles(connection, account_id)
+    return frozenset(Grant(Role(role), body, site) for role, body, site in held)
 
 
-def too_many(tries: Tries) -> tuple[str, bool]:
-    """Return of what there were too many failures, else nothing, and whether that is to be written down.
-
-    Whoever goes on trying is refused each time, and written down each time the limit was met once more.
-    """
+def too_many(tries: Tries) -> str:
+    """Return of what there were too many failures, else nothing."""
     limits = (
         (tries.pair, PAIR_MAX, "for this login from this address"),
         (tries.logins, LOGINS_MAX, "different logins from this address"),
         (tries.address, ADDRESS_MAX, "from this address"),
         (tries.login, LOGIN_TRIES_MAX, "for this login"),
     )
-    for count, limit, why in limits:
-        if count >= limit:
-            return why, count % limit == 0
-    return "", False
+    return next((why for count, limit, why in limits if count >= limit), "")
 
 
 def network_of(address: str) -> str:
     """Return what counts as one address: of IPv6 the /64, which one machine has to itself."""
-    groups = address.split("%")[0].split(":")
-    return ":".join(groups[:4]) + "::/64" if len(groups) > 4 else address
+    try:
+        found = ip_address(address.split("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    inner = found.ipv4_mapped
+    return str(inner) if inner is not None else str(IPv6Network((found, 64), strict=False))
 
 
 def _name(login: str) -> str:

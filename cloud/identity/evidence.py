@@ -7,6 +7,7 @@ the signature is checked with a key whose certificate chain is checked, and what
 the bytes say.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -119,8 +120,11 @@ class _Chain:
         self.epoch = first.epoch
         self.account = EpochVerdict(first.epoch.hex(), first.seq, first.seq)
         self._tombstones = tombstones
+        self._dropped = sorted(number for epoch, number in tombstones if epoch == first.epoch)
         self._verdict = verdict
         self._seq = first.seq - 1
+        self._before: set[bytes] = set()
+        """What may stand before the last number; empty: that is not known."""
         self._hashes = {_NO_HASH} if first.seq == 1 else set[bytes]()
         verdict.epochs.append(self.account)
 
@@ -129,28 +133,33 @@ class _Chain:
         if batch.seq == self._seq:
             self._verdict.fault(_at(batch, "this number came with two contents: a journal was copied"))
             self._hashes.add(batch.hash)
-            return True
-        for number in range(self._seq + 1, batch.seq):
-            self._skip(number)
-        linked = not self._hashes or batch.previous in self._hashes
-        if not linked:
-            self._verdict.fault(_at(batch, "does not name the batch before it"))
+            return self._links(batch)
+        if batch.seq > self._seq + 1:
+            self._skip(self._seq + 1, batch.seq - 1)
+        self._before = self._hashes
         self._seq, self._hashes = batch.seq, {batch.hash}
         self.account.last = batch.seq
+        return self._links(batch)
+
+    def _links(self, batch: SealedBatch) -> bool:
+        linked = not self._before or batch.previous in self._before
+        if not linked:
+            self._verdict.fault(_at(batch, "does not name the batch before it"))
         return linked
 
-    def _skip(self, number: int) -> None:
-        stone = self._tombstones.get((self.epoch, number))
-        if stone is not None:
+    def _skip(self, first: int, last: int) -> None:
+        """Account for numbers without a batch, which may be very many: dropped by the gateway, or missing."""
+        for number in self._dropped[bisect_left(self._dropped, first) : bisect_right(self._dropped, last)]:
             self.account.tombstoned += 1
-            self._hashes = {stone[0]}
-            return
-        missing = self.account.missing
-        if missing and missing[-1][1] == number - 1:
-            missing[-1] = (missing[-1][0], number)
-        else:
-            missing.append((number, number))
-        self._hashes = set()
+            self._miss(first, number - 1)
+            first = number + 1
+        self._miss(first, last)
+        stone = self._tombstones.get((self.epoch, last))
+        self._hashes = set() if stone is None else {stone[0]}
+
+    def _miss(self, first: int, last: int) -> None:
+        if first <= last:
+            self.account.missing.append((first, last))
 
 
 def _bytes_are_good(batch: SealedBatch, keys: Mapping[bytes, Verify], verdict: EvidenceVerdict) -> bool:

@@ -177,8 +177,7 @@ async def _set_password(act: Act, account_id: int, password: str, *, passwords: 
 
 
 async def _grant(act: Act, body: int, person: Person, *, account_id: int) -> list[str]:
-    rows = await accounts.list_grants(act.connection, account_id=account_id)
-    held = {(row.role, row.organisation_id, row.site_id) for row in rows}
+    held = await accounts.held_roles(act.connection, account_id)
     name = (await accounts.all_organisations(act.connection))[body]
     changes = []
     for text in person.roles:

@@ -1,5 +1,6 @@
 """Accounts, the roles that they were granted, and invitations; it judges no password and no right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -113,6 +114,44 @@ async def set_disabled(connection: Connection, account_id: int, at: datetime | N
     return cursor.rowcount == 1
 
 
+async def hold_account(connection: Connection, account_id: int) -> Account | None:
+    """Return one account; until the transaction ends password, second factor and closing stay as they are."""
+    await connection.execute("SELECT 1 FROM accounts WHERE id = %s FOR NO KEY UPDATE", (account_id,))
+    return await get_account(connection, account_id)
+
+
+async def held_roles(connection: Connection, account_id: int) -> list[tuple[str, int, int | None]]:
+    """Return every role in force of an account as role, organisation, site: wherever it is, whoever asks."""
+    cursor = await connection.execute(
+        """
+        SELECT role, organisation_id, at_site_id FROM public.role_grants
+         WHERE account_id = %s AND ended_at IS NULL ORDER BY id
+        """,
+        (account_id,),
+    )
+    return [(str(role), int(body), site) for role, body, site in await cursor.fetchall()]
+
+
+async def hold_administrators(connection: Connection, organisation_id: int) -> set[int]:
+    """Return the accounts that administer a whole organisation and can be signed in to.
+
+    Who asks next waits until this transaction ends, so that two who go at once do not leave nobody behind.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, organisation_id))
+    cursor = await connection.execute(
+        """
+        SELECT a.id FROM public.role_grants r
+          JOIN public.accounts a ON a.id = r.account_id JOIN public.people p ON p.id = a.person_id
+         WHERE r.organisation_id = %s AND r.role = 'administrator' AND r.at_site_id IS NULL
+           AND r.ended_at IS NULL AND a.password IS NOT NULL AND a.disabled_at IS NULL
+           AND (p.left_at IS NULL OR p.left_at > now())
+        """,
+        (organisation_id,),
+    )
+    return {int(row[0]) for row in await cursor.fetchall()}
+
+
+_LOCK = 0x41444D4E
 _GRANTS = """
 SELECT r.id, r.organisation_id, o.name AS organisation, r.account_id, a.login, r.role,
        r.at_site_id AS site_id, s.name AS site, r.granted_at
@@ -121,7 +160,7 @@ JOIN organisations o ON o.id = r.organisation_id
 JOIN accounts a ON a.id = r.account_id
 LEFT JOIN sites s ON s.id = r.at_site_id
 WHERE r.ended_at IS NULL AND r.id > %(after)s
-  AND (%(account_id)s::int IS NULL OR r.account_id = %(account_id)s)
+  AND (%(accounts)s::int[] IS NULL OR r.account_id = ANY(%(accounts)s))
   AND (%(id)s::int IS NULL OR r.id = %(id)s)
 ORDER BY r.id
 LIMIT %(limit)s
@@ -131,13 +170,14 @@ LIMIT %(limit)s
 async def list_grants(
     connection: Connection,
     *,
-    account_id: int | None = None,
+    account_ids: Sequence[int] | None = None,
     grant_id: int | None = None,
     after: int = 0,
     limit: int = 1000,
 ) -> list[RoleGrant]:
-    """Return the roles in force, by id."""
-    values = {"account_id": account_id, "id": grant_id, "after": after, "limit": limit}
+    """Return the roles in force, by id; with `account_ids` those of some accounts."""
+    accounts = None if account_ids is None else list(account_ids)
+    values = {"accounts": accounts, "id": grant_id, "after": after, "limit": limit}
     async with connection.cursor(row_factory=class_row(RoleGrant)) as cursor:
         await cursor.execute(_GRANTS, values)
         return await cursor.fetchall()
@@ -193,13 +233,6 @@ async def use_invitation(connection: Connection, token_hash: bytes, *, at: datet
         """,
         {"hash": token_hash, "at": at},
     )
-    row = await cursor.fetchone()
-    return None if row is None else int(row[0])
-
-
-async def organisation_id_of(connection: Connection, name: str) -> int | None:
-    """Return the id of an organisation."""
-    cursor = await connection.execute("SELECT id FROM organisations WHERE name = %s", (name,))
     row = await cursor.fetchone()
     return None if row is None else int(row[0])
 

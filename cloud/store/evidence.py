@@ -108,3 +108,24 @@ async def tombstones_of(
         "SELECT epoch, seq, hash, reason FROM tombstones WHERE gateway_id = %s", (gateway_id,)
     )
     return {(bytes(e), int(s)): (bytes(h), str(r)) for e, s, h, r in await cursor.fetchall()}
+
+
+_LOST = """
+SELECT l.epoch, lower(r), upper(r) - 1
+FROM ledger l
+CROSS JOIN LATERAL (
+    SELECT coalesce(range_agg(int8range(seq, seq, '[]')), '{}') AS kept FROM batches
+    WHERE gateway_id = l.gateway_id AND epoch = l.epoch) b
+CROSS JOIN LATERAL unnest(l.received - b.kept) r
+WHERE l.gateway_id = %s
+ORDER BY 1, 2
+"""
+
+
+async def lost_batches(connection: Connection, gateway_id: int) -> list[tuple[bytes, int, int]]:
+    """Return what the ledger says was received and no row is kept of: epoch, first and last number.
+
+    A chain alone cannot say so of its newest batches, or of a whole epoch.
+    """
+    cursor = await connection.execute(_LOST, (gateway_id,))
+    return [(bytes(epoch), int(first), int(last)) for epoch, first, last in await cursor.fetchall()]

@@ -222,16 +222,10 @@ async def note_token_use(connection: Connection, token_id: int, *, at: datetime)
     await connection.execute("UPDATE api_tokens SET used_at = %s WHERE id = %s", (at, token_id))
 
 
-async def end_token(
-    connection: Connection, token_id: int, *, at: datetime, account_id: int | None = None
-) -> bool:
-    """End a token, of one account only when that is given; return whether it was there."""
+async def end_token(connection: Connection, token_id: int, *, at: datetime) -> bool:
+    """End a token; return whether it was there."""
     cursor = await connection.execute(
-        """
-        UPDATE api_tokens SET ended_at = %s
-         WHERE id = %s AND ended_at IS NULL AND (%s::int IS NULL OR account_id = %s)
-        """,
-        (at, token_id, account_id, account_id),
+        "UPDATE api_tokens SET ended_at = %s WHERE id = %s AND ended_at IS NULL", (at, token_id)
     )
     return cursor.rowcount == 1
 

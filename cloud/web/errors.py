@@ -13,10 +13,11 @@ from psycopg import OperationalError
 from starlette.exceptions import HTTPException
 
 from cloud.api.guard import GuardedRoute, NotAllowedError, SignInNeededError
+from cloud.api.headers import dress
 from cloud.web.context import Web
 from cloud.web.ranges import BadRangeError
 from cloud.web.render import Renderer, language_of
-from cloud.web.words import NO_DATABASE, NOT_ALLOWED, NOT_HERE
+from cloud.web.words import DEFECT, NO_DATABASE, NOT_ALLOWED, NOT_HERE
 
 
 class NotHereError(Exception):
@@ -63,14 +64,27 @@ def _is_page(request: Request) -> bool:
 
 
 def mount_errors(app: FastAPI, render: Renderer) -> None:
-    """Let a browser see a page where there is nothing; every other client is answered as before."""
+    """Let a browser see a page where there is nothing, and where the hub has a defect.
+
+    Every other client is answered as before.
+    """
     before = app.exception_handlers[HTTPException]
+    defect_before = app.exception_handlers[Exception]
 
     @app.exception_handler(404)
     async def nothing(request: Request, error: HTTPException) -> Response:
         if "text/html" in request.headers.get("accept", "").lower():
             return _failure(render, request, 404, message=NOT_HERE)
         answer = before(request, error)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> Response:
+        if _is_page(request):
+            page = _failure(render, request, 500, message=DEFECT)
+            dress(page.headers, request.url.path)
+            return page
+        answer = defect_before(request, error)
         return await answer if isinstance(answer, Awaitable) else answer
 
 

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.api.acting import acting
 from cloud.api.errors import not_found
 from cloud.api.guard import needs
-from cloud.api.services import ID_MAX, After, Db, Given, Limit, Page, Text, answer, page
+from cloud.api.services import ID_MAX, After, Db, Given, Limit, Moment, Page, Text, answer, page
 from cloud.api.strict import StrictRoute
 from cloud.identity import acts
 from cloud.store.accounts import RoleGrant, list_grants
@@ -45,7 +45,7 @@ class ChangedPerson(Body):
 
     name: Words
     department: Words = ""
-    left_at: AwareDatetime | None = None
+    left_at: Moment | None = None
 
 
 class Invited(Body):

@@ -1,6 +1,7 @@
 """A question that makes no sense is an error with a hint, never an empty answer."""
 
-from typing import Protocol
+import json
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -13,6 +14,8 @@ DAY = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
 
 class Http(Protocol):
     point: int
+    runner: Any
+    client: httpx.AsyncClient
 
     def get(self, path: str, **query: object) -> httpx.Response: ...
 
@@ -75,3 +78,73 @@ def test_position_has_a_track_and_everything_else_has_readings(http: Http, lab: 
     track = http.get(f"/api/positions/{http.point}/track")
     assert track.status_code == 422
     assert f"/api/readings?point={http.point}" in track.json()["errors"][0]["expected"]
+
+
+def send(http: Http, method: str, path: str, **given: object) -> httpx.Response:
+    answer = http.runner.run(http.client.request(method, path, **given))
+    assert isinstance(answer, httpx.Response)
+    return answer
+
+
+def test_change_with_a_parameter_that_is_not_understood_changes_nothing(http: Http, lab: Lab) -> None:
+    person = {"organisation_id": 1, "number": "strict-1", "name": "Nobody"}
+    for query in ("?bogus=1", "?organisation_id=1&organisation_id=2"):
+        answer = send(http, "POST", f"/api/people{query}", json=person)
+        assert answer.status_code == 422
+        assert lab.execute("SELECT * FROM people WHERE number = 'strict-1'") == []
+
+
+NEW_PERSON = {"organisation_id": 1, "number": "strict-2", "name": "Li Na"}
+CURVE = {
+    "from_at": "2026-01-01T00:00:00Z",
+    "indicated": ["1e9999999"],
+    "correction": ["0"],
+    "exponent": -3,
+    "expanded_uncertainty": "0.1",
+    "coverage_factor": "2",
+    "certificate": "x",
+    "laboratory": "x",
+    "calibrated_on": "2025-12-31",
+    "reason": "x",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "field"),
+    [
+        ("POST", "/api/people", {**NEW_PERSON, "department": "a\0b"}, 422, "department"),
+        ("POST", "/api/people", {**NEW_PERSON, "organisation_id": 99}, 404, "organisation_id"),
+        ("POST", "/api/people", {**NEW_PERSON, "organisation_id": 2**31 - 1}, 404, "organisation_id"),
+        ("POST", "/api/people", {**NEW_PERSON, "name": "\ud800"}, 422, "name"),
+        ("POST", "/api/people", {**NEW_PERSON, "\ud800": "x"}, 422, "request"),
+        ("PUT", "/api/people/{person}", {"name": "x", "department": "\0"}, 422, "department"),
+        (
+            "PUT",
+            "/api/people/{person}",
+            {"name": "x", "left_at": "0001-01-01T00:00:00+14:00"},
+            422,
+            "left_at",
+        ),
+        (
+            "PUT",
+            "/api/people/{person}",
+            {"name": "x", "left_at": "9999-12-31T23:59:59-14:00"},
+            422,
+            "left_at",
+        ),
+        ("POST", "/api/points/{point}/calibrations", CURVE, 422, "nodes"),
+    ],
+)
+def test_what_the_database_cannot_keep_is_named_and_breaks_nothing(
+    *, http: Http, lab: Lab, method: str, path: str, body: dict[str, object], status: int, field: str
+) -> None:
+    ((person,),) = lab.execute(
+        "INSERT INTO people (organisation_id, number, name)"
+        " VALUES (1, gen_random_uuid()::text, 'x') RETURNING id"
+    )
+    path = path.replace("{person}", str(person)).replace("{point}", str(http.point))
+    headers = {"content-type": "application/json"}
+    answer = send(http, method, path, content=json.dumps(body), headers=headers)
+    assert answer.status_code == status, answer.text
+    assert field in [fault["field"] for fault in answer.json()["errors"]]
+    assert http.get("/api/people").status_code == 200

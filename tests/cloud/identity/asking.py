@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +24,29 @@ from cloud.web.pages import mount
 from cloud.web.settings import WebSettings
 from rules.permissions import Grant, Permission
 from tests.cloud.identity.world import NOW, START, Place, build
+
+
+class Files:
+    """Media of a hub: the same bytes for every hash, one frame of every camera."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "bytes"
+        self._path.write_bytes(b"bytes")
+
+    def file(self, sha256: str) -> Path | None:
+        return self._path
+
+    async def video(self, sha256: str, content_type: str) -> Path | None:
+        return self._path
+
+    def listening(self, gateway: str) -> bool:
+        return True
+
+    def wanted_changed(self, gateway: str) -> None:
+        pass
+
+    async def watch(self, gateway: str, camera: str) -> AsyncGenerator[bytes, None]:
+        yield b"\xff\xd8\xff"
 
 
 @dataclass
@@ -93,12 +118,13 @@ def open_world(lab: Any) -> Iterator[World]:
         *person,
     )
     mark_audit(lab, places)
-    with asyncio.Runner() as runner:
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         pool = AsyncConnectionPool(
             lab.hub_dsn, min_size=1, max_size=4, open=False, kwargs={"autocommit": True}
         )
         runner.run(pool.open())
-        app = create_app(Services(pool=pool, now=lambda: NOW, broker_connected=lambda: True))
+        media = Files(Path(folder))
+        app = create_app(Services(pool=pool, now=lambda: NOW, broker_connected=lambda: True, media=media))
         feed = LiveFeed(lab.hub_dsn, now=lambda: NOW)
         mount(
             app,

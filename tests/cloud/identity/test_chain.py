@@ -1,12 +1,14 @@
 """The audit log: whatever is edited, removed or put in is found, and the hub's role cannot even try."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import psycopg
 import pytest
 
 from cloud.identity.chain import head_line, read_head_lines, sign_head, verify
+from cloud.identity.heads import keep_heads
 from cloud.store import audit_log
 from cloud.store.audit_log import Entry, row_hash
 from provisioning.keys import Ed25519Signer
@@ -131,6 +133,55 @@ def test_rows_behind_the_last_head_are_told_as_unsigned(in_house, lab):
 
     verdict = in_house(scene)
     assert (verdict.unsigned, verdict.faults) == (1, [])
+    assert (verdict.signed, verdict.signed_at) == (ROWS, START + timedelta(hours=1))
+
+
+def test_head_that_nobody_of_the_hub_signed_covers_no_row(in_house):
+    async def scene(house):
+        await fill(house.pool)
+        return await judged(house.pool, trusted=frozenset({bytes(32)}))
+
+    verdict = in_house(scene)
+    assert (verdict.signed, verdict.unsigned) == (0, ROWS)
+
+
+async def keep(house, file):
+    """Let heads be kept until one is in the database."""
+    task = asyncio.create_task(keep_heads(house.pool, SIGNER, file=file, now=house.clock, every_s=99))
+    async with asyncio.timeout(10), house.pool.connection() as connection:
+        for _ in range(2000):
+            if task.done() or await audit_log.read_heads(connection):
+                break
+            await asyncio.sleep(0.005)
+    task.cancel()
+    return await asyncio.gather(task, return_exceptions=True)
+
+
+def test_head_that_cannot_be_written_to_the_file_is_signed_again(in_house, tmp_path):
+    async def scene(house):
+        async with house.pool.connection() as connection, connection.transaction():
+            await audit_log.append(connection, [entry(1)], at=START)
+        (fault,) = await keep(house, tmp_path)
+        assert isinstance(fault, OSError)
+        async with house.pool.connection() as connection:
+            assert await audit_log.read_heads(connection) == []
+        await keep(house, tmp_path / "heads")
+
+    in_house(scene)
+    assert [head.audit_id for head in read_head_lines(tmp_path / "heads")] == [1]
+
+
+def test_line_that_a_power_cut_tore_swallows_no_later_head(in_house, tmp_path):
+    (tmp_path / "heads").write_text('{"audit_id": 1, "ha', encoding="utf-8")
+
+    async def scene(house):
+        async with house.pool.connection() as connection, connection.transaction():
+            await audit_log.append(connection, [entry(1)], at=START)
+        await keep(house, tmp_path / "heads")
+
+    in_house(scene)
+    torn, whole = (tmp_path / "heads").read_text(encoding="utf-8").splitlines()
+    assert (torn, json.loads(whole)["audit_id"]) == ('{"audit_id": 1, "ha', 1)
 
 
 def test_head_of_another_key_and_one_that_is_not_signed_are_found(in_house, lab):

@@ -1,11 +1,12 @@
 import asyncio
+import itertools
 
 import pytest
 
 from cloud.identity import doors as door_module
 from cloud.identity.acts import add_person, end_token, invite, make_token, set_disabled
-from cloud.identity.doors import ADDRESS_MAX, LOGINS_MAX, PAIR_MAX, RefusedError, network_of
-from cloud.identity.secrets import totp
+from cloud.identity.doors import ADDRESS_MAX, LOGINS_MAX, PAIR_MAX, Doors, RefusedError, network_of
+from cloud.identity.secrets import Passwords, totp
 from cloud.identity.viewer import Origin
 from rules.permissions import Grant, Permission, Role
 from tests.cloud.identity.conftest import HERE, PASSWORD, START, administrator
@@ -155,6 +156,98 @@ def test_network_of_an_ipv6_address_is_counted_as_one():
     assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
     assert network_of("192.0.2.1") == "192.0.2.1"
     assert ADDRESS_MAX > PAIR_MAX
+
+
+@pytest.mark.parametrize(
+    ("addresses", "network"),
+    [
+        (("fe80::1:2:3:4", "fe80::ffff:2:3:9%eth0", "fe80::1"), "fe80::/64"),
+        (("2001:db8::1:2:3:4", "2001:db8::2", "2001:0db8:0:0:f::"), "2001:db8::/64"),
+        (("2001:db8:0:1::", "2001:db8:0:1:2::3"), "2001:db8:0:1::/64"),
+        (("::ffff:192.0.2.1", "192.0.2.1"), "192.0.2.1"),
+        (("unknown",), "unknown"),
+    ],
+)
+def test_network_is_the_same_however_its_addresses_are_written(addresses, network):
+    assert {network_of(one) for one in addresses} == {network}
+
+
+def test_who_goes_on_guessing_is_written_down_once_a_minute(in_house, lab):
+    async def scene(house):
+        await house.account("anna")
+        for _ in range(2):
+            for _ in range(30):
+                await refused(house.doors.sign_in("anna", "not the password", HERE))
+            house.clock.advance(seconds=61)
+
+    in_house(scene)
+    assert len([why for *_, why in audit(lab) if why.startswith("too many")]) == 2
+
+
+def test_program_whose_token_ended_shuts_nobody_out_at_its_address(in_house, lab):
+    async def scene(house):
+        await house.account("anna")
+        for _ in range(ADDRESS_MAX + 5):
+            await refused(house.doors.refuse_token(HERE))
+            await refused(house.doors.accept("no invitation", PASSWORD, ELSEWHERE))
+        async with house.act() as act:
+            person = await add_person(act, 1, number="7", name="Bo", department="")
+            _, code = await invite(act, person, "bo")
+        assert (await house.doors.sign_in("anna", PASSWORD, HERE)).token
+        return await house.doors.accept(code, PASSWORD, HERE)
+
+    assert in_house(scene) == "bo"
+
+
+class Meanwhile(Passwords):
+    """Lets something happen while a password is looked at."""
+
+    def __init__(self, happens):
+        super().__init__()
+        self._happens = happens
+
+    async def fits(self, password, kept):
+        good = await super().fits(password, kept)
+        self._happens()
+        return good
+
+
+@pytest.mark.parametrize("change", ["password = 'another'", "disabled_at = now()"])
+def test_what_changes_while_a_password_is_looked_at_counts(in_house, lab, change):
+    async def scene(house):
+        await house.account("anna")
+        house.doors.passwords = Meanwhile(lambda: lab.execute(f"UPDATE accounts SET {change}"))
+        await refused(house.doors.sign_in("anna", PASSWORD, HERE))
+
+    in_house(scene)
+    assert lab.execute("SELECT * FROM web_sessions") == []
+
+
+def test_second_factor_that_is_set_up_meanwhile_is_asked_for(in_house, lab):
+    async def scene(house):
+        await house.account("anna")
+        house.doors.passwords = Meanwhile(lambda: lab.execute("UPDATE accounts SET totp_seed = %s", SEED))
+        return await house.doors.sign_in("anna", PASSWORD, HERE)
+
+    assert in_house(scene).needs_code
+
+
+def test_sign_in_that_was_ended_while_its_code_came_is_over(in_house, lab):
+    async def scene(house):
+        await house.account("anna", seed=SEED)
+        half = await house.doors.sign_in("anna", PASSWORD, HERE)
+        asked = itertools.count(1)
+
+        def now():
+            if next(asked) == 3:  # the session was found by then, and the code was not looked at
+                lab.execute("UPDATE web_sessions SET ended_at = now()")
+            return house.clock()
+
+        doors = Doors(house.pool, now=now)
+        await refused(doors.prove(half.token, totp(SEED, int(START.timestamp()) // 30), HERE))
+
+    in_house(scene)
+    assert lab.execute("SELECT * FROM web_sessions WHERE ended_at IS NULL") == []
 
 
 def test_invitation_is_followed_once_and_expires(in_house):

@@ -26,6 +26,7 @@ QUERIES: dict[str, Any] = {
     "/api/audit": lambda place: AUDITED,
     "/api/audit.csv": lambda place: AUDITED,
     "/api/positions/{point}/track": lambda place: SPAN,
+    "/api/cameras/{camera}/timeline": lambda place: SPAN,
     "/api/gateways/{gateway}/settings/diff": lambda place: {"from": NOTHING, "to": NOTHING},
 }
 """What must be asked besides the path."""
@@ -41,6 +42,10 @@ PARTS: dict[str, Any] = {
     "authorisation": lambda place, path: place.authorisation,
     "name": lambda place, path: f"{place.mark}-site",
     "point_id": lambda place, path: place.point,
+    "camera": lambda place, path: place.camera,
+    "calibration": lambda place, path: place.calibration,
+    "sha256": lambda place, path: place.sha256,
+    "token": lambda place, path: place.token,
 }
 """What stands for a part of a path; of anything else this world has nothing."""
 NOTHING = 999_999_999
@@ -51,6 +56,7 @@ STREAMS = {"/live"}
 FILLED = {
     *("/api/sites", "/api/gateways", "/api/points", "/api/latest", "/api/gaps", "/api/events"),
     *("/api/people", "/api/roles", "/api/authorisations", "/api/audit", "/api/audit.csv"),
+    *("/api/cameras", "/api/calibrations", "/cameras"),
     *("/", "/map", "/parts/tracks", "/devices", "/coverage"),
 }
 """Lists that have to show what may be seen; of no list anything else may be shown."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cloud.identity.evidence import EvidenceVerdict, trusted_keys, verify_batches
-from cloud.store.evidence import EvidenceKey, SealedBatch, sealed_batches
+from cloud.store.evidence import EvidenceKey, SealedBatch, lost_batches, sealed_batches
 from provisioning.keys import Ed25519Signer, verify_ed25519
 from wire.codec import body_hash, encode_body
 from wire.frame import signed_bytes
@@ -102,6 +102,14 @@ def test_missing_and_tombstoned_batches_are_told_apart():
     assert (verdict.faults, verdict.whole, verdict.proven) == ([], False, 5)
 
 
+def test_number_far_away_is_judged_at_once():
+    first, far = chain(2)
+    stones = {(EPOCH, 2): (far.hash, "room"), (EPOCH, 10**15): (far.hash, "room")}
+    verdict = judged([first, replace(far, seq=2**60)], stones=stones)
+    assert verdict.epochs[0].missing == [(3, 10**15 - 1), (10**15 + 1, 2**60 - 1)]
+    assert verdict.epochs[0].tombstoned == 2
+
+
 def test_unknown_key_foreign_topic_and_row_that_contradicts_its_bytes_are_found():
     assert "no proven key" in judged(chain(1), keys={}).faults[0]
     (batch,) = chain(1)
@@ -123,6 +131,9 @@ def test_number_that_came_with_two_contents_is_told():
     batches = chain(3)
     twin = replace(batches[1], id=9)
     assert "two contents" in judged([batches[0], batches[1], twin, batches[2]]).faults[0]
+    (_, _, alien) = chain(3)
+    renumbered = replace(alien, seq=2)
+    assert "batch 2: does not name the batch before it" in str(judged([*batches[:2], renumbered]).faults)
 
 
 def test_key_whose_proof_does_not_hold_proves_nothing(ca, gateway_identity):
@@ -188,3 +199,10 @@ def test_interval_takes_every_number_between_its_first_and_last_batch(lab):
     ]
     lab.execute("DELETE FROM batches WHERE seq = 2")
     assert lab.run(read).epochs[0].missing == [(2, 2)]
+    lab.execute(
+        "INSERT INTO ledger (gateway_id, organisation_id, epoch, received) VALUES (%s, 1, %s, '{[1,9)}'),"
+        " (%s, 1, %s, '{[1,4)}')",
+        *(gateway, EPOCH, gateway, bytes([1]) * 16),
+    )
+    lost = lab.run(lambda connection: lost_batches(connection, gateway))
+    assert lost == [(EPOCH, 2, 2), (EPOCH, 7, 8), (bytes([1]) * 16, 1, 3)]

@@ -189,6 +189,8 @@ def test_authorisation_is_entered_asked_for_a_moment_and_withdrawn_without_touch
         True,
         False,
     ]
+    for odd in ("0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "0001-01-01"):
+        assert asker.ask("/authorisations", params={"at": odd}, cookies=cookies).status_code == 422
     bad = post(asker, "/authorisations", cookies=cookies, **form, **{"from": "soon"}, basis="x")
     assert bad.status_code == 422
     assert "2026-01-31" in bad.text

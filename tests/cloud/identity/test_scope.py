@@ -11,6 +11,7 @@ from cloud.identity.acts import (
     ActError,
     ForbiddenError,
     authorise,
+    change_person,
     grant_role,
     invite,
     set_disabled,
@@ -105,7 +106,7 @@ def test_last_administrator_stays_and_nobody_closes_themselves(in_house):
         account = await house.account("anna", administrator())
         viewer = await house.viewer("anna")
         async with house.act(viewer) as act:
-            (row,) = await list_grants(act.connection, account_id=account)
+            (row,) = await list_grants(act.connection, account_ids=[account])
             with pytest.raises(ActError, match="keeps an administrator"):
                 await take_role(act, row.id)
             with pytest.raises(ActError, match="than one's own"):
@@ -114,6 +115,58 @@ def test_last_administrator_stays_and_nobody_closes_themselves(in_house):
             assert other
         async with house.act(viewer) as act:
             await take_role(act, row.id)
+
+    in_house(scene)
+
+
+async def leave(house, viewer, account):
+    async with house.act(viewer) as act:
+        (row,) = await list_grants(act.connection, account_ids=[account])
+        await take_role(act, row.id)
+
+
+def test_two_administrators_who_go_at_once_leave_one_behind(in_house):
+    async def scene(house):
+        made = [
+            (await house.account(one, administrator()), await house.viewer(one)) for one in ("anna", "bo")
+        ]
+        ended = await asyncio.gather(
+            *(leave(house, viewer, account) for account, viewer in made), return_exceptions=True
+        )
+        assert {type(one) for one in ended} == {type(None), ActError}
+
+    in_house(scene)
+
+
+def test_who_cannot_sign_in_does_not_count_as_the_administrator_that_stays(in_house, lab):
+    async def scene(house):
+        account = await house.account("anna", administrator())
+        viewer = await house.viewer("anna")
+        for name, state in (("bo", "disabled_at = now()"), ("cy", "password = NULL")):
+            other = await house.account(name, administrator())
+            lab.execute(f"UPDATE accounts SET {state} WHERE id = %s", other)
+        left = await house.account("di", administrator())
+        lab.execute(
+            "UPDATE people SET left_at = '2020-01-01Z' WHERE id ="
+            " (SELECT person_id FROM accounts WHERE id = %s)",
+            left,
+        )
+        with pytest.raises(ActError, match="keeps an administrator"):
+            await leave(house, viewer, account)
+
+    in_house(scene)
+
+
+def test_nobody_says_of_themselves_that_they_left(in_house, lab):
+    async def scene(house):
+        await house.account("anna", administrator())
+        await house.account("bo", administrator())
+        viewer = await house.viewer("anna")
+        ((person,),) = lab.execute("SELECT id FROM people WHERE number = 'n-anna'")
+        async with house.act(viewer) as act:
+            with pytest.raises(ActError, match="than one's own"):
+                await change_person(act, person, name="Anna", department="", left_at=START)
+            await change_person(act, person, name="Anna B", department="", left_at=None)
 
     in_house(scene)
 

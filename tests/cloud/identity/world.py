@@ -1,5 +1,6 @@
 """Three sites with the same kinds of things, two of one organisation: each under its own mark."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,12 @@ class Place:
     account: int
     grant: int
     authorisation: int
+    camera: int
+    calibration: int
+    """Of a certificate's file; its point is the camera's frame rate, which nothing else asks for."""
+    sha256: str
+    """Of a part of a recording, and of the certificate's file."""
+    token: int
 
 
 def build(lab: Lab) -> dict[str, Place]:
@@ -104,7 +111,76 @@ def _place(lab: Lab, mark: str, organisation: int) -> Place:
         bytes(16),
     )
     people = _people(lab, mark, organisation=organisation, site=site)
-    return Place(mark, organisation, site, f"{mark}-gateway", point, position, *people)
+    sha256 = hashlib.sha256(mark.encode()).digest()
+    camera, rate = _camera(lab, mark, organisation=organisation, site=site, gateway=gateway, sha256=sha256)
+    calibration = add(
+        "INSERT INTO calibrations (organisation_id, point_id, valid, indicated, correction, exponent,"
+        " certificate, certificate_sha256) VALUES (%s, %s, tstzrange(%s, NULL), '{0}', '{0}', 0, %s, %s)",
+        rate,
+        START,
+        f"{mark} certificate",
+        sha256,
+    )
+    token = add(
+        "INSERT INTO api_tokens (organisation_id, account_id, name, token_hash, scopes, expires_at)"
+        " VALUES (%s, %s, %s, %s, '{readings.read}', %s)",
+        people[1],
+        f"{mark} token",
+        sha256,
+        NOW + timedelta(days=1),
+    )
+    name = f"{mark}-gateway"
+    return Place(
+        *(mark, organisation, site, name, point, position, *people, camera, calibration), sha256.hex(), token
+    )
+
+
+def _camera(
+    lab: Lab, mark: str, *, organisation: int, site: int, gateway: int, sha256: bytes
+) -> tuple[int, int]:
+    """Give a site a camera with a part of a recording; return its id and that of its frame rate."""
+    add = _adder(lab, organisation)
+    made = []
+    for name, quantity, kind in (
+        ("recorded", "duration", "counter"),
+        ("frame_rate", "frequency", "counter"),
+        ("picture", "camera", "state"),
+    ):
+        point = add(
+            "INSERT INTO points (organisation_id, site_id, name, quantity, kind) VALUES (%s, %s, %s, %s, %s)",
+            site,
+            f"{mark}-cam/{name}",
+            quantity,
+            kind,
+        )
+        add(
+            "INSERT INTO channel_bindings (organisation_id, gateway_id, channel, point_id)"
+            " VALUES (%s, %s, %s, %s)",
+            gateway,
+            f"{mark}-cam/{name}",
+            point,
+        )
+        made.append(point)
+    lab.execute(
+        "INSERT INTO gateway_keys (organisation_id, gateway_id, key_id, public_key, certificate_pem, proof)"
+        " VALUES (%s, %s, %s, '', '', '')",
+        organisation,
+        gateway,
+        sha256[:8],
+    )
+    lab.execute(
+        "INSERT INTO media (organisation_id, gateway_id, site_id, camera, device, kind, sha256, bytes,"
+        " content_type, description, key_id, signature, received_at)"
+        " VALUES (%s, %s, %s, %s, 'cam', 'segment', %s, 1, 'video/mp2t', '', %s, '', %s)",
+        *(organisation, gateway, site, f"{mark}-cam", sha256, sha256[:8], START),
+    )
+    lab.execute(
+        "INSERT INTO certificate_files (organisation_id, sha256, content_type, body, author)"
+        " VALUES (%s, %s, 'application/pdf', '%%PDF-', 'x')",
+        organisation,
+        sha256,
+    )
+    return made[0], made[1]
 
 
 def _people(lab: Lab, mark: str, *, organisation: int, site: int) -> tuple[int, int, int, int]:

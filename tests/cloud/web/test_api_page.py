@@ -24,6 +24,10 @@ def now() -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
+async def broken() -> None:
+    raise RuntimeError("a defect")
+
+
 def ask(path: str, **headers: str) -> tuple[FastAPI, httpx.Response]:
     """Ask an application whose database is not there: these pages need none."""
 
@@ -34,7 +38,9 @@ def ask(path: str, **headers: str) -> tuple[FastAPI, httpx.Response]:
         render = Renderer(now=now, policy="default-src 'self'")
         mount_api_page(app, render)
         mount_errors(app, render)
-        transport = httpx.ASGITransport(app)
+        app.add_api_route("/broken", broken)
+        app.add_api_route("/api/broken", broken)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
             return app, await client.get(path, headers=headers)
 
@@ -58,7 +64,7 @@ def test_page_comes_from_this_hub_alone() -> None:
 
 def test_summaries_of_the_page_are_those_of_the_routes() -> None:
     app, _ = ask("/api")
-    paths = app.openapi()["paths"]
+    paths = {path: said for path, said in app.openapi()["paths"].items() if "broken" not in path}
     assert {said["summary"] for methods in paths.values() for said in methods.values()} == set(SUMMARIES)
 
 
@@ -76,3 +82,28 @@ def test_unknown_address_is_a_page_for_browsers_and_a_problem_for_programs(path:
     assert "There is nothing at this address." in shown.text
     _, told = ask(path, accept="*/*")
     assert (told.status_code, told.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "a defect of the hub"), ("zh", "中心的缺陷")])
+def test_browser_sees_a_page_in_its_language_where_the_hub_has_a_defect(language: str, said: str) -> None:
+    _, answer = ask("/broken", **{"accept": BROWSER, "accept-language": language})
+    assert answer.status_code == 500
+    assert said in answer.text
+    assert "RuntimeError" not in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("headers", [{}, {"accept": BROWSER, "hx-request": "true"}])
+def test_program_is_told_of_a_defect_as_of_any_other_error(headers: dict[str, str]) -> None:
+    _, answer = ask("/broken", **headers)
+    assert (answer.status_code, answer.json()["title"]) == (500, "Defect")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/broken", "/api/broken"])
+@pytest.mark.parametrize("accept", [BROWSER, "*/*"])
+def test_answer_to_a_defect_has_the_headers_of_every_answer(path: str, accept: str) -> None:
+    _, answer = ask(path, accept=accept)
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "content-security-policy" in answer.headers
