@@ -24,7 +24,7 @@ Folder::
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -200,6 +200,11 @@ class CertificateAuthority:
         if not path.exists():
             return False
         return certificates.spki_sha256(certificates.from_pem(files.read(path))[0]) != key_sha256
+
+    def serials_of(self, gateways: Collection[str]) -> list[int]:
+        """Return the serial numbers of what these gateways were issued first, as far as the folder knows."""
+        records = (self.folder / "gateways" / name / identity.TLS_CERTIFICATE for name in gateways)
+        return [certificates.from_pem(files.read(one))[0].serial_number for one in records if one.exists()]
 
     def note_issued(self, gateway: str, leaf: x509.Certificate) -> None:
         """Keep what was issued over the network, so that the id is not issued into a folder as well."""

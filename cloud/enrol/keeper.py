@@ -34,8 +34,10 @@ class Keeper:
         self._tools = tools
         self._authority = authority
         self._reload = reload
-        self._serials: frozenset[str] | None = None
+        self._serials: frozenset[int] | None = None
         self._gateways: frozenset[str] | None = None
+        self._by_folder: frozenset[int] = frozenset()
+        """What revoked gateways were issued into a folder, whether the database knows it or not."""
 
     async def run(self, up: Callable[[], None]) -> None:
         """Look once a second until cancelled, or until database or broker go away."""
@@ -48,9 +50,12 @@ class Keeper:
     async def look(self, connection: Connection) -> None:
         """Bring the broker up to date with what is revoked now."""
         found = await certificates.revoked(connection)
-        serials, gateways = frozenset(found.serials), frozenset(found.gateways)
+        gateways = frozenset(found.gateways)
+        if gateways != self._gateways:
+            self._by_folder = frozenset(self._authority.serials_of(gateways))
+        serials = self._by_folder | {int(serial, 16) for serial in found.serials}
         if serials != self._serials:
-            self._authority.write_revocations([int(serial, 16) for serial in serials], now=self._tools.now())
+            self._authority.write_revocations(sorted(serials), now=self._tools.now())
             self._reload()
             self._serials = serials
         fresh = (

@@ -2,17 +2,23 @@
 
 import shutil
 from datetime import timedelta
+from random import Random
 
 import pytest
+from cryptography import x509
 
 from cloud import gateway_acts
+from cloud.enrol.keeper import Keeper
 from cloud.gateway_acts import ActRefusedError, Replacement, next_name
 from cloud.ingest.directory import Directory, Unknown
 from cloud.mqtt import Arrived
 from cloud.opening import Opening, open_all
+from cloud.settings import Broker, HubSettings
 from cloud.store import certificates as kept
 from cloud.store import directory, fleet, gateways
 from cloud.store.gateways import NewKey
+from cloud.supervisor import Health
+from cloud.tools import Tools
 from cloud.watch.keys import Keys
 from provisioning import certificates, enrolment
 from provisioning.errors import EnrolmentError
@@ -206,6 +212,30 @@ def test_certificate_made_by_hand_is_on_the_list_too(hub, tmp_path):
     assert revoke(hub, "hand-1") == 1
     serial = certificates.serial_text(certificates.from_pem(pem.encode())[0])
     assert serial in hub.lab.run(kept.revoked).serials
+
+
+def test_certificate_made_by_hand_that_nobody_has_seen_is_on_the_brokers_list(hub, hub_identity, tmp_path):
+    """A stolen gateway need not have been at work: the authority's folder knows its certificate."""
+    made = hub.authority.issue_gateway("unseen-1", tmp_path / "unseen", now=hub.clock())
+    hub.lab.execute("INSERT INTO gateways (organisation_id, name) VALUES (1, 'unseen-1')")
+    settings = HubSettings(hub.lab.hub_dsn, Broker("", 0), hub_identity.folder)
+    reloads = []
+    keeper = Keeper(
+        Tools(settings, hub_identity, Health(), Random(1), hub.clock),
+        hub.authority,
+        lambda: reloads.append(True),
+    )
+    serial = certificates.from_pem(made.certificate_pem.encode())[0].serial_number
+
+    def is_listed():
+        hub.lab.run(keeper.look)
+        listed = x509.load_pem_x509_crl(hub.authority.revocations_pem())
+        return listed.get_revoked_certificate_by_serial_number(serial) is not None
+
+    revoke(hub, "unseen-1")
+    assert is_listed()
+    assert is_listed()
+    assert len(reloads) == 1
 
 
 def test_revocation_needs_a_reason(hub):
