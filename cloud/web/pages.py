@@ -30,10 +30,10 @@ from cloud.web.import_page import add_import_pages
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
+from cloud.web.retention_page import add_retention_pages
 from cloud.web.seen import sites_seen
 from cloud.web.settings import WebSettings
 from cloud.web.settings_page import add_settings_pages
-from cloud.web.settings_templates_page import add_settings_template_pages
 from cloud.web.settings_templates_page import add_settings_template_pages
 from cloud.web.sign_in import add_sign_in_pages
 from cloud.web.site_page import add_site_pages
@@ -72,13 +72,13 @@ def mount(
     add_gateway_pages(router, web)
     add_settings_pages(router, web)
     add_settings_template_pages(router, web)
-    add_settings_template_pages(router, web)
     add_camera_pages(router, web)
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)
     add_sign_in_pages(router, web)
     add_people_pages(router, web)
     add_import_pages(router, web)
+    add_retention_pages(router, web)
     add_audit_pages(router, web)
     app.include_router(router)
 

@@ -167,7 +167,8 @@ def test_nothing_old_is_wanted_where_the_running_text_was_not_told(lab: Lab) -> 
 
 def test_no_gateway_fills_the_history(lab: Lab) -> None:
     lab.execute(
-        "INSERT INTO settings_revisions SELECT 1, 1, n, 'a', sha256(n::text::bytea), 'gateway', 'g', 'r', %s, 0"
+        "INSERT INTO settings_revisions"
+        " SELECT 1, 1, n, 'a', sha256(n::text::bytea), 'gateway', 'g', 'r', %s, 0"
         " FROM generate_series(1, 49) n",
         AT,
     )
