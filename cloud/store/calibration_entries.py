@@ -94,8 +94,9 @@ class Standing:
     """What people call it, as imported; empty: nothing is known."""
     quantity: str
     state: str
-    """`in_calibration`; `due` (within 30 days); `overdue`; `undated` (no due date is known); `none`. Where no
-    calibration says when it is due, the day that was imported counts."""
+    """`in_calibration`; `due` (within 30 days); `overdue`; `undated` (no due date is known); `elsewhere` (a
+    due date was imported, and no calibration is in force here); `none`. Where no calibration says when it is
+    due, the day that was imported counts."""
     calibration_id: int | None
     """The one in force now."""
     certificate: str | None
@@ -207,7 +208,9 @@ def _state(calibration: int | None, days_left: int | None) -> str:
         return "none" if calibration is None else "undated"
     if days_left < 0:
         return "overdue"
-    return "due" if days_left <= DUE_SOON.days else "in_calibration"
+    if days_left <= DUE_SOON.days:
+        return "due"
+    return "elsewhere" if calibration is None else "in_calibration"
 
 
 def local_day(at: datetime, time_zone: str) -> date:

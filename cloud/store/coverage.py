@@ -1,11 +1,12 @@
 """What watches each zone, and whether it does so now; writes nothing.
 
-A zone is covered by what its site file names for it: points by their names, cameras, readers, and the readers
-and contacts of its portals. What is named and not there is said so, and covers nothing.
+A zone is covered by what its site file names for it: points by their names, cameras, readers, the readers and
+contacts of its portals; a radio among the readers tells which tags and badges are there. What is named and
+not there is said so, and covers nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cloud.store.connection import Connection
@@ -28,10 +29,17 @@ GROUPS = {
 """Column -> quantities that count as such a sensor."""
 SETPOINT = "setpoint"
 """How names of points end that say what is wanted, not what is."""
-WHAT = ("camera", "temperature", "humidity", "pressure", "other", "contact", "reader")
+WHAT = ("camera", "temperature", "humidity", "pressure", "other", "contact", "reader", "presence")
 """The columns of the matrix."""
-_DRIVERS = {"camera": ("camera",), "reader": ("osdp", "wiegand", "terminal")}
-_KINDS = {"camera": ("camera",), "reader": ("reader", "terminal"), "contact": ("door_contact",)}
+PRESENCE = ("presence", "occupancy", "motion")
+"""How names of points end that say whether somebody or something is there."""
+_DRIVERS = {"camera": ("camera",), "reader": ("osdp", "wiegand", "terminal"), "presence": ("ble",)}
+_KINDS = {
+    "camera": ("camera",),
+    "reader": ("reader", "terminal"),
+    "contact": ("door_contact",),
+    "presence": (),
+}
 _POINTS_MAX = 20_000
 
 
@@ -59,9 +67,10 @@ class Cell:
     """One kind of watching in one zone."""
 
     what: str
-    """`camera`, `temperature`, `humidity`, `pressure`, `other`, `contact` or `reader`."""
+    """`camera`, `temperature`, `humidity`, `pressure`, `other`, `contact`, `reader` or `presence`."""
     state: str
-    """`live` (all of it), `partly`, `silent` (none of it now) or `none` (nothing is there)."""
+    """`live` (all of it), `partly`, `silent` (none of it now), `unmonitored` (nothing of it can be judged) or
+    `none` (nothing is there)."""
     by: list[Cover]
 
 
@@ -77,7 +86,7 @@ class ZoneCoverage:
     kind: str
     cells: list[Cell]
     lacks: list[str]
-    """What it has none of: `camera`, `sensor` (of any quantity), `reader`."""
+    """What it has none of: `camera`, `sensor` (of any quantity), `reader` (or what tells presence)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +151,10 @@ def _covered(zone: Zone, known: _Known) -> ZoneCoverage:
             covers = [_of_point(one, known.judged) for one in inside if one.point.quantity in GROUPS[what]]
         elif what == "contact":
             covers = list(_contacts(zone, points, devices, known=known))
+        elif what == "presence":
+            covers = list(_presence(zone, inside, devices, known=known))
         else:
-            covers = [_of_thing(name, what, devices) for name in _named(zone, what)]
+            covers = [_of_thing(name, what, devices) for name in _named(zone, what, devices)]
         cells.append(Cell(what, _state(covers), covers))
     return ZoneCoverage(
         zone_id=zone.id,
@@ -157,13 +168,29 @@ def _covered(zone: Zone, known: _Known) -> ZoneCoverage:
     )
 
 
-def _named(zone: Zone, what: str) -> list[str]:
-    """Return the names of the zone's cameras or readers, those at its portals included."""
+def _named(zone: Zone, what: str, devices: Iterable[Device]) -> list[str]:
+    """Return the names of the zone's cameras or readers, those at its portals included, radios left out."""
     if what == "camera":
         return zone.cameras
+    radios = {one.name for one in devices if one.driver in _DRIVERS["presence"]}
     ways_in = [one.reader_in for one in zone.portals if one.to_zone == zone.name]
     ways_out = [one.reader_out for one in zone.portals if one.from_zone == zone.name]
-    return list(dict.fromkeys([*zone.readers, *(one for one in (*ways_in, *ways_out) if one)]))
+    named = dict.fromkeys([*zone.readers, *(one for one in (*ways_in, *ways_out) if one)])
+    return [name for name in named if name not in radios]
+
+
+def _presence(
+    zone: Zone, inside: Sequence[Latest], devices: Iterable[Device], *, known: _Known
+) -> Iterator[Cover]:
+    """Yield what tells who or what is there: sensors in the zone, and radios that follow tags and badges."""
+    sensors = [one for one in inside if one.point.name.rpartition("/")[2] in PRESENCE]
+    yield from (_of_point(one, known.judged) for one in sensors)
+    told = {one.point.id for one in known.points if one.point.name.endswith("/presence")}
+    for device in devices:
+        if device.name in zone.readers and device.driver in _DRIVERS["presence"]:
+            found = _of_thing(device.name, "presence", [device])
+            point = next((one for one in device.points if one in told), None)
+            yield replace(found, point_id=point)
 
 
 def _of_thing(name: str, what: str, devices: Iterable[Device]) -> Cover:
@@ -209,6 +236,8 @@ def _state(covers: Sequence[Cover]) -> str:
     there = [one for one in covers if one.state != "missing"]
     if not there:
         return "none"
+    if all(one.state == "unmonitored" for one in there):
+        return "unmonitored"
     live = sum(one.state == "live" for one in there)
     if live == len(covers):
         return "live"
@@ -221,5 +250,5 @@ def _lacks(cells: Sequence[Cell]) -> Iterator[str]:
         yield "camera"
     if all(states[what] == "none" for what in GROUPS):
         yield "sensor"
-    if states["reader"] == "none":
+    if states["reader"] == states["presence"] == "none":
         yield "reader"

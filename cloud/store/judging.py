@@ -46,9 +46,11 @@ def judge(points: Sequence[Latest], gaps: Mapping[int, Gap], gateway: Gateway | 
     last = max((one.observed_at for one in down if one.observed_at), default=None)
     since = _since(gap, down, last)
     reason = gap.reason if gap else ""
-    broken = next((why for one in points if (why := _broken(one))), None)
-    if broken is not None:
-        return Judged("silent", since, broken, reason, len(down))
+    broken = {one.point.name.rpartition("/")[0]: why for one in points if (why := _broken(one))}
+    if broken:
+        whole = all(one in down or _is_below(one.point.name, broken) for one in points)
+        why = next(iter(broken.values()))
+        return Judged("silent" if whole else "partly", since, why, reason, len(down))
     if down:
         state = "silent" if len(down) == len(points) else "partly"
         return Judged(state, since, gap.cause if gap else None, reason, len(down))
@@ -82,6 +84,10 @@ def _broken(one: Latest) -> str | None:
     if one.state != "live" or one.word is None:
         return None
     return BROKEN.get((one.point.name.rpartition("/")[2], one.word))
+
+
+def _is_below(name: str, owners: Iterable[str]) -> bool:
+    return any(name.startswith(owner + "/") for owner in owners)
 
 
 def _newest(gaps: Iterable[Gap | None]) -> Gap | None:

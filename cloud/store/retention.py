@@ -5,7 +5,7 @@ themselves: the hub's role can delete no evidence.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from cloud.store.connection import Connection
@@ -120,45 +120,75 @@ async def set_duty(
 
 _LATE = timedelta(minutes=10)
 """Batches may be seen so long after the time that stands in them as that of storing."""
-_START = """
-SELECT coalesce(r.days, %(days)s), least(
+# What was placed after it was stored (it waited for time, or for its points to be declared) is as new as what
+# is stored now: `feed` tells that, the time of storing does not.
+_BEGIN = """
+SELECT d.swept_to, d.swept_at, coalesce(r.days, %(days)s), least(
     coalesce(d.swept_to, (SELECT min(p.observed_at) FROM positions p JOIN points q ON q.id = p.point_id
                            WHERE q.site_id = d.site_id)),
     (SELECT min(b.first_at) FROM batches b JOIN gateway_bindings g ON g.gateway_id = b.gateway_id
-      WHERE g.site_id = d.site_id AND b.stored_at >= d.swept_at - %(late)s))
+      WHERE g.site_id = d.site_id AND d.swept_at IS NOT NULL AND b.feed >= coalesce(
+          (SELECT feed FROM (SELECT feed FROM batches WHERE stored_at >= d.swept_at - %(late)s OFFSET 0) s
+            ORDER BY feed LIMIT 1),
+          (SELECT feed FROM batches ORDER BY id DESC LIMIT 1))))
 FROM duty_hours d
 LEFT JOIN retention r ON r.organisation_id = d.organisation_id AND r.class = 'positions_off_duty'
-WHERE d.site_id = %(site)s
+WHERE d.site_id = %(site)s AND NOT d.keep_off_duty
 """
 
 
-async def forget_positions(connection: Connection, duty: Duty, *, now: datetime) -> tuple[int, int, bool]:
-    """Take positions off duty away, of one stretch; return positions, batches' bytes, and whether more waits.
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What of a site's positions is still to be looked through, and how far that was noted."""
 
-    What arrived late since the last time is looked through again.
+    site_id: int
+    start: datetime
+    until: datetime
+    swept_to: datetime | None
+    swept_at: datetime | None
+
+
+async def begin_sweep(connection: Connection, site_id: int, *, now: datetime) -> Sweep | None:
+    """Return what is to be looked through: what is new, and all behind what arrived or was placed late.
+
+    None when the site keeps everything.
     """
-    values = {"site": duty.site_id, "days": DEFAULTS["positions_off_duty"], "late": _LATE}
-    row = await (await connection.execute(_START, values)).fetchone()
+    values = {"site": site_id, "days": DEFAULTS["positions_off_duty"], "late": _LATE}
+    row = await (await connection.execute(_BEGIN, values)).fetchone()
     if row is None:
-        return 0, 0, False
-    until = now - timedelta(days=row[0])
-    start = until if row[1] is None else row[1]
-    end = max(start, min(start + SWEEP, until))
+        return None
+    swept_to, swept_at, days, start = row
+    until = now - timedelta(days=days)
+    return Sweep(site_id, until if start is None else start, until, swept_to, swept_at)
+
+
+async def forget_positions(
+    connection: Connection, sweep: Sweep, *, now: datetime
+) -> tuple[int, int, Sweep | None]:
+    """Take positions off duty away, of one stretch; return positions, batches' bytes, and what is left to do.
+
+    Nothing is left either when the hours were declared anew meanwhile: the next sweep begins from the start.
+    """
+    end = max(sweep.start, min(sweep.start + SWEEP, sweep.until))
     found = await connection.execute(
-        "SELECT positions, bodies FROM public.forget_positions(%s, %s, %s)", (duty.site_id, start, end)
+        "SELECT positions, bodies FROM public.forget_positions(%s, %s, %s)", (sweep.site_id, sweep.start, end)
     )
     gone = await found.fetchone()
-    # `swept_at` stays while the past is looked through, so that what arrives meanwhile is found later.
-    await connection.execute(
-        """
-        UPDATE duty_hours SET swept_to = %(end)s,
-               swept_at = CASE WHEN %(last)s THEN %(now)s ELSE coalesce(swept_at, %(now)s) END
-         WHERE site_id = %(site)s
-        """,
-        {"end": end, "now": now, "last": end >= until, "site": duty.site_id},
-    )
     assert gone is not None
-    return int(gone[0]), int(gone[1]), end < until
+    # `swept_at` stays while the past is looked through, so that what arrives meanwhile is found later.
+    last = end >= sweep.until
+    swept_at = now if last or sweep.swept_at is None else sweep.swept_at
+    cursor = await connection.execute(
+        """
+        UPDATE duty_hours SET swept_to = %s, swept_at = %s
+         WHERE site_id = %s AND swept_to IS NOT DISTINCT FROM %s AND swept_at IS NOT DISTINCT FROM %s
+        """,
+        (end, swept_at, sweep.site_id, sweep.swept_to, sweep.swept_at),
+    )
+    left = None
+    if cursor.rowcount and not last:
+        left = replace(sweep, start=end, swept_to=end, swept_at=swept_at)
+    return int(gone[0]), int(gone[1]), left
 
 
 async def forget_access_events(connection: Connection, organisation_id: int) -> tuple[int, int]:

@@ -24,11 +24,11 @@ async def forget(connection: Connection, now: datetime) -> None:
     """Delete what is too old; each transaction is bounded, and so are their number."""
     left = PARTS_MAX
     for duty in await retention.list_duties(connection):
-        more = not duty.keep_off_duty
-        while more and left:
+        sweep = await retention.begin_sweep(connection, duty.site_id, now=now)
+        while sweep is not None and left:
             left -= 1
             async with connection.transaction():
-                positions, bodies, more = await retention.forget_positions(connection, duty, now=now)
+                positions, bodies, sweep = await retention.forget_positions(connection, sweep, now=now)
                 thing = f"positions off duty of site {duty.site}"
                 counts = {"positions": positions, "batches_without_bytes": bodies}
                 await _note(connection, duty.organisation_id, thing, counts, at=now)

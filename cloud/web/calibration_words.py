@@ -6,6 +6,7 @@ STANDINGS = {
     "overdue": ("bad", mark("Calibration overdue")),
     "due": ("late", mark("Due within 30 days")),
     "undated": ("unmonitored", mark("No due date is known")),
+    "elsewhere": ("unmonitored", mark("Due date alone: no calibration is entered")),
     "in_calibration": ("good", mark("In calibration")),
     "none": ("unmonitored", mark("No calibration")),
 }

@@ -78,6 +78,7 @@ COLUMNS = {
     "other": mark("Other sensors"),
     "contact": mark("Door contact"),
     "reader": mark("Reader"),
+    "presence": mark("Presence"),
 }
 LACKS = {"camera": mark("no camera"), "sensor": mark("no sensor"), "reader": mark("no reader")}
 ZONES = {"room": mark("Room"), "compartment": mark("Compartment"), "cabinet": mark("Cabinet")}

@@ -161,6 +161,19 @@ def test_point_without_calibration_or_due_date_says_so(lab: Any) -> None:
     assert (states[bare], states[undated]) == ("none", "undated")
 
 
+def test_due_date_alone_is_no_calibration(lab: Any) -> None:
+    bare, undated = lab.point(), lab.point()
+    lab.calibrate(undated, START, [("0", "1")])
+    lab.execute(
+        "UPDATE points SET calibration_due = '2027-01-06', title = 'Bench' WHERE id = ANY(%s)",
+        [bare, undated],
+    )
+    rows = lab.run(lambda connection: list_standings(connection, now=START + DAY))
+    states = {row.point_id: (row.state, row.title) for row in rows}
+    assert states[bare] == ("elsewhere", "Bench")
+    assert states[undated] == ("in_calibration", "Bench")
+
+
 def test_states_and_counters_are_not_calibrated(lab: Any) -> None:
     state = lab.point(kind="state")
     rows = lab.run(lambda connection: list_standings(connection, now=START))

@@ -38,6 +38,8 @@ def house(lab: Lab) -> Lab:
         ("gpio/door", "state", "state", '{"0": "closed", "1": "open"}'),
         ("gpio/fan", "state", "state", '{"0": "off", "1": "on"}'),
         ("room-10/air/temperature", "temperature", "analog", "{}"),
+        ("badge-1/presence", "state", "state", '{"0": "away", "1": "here"}'),
+        ("lab-2/desk/occupancy", "state", "state", '{"0": "clear", "1": "detected"}'),
     )
     for name, quantity, kind, states in names:
         point = lab.point(kind=kind)
@@ -68,7 +70,8 @@ def house(lab: Lab) -> Lab:
             ["gpio/door", "gpio/fan"],
             [("gpio/door", "door_contact", ""), ("gpio/fan", "relay", "")],
         ),
-        ("radio", "ble", [], []),
+        ("radio", "ble", ["badge-1/presence"], [("badge-1", "badge", "")]),
+        ("gate", "wiegand", [], [("gate", "reader", "")]),
     )
     for name, driver, channels, parts in devices:
         told = [
@@ -88,6 +91,8 @@ def house(lab: Lab) -> Lab:
     zones = [
         ZoneRow("room-1", "Room 1", "room", ["room-1"], ["cam-1", "cam-9"], []),
         ZoneRow("store", "Store", "cabinet", ["store"], [], []),
+        ZoneRow("lab-2", "Laboratory 2", "room", ["lab-2"], [], ["radio"]),
+        ZoneRow("yard", "Yard", "room", [], [], ["gate"]),
     ]
     door = PortalRow("door", "Door", "door", None, "room-1", "door/in", None, "gpio/door", None)
     lab.run(lambda c: declare_zones(c, 1, 1, zones=zones, portals=[door]))
@@ -106,7 +111,8 @@ def test_device_works_is_partly_silent_or_cannot_be_judged(house: Lab) -> None:
         "cam-1": "working",
         "line": "silent",
         "gpio": "working",
-        "radio": "unmonitored",
+        "radio": "working",
+        "gate": "unmonitored",
     }
     air = found["air"]
     assert (air.cause, air.since_at, air.silent) == ("sensor", START + timedelta(seconds=5), 1)
@@ -125,16 +131,16 @@ def test_device_without_points_is_seen_by_its_events(house: Lab) -> None:
     at = START + timedelta(seconds=30)
     house.execute(
         "INSERT INTO events (organisation_id, gateway_id, site_id, observed_at, kind, subject)"
-        " VALUES (1, 1, 1, %s, 'radio_recovered', 'radio')",
+        " VALUES (1, 1, 1, %s, 'reader_line_idle', 'gate')",
         at,
     )
-    assert devices_of(house)["radio"].last_seen_at == at
+    assert devices_of(house)["gate"].last_seen_at == at
 
 
 @pytest.mark.requirement("G-6.4d", "G-6.9c2")
 def test_zone_says_what_watches_it_and_what_it_lacks(house: Lab) -> None:
     covered: list[ZoneCoverage] = house.run(lambda c: list_coverage(c, now=NOW))
-    room, store = covered
+    room, store, other, yard = covered
     cells = {cell.what: (cell.state, [one.name for one in cell.by]) for cell in room.cells}
     assert cells == {
         "camera": ("partly", ["cam-1", "cam-9"]),
@@ -144,9 +150,16 @@ def test_zone_says_what_watches_it_and_what_it_lacks(house: Lab) -> None:
         "other": ("none", []),
         "contact": ("live", ["gpio/door"]),
         "reader": ("silent", ["door/in"]),
+        "presence": ("none", []),
     }
     assert [one.state for one in room.cells[0].by] == ["live", "missing"]
     assert (room.lacks, store.lacks) == ([], ["camera", "sensor", "reader"])
+    told = {cell.what: (cell.state, [one.name for one in cell.by]) for cell in other.cells}
+    assert told["presence"] == ("live", ["lab-2/desk/occupancy", "radio"])
+    assert told["reader"] == ("none", [])
+    assert other.lacks == ["camera", "sensor"], "who tells presence is as good as a reader"
+    cannot = {cell.what: cell.state for cell in yard.cells}
+    assert cannot["reader"] == "unmonitored", "what cannot be judged is not silent"
 
 
 def candidate(lab: Lab, device: str, subject: str, at: datetime, **data: object) -> None:

@@ -84,3 +84,5 @@ def test_readings_that_say_that_it_is_of_no_use_make_it_silent(leaf: str, word: 
         latest(2, "silent", name="door/in/tamper"),
     ]
     assert judge(points, {2: gap(2)}, GATEWAY) == Judged("silent", HOUR_AGO, cause, "no answer", 1)
+    other = latest(3, "live", name="gate/out/link", word="secure")
+    assert judge([*points, other], {2: gap(2)}, GATEWAY).state == "partly", "another reader on the line works"

@@ -124,6 +124,50 @@ def test_what_comes_late_goes_with_the_next_pass(lab: Any, place: int) -> None:
     assert hours(lab) == on_duty(WEEK)
 
 
+def test_what_comes_weeks_late_goes_too_and_nothing_else_waits_for_it(lab: Any, place: int) -> None:
+    declare(lab)
+    sweep(lab)
+    old = [MONDAY - timedelta(weeks=5), MONDAY - timedelta(hours=2)]
+    store(lab, place, old, stored_at=NOW + timedelta(minutes=1))
+    card = NOW - timedelta(days=800)
+    lab.execute(
+        "INSERT INTO events (organisation_id, gateway_id, observed_at, kind, subject)"
+        " VALUES (1, 1, %s, 'card_read', '')",
+        card,
+    )
+    sweep(lab, NOW + timedelta(minutes=5))
+    assert hours(lab) == on_duty([*WEEK, *old])
+    assert lab.execute("SELECT swept_to FROM duty_hours") == [(NOW + timedelta(minutes=5),)]
+    assert lab.execute("SELECT count(*) FROM events WHERE kind = 'card_read'") == [(0,)]
+
+
+def test_what_is_placed_long_after_it_was_stored_goes_too(lab: Any, place: int) -> None:
+    declare(lab)
+    sweep(lab)
+    sweep(lab, NOW + timedelta(days=1))
+    late = MONDAY - timedelta(hours=2)
+    store(lab, place, [late], stored_at=NOW - timedelta(days=2))  # it waited, and its points are declared now
+    sweep(lab, NOW + timedelta(days=1, minutes=5))
+    assert late not in hours(lab)
+
+
+def test_hours_that_are_declared_anew_during_a_sweep_hold_for_all_of_it(lab: Any, place: int) -> None:
+    declare(lab)
+
+    async def scene(connection: Any) -> Any:
+        begun = await retention.begin_sweep(connection, 1, now=NOW)
+        assert begun is not None
+        _, _, left = await retention.forget_positions(connection, begun, now=NOW)
+        assert left is not None
+        await retention.set_duty(connection, 1, 1, **{**HOURS, "to_time": time(12)})
+        return await retention.forget_positions(connection, left, now=NOW)
+
+    _, _, left = lab.run(scene)
+    assert left is None
+    sweep(lab)
+    assert {(at + timedelta(hours=8)).hour for at in hours(lab)} == {8, 9, 10, 11}
+
+
 def test_other_hours_are_taken_to_what_is_stored_already(lab: Any, place: int) -> None:
     declare(lab)
     sweep(lab)
