@@ -3,23 +3,17 @@
 The gateway's channel is the real one, with a source that shows two pictures in turn.
 """
 
-import asyncio
 import hashlib
 import json
-import time
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 
 from psycopg import AsyncConnection
 
-from edge.media.channel import MediaChannel, MediaGiven
-from edge.media.source import Outgoing
-from edge.supervisor import Backoff
 from provisioning.identity import GatewayIdentity
-from wire.settings.media import MediaSection
+from tests.live_camera import LiveCamera
 
 GREY = b64decode(
     "/9j/4AAQSkZJRgABAgAAAQABAAD/2wBDAAg+Pkk+SVVVVVVVVWRdZGhoaGRkZGRoaGhwcHCDg4NwcHBoaHBwfHyDg4+Tj4eH"
@@ -203,55 +197,8 @@ async def _file(
     )
 
 
-class Blinking:
-    """A camera that shows grey and white in turn; implements `edge.media.source.MediaSource`."""
-
-    name = "camera"
-    camera = CAMERA
+class Blinking(LiveCamera):
+    """A camera that shows grey and white in turn."""
 
     def __init__(self) -> None:
-        self.looking = 0
-        self.dark = False
-        """Whether it shows nothing."""
-
-    def pictures(self, most: int, *, but: Collection[str] = ()) -> Sequence[Outgoing]:
-        return []
-
-    def sent(self, picture: Outgoing) -> None:
-        raise AssertionError(picture)
-
-    def recorded(self, from_ms: int, to_ms: int) -> Sequence[Outgoing]:
-        return []
-
-    def recording_until(self, to_ms: int) -> bool:
-        return False
-
-    async def live(self, show: Callable[[bytes], None]) -> None:
-        self.looking += 1
-        try:
-            for number in range(100_000):
-                if not self.dark:
-                    show((GREY, WHITE)[number % 2])
-                await asyncio.sleep(0.1)
-        finally:
-            self.looking -= 1
-
-
-@asynccontextmanager
-async def showing(url: str, identity: GatewayIdentity, source: Blinking) -> AsyncIterator[None]:
-    """The gateway's channel to a hub's media listener."""
-    given = MediaGiven(
-        settings=MediaSection(url=url, retry_s=0.1, retry_max_s=1.0),
-        identity=identity,
-        drivers=lambda: [source],  # type: ignore[list-item]
-        tell=lambda *_, **__: None,
-        now=time.monotonic,
-        judge_dates=lambda: True,
-        backoff=lambda first, most: Backoff(first, most, random=lambda: 1.0),
-    )
-    running = asyncio.create_task(MediaChannel(given).run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        super().__init__("camera", CAMERA, frames=cycle((GREY, WHITE)), every_s=0.1)

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.filmed import CAMERA, GATEWAY, GREY, SEGMENT, SILENT, Blinking, sha256, showing
+from tests.browser.filmed import CAMERA, GATEWAY, GREY, SEGMENT, SILENT, Blinking, sha256
 from tests.browser.test_pages import AXE, VIOLATIONS
+from tests.live_camera import channel_of
 
 pytestmark = pytest.mark.slow
 LOOK = "one => one.getContext('2d').getImageData(4, 4, 1, 1).data[0]"
@@ -24,7 +25,7 @@ def source(hub, gateway_identity) -> Iterator[Blinking]:
     async def run() -> None:
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
-        async with showing(hub.media_url, gateway_identity(GATEWAY), blinking):
+        async with channel_of(hub.media_url, gateway_identity(GATEWAY), blinking):
             up.set()
             await stop.wait()
 

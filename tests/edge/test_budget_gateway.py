@@ -2,26 +2,23 @@
 
 import asyncio
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from benchmarks.acker import Acker, Arrival
-from benchmarks.edge import Load, settings_text, simulated
+from benchmarks.acker import Arrival
+from benchmarks.edge import Load, simulated
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from provisioning.identity import GatewayIdentity, HubIdentity
+from tests.edge.gateway_site import Site, ended, once, until, watched
 
 pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-5.2")]
-LOAD = Load(units=1, points=5, interval_ms=200)
-"""No other poll of this gateway has five values."""
+LOAD = Load(units=1, points=6, interval_ms=200)
+"""No other poll of this gateway has six values."""
 BUDGET = 24_000_000
 SHARE = BUDGET // 24
 HEAD = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
@@ -67,36 +64,14 @@ class Kernel:
         part.rename(file)
 
 
-@dataclass
-class Site:
-    folder: Path
-    broker: EmbeddedMosquitto
-    hub: HubIdentity
-    identity: GatewayIdentity
+@dataclass(kw_only=True)
+class BudgetSite(Site):
     kernel: Kernel
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def settings(self) -> Path:
-        return self.folder / "gateway.toml"
 
     def write_settings(self, ports: list[int], *, uplink: str = "") -> None:
-        text = settings_text(self.identity.gateway, self.broker.gateway_port, ports, load=LOAD)
-        text = text.replace(
-            "[uplink]\n", f"identity = '{self.identity.folder}'\n[uplink]\nresend_s = 1\n{uplink}\n"
-        )
         hour = datetime.now(UTC).hour
-        self.settings.write_text(text + NETWORK.format(root=self.kernel.root, budget=BUDGET, hour=hour))
-
-    def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "cli.main", "edge", "--verbose", "--settings", self.settings]
-        with (self.folder / "log").open("ab") as log:
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-        return self.processes[-1]
-
-    def stop(self, process: subprocess.Popen[bytes]) -> None:
-        process.terminate()
-        assert process.wait(10) == 0, (self.folder / "log").read_text()
+        network = NETWORK.format(root=self.kernel.root, budget=BUDGET, hour=hour)
+        self.write(ports, load=LOAD, uplink=uplink, more=network)
 
 
 @pytest.fixture
@@ -105,39 +80,12 @@ def site(
     broker: EmbeddedMosquitto,
     hub_identity: HubIdentity,
     gateway_identity: Callable[[str], GatewayIdentity],
-) -> Iterator[Site]:
+) -> Iterator[BudgetSite]:
     kernel = Kernel(tmp_path / "kernel")
     kernel.begin()
-    made = Site(tmp_path, broker, hub_identity, gateway_identity("within-budget"), kernel)
-    yield made
-    for process in made.processes:
-        process.kill()
-        process.wait()
-
-
-@asynccontextmanager
-async def watched(site: Site) -> AsyncIterator[Acker]:
-    acker = await asyncio.to_thread(Acker(site.hub, site.broker.hub_port).__enter__)
-    try:
-        yield acker
-    finally:
-        await asyncio.to_thread(acker.__exit__)
-
-
-async def until(what: Callable[[], object], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "did not come true in time"
-        await asyncio.sleep(0.05)
-
-
-def once(arrivals: list[Arrival]) -> list[Arrival]:
-    """The batches as a ledger would keep them."""
-    first: dict[tuple[bytes, int], Arrival] = {}
-    for arrival in list(arrivals):
-        key = (arrival.batch.epoch, arrival.batch.seq)
-        assert first.setdefault(key, arrival).batch == arrival.batch
-    return list(first.values())
+    identity = gateway_identity("within-budget")
+    with ended(BudgetSite(tmp_path, broker, hub_identity, identity, kernel=kernel)) as site:
+        yield site
 
 
 def ticks(arrivals: list[Arrival]) -> list[int]:
@@ -164,7 +112,7 @@ def kinds(arrivals: list[Arrival]) -> list[str]:
     return [event.kind for one in once(arrivals) for event in one.batch.events]
 
 
-def test_readings_wait_while_the_budget_is_spent_and_all_come_over_a_cheap_link(site: Site) -> None:
+def test_readings_wait_while_the_budget_is_spent_and_all_come_over_a_cheap_link(site: BudgetSite) -> None:
     async def story() -> None:
         async with simulated(LOAD) as ports, watched(site) as acker:
             site.write_settings(ports)
@@ -182,7 +130,7 @@ def test_readings_wait_while_the_budget_is_spent_and_all_come_over_a_cheap_link(
             site.write_settings(ports, uplink="window = 30")
             process.send_signal(signal.SIGHUP)
             await until(lambda: "settings_refused" in kinds(acker.arrivals))
-            site.stop(process)
+            site.stop(process, within_s=10)
             process = site.start()
             await until(lambda: kinds(acker.arrivals).count("gateway_started") == 2)
             await asyncio.sleep(2)
@@ -191,7 +139,7 @@ def test_readings_wait_while_the_budget_is_spent_and_all_come_over_a_cheap_link(
             site.kernel.route("eth0")
             await until(lambda: "budget_full_rate" in kinds(acker.arrivals))
             await until(lambda: len(ticks(acker.arrivals)) > before + 20)
-            site.stop(process)
+            site.stop(process, within_s=10)
         found = sorted(ticks(acker.arrivals))
         assert len(found) == len(set(found))
         told = {span for one in once(acker.arrivals) for span in gaps(one)}

@@ -6,23 +6,22 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from benchmarks.acker import Acker, Arrival
-from benchmarks.edge import Load, settings_text, simulated, unit
+from benchmarks.edge import Load, simulated, unit
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.processes import free_port
 from provisioning.identity import GatewayIdentity, HubIdentity
 from provisioning.keys import Ed25519Signer
 from simulators.devices.modbus import modbus_server
+from tests.edge.gateway_site import Site, ended, once, until, watched
 from wire import frame
 from wire.codec import decode_body, encode_body
 from wire.messages import Ack, AckRange, Gap, GatewayStatus, Points
@@ -33,40 +32,13 @@ LOAD = Load(units=1, points=4, interval_ms=200)
 pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-3.6")]
 
 
-@dataclass
-class Site:
-    """One gateway's folder and what it talks to."""
-
-    folder: Path
-    broker: EmbeddedMosquitto
-    hub: HubIdentity
-    identity: GatewayIdentity
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def settings(self) -> Path:
-        return self.folder / "gateway.toml"
+class GatewaySite(Site):
+    """What the tests here ask of a site besides."""
 
     def write_settings(
         self, ports: list[int], *, port: int | None = None, uplink: str = "", load: Load = LOAD
     ) -> None:
-        text = settings_text(self.identity.gateway, port or self.broker.gateway_port, ports, load=load)
-        text = text.replace(
-            "[uplink]\n", f"identity = '{self.identity.folder}'\n[uplink]\nresend_s = 1\n{uplink}\n"
-        )
-        self.settings.write_text(text)
-
-    def command(self, *words: str) -> list[str | Path]:
-        return [sys.executable, "-m", "cli.main", "edge", *words, "--settings", self.settings]
-
-    def start(self) -> subprocess.Popen[bytes]:
-        with (self.folder / "log").open("ab") as log:
-            self.processes.append(subprocess.Popen(self.command("--verbose"), stdout=log, stderr=log))
-        return self.processes[-1]
-
-    def stop(self, process: subprocess.Popen[bytes]) -> None:
-        process.terminate()
-        assert process.wait(5) == 0, (self.folder / "log").read_text()
+        self.write(ports, load=load, port=port, uplink=uplink, more="")
 
     def sealed_rows(self) -> int:
         with closing(sqlite3.connect(self.folder / "data" / "journal.db")) as connection:
@@ -80,39 +52,10 @@ def site(
     broker: EmbeddedMosquitto,
     hub_identity: HubIdentity,
     gateway_identity: Callable[[str], GatewayIdentity],
-) -> Iterator[Site]:
+) -> Iterator[GatewaySite]:
     name = re.sub("[^a-z0-9]+", "-", request.node.name)[-50:].strip("-")
-    site = Site(tmp_path, broker, hub_identity, gateway_identity(name))
-    yield site
-    for process in site.processes:
-        process.kill()
-        process.wait()
-
-
-@asynccontextmanager
-async def watched(site: Site) -> AsyncIterator[Acker]:
-    """A hub that acks, in its own thread."""
-    acker = await asyncio.to_thread(Acker(site.hub, site.broker.hub_port).__enter__)
-    try:
-        yield acker
-    finally:
-        await asyncio.to_thread(acker.__exit__)
-
-
-async def until(what: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "did not come true in time"
-        await asyncio.sleep(0.05)
-
-
-def once(arrivals: list[Arrival]) -> list[Arrival]:
-    """The batches as a ledger would keep them, in the order of their numbers."""
-    first = {}
-    for arrival in arrivals:
-        key = (arrival.batch.epoch, arrival.batch.seq)
-        assert first.setdefault(key, arrival).batch == arrival.batch
-    return list(first.values())
+    with ended(GatewaySite(tmp_path, broker, hub_identity, gateway_identity(name))) as site:
+        yield site
 
 
 def ticks(arrivals: list[Arrival]) -> list[int]:
@@ -131,7 +74,7 @@ def gaps(arrivals: list[Arrival]) -> list[Gap]:
     return found
 
 
-def test_killed_gateway_sends_what_it_had_and_tells_the_gap(site: Site) -> None:
+def test_killed_gateway_sends_what_it_had_and_tells_the_gap(site: GatewaySite) -> None:
     async def story() -> None:
         async with simulated(LOAD) as ports, watched(site) as acker:
             site.write_settings(ports)
@@ -159,7 +102,7 @@ def test_killed_gateway_sends_what_it_had_and_tells_the_gap(site: Site) -> None:
     asyncio.run(story())
 
 
-def test_frozen_gateway_takes_the_blame_for_its_own_pause(site: Site) -> None:
+def test_frozen_gateway_takes_the_blame_for_its_own_pause(site: GatewaySite) -> None:
     async def story() -> None:
         async with simulated(LOAD) as ports, watched(site) as acker:
             site.write_settings(ports)
@@ -183,7 +126,7 @@ def test_frozen_gateway_takes_the_blame_for_its_own_pause(site: Site) -> None:
     asyncio.run(story())
 
 
-def test_start_without_a_broker_loses_nothing(site: Site) -> None:
+def test_start_without_a_broker_loses_nothing(site: GatewaySite) -> None:
     async def story() -> None:
         port = free_port()
         async with simulated(LOAD) as ports, watched(site) as acker:
@@ -204,7 +147,7 @@ def test_start_without_a_broker_loses_nothing(site: Site) -> None:
     asyncio.run(story())
 
 
-def test_silent_hub_gets_the_same_bytes_again_until_it_acks(site: Site) -> None:
+def test_silent_hub_gets_the_same_bytes_again_until_it_acks(site: GatewaySite) -> None:
     async def story() -> None:
         async with simulated(LOAD) as ports, watched(site) as acker:
             site.write_settings(ports)
@@ -222,7 +165,7 @@ def test_silent_hub_gets_the_same_bytes_again_until_it_acks(site: Site) -> None:
 
 
 @pytest.mark.requirement("G-7.2b")
-def test_forged_ack_deletes_nothing(site: Site) -> None:
+def test_forged_ack_deletes_nothing(site: GatewaySite) -> None:
     async def story() -> None:
         async with simulated(LOAD) as ports, watched(site) as acker:
             site.write_settings(ports)
@@ -251,7 +194,9 @@ def test_forged_ack_deletes_nothing(site: Site) -> None:
 
 @pytest.mark.requirement("G-5.2")
 @pytest.mark.parametrize("protocol", ["mqtt5", "mqtt311"])
-def test_birth_and_points_come_before_batches_and_farewell_at_the_end(site: Site, protocol: str) -> None:
+def test_birth_and_points_come_before_batches_and_farewell_at_the_end(
+    site: GatewaySite, protocol: str
+) -> None:
     async def story() -> None:
         async with simulated(LOAD) as ports, watched(site) as acker:
             site.write_settings(ports, uplink=f'protocol = "{protocol}"')
@@ -277,7 +222,7 @@ def test_birth_and_points_come_before_batches_and_farewell_at_the_end(site: Site
     asyncio.run(story())
 
 
-def test_bad_settings_are_all_named_and_nothing_starts(site: Site) -> None:
+def test_bad_settings_are_all_named_and_nothing_starts(site: GatewaySite) -> None:
     site.settings.write_text(
         '[gateway]\nid = "X Y"\ncolour = 1\n[uplink]\nhost = "h"\nport = 99999\nwindow = "many"\n'
         '[[device]]\ndriver = "modbus"\nname = "a"\nhost = "h"\nport = 0\n[[device.unit]]\naddress = 999\n'
@@ -298,7 +243,7 @@ def test_bad_settings_are_all_named_and_nothing_starts(site: Site) -> None:
     assert not (site.folder / "data").exists()
 
 
-def test_second_gateway_on_a_data_folder_is_refused_and_the_first_goes_on(site: Site) -> None:
+def test_second_gateway_on_a_data_folder_is_refused_and_the_first_goes_on(site: GatewaySite) -> None:
     async def story() -> None:
         async with simulated(LOAD) as ports, watched(site) as acker:
             site.write_settings(ports)
@@ -331,7 +276,7 @@ def test_second_gateway_on_a_data_folder_is_refused_and_the_first_goes_on(site: 
     asyncio.run(story())
 
 
-def test_unreachable_device_is_told_and_comes_back_by_itself(site: Site) -> None:
+def test_unreachable_device_is_told_and_comes_back_by_itself(site: GatewaySite) -> None:
     async def story() -> None:
         def now() -> tuple[int, int]:
             return time.monotonic_ns(), time.time_ns() // 10**6
@@ -362,7 +307,7 @@ def test_unreachable_device_is_told_and_comes_back_by_itself(site: Site) -> None
     asyncio.run(story())
 
 
-def test_changed_settings_touch_only_the_devices_that_changed(site: Site) -> None:
+def test_changed_settings_touch_only_the_devices_that_changed(site: GatewaySite) -> None:
     def polls(acker: Acker, unit: str) -> list[int]:
         topic = build(site.identity.gateway, Channel.UP_POINTS)
         declared = [
@@ -407,7 +352,7 @@ def test_changed_settings_touch_only_the_devices_that_changed(site: Site) -> Non
     asyncio.run(story())
 
 
-def test_gateway_whose_broker_never_answers_stops_in_time(site: Site) -> None:
+def test_gateway_whose_broker_never_answers_stops_in_time(site: GatewaySite) -> None:
     """The connection is accepted by the kernel and never read from."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
 

@@ -12,17 +12,14 @@ from provisioning.identity import GatewayIdentity
 from simulators.climate import Room
 from simulators.devices.modbus import Unit, modbus_server
 from simulators.world import World
+from tests.air_conditioner import PROFILE
+from tests.edge.gateway_site import HEAD
 
 pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-6.9d")]
 NOON = 1_789_000_000.0
-SETTINGS = """
-[gateway]
-id = "{gateway}"
-identity = "{identity}"
-[uplink]
-host = "127.0.0.1"
-port = 9
-[[device]]
+SETTINGS = (
+    HEAD
+    + """[[device]]
 driver = "modbus"
 name = "bus"
 host = "127.0.0.1"
@@ -34,19 +31,9 @@ prefix = "room-1/ac"
 [[device.unit.output]]
 output = "on"
 apart_s = 600
-[[device.profile]]
-name = "ac"
-[[device.profile.value]]
-point = "temperature"
-quantity = "temperature"
-register = 1
-scale = "0.1"
-[[device.profile.output]]
-output = "on"
-kind = "switch"
-function = 5
-register = 0
 """
+    + PROFILE
+)
 
 
 async def set_to(file: Path, value: int) -> tuple[int, str]:
@@ -80,7 +67,9 @@ def test_killed_gateway_lets_the_compressor_rest_on(
 
     async def story() -> None:
         async with modbus_server([unit], now=lambda: (time.monotonic_ns(), int(NOON * 1000))) as (_, port):
-            file.write_text(SETTINGS.format(gateway=identity.gateway, identity=identity.folder, port=port))
+            file.write_text(
+                SETTINGS.format(gateway=identity.gateway, identity=identity.folder, broker=9, port=port)
+            )
             process = await started(file)
             try:
                 assert await set_to(file, 1) == (0, "")

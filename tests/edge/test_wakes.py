@@ -19,22 +19,19 @@ from edge.wakes import AFTER_TICKS, Wakes
 from provisioning.identity import GatewayIdentity
 from simulators.devices.gpio import running_board
 from simulators.rpi_gpio import environment
+from tests.edge.gateway_site import HEAD
 from wire.messages import TICK_MS, Event
 
 S = 1_000_000_000
-SETTINGS = """
-[gateway]
-id = "{gateway}"
-identity = "{identity}"
-[uplink]
-host = "127.0.0.1"
-port = {port}
-[[device]]
+SETTINGS = (
+    HEAD
+    + """[[device]]
 driver = "gpio"
 name = "door"
 prefix = "lab"
 input = [{{ name = "door", kind = "door_contact", pin = 17 }}]
 """
+)
 
 
 class Clock:
@@ -134,7 +131,7 @@ def test_door_that_opened_while_the_gateway_was_stopped_says_that_it_was_read_la
 ) -> None:
     """Only a process that is really stopped shows which of its threads wakes first."""
     identity, file = gateway_identity("wakes-late"), tmp_path / "gateway.toml"
-    file.write_text(SETTINGS.format(gateway=identity.gateway, identity=identity.folder, port=free_port()))
+    file.write_text(SETTINGS.format(gateway=identity.gateway, identity=identity.folder, broker=free_port()))
     asyncio.run(_story(tmp_path, file))
     told = {event.kind: event for event in events(tmp_path / "data" / "journal.db")}
     opened = told["door_opened"].data

@@ -16,6 +16,7 @@ from simulators.climate import Room
 from simulators.devices.modbus import Unit, modbus_server
 from simulators.devices.modbus_rtu import rtu_line
 from simulators.world import World
+from tests.air_conditioner import PROFILE
 
 NOON = 1_789_000_000.0
 ROOM = Room(World(7), "room")
@@ -120,31 +121,8 @@ output = "on"
 [[device.unit.output]]
 output = "setpoint"
 high = "26"
-
-[[device.profile]]
-name = "ac"
-
-[[device.profile.value]]
-point = "temperature"
-quantity = "temperature"
-register = 1
-scale = "0.1"
-
-[[device.profile.output]]
-output = "on"
-kind = "switch"
-function = 5
-register = 0
-
-[[device.profile.output]]
-output = "setpoint"
-quantity = "temperature"
-register = 0
-type = "uint16"
-scale = "0.1"
-low = "16"
-high = "30"
-""",
+"""
+        + PROFILE,
         encoding="utf-8",
     )
     assert tomllib.loads(file.read_text(encoding="utf-8"))

@@ -18,17 +18,13 @@ from edge.journal.reader import Reader
 from edge.local.asks import SOCKET_NAME
 from provisioning.identity import GatewayIdentity
 from simulators.devices.instrument import Instrument, Multimeter, scpi_server
+from tests.edge.gateway_site import HEAD
 from wire.messages import Event
 
 pytestmark = pytest.mark.slow
-SETTINGS = """
-[gateway]
-id = "{gateway}"
-identity = "{identity}"
-[uplink]
-host = "127.0.0.1"
-port = {broker}
-[[device]]
+SETTINGS = (
+    HEAD
+    + """[[device]]
 driver = "instrument"
 name = "meter"
 prefix = "bench/meter"
@@ -45,6 +41,7 @@ name = "range"
 argument = [{{ name = "range", words = ["1", "10"] }}]
 step = [{{ command = "CONF:VOLT:DC {{range}}" }}, {{ command = "CONF?" }}]
 """
+)
 
 
 @pytest.fixture
