@@ -76,6 +76,7 @@ async def make_claim(connection: Connection, actor: Actor, wish: Wish, *, now: d
         found = await fleet.hold(connection, name, now)
         if found is not None:
             _check_unused(found)
+            await _check_place(connection, found, (site_id, wish.site), now)
         try:
             row = await sites_write.gateway(connection, organisation_id, name)
             if found is None or found.replaces is None:
@@ -260,6 +261,15 @@ def _check_unused(found: FleetRow) -> None:
         raise ActRefusedError(
             f"gateway {found.name} is enrolled already; a new machine in its place is a replacement",
             "enrolled",
+        )
+
+
+async def _check_place(connection: Connection, found: FleetRow, site: tuple[int, str], now: datetime) -> None:
+    """Who stands in for another gateway takes over what that one serves, whatever a claim says."""
+    old = await fleet.find(connection, found.replaces, now) if found.replaces else None
+    if old is not None and old.site_id != site[0]:
+        raise ActRefusedError(
+            f"gateway {found.name} stands in for {old.name} at site {old.site}: expected that site", "taken"
         )
 
 

@@ -208,9 +208,10 @@ class CertificateAuthority:
 
     def note_issued(self, gateway: str, leaf: x509.Certificate) -> None:
         """Keep what was issued over the network, so that the id is not issued into a folder as well."""
-        record = files.make_folder(self.folder / "gateways" / gateway)
-        chain = certificates.to_pem([leaf, self.issuing.certificate])
-        files.replace(record / identity.TLS_CERTIFICATE, chain, mode=files.PUBLIC)
+        record = files.make_folder(self.folder / "gateways" / gateway) / identity.TLS_CERTIFICATE
+        if not record.exists():
+            chain = certificates.to_pem([leaf, self.issuing.certificate])
+            files.replace(record, chain, mode=files.PUBLIC)
 
     def write_revocations(self, serials: Sequence[int], *, now: datetime) -> Path:
         """Write the list of what the broker refuses, for as long as the authority lasts.

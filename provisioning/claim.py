@@ -110,12 +110,18 @@ def hub_address(url: str) -> tuple[str, int]:
     wrong = f"url {url[:100]!r}: expected https://host:port"
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 443
+        host, port = parts.hostname or "", 443 if parts.port is None else parts.port
+        host.encode("idna")  # as whoever connects will do
     except ValueError:
         raise RequestError(wrong) from None
-    if parts.scheme != "https" or not host or parts.path not in ("", "/") or "@" in parts.netloc:
+    if parts.scheme != "https" or not (host and port) or parts.path not in ("", "/") or "@" in parts.netloc:
         raise RequestError(wrong)
     return host, port
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it stands before `:port` in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _from_uri(text: str) -> Claim:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from provisioning.claim import hub_address, read_claim
 from provisioning.errors import ProvisioningError
@@ -14,6 +15,7 @@ from provisioning.first_boot import BOOT_FOLDER, PROFILES, FirstBoot, boot_files
 
 SOURCE = Path(__file__).resolve().parents[2]
 _CLAIM_BYTES_MAX = 4096
+_KEY_TYPES = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")
 _NOT_BUILT = (".*", "build", "docs", "node_modules", "tests", "__pycache__")
 
 
@@ -66,10 +68,22 @@ def _first_boot(arguments: argparse.Namespace) -> FirstBoot:
         claim = read_claim(file.read(_CLAIM_BYTES_MAX))
     broker = broker_of(claim)
     if arguments.broker:
-        host, port = hub_address(f"https://{arguments.broker}")
-        broker = (host, port if ":" in arguments.broker else 8883)
-    keys = arguments.ssh_key.read_text(encoding="utf-8").splitlines() if arguments.ssh_key else []
-    return FirstBoot(claim, arguments.profile, broker, [key for key in keys if key.strip()])
+        url = f"https://{arguments.broker}"
+        host, _ = hub_address(url)
+        broker = (host, urlsplit(url).port or 8883)
+    keys = _public_keys(arguments.ssh_key) if arguments.ssh_key else []
+    return FirstBoot(claim, arguments.profile, broker, keys)
+
+
+def _public_keys(file: Path) -> list[str]:
+    """Return the keys of a file as `authorized_keys` has them; a private one must not get onto the card."""
+    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if any("PRIVATE KEY" in line for line in keys):
+        raise ProvisioningError(f"--ssh-key {file}: is a private key: expected the public one, {file}.pub")
+    if not all(any(word.startswith(_KEY_TYPES) for word in key.split()) for key in keys):
+        raise ProvisioningError(f"--ssh-key {file}: expected lines of public keys, such as ssh-ed25519 AAAA…")
+    return keys
 
 
 def _wheel(given: Path | None, folder: Path) -> Path:

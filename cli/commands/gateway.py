@@ -6,6 +6,7 @@ import getpass
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import psycopg
@@ -51,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--out", type=Path, metavar="FILE", help="where the claim file goes, closed to others"
         )
         made.add_argument(
-            "--qr", type=Path, metavar="FILE", help="a picture of the claim as QR code, svg or png"
+            "--qr", type=_picture, metavar="FILE", help="a picture of the claim as QR code, svg or png"
         )
     approve = words.add_parser("approve", help="let a gateway back in that was away for very long")
     approve.add_argument("gateway", metavar="ID")
@@ -62,6 +63,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     revoke.set_defaults(act=_revoke)
     for one in (*words.choices.values(), *gateway_settings.configure(words)):
         add_database_options(one, owner=False)
+
+
+def _picture(text: str) -> Path:
+    """Read the name of a picture; its kind is known before a claim is made."""
+    if Path(text).suffix.lower() not in (".svg", ".png"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a name that ends with .svg or .png")
+    return Path(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -140,8 +148,9 @@ def _show(made: Made, arguments: argparse.Namespace) -> None:
         files.replace(arguments.out, write_claim(made.claim))
         print(f"claim file: {arguments.out}")
     if arguments.qr is not None:
-        code.save(str(arguments.qr), scale=6)
-        Path(arguments.qr).chmod(files.PRIVATE)
+        picture = BytesIO()
+        code.save(picture, kind=arguments.qr.suffix[1:].lower(), scale=6)
+        files.replace(arguments.qr, picture.getvalue())
         print(f"QR code:    {arguments.qr}")
     if arguments.out is None and arguments.qr is None:
         print(f"code:       {made.claim.code}")

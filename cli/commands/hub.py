@@ -24,6 +24,7 @@ from cloud.hub import ROOMS, settings_of
 from cloud.settings import HubSettings, SettingsError, broker_of_url
 from cloud.store.migrate import SchemaError, install_timescaledb, upgrade
 from provisioning.ca import CertificateAuthority
+from provisioning.claim import bracketed
 from provisioning.errors import IdentityError
 
 _UNTIL_STARTED = {"HENG_DATABASE_URL": "host=127.0.0.1", "HENG_MQTT_URL": "mqtts://127.0.0.1"}
@@ -64,7 +65,7 @@ def _enrolling(given: Mapping[str, str], arguments: argparse.Namespace) -> dict[
     """Have an embedded hub enrol gateways too, at its own broker, unless the settings say otherwise."""
     url = given.get("HENG_ENROL_URL") or f"https://127.0.0.1:{given.get('HENG_ENROL_PORT', PORT)}"
     host = urlsplit(url).hostname or "127.0.0.1"
-    broker = f"mqtts://{host}:{arguments.gateway_port}"
+    broker = f"mqtts://{bracketed(host)}:{arguments.gateway_port}"
     return {
         "HENG_GATEWAY_BROKER_URL": broker,
         "HENG_MEDIA_FOLDER": str(arguments.data / "media"),

@@ -4,6 +4,7 @@ Time is the hub's own. A certificate that ended is judged here and not by TLS, s
 for long comes back by a rule. It speaks no HTTP.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -110,9 +111,12 @@ class Desk:
             found = await fleet.hold(connection, asked.gateway, now)
             claim = await claims.hold(connection, asked.gateway)
             verdict = await self._enrol(connection, asked, claim, found=found, right_code=right_code, now=now)
-            return await self._noted(
+            verdict = await self._noted(
                 connection, "gateway.enrol", asked, verdict=verdict, found=found, now=now
             )
+        if isinstance(verdict, Issued):  # not before it is committed: what was undone must burn no id
+            await asyncio.to_thread(self._authority.note_issued, asked.gateway, verdict.leaf)
+        return verdict
 
     async def _enrol(
         self,
@@ -141,9 +145,7 @@ class Desk:
             return Denied(403, "the gateway id was issued before", "id issued before by `heng ca`")
         await claims.use(connection, claim.id, key_sha256=asked.key_sha256, at=now)
         await self._take_over(connection, found, now)
-        leaf = await self._issue(connection, asked, found, way="claim", claim_id=claim.id, now=now)
-        self._authority.note_issued(asked.gateway, leaf)
-        return Issued(leaf)
+        return Issued(await self._issue(connection, asked, found, way="claim", claim_id=claim.id, now=now))
 
     async def _same_again(
         self, connection: Connection, asked: Asked, claim: ClaimRow, *, now: datetime

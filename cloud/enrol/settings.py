@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from cloud.enrol.desk import Policy
 from cloud.settings import SettingsError
 from provisioning.ca import LEAF_DAYS
-from provisioning.claim import hub_address
+from provisioning.claim import bracketed, hub_address
 from provisioning.errors import RequestError
 
 PORT = 8885
@@ -51,7 +51,7 @@ def read_enrol_settings(environment: Mapping[str, str]) -> EnrolSettings | None:
     except RequestError as error:
         faults.append(f"HENG_ENROL_URL: {error}")
         host = "127.0.0.1"
-    broker = environment.get("HENG_GATEWAY_BROKER_URL") or f"mqtts://{host}:8883"
+    broker = environment.get("HENG_GATEWAY_BROKER_URL") or f"mqtts://{bracketed(host)}:8883"
     if not _is_broker(broker):
         faults.append(f"HENG_GATEWAY_BROKER_URL {broker!r}: expected mqtts://host:port")
     if faults:
@@ -76,7 +76,7 @@ def _path(environment: Mapping[str, str], name: str) -> Path | None:
 def _is_broker(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme == "mqtts" and bool(parts.hostname) and (parts.port or 0) >= 0
+        return parts.scheme == "mqtts" and bool(parts.hostname) and bool(parts.port)
     except ValueError:
         return False
 

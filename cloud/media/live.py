@@ -17,7 +17,7 @@ SESSIONS_MAX = 16
 FIRST_S = 10.0
 """So long a viewer waits for a first frame."""
 STALE_S = 15.0
-"""A view ends when no frame came for so long: what stands still must not look alive."""
+"""A session ends when no frame came for so long: what stands still must not look alive."""
 FPS = 2
 
 
@@ -46,11 +46,19 @@ class Session:
 class LiveSessions:
     """All live views of a hub."""
 
-    def __init__(self, *, token: Callable[[], str], changed: Callable[[str], None], grace_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        token: Callable[[], str],
+        changed: Callable[[str], None],
+        grace_s: float,
+        stale_s: float = STALE_S,
+    ) -> None:
         """`token` gives secret names of sessions; `changed` is told which gateway is wanted anew.
 
-        A session goes on for `grace_s` without a viewer.
+        A session goes on for `grace_s` without a viewer, and for `stale_s` without a new frame.
         """
+        self._stale_s = stale_s
         self._token = token
         self._grace_s = grace_s
         self._changed = changed
@@ -96,7 +104,7 @@ class LiveSessions:
                         self._end(session)
                     break
                 if session.frames > seen:
-                    seen, patience = session.frames, STALE_S
+                    seen, patience = session.frames, self._stale_s
                     yield session.frame
             if not seen:
                 raise NoFrameError

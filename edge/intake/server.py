@@ -45,6 +45,11 @@ class Call:
     request: Request
     _answer: asyncio.Future[tuple[int, str]]
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its sender was told to come again, or has gone: what it posts again must not come twice."""
+        return self._answer.done()
+
     def answer(self, status: int, text: str = "") -> None:
         """Answer it; one that has gone away does not hear it."""
         if not self._answer.done():
@@ -60,10 +65,12 @@ class Server:
     calls: asyncio.Queue[Call] = field(default_factory=lambda: asyncio.Queue(WAITING_MAX))
 
     async def next(self, seconds: float) -> Call | None:
-        """Return the next request, None when none came in time."""
+        """Return the next request whose sender still waits, None when none came in time."""
         try:
             async with asyncio.timeout(max(0.0, seconds)):
-                return await self.calls.get()
+                while (call := await self.calls.get()).is_over:
+                    pass
+                return call
         except TimeoutError:
             return None
 

@@ -78,6 +78,9 @@ def test_noise_behind_the_scheme_is_refused_in_words(noise):
         "https://u:p@hub",
         "https://hub/x",
         "https://[::1",
+        "https://hub:0",
+        f"https://{'a' * 64}.example:8885",
+        "https://hub..example",
     ],
 )
 def test_address_that_is_none_is_refused(url):

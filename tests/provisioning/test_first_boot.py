@@ -140,3 +140,47 @@ def test_the_command_writes_everything_or_says_why_not(
     assert CLAIM.code not in told
     names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     assert names == {"user-data", "meta-data", "heng/requirements.txt", f"heng/{wheel.name}"}
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    """The command for a boot partition that is there."""
+    claim, out, wheel = tmp_path / "claim.json", tmp_path / "boot", tmp_path / "heng-0.1.0-py3-none-any.whl"
+    claim.write_bytes(write_claim(CLAIM))
+    wheel.write_bytes(b"wheel")
+    out.mkdir()
+    return ["first-boot", str(claim), "--profile", "vehicle", "--out", str(out), "--wheel", str(wheel)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNza\n-----END OPENSSH PRIVATE KEY-----\n", "private"),
+        ("nonsense\n", "expected lines of public keys"),
+    ],
+)
+def test_a_private_key_never_goes_onto_the_card(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, expected: str
+) -> None:
+    (tmp_path / "id_ed25519").write_text(text)
+    assert main([*words, "--ssh-key", str(tmp_path / "id_ed25519")]) == 2
+    assert expected in capsys.readouterr().err
+    assert list((tmp_path / "boot").iterdir()) == []
+
+
+def test_public_keys_go_onto_the_card(words: list[str], tmp_path: Path) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ someone@somewhere"
+    (tmp_path / "id.pub").write_text(f"# mine\n{key}\n\n")
+    assert main([*words, "--ssh-key", str(tmp_path / "id.pub")]) == 0
+    config = yaml.safe_load((tmp_path / "boot" / "user-data").read_text())
+    assert config["ssh_authorized_keys"] == [key]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [("[2001:db8::1]", "2001:db8::1:8883"), ("[2001:db8::1]:1234", "2001:db8::1:1234")]
+)
+def test_a_broker_may_have_an_address_of_ipv6(
+    words: list[str], capsys: pytest.CaptureFixture[str], given: str, told: str
+) -> None:
+    assert main([*words, "--broker", given]) == 0
+    assert f"publishes to {told}" in capsys.readouterr().out

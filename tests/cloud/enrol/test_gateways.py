@@ -9,7 +9,7 @@ from cryptography import x509
 
 from cloud import gateway_acts
 from cloud.enrol.keeper import Keeper
-from cloud.gateway_acts import ActRefusedError, Replacement, next_name
+from cloud.gateway_acts import ActRefusedError, Replacement, Wish, next_name
 from cloud.ingest.directory import Directory, Unknown
 from cloud.mqtt import Arrived
 from cloud.opening import Opening, open_all
@@ -112,6 +112,24 @@ def test_gateway_is_replaced_once_at_a_time(hub):
     assert replace(hub, "single-1", new="single-a").gateway == "single-a"
     with pytest.raises(ActRefusedError, match="is replaced already"):
         replace(hub, "single-1", new="single-b")
+
+
+def test_stand_in_is_claimed_for_the_site_that_it_takes_over_and_for_no_other(hub):
+    """A claim that says one site and takes over another one would be a lie in the audit log."""
+    hub.lab.execute(
+        "INSERT INTO sites (organisation_id, name, title, kind)"
+        " VALUES (1, 'lab-9', 'Laboratory 9', 'laboratory') ON CONFLICT DO NOTHING"
+    )
+    hub.claim("stand-1")
+    replace(hub, "stand-1")
+
+    def claim(site):
+        wish = Wish(site, "stand-1-r2")
+        return hub.lab.run(lambda one: gateway_acts.make_claim(one, ACTOR, wish, now=hub.clock()))
+
+    with pytest.raises(ActRefusedError, match="stands in for stand-1 at site lab-1: expected that site"):
+        claim("lab-9")
+    assert claim("lab-1").claim.gateway == "stand-1-r2"
 
 
 def test_enrolled_gateway_is_not_claimed_again(hub, tmp_path):

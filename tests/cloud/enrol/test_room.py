@@ -76,6 +76,7 @@ def test_room_alone_needs_an_authority():
         ("HENG_ENROL_URL", "http://hub"),
         ("HENG_ENROL_URL", "https://hub/path"),
         ("HENG_GATEWAY_BROKER_URL", "mqtt://hub:1883"),
+        ("HENG_GATEWAY_BROKER_URL", "mqtts://hub"),
         ("HENG_CERTIFICATE_DAYS", "900"),
         ("HENG_RECOVER_DAYS", "many"),
     ],
@@ -83,6 +84,12 @@ def test_room_alone_needs_an_authority():
 def test_faulty_setting_is_named(name, value):
     with pytest.raises(SettingsError, match=name):
         read_enrol_settings({"HENG_ENROL_CA": "/ca", name: value})
+
+
+def test_address_of_ipv6_is_written_with_its_brackets():
+    found = read_enrol_settings({"HENG_ENROL_CA": "/ca", "HENG_ENROL_URL": "https://[2001:db8::1]:8885"})
+    assert found is not None
+    assert found.broker == "mqtts://[2001:db8::1]:8883"
 
 
 def test_settings_follow_from_the_url():

@@ -67,3 +67,21 @@ def test_folder_that_cannot_be_written_is_an_outage_and_ends_nothing(hub, tmp_pa
         return enrolment.enrol(claim, tmp_path / "identity")
 
     assert hub.serve(scene).fresh
+
+
+def test_enrolment_that_was_not_committed_burns_no_id(hub, tmp_path):
+    """A new card has new keys: they are not taken for those of somebody else who got this id."""
+    claim = hub.claim("undone-1")
+    hub.lab.execute(
+        "CREATE FUNCTION undone() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE 'the disk is full'; END $$"
+    )
+    hub.lab.execute(
+        "CREATE TRIGGER undone BEFORE INSERT ON audit_log FOR EACH ROW"
+        " WHEN (NEW.object = 'gateway undone-1' AND NEW.outcome = 'done') EXECUTE FUNCTION undone()"
+    )
+    with pytest.raises(EnrolmentError, match="503"):
+        hub.serve(lambda: enrolment.enrol(claim, tmp_path / "first"))
+    hub.lab.execute("DROP TRIGGER undone ON audit_log")
+    hub.lab.execute("DROP FUNCTION undone")
+    assert hub.serve(lambda: enrolment.enrol(claim, tmp_path / "second")).fresh

@@ -173,6 +173,25 @@ def test_full_queue_is_told_to_senders_and_a_stop_answers_those_that_wait() -> N
     run(scenario())
 
 
+def test_request_that_was_told_to_come_again_is_not_worked_on_as_well() -> None:
+    """Its sender posts it again: a reading that is taken both times would be there twice."""
+
+    async def scenario() -> None:
+        settings = HttpIntake(address="127.0.0.1", port=free_port(), path="/in", timeout_s=0.2)
+        async with serving(settings) as server:
+            late = POST + b"Connection: close\r\nContent-Length: 4\r\n\r\nlate"
+            assert status(await said(settings, late)) == 503
+            assert await server.next(0) is None
+            asked = asyncio.ensure_future(said(settings, late.replace(b"late", b"next")))
+            call = await server.next(5)
+            assert call is not None
+            assert call.request.body == b"next"
+            call.answer(200)
+            assert status(await asked) == 200
+
+    run(scenario())
+
+
 def test_address_that_is_taken_is_told() -> None:
     async def scenario() -> None:
         async with running() as (_, settings):
