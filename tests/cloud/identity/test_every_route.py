@@ -28,6 +28,7 @@ QUERIES: dict[str, Any] = {
     "/api/positions/{point}/track": lambda place: SPAN,
     "/api/cameras/{camera}/timeline": lambda place: SPAN,
     "/api/gateways/{gateway}/settings/diff": lambda place: {"from": NOTHING, "to": NOTHING},
+    "/gateways/{gateway}/settings/file": lambda place: {"revision": NOTHING},
 }
 """What must be asked besides the path."""
 NAMED_BY_PLACE = {"/api/readings", "/api/completeness"}
