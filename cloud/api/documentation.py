@@ -156,15 +156,14 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for methods in document["paths"].values():
         for method in methods.keys() - {"get"}:
             methods[method]["responses"] = _CHANGING | methods[method]["responses"]
-    text = (resources.files("cloud.api") / "examples.json").read_text(encoding="utf-8")
-    for path, example in json.loads(text).items():
+    for path, example in _EXAMPLES.items():
         content = document["paths"][path]["get"]["responses"]["200"]["content"]
         content["application/json"]["example"] = example
     return document
 
 
 def _describe(schema: dict[str, Any], shape: type) -> None:
-    for field, text in _field_texts(shape):
+    for field, text in _TEXTS[shape].items():
         if field in schema.get("properties", {}):
             schema["properties"][field]["description"] = text
 
@@ -177,3 +176,10 @@ def _field_texts(shape: type) -> Iterator[tuple[str, str]]:
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
                 yield name, inspect.cleandoc(said)
+
+
+# Read when the hub starts: what is on the disk may be that of the next version before it starts again.
+_TEXTS = {shape: dict(_field_texts(shape)) for shape in (*_SHAPES, Page)}
+_EXAMPLES: dict[str, Any] = json.loads(
+    (resources.files("cloud.api") / "examples.json").read_text(encoding="utf-8")
+)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
 from cloud.api.guard import origin_of
 from cloud.identity.viewer import Viewer
@@ -42,6 +42,8 @@ class Renderer:
             "Cache-Control": "no-store",
         }
         self._version = version("heng")
+        # What is on the disk may be that of the next version before this hub starts again.
+        self._environments = {code: _environment(code) for code in LANGUAGES}
 
     def page(
         self, request: Request, template: str, shows: Mapping[str, Any], *, zone: ZoneInfo | None = None
@@ -52,7 +54,7 @@ class Renderer:
         viewer = asker_of(request)
         zone = zone or ZoneInfo("UTC")
         text = (
-            _environment(speaks.code)
+            self._environments[speaks.code]
             .get_template(template)
             .render(
                 language=speaks,
@@ -115,10 +117,16 @@ def _other_language(request: Request, code: str) -> str:
 
 
 @cache
+def _templates() -> dict[str, str]:
+    return {file.name: file.read_text(encoding="utf-8") for file in sorted(TEMPLATES.glob("*.html"))}
+
+
+@cache
 def _environment(code: str) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=DictLoader(_templates()),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

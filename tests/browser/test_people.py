@@ -49,7 +49,7 @@ subject = "calibration of weights, class E2"
 from_at = "2026-01-01T00:00:00+08:00"
 basis = "certificate 2025-118"
 """
-PAGES = ("/people", "/people/1", "/authorisations", "/audit", "/me")
+PAGES = ("/people", "/people/1", "/authorisations", "/retention", "/audit", "/me")
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +129,22 @@ def test_person_comes_in_by_keyboard_and_goes_by_button(enter, address) -> None:
     page.wait_for_url("**/sign-in")
     page.goto(f"{address}/people")
     page.wait_for_url("**/sign-in?next=%2Fpeople")
+
+
+def test_button_says_that_the_password_is_looked_at(chromium, address) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{address}/sign-in?lang=en")
+    page.evaluate("addEventListener('submit', (event) => event.preventDefault())")
+    page.locator("[name=login]").fill("anna")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    waiting = page.get_by_role("button", name="Signing in …")
+    waiting.wait_for()
+    assert waiting.is_disabled()
+    page.evaluate("dispatchEvent(new Event('pageshow'))")  # back by the browser's button
+    assert page.get_by_role("button", name="Sign in").is_enabled()
+    context.close()
 
 
 def test_customer_is_shown_no_way_to_what_is_not_theirs(enter, address) -> None:
