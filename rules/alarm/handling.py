@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from rules.alarm.desk import Act, Desk, Flood, Open, Outcome, What, mute, underlying
-from rules.alarm.model import Occurrence, State
+from rules.alarm.model import Condition, Occurrence, State
 from rules.alarm.policy import Policy
 from rules.alarm.timeline import View, is_settled
 
@@ -100,8 +100,9 @@ def _to_be_called(desk: Desk, item: Open) -> bool:
 
 def _merged(desk: Desk, policy: Policy, view: View, old: tuple[Open, ...]) -> tuple[list[Open], list[Act]]:
     """Return what of a point is open now, and what was withdrawn."""
-    left = {item.occurrence.id: item for item in old}
-    items, acts = [], []
+    items = [item for item in old if item.occurrence.condition not in view.conditions]
+    left = {item.occurrence.id: item for item in old if item not in items}
+    acts: list[Act] = []
     for occurrence in view.occurrences:
         was = left.pop(occurrence.id, None) or _predecessor(old, view, occurrence)
         ack = _acknowledgement(desk, occurrence)
@@ -133,7 +134,8 @@ def _predecessor(old: tuple[Open, ...], view: View, occurrence: Occurrence) -> O
 
 
 def _is_live(occurrence: Occurrence, view: View, policy: Policy, *, now: int) -> bool:
-    if occurrence.stands and now - view.reached <= policy.fresh_ticks:
+    speaks = occurrence.condition is Condition.COMMS or not view.silent
+    if occurrence.stands and speaks and now - view.reached <= policy.fresh_ticks:
         return True
     return now - occurrence.raised_at <= policy.fresh_ticks
 
@@ -149,6 +151,7 @@ def _one_shots(desk: Desk, view: View) -> Outcome:
         key: shelf
         for key, shelf in desk.shelves.items()
         if shelf.point == view.point
+        and shelf.condition in view.conditions
         and shelf.start is not None
         and not any(
             occurrence.stands and occurrence.key == key and occurrence.overlaps(shelf.start, shelf.at)
@@ -168,7 +171,13 @@ def _forgotten(desk: Desk, view: View, items: list[Open]) -> Desk:
     if not acts:
         return desk
     there = [*view.occurrences, *(item.occurrence for item in items)]
-    kept = tuple(act for act in acts if (act.end or 0) >= view.since or any(act.covers(one) for one in there))
+    kept = tuple(
+        act
+        for act in acts
+        if act.condition not in view.conditions
+        or (act.end or 0) >= view.since
+        or any(act.covers(one) for one in there)
+    )
     if len(kept) == len(acts):
         return desk
     others = {point: acts for point, acts in desk.acknowledgements.items() if point != view.point}

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rules.alarm.detect import Detector, passed, see, standing
-from rules.alarm.model import ZERO, Applied, Ended, Occurrence, Sample
+from rules.alarm.model import ZERO, Applied, Condition, Ended, Occurrence, Sample
 
 
 class TooOldError(ValueError):
@@ -38,13 +38,17 @@ class Timeline(Struct, frozen=True):
     """What the samples brought to an end."""
 
 
-class View(Struct, frozen=True):
-    """What is known of one point: every occurrence that stands or ended after `since`."""
+class View(Struct, frozen=True, omit_defaults=True):
+    """What one timeline says of its point: every occurrence that stands or ended after `since`."""
 
     point: str
+    conditions: tuple[Condition, ...]
+    """What its rules look for. Other timelines may speak of other conditions of the same point."""
     since: int
     reached: int
     occurrences: tuple[Occurrence, ...]
+    silent: bool = False
+    """The newest sample stands no more: what is in alarm is so by old evidence, silence itself excepted."""
 
 
 class Change(StrEnum):
@@ -76,28 +80,30 @@ def arrive(timeline: Timeline, samples: Iterable[Sample], *, reached: int | None
     Raises:
         TooOldError: a sample lies at or before `base_at`. Nothing was taken in.
     """
-    known = {sample.at: sample for sample in timeline.samples}
+    given = tuple(samples)
+    newest = timeline.samples[-1].at if timeline.samples else timeline.base_at
+    is_late = any(sample.at <= newest for sample in given)
+    known = {sample.at: sample for sample in timeline.samples} if is_late else {}
     fresh: dict[int, Sample] = {}
-    for sample in samples:
+    for sample in given:
         if sample.at <= timeline.base_at:
             raise TooOldError(f"a sample at tick {sample.at}; expected one after {timeline.base_at}")
         other = fresh.get(sample.at, known.get(sample.at))
         if other is None or _rank(sample) > _rank(other):
             fresh[sample.at] = sample
-    newest = timeline.samples[-1].at if timeline.samples else timeline.base_at
-    if fresh and min(fresh) > newest:
-        added = tuple(fresh[at] for at in sorted(fresh))
+    added = tuple(fresh[at] for at in sorted(fresh))
+    if added and added[0].at > newest:
         head, closed = _fold(timeline.head, added, timeline.applied)
         timeline = replace(
             timeline, samples=(*timeline.samples, *added), head=head, closed=(*timeline.closed, *closed)
         )
-    elif fresh:
+    elif added:
         merged = known | fresh
         ordered = tuple(merged[at] for at in sorted(merged))
         head, closed = _fold(timeline.base, ordered, timeline.applied)
         timeline = replace(timeline, samples=ordered, head=head, closed=closed)
-    latest = max(timeline.reached, max(fresh, default=timeline.reached), reached or timeline.reached)
-    return replace(timeline, reached=latest)
+    times = [timeline.reached, *fresh, *([] if reached is None else [reached])]
+    return replace(timeline, reached=max(times))
 
 
 def view(timeline: Timeline) -> View:
@@ -110,7 +116,16 @@ def view(timeline: Timeline) -> View:
         if occurrence is not None:
             found.append(occurrence)
     found.sort(key=_order)
-    return View(timeline.applied.point, timeline.base_at, timeline.reached, tuple(found))
+    applied, hold = timeline.applied, timeline.applied.hold_ticks
+    newest = timeline.head[0].heard if timeline.head else None
+    return View(
+        point=applied.point,
+        conditions=tuple(rule.condition for rule in applied.rules),
+        since=timeline.base_at,
+        reached=timeline.reached,
+        occurrences=tuple(found),
+        silent=hold is not None and newest is not None and timeline.reached > newest + hold,
+    )
 
 
 def compact(timeline: Timeline, before: int) -> Timeline:

@@ -14,8 +14,7 @@ from rules.alarm.desk import Desk, Flood, Refused, Rounds, State, What, state_of
 from rules.alarm.handling import observe, passed
 from rules.alarm.model import Condition, Kind, Occurrence, Priority
 from rules.alarm.policy import MINUTE, Chain, Policy, Route, Step
-from rules.alarm.timeline import View
-from tests.rules.alarm.world import POLICY, S, occurrence, seen, table_with
+from tests.rules.alarm.world import POLICY, S, occurrence, seen, table_with, whole
 
 pytestmark = pytest.mark.requirement("G-6.11", "G-6.11e")
 
@@ -105,7 +104,7 @@ def test_routes_choose_by_kind_and_priority_and_what_has_none_is_silent_and_on_t
     assert policy.chain_of(Kind.PROCESS, Priority.MEDIUM) is None
     assert policy.chain_of(Kind.PROCESS, Priority.LOW) is None
     quiet = occurrence("q", priority=Priority.LOW)
-    views = [View("q", -1, 0, (quiet,)), View("p", -1, 0, (occurrence(priority=Priority.HIGH),))]
+    views = [whole("q", -1, 0, (quiet,)), whole("p", -1, 0, (occurrence(priority=Priority.HIGH),))]
     desk, log = observe(Desk(), policy, views, now=0)
     assert [act.what for act in log] == [What.CALLED] * 2
     desk, sent = play(desk, 60 * S, policy)
@@ -203,7 +202,7 @@ def _storm(policy: Policy, desk: Desk, raised: list[list[Occurrence]]) -> tuple[
     sent = []
     for second, found in enumerate(raised):
         now = second * S
-        views = [View(one.point, -1, now, (one,)) for one in found]
+        views = [whole(one.point, -1, now, (one,)) for one in found]
         desk, _ = observe(desk, policy, views, now=now)
         notification = due(desk, policy, now)
         if notification is not None:
@@ -262,7 +261,7 @@ def test_flood_begins_over_ten_and_ends_under_five_and_who_heard_of_it_hears_of_
     for minute in range(10):
         desk = seen(desk, occurrence(f"p{minute}", onset=minute * MINUTE), now=minute * MINUTE)
     assert desk.flood.since is None
-    views = [View("last", -1, 9 * MINUTE, (occurrence("last", onset=9 * MINUTE),))]
+    views = [whole("last", -1, 9 * MINUTE, (occurrence("last", onset=9 * MINUTE),))]
     desk, log = observe(desk, POLICY, views, now=9 * MINUTE)
     assert [act.what for act in log] == [What.CALLED, What.FLOOD_BEGAN]
     began = due(desk, POLICY, 9 * MINUTE)
@@ -288,7 +287,7 @@ def test_flood_begins_over_ten_and_ends_under_five_and_who_heard_of_it_hears_of_
 
 def test_flood_of_which_nobody_was_told_ends_without_a_word() -> None:
     muted = Policy()
-    views = [View(f"p{n}", -1, 0, (occurrence(f"p{n}"),)) for n in range(11)]
+    views = [whole(f"p{n}", -1, 0, (occurrence(f"p{n}"),)) for n in range(11)]
     desk, log = observe(Desk(), muted, views, now=0)
     assert log[-1].what is What.FLOOD_BEGAN
     assert due(desk, muted, 0) is None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from rules.alarm import acts
 from rules.alarm.desk import (
@@ -22,8 +23,8 @@ from rules.alarm.desk import (
 from rules.alarm.handling import observe, passed
 from rules.alarm.model import Applied, Condition, Kind, Occurrence, Rule, State
 from rules.alarm.policy import MINUTE
-from rules.alarm.timeline import View, arrive, begin, compact, view
-from tests.rules.alarm.world import POLICY, applied, hi, occurrence, samples, seen, table, table_with
+from rules.alarm.timeline import arrive, begin, compact, view
+from tests.rules.alarm.world import POLICY, applied, hi, occurrence, samples, seen, table, table_with, whole
 
 pytestmark = pytest.mark.requirement("G-6.11", "G-6.11d", "G-6.11e")
 
@@ -102,7 +103,7 @@ def test_who_is_woken_is_that_of_the_page(row: dict[str, str]) -> None:
     reached = now - (FRESH if row["evidence is fresh"] == "yes" else FRESH + 1)
     cleared_at = None if row["stands"] == "yes" else raised_at
     one = occurrence(onset=raised_at, cleared_at=cleared_at)
-    desk, log = observe(Desk(), POLICY, [View(P, -1, reached, (one,))], now=now)
+    desk, log = observe(Desk(), POLICY, [whole(P, -1, reached, (one,))], now=now)
     called = row["people are called"] == "yes"
     assert only(desk).live is called
     assert (only(desk).called_at == now) is called
@@ -117,6 +118,31 @@ def test_alarm_of_the_past_calls_people_once_its_data_have_caught_up_and_it_stil
     assert (only(desk).live, only(desk).called_at, only(desk).known_at) == (True, now + 1, now)
 
 
+def test_alarm_that_only_its_old_evidence_holds_up_calls_nobody_but_its_silence_does() -> None:
+    now, ones = 100 * FRESH, (occurrence(onset=5), occurrence(onset=50, condition=Condition.COMMS))
+    desk, log = observe(Desk(), POLICY, [whole(P, -1, now, ones, silent=True)], now=now)
+    assert [(act.what, act.condition) for act in log] == [(What.CALLED, Condition.COMMS)]
+    assert [item.live for item in desk.open[P]] == [False, True]
+    timeline = arrive(begin(applied(hi(), hold=30), 0), samples((10, 11)), reached=40)
+    assert not view(timeline).silent
+    assert view(arrive(timeline, (), reached=41)).silent
+    assert not view(arrive(begin(Applied(P, 1, (), 30), 0), (), reached=999)).silent
+    assert not view(arrive(begin(applied(hi()), 0), samples((10, 11)), reached=9999)).silent
+
+
+def test_several_timelines_of_a_point_speak_of_their_own_conditions_alone() -> None:
+    readings = arrive(begin(applied(hi(off_delay_ticks=90), point=P), 0), samples((10, 11)))
+    tamper = arrive(begin(applied(Rule(Condition.TAMPER, hi().priority), point=P), 0), samples((12, 1)))
+    desk, _ = observe(Desk(), POLICY, [view(readings), view(tamper)], now=20)
+    desk = shelved(acknowledged(desk, now=30), now=31)
+    assert observe(desk, POLICY, [view(tamper)], now=40)[1] == ()
+    late = view(arrive(compact(tamper, 12), (), reached=50))
+    desk, log = observe(desk, POLICY, [replace(late, since=45), view(readings)], now=50)
+    assert log == ()
+    assert [state_of(desk, item) for item in desk.open[P]] == [State.SHELVED, State.UNACKNOWLEDGED]
+    assert [act.condition for act in desk.acknowledgements[P]] == [HI]
+
+
 def test_backfilled_excursion_waits_for_an_acknowledgement_and_wakes_nobody() -> None:
     now = 100 * FRESH
     desk = seen(Desk(), occurrence(onset=5, cleared_at=50), now=now)
@@ -126,7 +152,7 @@ def test_backfilled_excursion_waits_for_an_acknowledgement_and_wakes_nobody() ->
 
 
 def test_same_view_again_changes_nothing() -> None:
-    views = [View(P, -1, 10, (occurrence(), occurrence(onset=3, condition=Condition.HIHI)))]
+    views = [whole(P, -1, 10, (occurrence(), occurrence(onset=3, condition=Condition.HIHI)))]
     desk, log = observe(Desk(), POLICY, views, now=10)
     assert [act.what for act in log] == [What.CALLED] * 2
     assert observe(desk, POLICY, views, now=10) == (desk, ())
@@ -162,7 +188,7 @@ def test_redrawn_occurrence_was_told_already() -> None:
     desk = seen(Desk(), occurrence(onset=100), now=200)
     called = only(desk).called_at
     redrawn = (occurrence(onset=90, cleared_at=130), occurrence(onset=140))
-    desk, log = observe(desk, POLICY, [View(P, -1, 300, redrawn)], now=300)
+    desk, log = observe(desk, POLICY, [whole(P, -1, 300, redrawn)], now=300)
     assert [item.called_at for item in desk.open[P]] == [called, called]
     assert [act.what for act in log] == [What.WITHDRAWN]
     assert log[0].covers(occurrence(onset=100))
@@ -171,14 +197,14 @@ def test_redrawn_occurrence_was_told_already() -> None:
 
 def test_occurrence_that_late_data_show_to_be_none_leaves_with_a_word() -> None:
     desk = seen(Desk(), occurrence(onset=100, cleared_at=120), now=130)
-    desk, log = observe(desk, POLICY, [View(P, -1, 140, ())], now=140)
+    desk, log = observe(desk, POLICY, [whole(P, -1, 140, ())], now=140)
     assert desk.open == {}
     assert [(act.what, act.start, act.end) for act in log] == [(What.WITHDRAWN, 100, 120)]
 
 
 def test_other_alarm_of_the_point_is_no_predecessor() -> None:
     desk = seen(Desk(), occurrence(condition=Condition.HIHI), now=10)
-    desk, log = observe(desk, POLICY, [View(P, -1, 20, (occurrence(onset=5),))], now=20)
+    desk, log = observe(desk, POLICY, [whole(P, -1, 20, (occurrence(onset=5),))], now=20)
     assert [act.what for act in log] == [What.WITHDRAWN, What.CALLED]
     assert only(desk).known_at == 20
 
@@ -197,7 +223,7 @@ def test_acknowledgements_are_forgotten_when_nothing_can_need_them() -> None:
     stands = seen(desk, occurrence(onset=5), now=100, since=50)
     assert stands.acknowledgements == desk.acknowledgements
     assert seen(desk, occurrence(onset=5, cleared_at=20), now=100, since=9).acknowledgements
-    gone, _ = observe(desk, POLICY, [View(P, 50, 100, ())], now=100)
+    gone, _ = observe(desk, POLICY, [whole(P, 50, 100, ())], now=100)
     assert gone.acknowledgements == {}
     again = acknowledged(seen(stands, occurrence(onset=5), occurrence(onset=90), now=100), now=100)
     kept = seen(again, occurrence(onset=90), now=200, since=50)
@@ -309,7 +335,7 @@ def test_one_shot_shelf_ends_when_its_alarm_clears() -> None:
     assert state_of(desk, only(desk)) is State.SHELVED
     other = occurrence("other")
     assert seen(desk, other, now=20).shelves == desk.shelves
-    views = [View(P, -1, 30, (occurrence(cleared_at=25), occurrence(onset=28)))]
+    views = [whole(P, -1, 30, (occurrence(cleared_at=25), occurrence(onset=28)))]
     after, log = observe(desk, POLICY, views, now=30)
     assert after.shelves == {}
     assert [act.what for act in log] == [What.UNSHELVED, What.CALLED]

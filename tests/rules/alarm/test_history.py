@@ -10,8 +10,8 @@ from rules.alarm.desk import Act, Desk, Refused, What, state_of
 from rules.alarm.handling import observe
 from rules.alarm.history import first_outs, history
 from rules.alarm.model import Condition, Occurrence, Priority, Rule, Sample, State
-from rules.alarm.timeline import View, arrive, begin, view
-from tests.rules.alarm.world import POLICY, applied, hi, occurrence, seen
+from rules.alarm.timeline import arrive, begin, view
+from tests.rules.alarm.world import POLICY, applied, hi, occurrence, seen, whole
 
 pytestmark = pytest.mark.requirement("G-6.11", "G-6.11d")
 
@@ -161,4 +161,4 @@ def test_history_of_another_point_is_not_touched() -> None:
     log = [Act(What.ACKNOWLEDGED, 5, "q", HI, 0, 10, by="ann")]
     (row,) = history([occurrence()], log, at=10, group_of=alone)
     assert row.state is State.UNACKNOWLEDGED
-    assert observe(Desk(), POLICY, [View("q", 0, 1, ())], now=1)[0].open == {}
+    assert observe(Desk(), POLICY, [whole("q", 0, 1, ())], now=1)[0].open == {}

@@ -92,10 +92,16 @@ def seen(desk: Desk, *found: Occurrence, now: int, reached: int | None = None, s
     points: dict[str, list[Occurrence]] = {}
     for one in found:
         points.setdefault(one.point, []).append(one)
-    views = [
-        View(point, since, now if reached is None else reached, tuple(ones)) for point, ones in points.items()
-    ]
+    reached = now if reached is None else reached
+    views = [whole(point, since, reached, tuple(ones)) for point, ones in points.items()]
     return observe(desk, POLICY, views, now=now)[0]
+
+
+def whole(
+    point: str, since: int, reached: int, ones: tuple[Occurrence, ...], *, silent: bool = False
+) -> View:
+    """Return the view of a timeline that looks for every condition."""
+    return View(point, tuple(Condition), since, reached, ones, silent)
 
 
 def second_opinion(
