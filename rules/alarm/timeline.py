@@ -136,8 +136,10 @@ def compact(timeline: Timeline, before: int) -> Timeline:
     old = tuple(sample for sample in timeline.samples if sample.at <= before)
     rest = timeline.samples[len(old) :]
     base, _ = _fold(timeline.base, old, timeline.applied)
-    head, closed = _fold(base, rest, timeline.applied)
-    return replace(timeline, base_at=before, base=base, head=head, samples=rest, closed=closed)
+    # What the old samples brought to an end had cleared by the last of them.
+    last = old[-1].at if old else timeline.base_at
+    closed = tuple(one for one in timeline.closed if not is_settled(one, last))
+    return replace(timeline, base_at=before, base=base, samples=rest, closed=closed)
 
 
 def retire(timeline: Timeline, at: int) -> View:
