@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg.rows import class_row
+from psycopg.rows import dict_row
 
 from cloud.store.connection import Connection
 
@@ -54,28 +54,6 @@ class Zone:
     """Those that lead into or out of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Bare:
-    id: int
-    site_id: int
-    site: str
-    name: str
-    title: str
-    kind: str
-    covers: list[str]
-    cameras: list[str]
-    readers: list[str]
-    created_at: datetime
-    retired_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    from_zone_id: int | None
-    to_zone_id: int | None
-    portal: Portal
-
-
 _ZONES = """
 SELECT z.id, z.site_id, s.name AS site, z.name, z.title, z.kind, z.covers, z.cameras, z.readers,
        z.created_at, z.retired_at
@@ -109,26 +87,11 @@ async def list_zones(
 ) -> list[Zone]:
     """Return zones by id, those with an id greater than `after`; retired ones only when asked for."""
     values = {"site_id": site_id, "retired": retired, "after": after, "limit": limit}
-    async with connection.cursor(row_factory=class_row(_Bare)) as cursor:
+    async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_ZONES, values)
         found = await cursor.fetchall()
-    rows = await connection.execute(_PORTALS, {"zones": [zone.id for zone in found]})
-    sides = [_Side(row[0], row[1], Portal(*row[2:])) for row in await rows.fetchall()]
-    return [_with_portals(zone, sides) for zone in found]
-
-
-def _with_portals(zone: _Bare, sides: list[_Side]) -> Zone:
-    return Zone(
-        id=zone.id,
-        site_id=zone.site_id,
-        site=zone.site,
-        name=zone.name,
-        title=zone.title,
-        kind=zone.kind,
-        covers=zone.covers,
-        cameras=zone.cameras,
-        readers=zone.readers,
-        created_at=zone.created_at,
-        retired_at=zone.retired_at,
-        portals=[side.portal for side in sides if zone.id in (side.from_zone_id, side.to_zone_id)],
-    )
+    rows = await connection.execute(_PORTALS, {"zones": [zone["id"] for zone in found]})
+    sides = [(row[:2], Portal(*row[2:])) for row in await rows.fetchall()]
+    return [
+        Zone(**zone, portals=[portal for between, portal in sides if zone["id"] in between]) for zone in found
+    ]

@@ -4,7 +4,7 @@ What vanishes from the file is retired, never deleted; declared again, it is the
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import LiteralString
 
 from psycopg import sql
@@ -57,8 +57,8 @@ _PORTAL = """
 INSERT INTO portals AS p (organisation_id, site_id, name, title, kind, from_zone_id, to_zone_id,
                           reader_in, reader_out, contact, lock)
 SELECT %(organisation)s, %(site)s, %(name)s, %(title)s, %(kind)s,
-       (SELECT id FROM zones WHERE site_id = %(site)s AND name = %(from)s),
-       (SELECT id FROM zones WHERE site_id = %(site)s AND name = %(to)s),
+       (SELECT id FROM zones WHERE site_id = %(site)s AND name = %(from_zone)s),
+       (SELECT id FROM zones WHERE site_id = %(site)s AND name = %(to_zone)s),
        %(reader_in)s, %(reader_out)s, %(contact)s, %(lock)s
     ON CONFLICT (site_id, name) DO UPDATE
    SET title = excluded.title, kind = excluded.kind, from_zone_id = excluded.from_zone_id,
@@ -89,19 +89,7 @@ async def declare_zones(
         cursor = await connection.execute(_ZONE, (organisation_id, site_id, *astuple(zone)))
         changes += [f"zone {zone.name}"] if cursor.rowcount else []
     for portal in portals:
-        values = {
-            "organisation": organisation_id,
-            "site": site_id,
-            "name": portal.name,
-            "title": portal.title,
-            "kind": portal.kind,
-            "from": portal.from_zone,
-            "to": portal.to_zone,
-            "reader_in": portal.reader_in,
-            "reader_out": portal.reader_out,
-            "contact": portal.contact,
-            "lock": portal.lock,
-        }
+        values = {"organisation": organisation_id, "site": site_id, **asdict(portal)}
         cursor = await connection.execute(_PORTAL, values)
         changes += [f"portal {portal.name}"] if cursor.rowcount else []
     changes += await _retire(connection, "portals", site_id, kept={one.name for one in portals})

@@ -194,7 +194,7 @@ def point_label(language: Language, point: Point) -> str:
 
 def leaf_label(language: Language, leaf: str, quantity: str) -> str:
     """Return the quantity's name; the last part of the point's name where that says more."""
-    if leaf == quantity:
+    if leaf == quantity or quantity.endswith(f"_{leaf}"):
         return language.quantity(quantity)
     own = _own(language, leaf)
     if quantity in NAMELESS or leaf.endswith(f"_{quantity}"):
