@@ -102,8 +102,6 @@ def _objections(state: State, plan: Plan, asked: Asked) -> Iterator[Reason]:
         case PassCheck():
             if asked.cause not in kept.checks:
                 yield Reason.NO_CHECK_DUE
-        case Trip():
-            return
 
 
 def _against_bypass(state: State, plan: Plan, asked: BeginBypass) -> Iterator[Reason]:
@@ -131,35 +129,32 @@ def _find(plan: Plan, cause: str) -> Watched | None:
 
 
 def _done(state: State, plan: Plan, asked: Asked, changes: Changes) -> State:
+    kept, by = state.kept, asked.by.id
+    change = Change(ChangeKind.ACKNOWLEDGED, kept.at, kept.breach, by=by)
     match asked:
         case Trip():
             return _asked_for(state, plan, asked, changes)
         case BeginBypass():
             return _bypassed(state, asked, changes)
-        case _:
-            pass
-    kept, by = state.kept, asked.by.id
-    match asked:
-        case Acknowledge(comment=text):
-            kind = ChangeKind.ACKNOWLEDGED
-            kept = replace(kept, acknowledged=Acknowledged(by, kept.at, text))
-        case Reset(reason=text):
-            kind = ChangeKind.RESET
+        case Acknowledge():
+            change = replace(change, text=asked.comment)
+            kept = replace(kept, acknowledged=Acknowledged(by, kept.at, asked.comment))
+        case Reset():
+            change = replace(change, kind=ChangeKind.RESET, text=asked.reason)
             kept = replace(kept, phase=Phase.RESET, first_out=(), acknowledged=None)
         case Enable():
-            kind, text = ChangeKind.ENABLED, ""
+            change = replace(change, kind=ChangeKind.ENABLED)
             kept = replace(kept, phase=Phase.HEALTHY, tripped_at=None)
-        case EndBypass(cause=text):
-            kind = ChangeKind.BYPASS_ENDED
-            kept = replace(kept, bypasses=tuple(one for one in kept.bypasses if one.cause != text))
-        case PassCheck(cause=cause, record=text):
-            kind = ChangeKind.CHECK_PASSED
-            kept = replace(kept, checks=tuple(name for name in kept.checks if name != cause))
-    names = (asked.cause,) if isinstance(asked, EndBypass | PassCheck) else ()
-    ended = Reason.ENDED_BY_PERSON if isinstance(asked, EndBypass) else None
-    changes.append(Change(kind, kept.at, kept.breach, causes=names, by=by, reason=ended, text=text))
-    fits = () if kept.phase is Phase.HEALTHY else state.fits
-    return replace(state, kept=kept, fits=fits)
+            state = replace(state, fits=())
+        case EndBypass():
+            kind, reason = ChangeKind.BYPASS_ENDED, Reason.ENDED_BY_PERSON
+            change = replace(change, kind=kind, causes=(asked.cause,), reason=reason)
+            kept = replace(kept, bypasses=tuple(one for one in kept.bypasses if one.cause != asked.cause))
+        case _:
+            change = replace(change, kind=ChangeKind.CHECK_PASSED, causes=(asked.cause,), text=asked.record)
+            kept = replace(kept, checks=tuple(name for name in kept.checks if name != asked.cause))
+    changes.append(change)
+    return replace(state, kept=kept)
 
 
 def _asked_for(state: State, plan: Plan, asked: Trip, changes: Changes) -> State:

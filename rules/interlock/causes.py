@@ -52,7 +52,7 @@ def take(watched: Watched, watch: Watch, inputs: Sequence[Seen], now: Moment) ->
         case Confirmed() as condition:
             said = [i.agrees for i in inputs if isinstance(i, ReadBack) and i.output == condition.output]
             return turn(_heard(watch, now.tick), now.tick, out=not all(said)) if said else watch
-        case CheckDue() | CalibrationDue():
+        case _:
             return watch
 
 

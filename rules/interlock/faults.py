@@ -233,7 +233,8 @@ def _limit(where: str, limit: Limit, sensor: Sensor) -> Iterator[Fault]:
 
 
 def _rate(where: str, rate: Rate, sensor: Sensor) -> Iterator[Fault]:
-    if not rate.change_max > 0 or not 0 <= rate.deadband < rate.change_max:
+    numbers = rate.change_max.is_finite() and rate.deadband.is_finite()
+    if not numbers or not 0 <= rate.deadband < rate.change_max:
         words = f"a change of {rate.change_max}, deadband {rate.deadband}; above 0, and a smaller deadband"
         yield Fault(where, "bad_rate", words)
     yield from _window(where, rate.within_s, sensor)

@@ -45,11 +45,6 @@ def dues(fitting: Fitting, watch: FitWatch) -> Iterable[int]:
         yield lost
 
 
-def is_fit(fitting: Fitting, watch: FitWatch, tick: int) -> bool:
-    """Whether all three stayed inside for the stabilisation time."""
-    return remaining(fitting, watch, tick) == 0
-
-
 def remaining(fitting: Fitting, watch: FitWatch, tick: int) -> int:
     """Return for how many ticks all three still have to stay inside: the whole time while they are not."""
     if watch.inside_since is None:
@@ -70,7 +65,7 @@ def _read(fitting: Fitting, watch: FitWatch, reading: Reading, now: Moment) -> F
         return watch
     if fitting.stale is not None and now.tick > tick + fitting.stale:
         return watch
-    kept = tuple(one for one in watch.window if one[0] >= tick - fitting.window)
+    kept = tuple(one for one in watch.window if one[0] > tick - fitting.window)
     window = (*kept, (tick, fitting.read(reading.count)))
     mean, spread, rate = _mean(fitting, window, now), _spread(fitting, window), _rate(fitting, window)
     since = watch.inside_since if watch.inside_since is not None else tick

@@ -12,6 +12,7 @@ from rules.interlock.model import (
     CalibrationDue,
     Cause,
     CheckDue,
+    Condition,
     Happened,
     InState,
     Interlock,
@@ -19,7 +20,6 @@ from rules.interlock.model import (
     Plant,
     Rate,
     Sensor,
-    Watchable,
 )
 from rules.interlock.plan import point_of
 from wire.quantities import QUANTITIES
@@ -146,7 +146,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
 
 
-def _condition_words(condition: Watchable, plant: Plant) -> str:
+def _condition_words(condition: Condition, plant: Plant) -> str:
     match condition:
         case Limit(point=point, low=low, high=high):
             unit = _unit(plant.sensors.get(point))
@@ -165,10 +165,8 @@ def _condition_words(condition: Watchable, plant: Plant) -> str:
             return f"event {kind} of {subject}" if subject else f"event {kind}"
         case CheckDue(device=device):
             return f"{device} not checked"
-        case CalibrationDue(point=point):
-            return f"calibration of {point} overdue"
         case _:
-            return f"{condition.output} contradicted by its read-back"
+            return f"calibration of {condition.point} overdue"
 
 
 def _number(value: Decimal) -> str:

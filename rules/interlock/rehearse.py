@@ -101,7 +101,7 @@ class _Run:
         at = state.kept.at
         if self.judged_from is None:
             self.judged_from = at.tick
-        elif self.trips:
+        else:
             self.trips[-1] = msgspec.structs.replace(self.trips[-1], until=at.tick)
         for asked in (Acknowledge, Reset, Enable):
             breach = self._state.kept.breach

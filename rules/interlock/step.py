@@ -205,7 +205,7 @@ def _moved(state: State, plan: Plan, changes: Changes) -> State:
 
 
 def _again(state: State, new: Sequence[str], guilty: Sequence[Vote], changes: Changes) -> State:
-    """Return a latched state after another cause began to vote; at the instant of the trip it is part of it."""
+    """Return a latched state after another cause voted; at the instant of the trip that is part of it."""
     kept = state.kept
     if kept.tripped_at is None or kept.tripped_at != kept.at:
         return breach(state, new, changes)
