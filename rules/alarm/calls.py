@@ -132,9 +132,9 @@ def _spacing(desk: Desk, policy: Policy) -> int:
 
 
 def _in_burst(desk: Desk, policy: Policy) -> bool:
-    if desk.flood.since is not None or desk.flood.ended_at is not None:
-        return True
-    return desk.rounds.last_at is not None and desk.now < desk.rounds.last_at + policy.gather_ticks
+    """Whether a round belongs to those before: within a flood, or within the gathering time."""
+    last_at = desk.rounds.last_at
+    return desk.flood.told or (last_at is not None and desk.now < last_at + policy.gather_ticks)
 
 
 def _calls(desk: Desk, policy: Policy) -> Iterator[Call]:

@@ -285,6 +285,31 @@ def test_flood_begins_over_ten_and_ends_under_five_and_who_heard_of_it_hears_of_
     assert next_at(desk, POLICY) is None
 
 
+def _rounds(*raised: tuple[int, Priority, int]) -> list[int]:
+    """Return when rounds go out while alarms come: (tick, priority, how many)."""
+    desk, sent, number = Desk(), [], 0
+    for now, priority, count in raised:
+        desk, more = play(desk, now - 1)
+        sent += more
+        ones = [occurrence(f"p{number + n}", onset=now, priority=priority) for n in range(count)]
+        number += count
+        desk = seen(replace(desk, now=now), *ones, now=now)
+    notification = due(desk, POLICY, desk.now)
+    return [one.at for one in sent] + ([] if notification is None else [notification.at])
+
+
+def test_what_was_told_long_ago_keeps_nothing_urgent_waiting_in_a_flood() -> None:
+    later = 1000 * S
+    raised = ((0, Priority.URGENT, 1), (later, Priority.LOW, 11), (later + 5 * S, Priority.URGENT, 1))
+    assert _rounds(*raised)[-2:] == [later, later + 5 * S]
+
+
+def test_what_was_told_seconds_before_a_flood_counts_as_told_in_it() -> None:
+    raised = ((0, Priority.HIGH, 1), (5 * S, Priority.LOW, 11), (10 * S, Priority.HIGH, 1))
+    assert _rounds(*raised) == [0, 5 * S]
+    assert _rounds(*raised, (11 * S, Priority.URGENT, 1)) == [0, 5 * S, 11 * S]
+
+
 def test_flood_of_which_nobody_was_told_ends_without_a_word() -> None:
     muted = Policy()
     views = [whole(f"p{n}", -1, 0, (occurrence(f"p{n}"),)) for n in range(11)]

@@ -18,13 +18,22 @@ pytestmark = pytest.mark.requirement("G-6.11", "G-6.11d")
 
 
 def test_figures_of_a_quiet_hour_with_one_chatterer() -> None:
-    ones = [occurrence(onset=minute * 20 * MINUTE, point="a") for minute in range(3)]
-    ones += [occurrence(onset=5 * MINUTE + n * 10 * S, point="b") for n in range(4)]
-    found = figures(ones, POLICY, start=0, end=60 * MINUTE)
-    assert (found.raised, found.per_ten_minutes, found.most_in_ten_minutes) == (7, 7 / 6, 5)
-    assert found.top == (("b:hi", 4), ("a:hi", 3))
+    start = 1000 * MINUTE
+    ones = [occurrence(onset=start + minute * 20 * MINUTE, point="a") for minute in range(3)]
+    ones += [occurrence(onset=start + 5 * MINUTE + n * 20 * S, point="b") for n in range(3)]
+    ones += [occurrence(onset=start + 8 * MINUTE + n * 30 * S, point="c") for n in range(3)]
+    ones += [occurrence(onset=start - 1, point="d"), occurrence(onset=start + 60 * MINUTE, point="d")]
+    found = figures(ones, POLICY, start=start, end=start + 60 * MINUTE)
+    assert (found.raised, found.per_ten_minutes, found.most_in_ten_minutes) == (9, 1.5, 7)
+    assert found.top == (("a:hi", 3), ("b:hi", 3), ("c:hi", 3))
     assert found.chattering == ("b:hi",)
     assert (found.flood_share, found.floods, found.stale) == (0.0, (), ())
+
+
+def test_top_names_ten_alarms_most_often_first() -> None:
+    ones = [occurrence(f"p{n:02}", onset=n * MINUTE + k * S) for n in range(12) for k in range(n)]
+    found = figures(ones, POLICY, start=0, end=60 * MINUTE)
+    assert [key for key, _ in found.top] == [f"p{n:02}:hi" for n in range(11, 1, -1)]
 
 
 def test_alarm_that_stands_for_more_than_a_day_is_stale() -> None:
@@ -65,6 +74,7 @@ def test_floods_are_those_that_the_list_sees() -> None:
 def test_share_of_floods() -> None:
     ones = [occurrence(f"p{n}", onset=0) for n in range(11)]
     assert figures(ones, POLICY, start=0, end=40 * MINUTE).flood_share == 0.25
+    assert figures(ones, POLICY, start=-20 * MINUTE, end=20 * MINUTE).flood_share == 0.25
     assert figures(ones, POLICY, start=0, end=5 * MINUTE).floods == ((0, 5 * MINUTE),)
 
 
@@ -92,6 +102,15 @@ GOOD = Template(
 def faults(*rules: Rule) -> list[tuple[str, str, str]]:
     found = template_faults(Template("t", 1, rules), Decimal(0), Decimal(50))
     return [(fault.path, fault.value, fault.expectation) for fault in found]
+
+
+def test_bounds_themselves_are_allowed() -> None:
+    edges = replace(POLICY, gather_ticks=1, digest_ticks=1, flood_window_ticks=1, flood_under=10)
+    assert policy_faults(edges) == ()
+    assert policy_faults(replace(POLICY, flood_under=1)) == ()
+    assert policy_faults(replace(POLICY, flood_under=11)) != ()
+    assert faults(hi("0", on_delay_ticks=DELAY_MAX_TICKS), level(Condition.HIHI, "50")) == []
+    assert faults(Rule(Condition.RATE, Priority.LOW, Decimal(1), Decimal(1), window_ticks=1)) == []
 
 
 def test_good_template_and_policy_have_no_faults() -> None:
@@ -147,6 +166,9 @@ def test_deadbands_of_all_lows_and_highs_must_leave_room() -> None:
     ({"chains": {}}, ("routes.0.chain", "night", "one of no chains")),
     ({"routes": (Route("night", priorities=(Priority.LOW,)),)},
      ("routes", "process, urgent", "a route for every urgent alarm")),
+    ({"gather_ticks": 0},
+     ("gather_ticks", "0, 18000, 60000",
+      "above 0 and rising: gather_ticks, digest_ticks, flood_window_ticks")),
     ({"flood_under": 0}, ("flood_under", "0", "from 1 to flood_over (10)")),
     ({"digest_ticks": 100},
      ("gather_ticks", "3000, 100, 60000",

@@ -163,6 +163,10 @@ def test_sample_older_than_the_base_is_refused_and_nothing_taken_in() -> None:
     timeline = compact(arrive(begin(applied(hi()), 0), samples((10, 5), (20, 5))), 15)
     with pytest.raises(TooOldError, match="a sample at tick 12; expected one after 15"):
         arrive(timeline, samples((30, 11), (12, 11)))
+    with pytest.raises(TooOldError, match="a sample at tick 15; expected one after 15"):
+        arrive(timeline, samples((15, 5)))
+    assert arrive(timeline, samples((16, 5))).samples == tuple(samples((16, 5), (20, 5)))
+    assert retire(timeline, 15).reached == 15
     with pytest.raises(TooOldError, match="rules end at tick 14; expected 15 or later"):
         retire(timeline, 14)
 
