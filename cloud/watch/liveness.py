@@ -37,12 +37,14 @@ async def hear(connection: Connection, item: Opened, at: datetime) -> None:
         if row is None:
             return
         if news:
-            await _record(connection, row, ONLINE if status.online else OFFLINE, at)
+            await _record(connection, row, ONLINE if status.online else OFFLINE, at=at)
         if status.online:
-            await _hear_backlog(connection, row, status, at)
+            await _hear_backlog(connection, row, status, at=at)
 
 
-async def _hear_backlog(connection: Connection, row: Liveness, status: GatewayStatus, at: datetime) -> None:
+async def _hear_backlog(
+    connection: Connection, row: Liveness, status: GatewayStatus, *, at: datetime
+) -> None:
     """Keep how much waits on a gateway when that is not what it told before."""
     if status.readings_waiting is None or status.batches_waiting is None:
         return
@@ -50,7 +52,7 @@ async def _hear_backlog(connection: Connection, row: Liveness, status: GatewaySt
     told = await newest_backlog(connection, [row.gateway_id], since=at - TOLD_WITHIN)
     before = told[row.gateway_id].data if row.gateway_id in told else {"readings": 0, "batches": 0}
     if waiting != before:
-        await _record(connection, row, BACKLOG, at, waiting)
+        await _record(connection, row, BACKLOG, at=at, data=waiting)
 
 
 async def look(connection: Connection, now: datetime, longest: timedelta, *, presence: Presence) -> None:
@@ -66,11 +68,11 @@ async def look(connection: Connection, now: datetime, longest: timedelta, *, pre
         if row.online and _is_missed(row, heard_at, now, longest=longest, presence=presence):
             async with connection.transaction():
                 if await gateways.set_suspected(connection, row.gateway_id, heard_at=heard_at):
-                    await _record(connection, row, SUSPECTED, now)
+                    await _record(connection, row, SUSPECTED, at=now)
         elif _disproved(row):
             async with connection.transaction():
                 if await gateways.set_heard(connection, row.gateway_id, at=now):
-                    await _record(connection, row, ONLINE, now)
+                    await _record(connection, row, ONLINE, at=now)
 
 
 def _is_missed(
@@ -88,7 +90,12 @@ def _disproved(row: Liveness) -> bool:
 
 
 async def _record(
-    connection: Connection, row: Liveness, kind: str, at: datetime, data: Mapping[str, int] | None = None
+    connection: Connection,
+    row: Liveness,
+    kind: str,
+    *,
+    at: datetime,
+    data: Mapping[str, int] | None = None,
 ) -> None:
     _log.info("gateway %s: %s", row.name, kind)
     event = EventRow(

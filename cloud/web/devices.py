@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from cloud.api.guard import needs, viewer_of
+from cloud.store.backlog import TOLD_WITHIN, Told, newest_backlog
 from cloud.store.cameras import list_found
 from cloud.store.candidates import Candidate, list_candidates
 from cloud.store.connection import Connection
@@ -16,13 +17,14 @@ from cloud.store.devices_read import Device, Part, list_devices
 from cloud.store.gateway_health import GatewayHealth, gateway_health
 from cloud.store.latest import Latest, latest_of
 from cloud.store.points import points_of
-from cloud.store.sites import Gateway, Site, list_gateways, list_sites
+from cloud.store.sites import Gateway, Site, list_gateways, list_sites, shared_zone
 from cloud.store.snapshot import snapshot
 from cloud.web.context import Web
 from cloud.web.device_words import CLOCKS, DRIVERS, PARTS, STATES, why_of
 from cloud.web.figures import grouped, milliseconds
 from cloud.web.language import Language
 from cloud.web.overview import PointRow, State, gateway_state, point_row
+from cloud.web.point_words import state_word
 from cloud.web.reasons import SOURCES, Detail, Said, say_detail, unknown_name
 from cloud.web.render import language_of, zone_of
 from cloud.web.why import Why
@@ -46,6 +48,8 @@ class PartRow:
     kind: Said
     state: State
     why: Why | None
+    left: str
+    """The state of an output that does not rest; empty of every other part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class DeviceRow:
     seen_ms: int | None
     parts: list[PartRow]
     bad_parts: int
+    left_parts: int
+    """Outputs that are not in the state in which they were declared to rest."""
     folded: bool
     """Whether it has so many parts that they are folded."""
 
@@ -81,6 +87,11 @@ class Health:
     missing: str
     waiting: str
     """Empty when there is none."""
+    left_readings: str
+    """What the gateway said waits with it and is not on its way; empty: nothing, or it is not heard."""
+    left_batches: str
+    left_ms: int | None
+    """When it said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +133,16 @@ def add_device_pages(router: APIRouter, web: Web) -> None:
         now = web.now()
         async with snapshot(web.pool) as connection:
             sites = await list_sites(connection)
+            zone = zone_of(await shared_zone(connection))
             gateways = await list_gateways(connection)
             devices = await list_devices(connection, now=now, limit=DEVICES_MAX)
             healths = await gateway_health(connection, [one.id for one in gateways])
+            backlogs = await newest_backlog(
+                connection, [one.id for one in gateways if one.online], since=now - TOLD_WITHIN
+            )
             cameras = await _cameras(connection, request, now)
             seen = await list_candidates(connection, now=now, limit=CANDIDATES_MAX + 1)
+            left = await list_candidates(connection, now=now, left=True, limit=CANDIDATES_MAX)
             ids = [id_ for one in devices if one.driver == "sysfs" for id_ in one.points]
             board = await latest_of(connection, await points_of(connection, ids), now=now)
         views = [
@@ -135,6 +151,7 @@ def add_device_pages(router: APIRouter, web: Web) -> None:
                 site=next((site for site in sites if site.id == one.site_id), None),
                 devices=[device for device in devices if device.gateway == one.name],
                 health=healths.get(one.name),
+                backlog=backlogs.get(one.id),
                 board={latest.point.id: latest for latest in board},
                 cameras=cameras,
                 language=language,
@@ -146,8 +163,9 @@ def add_device_pages(router: APIRouter, web: Web) -> None:
             "gateways": worst_first(views),
             "candidates": [candidate_row(one, language) for one in seen[:CANDIDATES_MAX]],
             "more": len(seen) > CANDIDATES_MAX,
+            "left": [candidate_row(one, language) for one in left],
         }
-        return web.render.page(request, "devices.html", shows)
+        return web.render.page(request, "devices.html", shows, zone=zone)
 
     async def part(request: Request) -> HTMLResponse:
         """Return the same; an open page asks, which keeps no session alive."""
@@ -163,6 +181,7 @@ def gateway_view(
     site: Site | None,
     devices: Sequence[Device],
     health: GatewayHealth | None,
+    backlog: Told | None = None,
     board: Mapping[int, Latest],
     cameras: Collection[int],
     language: Language,
@@ -183,7 +202,7 @@ def gateway_view(
         since_ms=_ms(gateway.online_since),
         last_batch_ms=_ms(gateway.last_batch_at),
         software=gateway.software or "",
-        health=health_of(health, language) if health else None,
+        health=health_of(health, language, backlog) if health else None,
         board=[point_row(one, None, None, language=language, zone=zone) for one in own[:BOARD_MAX]],
         devices=[_device(one, cameras, language) for one in ranked],
         counts=_counts(devices, language),
@@ -209,9 +228,10 @@ def worst_first(views: Iterable[GatewayView]) -> list[GatewayView]:
     return sorted(views, key=rank)
 
 
-def health_of(health: GatewayHealth, language: Language) -> Health:
+def health_of(health: GatewayHealth, language: Language, backlog: Told | None = None) -> Health:
     """Return a gateway's health in words."""
     source = health.clock_source.partition(":")[0]
+    left = backlog if backlog is not None and any(backlog.data.values()) else None
     lag_ms = 0
     if health.newest_at is not None:
         lag_ms = round((health.received_at - health.newest_at).total_seconds() * 1000)
@@ -222,6 +242,9 @@ def health_of(health: GatewayHealth, language: Language) -> Health:
         lag=duration(language, lag_ms) if lag_ms >= 60_000 else "",
         missing=grouped(health.missing) if health.missing else "",
         waiting=grouped(health.waiting) if health.waiting else "",
+        left_readings=grouped(left.data["readings"]) if left else "",
+        left_batches=grouped(left.data["batches"]) if left else "",
+        left_ms=_ms(left.told_at) if left else None,
     )
 
 
@@ -239,7 +262,8 @@ def candidate_row(candidate: Candidate, language: Language) -> CandidateRow:
 
 def _device(device: Device, cameras: Collection[int], language: Language) -> DeviceRow:
     parts = [_part(one, device, language) for one in device.parts]
-    shown = [] if len(parts) == 1 and parts[0].state.kind == STATES[device.state][0] else parts
+    alone = len(parts) == 1 and parts[0].state.kind == STATES[device.state][0] and not parts[0].left
+    shown = [] if alone else parts
     link = f"/sites/{device.site}#chart-{device.points[0]}" if device.site and device.points else ""
     return DeviceRow(
         name=device.name,
@@ -253,6 +277,7 @@ def _device(device: Device, cameras: Collection[int], language: Language) -> Dev
         seen_ms=_ms(device.last_seen_at),
         parts=shown,
         bad_parts=sum(part.state.kind not in ("good", "unmonitored") for part in shown),
+        left_parts=sum(part.left != "" for part in shown),
         folded=len(shown) > PARTS_MAX,
     )
 
@@ -263,6 +288,7 @@ def _part(part: Part, device: Device, language: Language) -> PartRow:
         kind=_word(PARTS, part.kind, language),
         state=_state(f"part-{device.id}-{part.name}", part.state, language),
         why=_why(part, language),
+        left=state_word(language, part.left) if part.left else "",
     )
 
 
