@@ -151,9 +151,9 @@ def mark(job: Job, cause: Cause, *, now: int) -> Outcome | Refused:
     state = _state(job, What.MARKED)
     if isinstance(state, Refused):
         return state
-    whole = frame(job, max(now, cause.to_at))
+    whole = frame(job, cause.to_at)
     assert whole is not None
-    if cause.to_at <= whole.start or cause.from_at >= whole.end:
+    if max(cause.from_at, whole.start) >= min(cause.to_at, whole.end):
         return Refused(Reason.OUTSIDE, (cause.name,))
     known = tuple(one for one in job.found_later if (one.name, one.from_at) != (cause.name, cause.from_at))
     found = sorted((*known, cause), key=lambda one: (one.from_at, one.name))

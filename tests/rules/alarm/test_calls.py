@@ -72,6 +72,9 @@ def test_alarm_that_cleared_is_told_once_to_the_first_step_alone() -> None:
     desk = seen(Desk(), occurrence(cleared_at=0), now=0)
     _, sent = play(desk, 60 * MINUTE, step=MINUTE // 2)
     assert [(one.at, one.recipients) for one in sent] == [(0, ("facilities",))]
+    late = due(desk, POLICY, 20 * MINUTE)  # nobody asked for long: still only the first step
+    assert late is not None
+    assert late.recipients == ("facilities",)
     stubborn = replace(POLICY, chains={"night": Chain(POLICY.chains["night"].steps, ends_on_return=False)})
     _, sent = play(desk, 16 * MINUTE, stubborn)
     assert [one.recipients for one in sent] == [("facilities",), ("facilities",), ("head",)]

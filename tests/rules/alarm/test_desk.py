@@ -223,7 +223,9 @@ def test_acknowledgements_are_forgotten_when_nothing_can_need_them() -> None:
     stands = seen(desk, occurrence(onset=5), now=100, since=50)
     assert stands.acknowledgements == desk.acknowledgements
     assert seen(desk, occurrence(onset=5, cleared_at=20), now=100, since=9).acknowledgements
-    gone, _ = observe(desk, POLICY, [whole(P, 50, 100, ())], now=100)
+    near, _ = observe(desk, POLICY, [whole(P, 10, 100, ())], now=100)
+    assert near.acknowledgements == desk.acknowledgements
+    gone, _ = observe(desk, POLICY, [whole(P, 11, 100, ())], now=100)
     assert gone.acknowledgements == {}
     again = acknowledged(seen(stands, occurrence(onset=5), occurrence(onset=90), now=100), now=100)
     kept = seen(again, occurrence(onset=90), now=200, since=50)

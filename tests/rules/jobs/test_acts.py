@@ -221,6 +221,16 @@ def test_second_breach_joins_the_hold_and_all_must_end() -> None:
     assert [one.from_at for one in job.holds] == [190, 400]
 
 
+def test_breach_that_is_told_earlier_changes_no_other_cause() -> None:
+    job = done(acts.hold(HELD, Cause("humidity", 220), now=230))
+    job = done(acts.hold(job, Cause("humidity", 210), now=231))
+    assert job.holds[0].causes == (BREACH, Cause("humidity", 210))
+    job = done(acts.hold(job, Cause("humidity", 215), now=232))
+    assert job.holds[0].causes == (BREACH, Cause("humidity", 210))
+    job = done(acts.returned(job, "humidity", ended_at=240, now=241))
+    assert job.holds[0].causes == (BREACH, Cause("humidity", 210, 240))
+
+
 def test_breach_found_later_marks_and_holds_nothing_also_when_told_again() -> None:
     job = done(acts.mark(FINISHED, Cause("late", 50, 120), now=1000))
     job = done(acts.mark(job, Cause("late", 700, 720), now=1001))
@@ -228,7 +238,12 @@ def test_breach_found_later_marks_and_holds_nothing_also_when_told_again() -> No
     assert job.state is JobState.FINISHED
     assert job.found_later == (Cause("late", 50, 120), Cause("late", 700, 740))
     assert marks(job, 2000) == (Span(110, 120), Span(700, 740))
-    assert acts.mark(FINISHED, Cause("late", 50, 110), now=1000) == Refused(Reason.OUTSIDE, ("late",))
+    for start, end in ((50, 110), (700, 690), (700, 700), (800, 900)):
+        answer = acts.mark(FINISHED, Cause("late", start, end), now=1000)
+        assert answer == Refused(Reason.OUTSIDE, ("late",))
+    for start, end in ((50, 111), (700, 701), (799, 900)):
+        assert not isinstance(acts.mark(FINISHED, Cause("late", start, end), now=1000), Refused)
+    assert not isinstance(acts.mark(RUNNING, Cause("late", 700, 701), now=1), Refused)
 
 
 def test_held_work_that_is_ended_keeps_its_hold_unreleased() -> None:
