@@ -55,9 +55,9 @@ def act(state: State, plan: Plan, at: Moment, asked: Asked) -> Stepped:
     reason = refusal(state, plan, asked)
     if reason is not None:
         kept = state.kept
-        words = type(asked).__name__.lower()
+        word = str(asked.__struct_config__.tag)
         changes.append(
-            Change(ChangeKind.REFUSED, kept.at, kept.breach, by=asked.by.id, reason=reason, text=words)
+            Change(ChangeKind.REFUSED, kept.at, kept.breach, by=asked.by.id, reason=reason, text=word)
         )
         return Stepped(state, tuple(changes))
     state = _done(state, plan, asked, changes)
@@ -108,8 +108,7 @@ def _against_bypass(state: State, plan: Plan, asked: BeginBypass) -> Iterator[Re
     watched = _find(plan, asked.cause)
     if watched is None:
         yield Reason.UNKNOWN_CAUSE
-        return
-    if not watched.bypassable:
+    elif not watched.bypassable:
         yield Reason.NOT_BYPASSABLE
     if not asked.reason.strip():
         yield Reason.NO_REASON
@@ -120,7 +119,7 @@ def _against_bypass(state: State, plan: Plan, asked: BeginBypass) -> Iterator[Re
     if not 0 < asked.seconds <= BYPASS_MAX_S:
         yield Reason.BAD_DURATION
     aside = {bypass.cause for bypass in state.kept.bypasses}
-    if any(one.group == watched.group and one.name in aside for one in plan.watched):
+    if watched is not None and any(one.group == watched.group and one.name in aside for one in plan.watched):
         yield Reason.GROUP_BYPASSED
 
 

@@ -40,11 +40,11 @@ def seconds(ticks_: int) -> float:
 # --- what is observed ---------------------------------------------------------------------------------
 
 
-class Observed(Struct, frozen=True, tag=True):
+class Observed(Struct, frozen=True):
     """Base of what devices say; what is observed at one instant is given in one step, in any order."""
 
 
-class Reading(Observed, frozen=True):
+class Reading(Observed, frozen=True, tag="reading"):
     """A reading as it is stored: the count and the status, and the tick at which it was taken."""
 
     point: str
@@ -53,21 +53,21 @@ class Reading(Observed, frozen=True):
     status: int = 0
 
 
-class Lost(Observed, frozen=True):
+class Lost(Observed, frozen=True, tag="lost"):
     """A gap of a point began. Points with a period are judged by their period all the same."""
 
     point: str
     cause: str = ""
 
 
-class Happening(Observed, frozen=True):
+class Happening(Observed, frozen=True, tag="event"):
     """An event happened."""
 
     kind: str
     subject: str = ""
 
 
-class ReadBack(Observed, frozen=True):
+class ReadBack(Observed, frozen=True, tag="read_back"):
     """Whether an output is what it was told to be; it is not when it cannot be read."""
 
     output: str
@@ -97,39 +97,39 @@ class Person(Struct, frozen=True):
     rights: frozenset[Right] = frozenset()
 
 
-class Act(Struct, frozen=True, kw_only=True, tag=True):
+class Act(Struct, frozen=True, kw_only=True):
     """Base of what people ask; every act names who asks."""
 
     by: Person
 
 
-class Trip(Act, frozen=True):
+class Trip(Act, frozen=True, kw_only=True, tag="trip"):
     """Make safe; anybody may, and it is never refused."""
 
     reason: str = ""
 
 
-class Acknowledge(Act, frozen=True):
+class Acknowledge(Act, frozen=True, kw_only=True, tag="acknowledge"):
     """I have seen breach number so and so."""
 
     breach: int
     comment: str = ""
 
 
-class Reset(Act, frozen=True):
+class Reset(Act, frozen=True, kw_only=True, tag="reset"):
     """Take the latch off. The outputs stay safe until it is enabled."""
 
     breach: int
     reason: str = ""
 
 
-class Enable(Act, frozen=True):
+class Enable(Act, frozen=True, kw_only=True, tag="enable"):
     """Let it work again."""
 
     breach: int
 
 
-class BeginBypass(Act, frozen=True):
+class BeginBypass(Act, frozen=True, kw_only=True, tag="begin_bypass"):
     """Leave one cause out of the vote for a while."""
 
     cause: str
@@ -138,13 +138,13 @@ class BeginBypass(Act, frozen=True):
     seconds: float
 
 
-class EndBypass(Act, frozen=True):
+class EndBypass(Act, frozen=True, kw_only=True, tag="end_bypass"):
     """Let the cause vote again."""
 
     cause: str
 
 
-class PassCheck(Act, frozen=True):
+class PassCheck(Act, frozen=True, kw_only=True, tag="pass_check"):
     """The check of a device was passed; `record` says where it stands."""
 
     cause: str

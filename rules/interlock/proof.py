@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from rules.interlock.guard import TICKS_PER_DAY
 from rules.interlock.inputs import Moment
-from rules.interlock.model import Interlock
+from rules.interlock.matrix import cause_words
+from rules.interlock.model import Interlock, Plant
 from rules.interlock.state import Change, ChangeKind
 
 
@@ -98,6 +99,19 @@ def proof_steps(rule: Interlock) -> tuple[ProofStep, ...]:
     causes = [ProofStep(StepKind.CAUSE, cause.name) for _, cause in rule.causes()]
     effects = [ProofStep(StepKind.EFFECT, effect.target) for effect in rule.effects]
     return (*causes, *effects, ProofStep(StepKind.RESET))
+
+
+def step_words(step: ProofStep, rule: Interlock, plant: Plant) -> str:
+    """Return what a person has to do and to look at."""
+    match step.kind:
+        case StepKind.CAUSE:
+            cause = next(cause for _, cause in rule.causes() if cause.name == step.name)
+            return f"Make it happen, and wait until it votes: {cause_words(cause, plant)}."
+        case StepKind.EFFECT:
+            kind = next(effect.kind for effect in rule.effects if effect.target == step.name)
+            return f"Go to {step.name} and see for yourself that it is safe ({kind})."
+        case _:
+            return "Undo the causes; acknowledge, reset, enable. See that nothing is released before that."
 
 
 def begin_proof(rule: Interlock, fingerprint: str, *, by: str, at: Moment) -> ProofRun:

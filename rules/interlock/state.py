@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rules.interlock.inputs import Moment
 from rules.interlock.reasons import Reason
@@ -224,7 +225,7 @@ class Change(Struct, frozen=True):
     by: str = ""
     reason: Reason | None = None
     text: str = ""
-    """What a person wrote."""
+    """What a person wrote; of what was refused, the name of the act."""
 
     @property
     def permits(self) -> bool:
@@ -242,6 +243,12 @@ class Stepped(Struct, frozen=True):
     def refused(self) -> Reason | None:
         """Why the act was refused; None when it was not."""
         return next((change.reason for change in self.changes if change.kind is ChangeKind.REFUSED), None)
+
+
+def needs_keeping(before: Kept, after: Kept) -> bool:
+    """Whether something has changed that has to be made durable, beside the time that has passed."""
+    same = replace(before, at=after.at, healthy_at=after.healthy_at, utc_seen=after.utc_seen)
+    return same != after
 
 
 class KeptError(ValueError):

@@ -37,7 +37,10 @@ def reasons(act: str) -> list[str]:
 
 def refused(run: Run, asked: Asked) -> list[str]:
     run.ask(asked)
-    return [] if run.refused is None else [run.refused]
+    if run.refused is None:
+        return []
+    assert (run.changes[-1].by, run.changes[-1].text) == (asked.by.id, asked.__struct_config__.tag)
+    return [run.refused]
 
 
 def tripped() -> Run:

@@ -14,6 +14,7 @@ from rules.interlock.proof import (
     proof_due,
     proof_steps,
     record_step,
+    step_words,
     watch_proof,
 )
 from rules.interlock.state import Change
@@ -51,6 +52,15 @@ def test_proof_test_goes_through_every_cause_every_effect_and_the_way_back() -> 
         ("effect", "room-2"),
         ("effect", "source"),
         ("reset", ""),
+    ]
+
+
+def test_every_step_says_what_is_to_be_done() -> None:
+    assert [step_words(step, RULE, PLANT) for step in proof_steps(RULE)][1:] == [
+        "Make it happen, and wait until it votes: t below 19 °C or above 25 °C.",
+        "Go to room-2 and see for yourself that it is safe (hold_work).",
+        "Go to source and see for yourself that it is safe (inhibit_output).",
+        "Undo the causes; acknowledge, reset, enable. See that nothing is released before that.",
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,6 +182,7 @@ def test_safe_unless_healthy_and_healthy_only_without_enough_votes(plan: Plan, t
             if left and len(voting & left) >= min(group.needed, len(left)):
                 assert state.phase is Phase.TRIPPED
         assert decode_kept(encode_kept(state.kept)) == state.kept
+        assert msgspec.json.decode(msgspec.json.encode(state), type=State) == state
         due = next_due(state, plan, state.kept.at)
         assert due is None or due > state.kept.at.tick
 

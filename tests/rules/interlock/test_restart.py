@@ -10,7 +10,17 @@ from rules.interlock.model import CheckDue, InState, Interlock
 from rules.interlock.plan import make_plan
 from rules.interlock.reasons import Reason
 from rules.interlock.restart import begin, restart, restore
-from rules.interlock.state import Bypass, ChangeKind, Kept, KeptError, Phase, Why, decode_kept, encode_kept
+from rules.interlock.state import (
+    Bypass,
+    ChangeKind,
+    Kept,
+    KeptError,
+    Phase,
+    Why,
+    decode_kept,
+    encode_kept,
+    needs_keeping,
+)
 from rules.interlock.step import step
 from tests.rules.interlock.latch import RESTART
 from tests.rules.interlock.tables import Row, table
@@ -244,6 +254,16 @@ def test_state_that_can_be_read_is_restored() -> None:
     assert restore(data, run.plan, run.at(12)).state.kept.first_out == run.state.kept.first_out
     with pytest.raises(KeptError, match="version 7, expected 1"):
         decode_kept(changed(run.state.kept, version=7))
+
+
+def test_only_what_has_changed_beside_the_time_has_to_be_kept() -> None:
+    run = healthy()
+    before = run.state.kept
+    run.see(11, t=2200)
+    assert run.state.kept != before
+    assert not needs_keeping(before, run.state.kept)
+    run.see(12, t=3000)
+    assert needs_keeping(before, run.state.kept)
 
 
 def test_step_of_another_boot_is_an_error_and_one_of_the_past_counts_as_now() -> None:
