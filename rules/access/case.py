@@ -106,7 +106,7 @@ class Company:
 
     staff: list[str] = field(default_factory=list)
     """As many as it takes."""
-    visitors: list[tuple[str, Visit]] = field(default_factory=list)
+    visitors: list[tuple[str, list[Visit]]] = field(default_factory=list)
     """With their visits; whether each is let in is seen last."""
     again: bool = False
     """The one who asks waits here already."""

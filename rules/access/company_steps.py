@@ -1,11 +1,11 @@
 """The steps that ask about others: how many are inside, the second person, the escort of a visitor."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from rules.access.case import Case, Company, location, staff_in
+from rules.access.case import Case, Company, staff_in
 from rules.access.document import Person, Visit
 from rules.access.findings import failed, not_needed, passed, waived
-from rules.access.person_steps import authorisation, deny, known, passback, right, visit_of
+from rules.access.person_steps import authorisation, deny, known, passback, right, visits_of
 from rules.access.reasons import Reason, Step
 from rules.access.request import Finding
 from rules.access.words import Escort, Outcome, PersonKind
@@ -30,15 +30,15 @@ def _gathered(case: Case) -> Company:
     fit: list[str] = []
     for waiting in case.waiting:
         if waiting.person == person.id:
-            company.again = True
+            company.again = person.kind is PersonKind.STAFF
             continue
         other = Case(scene, scene.snapshot.credential(waiting.token))
         if other.person is None or other.person.id != waiting.person or not _fit(other):
             continue
         if other.person.kind is PersonKind.STAFF:
             fit.append(other.person.id)
-        elif (visit := visit_of(other)) is not None:
-            company.visitors.append((other.person.id, visit))
+        else:
+            company.visitors.append((other.person.id, visits_of(other)))
     if person.kind is PersonKind.STAFF:
         _pair(case, company, fit)
     return company
@@ -46,11 +46,9 @@ def _gathered(case: Case) -> Company:
 
 def _pair(case: Case, company: Company, fit: list[str]) -> None:
     """Take as many of those who wait as it needs, first those who need the least room."""
-    scene = case.scene
-    where = {
-        one: location(scene.snapshot, scene.state, one, steady_ms=scene.request.steady_ms) for one in fit
-    }
-    for one in sorted(fit, key=lambda one: (-sum(zone in where[one] for zone in scene.plan.around), one)):
+    zones = [zone.id for zone in case.scene.plan.around]
+    there = [{*case.people_in(zone), *case.passing(zone)} for zone in zones]
+    for one in sorted(fit, key=lambda one: (-sum(one in found for found in there), one)):
         if _short(case, company.staff) is None:
             break
         company.staff.append(one)
@@ -94,9 +92,9 @@ def _full(case: Case, coming: tuple[str, ...]) -> str | None:
     for zone in scene.plan.around:
         if zone.capacity is None:
             continue
-        there = {*case.people_in(zone.id), *case.passing(zone.id)}
+        inside = set(case.people_in(zone.id))
         # Who goes on within a zone takes no more room in it.
-        if not there.issuperset(coming) and len(there.union(coming)) > zone.capacity:
+        if not inside.issuperset(coming) and len(inside.union(coming, case.passing(zone.id))) > zone.capacity:
             return zone.id
     return None
 
@@ -105,8 +103,8 @@ def company(case: Case) -> Finding:
     """Whether enough people come in together, and a visitor with an escort."""
     person, around = case.person, case.scene.plan.around
     assert person is not None
-    visit = visit_of(case) if person.kind is PersonKind.VISITOR else None
-    escorted = visit is not None and visit.escort is not Escort.NONE
+    visits = visits_of(case) if person.kind is PersonKind.VISITOR else []
+    escorted = bool(visits) and not _unescorted(visits)
     if not escorted and all(zone.min_people == 1 for zone in around):
         return not_needed(Step.COMPANY)
     if case.responding:
@@ -116,20 +114,24 @@ def company(case: Case) -> Finding:
     if short is not None:
         reason = Reason.SECOND_PERSON_SAME if found.again else Reason.SECOND_PERSON_AWAITED
         return failed(reason, f"zone:{short}")
-    if visit is not None and escorted:
-        return _escort(case, visit)
+    if escorted:
+        return _escort(case, visits)
     return passed(Step.COMPANY, f"zone:{around[0].id}")
 
 
-def _escort(case: Case, visit: Visit) -> Finding:
-    scene, rule = case.scene, f"visit:{visit.id}"
+def _unescorted(visits: Sequence[Visit]) -> bool:
+    return any(visit.escort is Escort.NONE for visit in visits)
+
+
+def _escort(case: Case, visits: Sequence[Visit]) -> Finding:
+    scene, rule = case.scene, f"visit:{visits[0].id}"
     at_door = scene.state.passing.get(scene.plan.id)
     recent = at_door.people if at_door is not None and at_door.until_ms > scene.request.steady_ms else ()
     with_them = staff_in(scene.snapshot, recent, case.at_ms)
     inside = staff_in(scene.snapshot, case.people_in(case.scene.plan.around[0].id), case.at_ms)
-    if any(may_escort(one, visit) for one in (*with_them, *inside)):
+    if any(may_escort(one, visit) for one in (*with_them, *inside) for visit in visits):
         return passed(Step.COMPANY, rule)
-    return failed(Reason.ESCORT_WRONG if with_them else Reason.ESCORT_AWAITED, rule, visit.host)
+    return failed(Reason.ESCORT_WRONG if with_them else Reason.ESCORT_AWAITED, rule, visits[0].host)
 
 
 def may_escort(person: Person, visit: Visit) -> bool:
@@ -145,9 +147,9 @@ def admitted(case: Case) -> list[str]:
     snapshot, at_ms = case.scene.snapshot, case.at_ms
     if case.person.kind is PersonKind.VISITOR:
         return together
-    for visitor, visit in found.visitors:
+    for visitor, visits in found.visitors:
         staff = staff_in(snapshot, [*together, *case.people_in(case.scene.plan.around[0].id)], at_ms)
-        free = visit.escort is Escort.NONE or any(may_escort(one, visit) for one in staff)
+        free = _unescorted(visits) or any(may_escort(one, visit) for one in staff for visit in visits)
         if free and _full(case, (*together, visitor)) is None:
             together.append(visitor)
     return together

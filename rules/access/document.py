@@ -99,7 +99,7 @@ class Schedule(Message, frozen=True, forbid_unknown_fields=True):
     """When something holds within the week; on a holiday only windows that name holidays count."""
 
     id: Id
-    windows: list[Window]
+    windows: tuple[Window, ...]
 
 
 class Person(Record, frozen=True, forbid_unknown_fields=True):

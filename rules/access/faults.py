@@ -118,13 +118,13 @@ class _Book:
             place = f"credentials {credential.token[:6]}…"
             yield from _span(f"{place} valid", credential.valid)
             if credential.person is not None:
-                yield from _known(f"{place} person", (credential.person,), self._people)
+                yield from _known(f"{place} person", (credential.person,), self._people, a="person")
             if credential.kind is FactorKind.PIN:
                 yield Fault(f"{place} kind", "pin", "a factor that identifies; PINs stand with people")
         for authorisation in self._rights.authorisations:
             place = f"authorisations {authorisation.id}"
             yield from _span(f"{place} valid", authorisation.valid)
-            yield from _known(f"{place} person", (authorisation.person,), self._people)
+            yield from _known(f"{place} person", (authorisation.person,), self._people, a="person")
 
     def _zone(self, zone: Zone) -> Iterator[Fault]:
         place = f"zones {zone.id}"
@@ -152,7 +152,7 @@ class _Book:
         place = f"portals {portal.id}"
         for name, zone in (("from_zone", portal.from_zone), ("to_zone", portal.to_zone)):
             if zone is not None:
-                yield from _known(f"{place} {name}", (zone,), self._zones)
+                yield from _known(f"{place} {name}", (zone,), self._zones, a="zone")
         if portal.from_zone == portal.to_zone:
             yield Fault(place, portal.from_zone or "outside", "two different sides")
         for side_id in (f"{portal.id}/in", f"{portal.id}/out"):
@@ -178,22 +178,22 @@ class _Book:
         for group in self._rights.groups:
             yield from self._staff(f"groups {group.id} people", group.people)
         for trap in self._rights.mantraps:
-            yield from _known(f"mantraps {trap.id} portals", trap.portals, self._portals)
+            yield from _known(f"mantraps {trap.id} portals", trap.portals, self._portals, a="portal")
             if len(set(trap.portals)) != len(trap.portals):
                 yield Fault(f"mantraps {trap.id} portals", ", ".join(trap.portals), "each once")
         for equipment in self._rights.equipment:
-            yield from _known(f"equipment {equipment.id} zone", (equipment.zone,), self._zones)
+            yield from _known(f"equipment {equipment.id} zone", (equipment.zone,), self._zones, a="zone")
 
     def _right(self, right: Right) -> Iterator[Fault]:
         place = f"rights {right.id}"
         yield from self._when(place, right)
         if right.effect is Effect.DENY:
-            yield from _known(f"{place} people", right.people, self._people)
+            yield from _known(f"{place} people", right.people, self._people, a="person")
         else:
             yield from self._staff(f"{place} people", right.people)
-        yield from _known(f"{place} groups", right.groups, self._groups)
-        yield from _known(f"{place} sides", right.sides, self._sides)
-        yield from _known(f"{place} zones", right.zones, self._zones)
+        yield from _known(f"{place} groups", right.groups, self._groups, a="group")
+        yield from _known(f"{place} sides", right.sides, self._sides, a="side")
+        yield from _known(f"{place} zones", right.zones, self._zones, a="zone")
         for side_id in right.sides:
             if side_id in self._sides and self._sides[side_id][0].kind is SideKind.EXIT:
                 yield Fault(f"{place} sides", side_id, "an entry side: an exit asks for no right")
@@ -206,8 +206,8 @@ class _Book:
         place = f"visits {visit.id}"
         yield from self._when(place, visit)
         yield from self._staff(f"{place} host", (visit.host,))
-        yield from _known(f"{place} person", (visit.person,), self._people)
-        yield from _known(f"{place} zones", visit.zones, self._zones)
+        yield from _known(f"{place} person", (visit.person,), self._people, a="person")
+        yield from _known(f"{place} zones", visit.zones, self._zones, a="zone")
         if visit.person in self._people and self._people[visit.person].kind is PersonKind.STAFF:
             yield Fault(f"{place} person", visit.person, "a visitor")
         if visit.valid.to_ms is None:
@@ -216,7 +216,7 @@ class _Book:
     def _when(self, place: str, item: Right | Visit) -> Iterator[Fault]:
         yield from _span(f"{place} valid", item.valid)
         if item.schedule is not None:
-            yield from _known(f"{place} schedule", (item.schedule,), self._schedules)
+            yield from _known(f"{place} schedule", (item.schedule,), self._schedules, a="schedule")
         approval: Approval | None = item.approval
         if approval is not None:
             yield from self._staff(f"{place} approval", (approval.by,))
@@ -228,10 +228,12 @@ class _Book:
                 yield Fault(place, one, "staff of this document")
 
 
-def _known(place: str, ids: Iterable[str], known: Mapping[str, object] | set[str]) -> Iterator[Fault]:
+def _known(
+    place: str, ids: Iterable[str], known: Mapping[str, object] | set[str], *, a: str
+) -> Iterator[Fault]:
     for one in ids:
         if one not in known:
-            yield Fault(place, one, f"one of the {place.rsplit(' ', 1)[-1]} of this document")
+            yield Fault(place, one, f"a {a} of this document")
 
 
 def _span(place: str, span: Span) -> Iterator[Fault]:

@@ -154,21 +154,26 @@ def _right(case: Case) -> Finding:
     return _nearest(found, Reason.NO_RIGHT)
 
 
-def visit_of(case: Case) -> Visit | None:
-    """Return the visit by which a visitor may come in here now, whatever became of its host."""
-    person, zone = case.person, case.scene.plan.to_zone
-    if person is None:
-        return None
-    visits = case.scene.snapshot.visits(person.id)
-    return next(
-        (one for one in visits if zone in one.zones and case.in_force(one) and case.approved(one)), None
-    )
+def visits_of(case: Case) -> list[Visit]:
+    """Return the visits by which a visitor may come in here now, by id."""
+    assert case.person is not None
+    snapshot, zone = case.scene.snapshot, case.scene.plan.to_zone
+    return [
+        one
+        for one in snapshot.visits(case.person.id)
+        if zone in one.zones
+        and case.in_force(one)
+        and case.approved(one)
+        and is_alive(snapshot, snapshot.person(one.host), case.at_ms)
+    ]
 
 
 def _visit(case: Case, person: Person) -> Finding:
+    good = visits_of(case)
+    if good:
+        return passed(Step.RIGHT, f"visit:{good[0].id}")
     found: list[Ranked] = []
-    snapshot = case.scene.snapshot
-    for one in snapshot.visits(person.id):
+    for one in case.scene.snapshot.visits(person.id):
         rule = f"visit:{one.id}"
         if one.valid.before(case.at_ms):
             found.append((3, Reason.VISIT_NOT_YET, rule))
@@ -180,10 +185,8 @@ def _visit(case: Case, person: Person) -> Finding:
             found.append((2, Reason.OUT_OF_SCHEDULE, rule))
         elif not case.approved(one):
             found.append((1, Reason.NOT_APPROVED, rule))
-        elif not is_alive(snapshot, snapshot.person(one.host), case.at_ms):
-            found.append((0, Reason.VISIT_WITHOUT_HOST, rule))
         else:
-            return passed(Step.RIGHT, rule)
+            found.append((0, Reason.VISIT_WITHOUT_HOST, rule))
     return _nearest(found, Reason.NO_VISIT)
 
 

@@ -29,11 +29,11 @@ class Step(StrEnum):
 
 
 class Reason(StrEnum):
-    """The one code that says why."""
+    """The one code that says why, in the order in which they are looked for."""
 
-    EXIT = "exit"
     RIGHTS_MISSING = "rights_missing"
     PORTAL_UNKNOWN = "portal_unknown"
+    EXIT = "exit"
     OUT_OF_SERVICE = "out_of_service"
     LOCK_DOWN = "lock_down"
     INTERLOCK = "interlock"
@@ -48,9 +48,9 @@ class Reason(StrEnum):
     CREDENTIAL_STOLEN = "credential_stolen"
     CREDENTIAL_DAMAGED = "credential_damaged"
     CREDENTIAL_RETURNED = "credential_returned"
-    CREDENTIAL_UNASSIGNED = "credential_unassigned"
     CREDENTIAL_NOT_YET = "credential_not_yet"
     CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_UNASSIGNED = "credential_unassigned"
     PERSON_REVOKED = "person_revoked"
     PERSON_SUSPENDED = "person_suspended"
     PERSON_LEFT = "person_left"
@@ -58,9 +58,9 @@ class Reason(StrEnum):
     PERSON_EXPIRED = "person_expired"
     ATTEMPTS = "attempts"
     FACTOR_NOT_SET = "factor_not_set"
-    FACTOR_WRONG = "factor_wrong"
     FACTOR_TIMEOUT = "factor_timeout"
     FACTOR_AWAITED = "factor_awaited"
+    FACTOR_WRONG = "factor_wrong"
     DENIED = "denied"
     NOT_APPROVED = "not_approved"
     OUT_OF_SCHEDULE = "out_of_schedule"

@@ -95,4 +95,5 @@ def offsets_of(zone: tzinfo, from_ms: int, to_ms: int) -> tuple[Offset, ...]:
 
 def _offset(zone: tzinfo, at_ms: int) -> int:
     offset = (_FIRST + timedelta(milliseconds=at_ms)).astimezone(zone).utcoffset()
-    return 0 if offset is None else round(offset.total_seconds())
+    assert offset is not None
+    return round(offset.total_seconds())
