@@ -124,7 +124,7 @@ def unshelve(
     if reason is not None:
         return Refused(reason)
     kept = {other: shelf for other, shelf in desk.shelves.items() if other != key}
-    after, called = recalled(desk, replace(desk, shelves=kept), policy, [point])
+    after, called = recalled(desk, replace(desk, shelves=kept), policy, points=[point])
     return after, (*log, Act(What.UNSHELVED, desk.now, point, condition, by=by), *called)
 
 
@@ -153,7 +153,7 @@ def put_back(desk: Desk, policy: Policy, *, point: str, by: str, now: int) -> Ou
     if reason is not None:
         return Refused(reason)
     left = {other: m for other, m in desk.maintenance.items() if other != point}
-    after, called = recalled(desk, replace(desk, maintenance=left), policy, [point])
+    after, called = recalled(desk, replace(desk, maintenance=left), policy, points=[point])
     return after, (*log, Act(What.PUT_BACK, desk.now, point, by=by), *called)
 
 
@@ -167,7 +167,7 @@ def suppress(desk: Desk, policy: Policy, wanted: Mapping[str, str], *, now: int)
     ended = [point for point in sorted(desk.suppressed) if point not in wanted]
     acts = [Act(What.SUPPRESSED, desk.now, point, text=wanted[point]) for point in began]
     acts += [Act(What.RELEASED, desk.now, point) for point in ended]
-    after, called = recalled(desk, replace(desk, suppressed=dict(wanted)), policy, ended)
+    after, called = recalled(desk, replace(desk, suppressed=dict(wanted)), policy, points=ended)
     return after, (*log, *acts, *called)
 
 

@@ -58,15 +58,15 @@ def due(desk: Desk, policy: Policy, now: int) -> Notification | None:
     flood, waits = desk.flood, _waits(desk, policy)
     if flood.ended_at is not None:
         calls = tuple(_calls(desk, policy))
-        return _round(desk, Why.FLOOD_ENDED, calls, flood.recipients)
+        return _round(desk, Why.FLOOD_ENDED, calls, also=flood.recipients)
     if all(at > desk.now for at in waits):
         return None
     calls = tuple(_calls(desk, policy))
     if not calls:
         return None
     if flood.since is None:
-        return _round(desk, Why.ALARMS, calls, ())
-    return _round(desk, Why.DIGEST if flood.told else Why.FLOOD_BEGAN, calls, ())
+        return _round(desk, Why.ALARMS, calls)
+    return _round(desk, Why.DIGEST if flood.told else Why.FLOOD_BEGAN, calls)
 
 
 def told(desk: Desk, policy: Policy, notification: Notification) -> Desk:
@@ -202,7 +202,7 @@ def _wakes(desk: Desk, policy: Policy) -> tuple[int | None, ...]:
     return tuple(wakes)
 
 
-def _round(desk: Desk, why: Why, calls: tuple[Call, ...], also: tuple[str, ...]) -> Notification:
+def _round(desk: Desk, why: Why, calls: tuple[Call, ...], *, also: tuple[str, ...] = ()) -> Notification:
     everyone = {name for call in calls for name in call.recipients} | set(also)
     occurrences = {call.occurrence.id: call.occurrence for call in calls}
     onset = min((one.onset for one in occurrences.values()), default=None)

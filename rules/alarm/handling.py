@@ -21,7 +21,7 @@ def observe(desk: Desk, policy: Policy, views: Iterable[View], *, now: int) -> O
     acts, called, opened = list(log), [], dict(desk.open)
     for view in views:
         desk, ended = _one_shots(desk, view)
-        items, more = _merged(desk, policy, view, opened.get(view.point, ()))
+        items, more = _merged(desk, policy, view, old=opened.get(view.point, ()))
         acts += [*ended, *more]
         fresh = [item for item in items if _to_be_called(desk, item)]
         called += fresh
@@ -54,14 +54,14 @@ def passed(desk: Desk, policy: Policy, now: int) -> Outcome:
             maintenance={point: m for point, m in desk.maintenance.items() if point not in back},
         )
     points = {shelf.point for shelf in over.values()} | set(back)
-    after, called = recalled(desk, after, policy, points)
+    after, called = recalled(desk, after, policy, points=points)
     flood = _flood(after.flood, policy, now)
     if flood.since is None and after.flood.since is not None:
         acts.append(Act(What.FLOOD_ENDED, flood_end(after.flood, policy) or now))
     return replace(after, flood=flood), (*acts, *called)
 
 
-def recalled(before: Desk, after: Desk, policy: Policy, points: Iterable[str]) -> Outcome:
+def recalled(before: Desk, after: Desk, policy: Policy, *, points: Iterable[str]) -> Outcome:
     """Return the desk with people called anew for what stands and is muted no longer."""
     opened, called = dict(after.open), []
     for point in sorted(set(points) & set(opened)):
@@ -98,7 +98,7 @@ def _to_be_called(desk: Desk, item: Open) -> bool:
     return mute(desk, occurrence.point, occurrence.condition) is None
 
 
-def _merged(desk: Desk, policy: Policy, view: View, old: tuple[Open, ...]) -> tuple[list[Open], list[Act]]:
+def _merged(desk: Desk, policy: Policy, view: View, *, old: tuple[Open, ...]) -> tuple[list[Open], list[Act]]:
     """Return what of a point is open now, and what was withdrawn."""
     items = [item for item in old if item.occurrence.condition not in view.conditions]
     left = {item.occurrence.id: item for item in old if item not in items}

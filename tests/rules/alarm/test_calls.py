@@ -24,9 +24,9 @@ HI = Condition.HI
 def play(desk: Desk, until: int, policy: Policy = POLICY, step: int = S) -> tuple[Desk, list[Notification]]:
     """Ask and note every second up to a time, as a hub does."""
     sent = []
-    for now in range(desk.now, until + 1, step):
-        desk, _ = passed(desk, policy, now)
-        notification = due(desk, policy, now)
+    for at in range(desk.now, until + 1, step):
+        desk, _ = passed(desk, policy, at)
+        notification = due(desk, policy, at)
         if notification is not None:
             desk = told(desk, policy, notification)
             sent.append(notification)
@@ -291,12 +291,12 @@ def test_flood_begins_over_ten_and_ends_under_five_and_who_heard_of_it_hears_of_
 def _rounds(*raised: tuple[int, Priority, int]) -> list[int]:
     """Return when rounds go out while alarms come: (tick, priority, how many)."""
     desk, sent, number = Desk(), [], 0
-    for now, priority, count in raised:
-        desk, more = play(desk, now - 1)
+    for at, priority, count in raised:
+        desk, more = play(desk, at - 1)
         sent += more
-        ones = [occurrence(f"p{number + n}", onset=now, priority=priority) for n in range(count)]
+        ones = [occurrence(f"p{number + n}", onset=at, priority=priority) for n in range(count)]
         number += count
-        desk = seen(replace(desk, now=now), *ones, now=now)
+        desk = seen(replace(desk, now=at), *ones, now=at)
     notification = due(desk, POLICY, desk.now)
     return [one.at for one in sent] + ([] if notification is None else [notification.at])
 

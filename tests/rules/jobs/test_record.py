@@ -160,6 +160,17 @@ def test_excursion_has_its_stretch_and_its_worst_on_either_side() -> None:
     assert low.excursions == (Excursion(Span(100, 130), Decimal(16)),)
     one_sided = environment_of(series((100, 5), hold=None), Limit("t", low=Decimal(6)), WHOLE, work=(WHOLE,))
     assert one_sided.excursions == (Excursion(WHOLE, Decimal(5)),)
+    narrow = environment_of(
+        series((100, "6.2"), (110, "6.5"), (120, "6.1"), hold=None),
+        Limit("t", high=Decimal(6)),
+        WHOLE,
+        work=(WHOLE,),
+    )
+    assert narrow.excursions == (Excursion(WHOLE, Decimal("6.5")),)
+    narrow = environment_of(
+        series((100, "5.8"), (110, "5.5"), hold=None), Limit("t", low=Decimal(6)), WHOLE, work=(WHOLE,)
+    )
+    assert narrow.excursions == (Excursion(WHOLE, Decimal("5.5")),)
     upper = environment_of(
         series((100, 7), (110, 8), hold=None), Limit("t", high=Decimal(6)), WHOLE, work=(WHOLE,)
     )
