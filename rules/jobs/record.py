@@ -231,7 +231,8 @@ def _add(short: list[Shortage], more: Shortage) -> None:
 
 def _stood(series: Series, whole: Span) -> list[tuple[Span, Decimal]]:
     """Return each value with the part of `whole` in which it stood, in order."""
-    ordered = sorted(series.samples, key=lambda sample: (sample.at, sample.value is None, str(sample.value)))
+    # Of several at one instant the last one stands: as for alarms the greatest value, if there is one.
+    ordered = sorted(series.samples, key=lambda one: (one.at, one.value is not None, one.value or Decimal(0)))
     ends = [*(sample.at for sample in ordered), whole.end][1:]
     found = []
     for sample, end in zip(ordered, ends, strict=False):

@@ -137,6 +137,14 @@ def test_point_that_speaks_only_of_changes_stands_until_the_next() -> None:
     assert (environment.verdict, environment.whole.count, environment.gaps) == (Verdict.MET, 1, ())
 
 
+def test_of_several_readings_at_one_instant_the_same_one_stands_in_any_order() -> None:
+    twice = [(100, 20), (100, 21), (100, None), (120, 20)]
+    for order in ((0, 1, 2, 3), (1, 0, 3, 2), (2, 1, 0, 3), (2, 0, 1, 3)):
+        given_so = series(*(twice[n] for n in order), hold=None)
+        (environment,) = stated(given=[given_so]).environment
+        assert (environment.whole.count, environment.whole.most, environment.gaps) == (2, Decimal(21), ())
+
+
 def test_series_without_any_value_is_one_gap() -> None:
     for one in (series(), series((110, None)), series((250, 20)), series((10, 20), (90, None))):
         (environment,) = stated(given=[one]).environment
