@@ -40,6 +40,8 @@ class Limits:
     head_bytes: int
     requests: int | None = None
     """Of a connection; None: any number."""
+    keeps: bool = True
+    """Whether a connection stays open for another request; without it only where `keep-alive` asks for it."""
     idle_s: float = 20.0
     """How long a connection stays open without a request."""
     read_s: float = 20.0
@@ -148,6 +150,8 @@ class Exchange:
                 return
             if head is None:
                 return
+            if not (self._limits.keeps or _asks_to_keep(head)):
+                self._left = 0
             await self._send(await self._reply(head, handle, refused), bodiless=head.method == b"HEAD")
             if self._http.their_state not in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED):
                 await self._linger()
@@ -249,6 +253,10 @@ class Exchange:
             async with asyncio.timeout(_LINGER_S):
                 while left > 0 and (read := await self._reader.read(_READ_BYTES)):
                     left -= len(read)
+
+
+def _asks_to_keep(head: h11.Request) -> bool:
+    return any(name == b"connection" and value.lower() == b"keep-alive" for name, value in head.headers)
 
 
 def _none(status: int, refused: Callable[[str], None], text: str = "") -> Reply:

@@ -102,7 +102,7 @@ def fetch_trust(
 
 
 class Connection:
-    """Asks one hub, a connection for each question."""
+    """Asks one hub: over one connection while it is a context manager, else over one for each question."""
 
     def __init__(
         self,
@@ -116,6 +116,18 @@ class Connection:
         self._context = context
         self._timeout_s = timeout_s
         self._total_s = total_s
+        self._kept = False
+        self._line = http.client.HTTPSConnection(
+            self._host, self._port, timeout=self._timeout_s, context=self._context
+        )
+
+    def __enter__(self) -> Self:
+        self._kept = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept = False
+        self._line.close()
 
     def hub(self) -> HubFacts:
         """Return what the hub says of itself."""
@@ -146,14 +158,14 @@ class Connection:
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Return an answer of status 200; `EnrolmentError` for any other and for no answer."""
-        line = http.client.HTTPSConnection(
-            self._host, self._port, timeout=self._timeout_s, context=self._context
-        )
+        line, whole = self._line, False
         line.response_class = _answer_within(self._total_s)
         try:
-            line.request(method, path, body=body, headers=dict(headers or {}))
+            keep = {"Connection": "keep-alive"} if self._kept else {}
+            line.request(method, path, body=body, headers={**keep, **(headers or {})})
             got = line.getresponse()
             read = got.read(est.ANSWER_BYTES_MAX + 1)
+            whole = got.isclosed()
         except ssl.SSLCertVerificationError as error:
             text = f"{self._host}:{self._port}: is not the claimed hub: {error.verify_message}"
             raise EnrolmentError(text, again=True) from None
@@ -161,7 +173,8 @@ class Connection:
             reason = str(error) or type(error).__name__
             raise EnrolmentError(f"{self._host}:{self._port}: {reason}", again=True) from None
         finally:
-            line.close()
+            if not (self._kept and whole):
+                line.close()
         if len(read) > est.ANSWER_BYTES_MAX:
             raise EnrolmentError(f"answer of the hub: more than {est.ANSWER_BYTES_MAX} bytes", again=True)
         answer = Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, read)

@@ -36,7 +36,7 @@ _WRONG_PER_MINUTE = 10
 _RENEW_S = 3600.0
 _TOLD_S = 5.0
 PLACES = Places(connections=64, strangers=64, per_address=16, handshake_s=5.0, total_s=20.0)
-LIMITS = Limits(head_bytes=8 * 1024, requests=1)
+LIMITS = Limits(head_bytes=8 * 1024, requests=4, keeps=False)
 
 
 class Enrolment:
