@@ -214,7 +214,7 @@ def _storm(policy: Policy, desk: Desk, raised: list[list[Occurrence]]) -> tuple[
     return desk, sent
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_thousand_alarms_a_minute_are_at_most_ten_notifications_and_all_are_told(seed: int) -> None:
     rng, raised, number = random.Random(seed), [], 0
     for second in range(600):

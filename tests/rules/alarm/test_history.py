@@ -3,6 +3,7 @@
 import random
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from rules.alarm import acts
@@ -146,6 +147,8 @@ def test_history_and_list_agree_in_any_order_of_arrival() -> None:
         for sample in given:
             timeline = arrive(timeline, [sample], reached=rng.randint(0, at + 5))
             desk, _ = observe(desk, POLICY, [view(timeline)], now=timeline.reached)
+            if rng.random() < 0.1:
+                desk = msgspec.json.decode(msgspec.json.encode(desk), type=Desk)
         timeline = arrive(timeline, (), reached=at + 5)
         desk, _ = observe(desk, POLICY, [view(timeline)], now=at + 5)
         assert history(view(timeline).occurrences, log, at=at + 5, group_of=str) == expected
