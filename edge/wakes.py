@@ -8,6 +8,7 @@ away; from then on it is known what cannot be told to the second. It knows no ev
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from threading import Lock
 
 from edge.driver import MonotonicNs, ticks
 from wire.messages import TICK_MS, TICKS_PER_S
@@ -37,6 +38,7 @@ class Wakes:
         self._clock = clock
         self._ran_ns: int | None = None
         self._sleeps: deque[Sleep] = deque(maxlen=_KEPT)
+        self._lock = Lock()
 
     def __call__(self) -> int:
         """Return monotonic nanoseconds; called in any thread."""
@@ -52,17 +54,19 @@ class Wakes:
         ran_ns = self._ran_ns
         if ran_ns is None or now_ns - ran_ns <= DOUBT_NS:
             return
-        woke_ns = now_ns
-        if self._sleeps and self._sleeps[-1].ran_ns == ran_ns:
-            woke_ns = self._sleeps.pop().woke_ns
-        self._sleeps.append(Sleep(ran_ns, woke_ns, now_ns))
+        with self._lock:
+            woke_ns = now_ns
+            if self._sleeps and self._sleeps[-1].ran_ns == ran_ns:
+                woke_ns = self._sleeps.pop().woke_ns
+            self._sleeps.append(Sleep(ran_ns, woke_ns, now_ns))
 
     def doubt_ms(self, tick: int) -> int | None:
         """Return how long before `tick`, read off this clock, something may have happened; None: at once.
 
         What bears a time from before the waking was dated by somebody who was awake.
         """
-        return doubt_ms(tuple(self._sleeps), tick)
+        with self._lock:
+            return doubt_ms(self._sleeps, tick)
 
 
 def doubt_ms(sleeps: Iterable[Sleep], tick: int) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from edge.driver import Declared, DeviceUnavailable, Emitter, Given, ProbeLine, ticks
 from edge.drivers.camera.alarms import follow_alarms
-from edge.drivers.camera.complaints import FULL, reason_of
+from edge.drivers.camera.complaints import FULL, UNKNOWN, reason_of
 from edge.drivers.camera.decode import Closed, Progress, Report, Timeline, frozen, scrub
 from edge.drivers.camera.evidence import REASON_MAX, Evidence, Wish
 from edge.drivers.camera.ffmpeg import (
@@ -59,6 +59,8 @@ class CameraDriver(Declared):
         self._evidence = Evidence(settings, given, self._recording)
         self._unnamed: deque[Closed] = deque()
         self._frozen = False
+        self._complaint = ""
+        """What ffmpeg's words came to since a frame was seen."""
         super().__init__(
             settings.name,
             points=points,
@@ -190,7 +192,9 @@ class CameraDriver(Declared):
             raise failure
         reason = reason_of(said)
         if said:
-            LOG.info("%s: ffmpeg: %s", self.name, scrub(" ".join(said), login.secrets))
+            level = logging.WARNING if reason == UNKNOWN != self._complaint else logging.INFO
+            LOG.log(level, "%s: ffmpeg: %s", self.name, scrub(" ".join(said), login.secrets))
+        self._complaint = reason
         raise DeviceUnavailable(reason, GapCause.STORAGE if reason == FULL else GapCause.BUS)
 
     async def _follow(self, output: asyncio.StreamReader, timeline: Timeline, emit: Emitter) -> None:
@@ -217,7 +221,7 @@ class CameraDriver(Declared):
             now_ns = self._given.monotonic_ns()
             match report.line(line):
                 case Progress() as progress if progress.frames > frames:
-                    heard_ns, frames = now_ns, progress.frames
+                    heard_ns, frames, self._complaint = now_ns, progress.frames, ""
                     timeline.heard(progress, now_ns)
                     beat = await self._beat(beat, progress, emit)
                 case Closed() as closed:

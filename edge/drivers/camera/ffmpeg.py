@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from edge.driver import DeviceUnavailable
-from edge.drivers.camera.complaints import reason_of
+from edge.drivers.camera.complaints import UNKNOWN, reason_of
 from edge.drivers.camera.decode import AHEAD_US, scrub
 from wire.settings.camera import CameraDevice
 from wire.status import GapCause
@@ -189,8 +189,10 @@ async def output_of(
         raise FfmpegError(f"not done within {timeout_s:g} s") from None
     if code:
         text = wrong.decode("utf-8", "replace").strip()
-        LOG.info("ffmpeg: %s", scrub(text, secrets)[-LOG_MAX:])
-        raise FfmpegError(reason_of([text]))
+        reason = reason_of([text])
+        level = logging.WARNING if reason == UNKNOWN else logging.INFO
+        LOG.log(level, "ffmpeg: %s", scrub(text, secrets)[-LOG_MAX:])
+        raise FfmpegError(reason)
     return said
 
 
