@@ -52,7 +52,7 @@ def _of_authority(folder: Path) -> Iterator[End]:
     for what, name, then in (
         ("root CA", "root", ANEW),
         ("issuing CA", "issuing", _ISSUING),
-        ("hub CA", "hub-ca", "see the reference, `When an authority ends`"),
+        ("hub CA", "hub-ca", ANEW),
     ):
         yield end_of(what, folder / f"{name}-cert.pem", then, warning=AUTHORITY_WARNING)
     broker = folder / "broker" / identity.TLS_CERTIFICATE
