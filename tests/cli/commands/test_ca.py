@@ -49,3 +49,37 @@ def test_impossible_lifetime_is_bad_input(tmp_path, days, capsys):
         main(words)
     assert caught.value.code == 2
     assert "--days" in capsys.readouterr().err
+
+
+def test_issuing_ca_is_followed_without_the_roots_key_on_the_hub(tmp_path, capsys):
+    ca, safe, out = tmp_path / "ca", tmp_path / "safe", tmp_path / "carried"
+    for folder in (safe, out):
+        folder.mkdir()
+    request, made = str(out / "next.csr"), str(out / "next.pem")
+    assert main(["ca", "init", "--dir", str(ca), "--root-key", str(safe / "root-key.pem")]) == 0
+    before = (ca / "issuing-cert.pem").read_bytes()
+    assert main(["ca", "issuing", "ask", "--dir", str(ca), "--out", request]) == 0
+    root = ["--root-key", str(safe / "root-key.pem"), "--root-cert", str(ca / "root-cert.pem")]
+    assert main(["ca", "issuing", "sign", request, *root, "--out", made]) == 0
+    assert main(["ca", "issuing", "use", made, "--dir", str(ca)]) == 0
+    assert (ca / "issuing-cert.pem").read_bytes() != before
+    assert main(["ca", "issue", "gateway", "lab-1", "--dir", str(ca), "--out", str(tmp_path / "lab-1")]) == 0
+    chain = (tmp_path / "lab-1" / "tls-cert.pem").read_bytes()
+    assert (ca / "issuing-cert.pem").read_bytes() in chain
+    assert not any(b"PRIVATE" in path.read_bytes() for path in out.iterdir())
+    assert main(["ca", "issuing", "use", made, "--dir", str(ca)]) == 1
+    assert "next-issuing-key.pem: cannot be read" in capsys.readouterr().err
+
+
+def test_ends_are_shown_with_what_to_do(tmp_path, capsys):
+    assert main(["ca", "init", "--dir", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["ca", "show", "--dir", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[14:].partition(":")[0] for line in lines] == [
+        "certificate of the broker",
+        "issuing CA",
+        "root CA",
+        "hub CA",
+    ]
+    assert not any("!" in line for line in lines)
