@@ -71,11 +71,11 @@ def test_matrix_is_stacked_by_zone_on_a_phone(browse) -> None:
     page = browse(360, 740).open("/coverage?lang=zh")
     row = page.locator("table.matrix tbody tr").first
     labels = row.locator("td > .small-label")
-    assert labels.count() == 7
+    assert labels.count() == 8
     assert all(label.is_visible() for label in labels.all())
     tops = [cell.bounding_box()["y"] for cell in row.locator("td").all()]
     assert tops == sorted(tops)
-    assert len(set(tops)) == 7
+    assert len(set(tops)) == 8
 
 
 def test_devices_are_reached_from_a_site_and_by_the_navigation(browse) -> None:
