@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench faults restarts settings firmware clean
+.PHONY: setup demo test lint bench faults restarts questions settings firmware clean
 
 setup:
 	@scripts/setup.sh
@@ -23,6 +23,10 @@ faults: setup
 restarts:
 	@scripts/setup.sh --with-tests
 	@HENG_RESTARTS=1000 .venv/bin/python -m pytest tests/sweep/test_restarts.py -n 2 --dist load
+
+questions:
+	@scripts/setup.sh --with-tests
+	@HENG_API_QUESTIONS=100 .venv/bin/python -m pytest tests/cloud/api/test_openapi.py tests/security/test_schemathesis.py -n 2
 
 settings:
 	@scripts/setup.sh --with-tests

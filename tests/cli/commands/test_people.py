@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import hashlib
 import io
 import json
 import re
@@ -150,6 +151,32 @@ def test_log_is_verified_against_heads_that_were_kept_elsewhere(
     code, said, error = call("audit", "verify", *identity)
     assert (code, said.splitlines()[-1]) == (1, "not whole")
     assert "row 2: edited" in error
+
+
+@pytest.mark.requirement("G-7.2d")
+def test_verify_says_how_much_of_the_log_no_signature_covers(call, hub_identity, tmp_path):
+    identity = ("--identity", str(hub_identity.folder))
+    call("audit", "head", *identity)
+    _, said, _ = call("audit", "verify", *identity)
+    assert "every row is signed: the last head signs row " in said
+    call("people", "invite", "root")
+    _, said, _ = call("audit", "verify", *identity)
+    assert "; 1 rows stand behind it and are not signed yet" in said
+
+
+def test_site_file_that_is_applied_stands_in_the_audit_log(call, tmp_path):
+    file = tmp_path / "site.toml"
+    file.write_text(
+        'organisation = "Institute"\n[[site]]\nname = "lab-2"\ntitle = "Lab 2"\nkind = "laboratory"\n'
+        'time_zone = "UTC"\n[[gateway]]\nname = "gw-2"\nsite = "lab-2"\n',
+        "utf-8",
+    )
+    assert call("site", "apply", str(file))[0] == 0
+    row = list(csv.DictReader(io.StringIO(call("audit", "export")[1])))[-1]
+    assert (row["actor_kind"], row["action"]) == ("command", "site.apply")
+    new = json.loads(row["new"])
+    assert new["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert new["changes"] == ["gateway gw-2 serves lab-2"]
 
 
 def test_cell_is_no_formula():
