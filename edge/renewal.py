@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from provisioning import enrolment
+from provisioning import certificates, enrolment
+from provisioning.ends import LEAF_WARNING
 from provisioning.errors import EnrolmentError, ProvisioningError
 from provisioning.est import HubFacts
 from provisioning.identity import GatewayIdentity
@@ -30,6 +31,7 @@ CUT_OFF_S = 120.0
 """Without a line for so long, the reason may be the certificate."""
 WAIT_FIRST_S = 300.0
 WAIT_LONGEST_S = 3600.0
+WARN_AGAIN_S = 7 * 86400.0
 
 Tell = Callable[[str, Mapping[str, Scalar]], None]
 
@@ -99,14 +101,28 @@ class Renewal:
         self._due_at = self._not_before = given.now() + FIRST_S * (1 + given.random())
         self._wait_s = WAIT_FIRST_S
         self._said = ""
+        self._warn_at = given.now()
 
     async def run(self) -> None:
         """Look every now and then until cancelled; an identity made by hand has nobody to ask."""
-        if not (self._given.folder / enrolment.HUB_FILE).exists():
-            await asyncio.Event().wait()
+        asks = (self._given.folder / enrolment.HUB_FILE).exists()
         while True:
             await asyncio.sleep(LOOK_S)
-            await self.look()
+            if asks:
+                await self.look()
+            else:
+                self.warn()
+
+    def warn(self) -> None:
+        """Tell once a week that a certificate ends which nobody renews."""
+        now, utc_s = self._given.now(), self._given.utc_s()
+        certificate = certificates.from_pem(self._identity.certificate_pem.encode())[0]
+        until = certificate.not_valid_after_utc
+        if utc_s is None or now < self._warn_at or until - datetime.fromtimestamp(utc_s, UTC) > LEAF_WARNING:
+            return
+        self._warn_at = now + WARN_AGAIN_S
+        LOG.warning("certificate: ends on %s, and nobody renews it: this gateway needs a new identity", until)
+        self._given.tell("certificate_ending", {"valid_until": until.isoformat()})
 
     async def look(self) -> bool:
         """Ask the hub if it is time to; return whether it was."""

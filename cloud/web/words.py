@@ -102,6 +102,7 @@ EVENTS = {
     "gateway_stopped": mark("Gateway stopped"),
     "certificate_renewed": mark("Certificate renewed"),
     "certificate_refused": mark("No new certificate"),
+    "certificate_ending": mark("Certificate ends and is not renewed by itself"),
     "hub_key_added": mark("New key of the hub"),
     "journal_damaged": mark("Journal damaged"),
     "driver_failed": mark("Driver failed"),

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from edge.renewal import CUT_OFF_S, FIRST_S, OFTEN_S, WAIT_FIRST_S, WAIT_LONGEST_S, Given, Renewal
+from edge.renewal import (
+    CUT_OFF_S,
+    FIRST_S,
+    OFTEN_S,
+    WAIT_FIRST_S,
+    WAIT_LONGEST_S,
+    WARN_AGAIN_S,
+    Given,
+    Renewal,
+)
 from provisioning import enrolment, files, identity
 from provisioning.ca import CertificateAuthority
 from provisioning.certificates import to_pem
@@ -59,14 +68,14 @@ class Desk:
 
 
 class World:
-    def __init__(self, tmp_path: Any, *, enrolled: bool = True) -> None:
+    def __init__(self, tmp_path: Any, *, enrolled: bool = True, days: int = 90) -> None:
         self.monotonic = 1000.0
         self.utc = ISSUED
         self.knows_time = True
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.authority = CertificateAuthority.create(tmp_path / "ca", now=ISSUED)
         self.folder = tmp_path / "identity"
-        made = self.authority.issue_gateway("renew-1", self.folder, now=ISSUED, days=90)
+        made = self.authority.issue_gateway("renew-1", self.folder, now=ISSUED, days=days)
         if enrolled:
             place = b'{"url":"https://hub:8885","broker":"mqtts://hub:8883"}'
             files.replace(self.folder / enrolment.HUB_FILE, place)
@@ -174,6 +183,26 @@ def test_gateway_that_missed_two_changes_walks_from_key_to_key(world: World) -> 
     world.look_after(WAIT_FIRST_S)
     assert last.key_id in world.line.taken[0].hub_verifiers
     assert world.kinds == ["hub_key_added", "hub_key_added"]
+
+
+def test_certificate_that_nobody_renews_is_told_before_it_ends(tmp_path: Any) -> None:
+    """An identity that was carried here by hand has no desk to ask: a person has to know in time."""
+    world = World(tmp_path, enrolled=False, days=825)
+    world.renewal.warn()
+    world.utc += timedelta(days=734)
+    world.renewal.warn()
+    assert world.told == []
+    world.utc += timedelta(days=2)
+    world.knows_time = False
+    world.renewal.warn()
+    assert world.told == []
+    world.knows_time = True
+    for _ in range(3):
+        world.renewal.warn()
+    assert world.told == [("certificate_ending", {"valid_until": "2028-04-05T00:00:00+00:00"})]
+    world.monotonic += WARN_AGAIN_S
+    world.renewal.warn()
+    assert world.kinds == ["certificate_ending"] * 2
 
 
 def test_identity_made_by_hand_is_left_alone(tmp_path: Any) -> None:

@@ -33,6 +33,7 @@ KINDS = (
     "candidate_seen",
     "card_read",
     "card_unreadable",
+    "certificate_ending",
     "certificate_refused",
     "certificate_renewed",
     "clock_agrees",
