@@ -1,6 +1,6 @@
 """One request as the steps of its decision see it: what was looked up, and what they share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -135,13 +135,14 @@ class Case:
 
     def within(self, schedule: str | None) -> bool:
         """Whether a schedule holds now."""
-        if schedule not in self._schedules:
-            self._schedules[schedule] = self.scene.snapshot.within(schedule, self.at_ms)
-        return self._schedules[schedule]
+        found = self._schedules.get(schedule)
+        if found is None:
+            found = self._schedules[schedule] = self.scene.snapshot.within(schedule, self.at_ms)
+        return found
 
     def in_force(self, item: Right | Visit) -> bool:
         """Whether a right or visit holds now."""
-        return item.valid.covers(self.at_ms) and self.within(item.schedule)
+        return self.within(item.schedule) and item.valid.covers(self.at_ms)
 
     def approved(self, item: Right | Visit) -> bool:
         """Whether every laboratory head who is asked here approved it, at a time when they were head."""
@@ -159,10 +160,11 @@ class Case:
         )
         return own or given
 
-    def rights(self, effect: Effect) -> Iterator[Right]:
+    def rights(self, effect: Effect) -> list[Right]:
         """Return the rights of this person at this side, whenever they hold."""
-        if self.person is not None:
-            yield from self.scene.snapshot.rights(self.person, self.scene.plan.id, effect)
+        if self.person is None:
+            return []
+        return self.scene.snapshot.rights(self.person, self.scene.plan.id, effect)
 
     @cached_property
     def responder_right(self) -> Right | None:

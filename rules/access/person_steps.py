@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from rules.access.authorisations import standing, standing_in_all
 from rules.access.case import Case, is_alive, location
-from rules.access.document import Person, Visit, Zone
+from rules.access.document import Person, Right, Visit, Zone
 from rules.access.findings import failed, not_needed, passed, waived
 from rules.access.reasons import Reason, Step
 from rules.access.request import Factor, Finding, Job
@@ -37,8 +37,9 @@ _PERSON: Mapping[PersonState, Reason] = MappingProxyType(
         PersonState.LEFT: Reason.PERSON_LEFT,
     }
 )
-Ranked = tuple[int, Reason, str]
-"""How near something came to being good (lower is nearer), why it was not, its rule."""
+Fails = tuple[int, Reason]
+"""How near something came to being good (lower is nearer), and why it was not."""
+_FAR = 9
 
 
 def credential(case: Case) -> Finding:
@@ -122,9 +123,9 @@ def _proves(case: Case, person: Person, factor: Factor) -> bool:
 
 def deny(case: Case) -> Finding:
     """Whether a right forbids it, whatever others allow."""
-    for right in case.rights(Effect.DENY):
-        if case.in_force(right):
-            return failed(Reason.DENIED, f"right:{right.id}")
+    for one in case.rights(Effect.DENY):
+        if case.in_force(one):
+            return failed(Reason.DENIED, f"right:{one.id}")
     return passed(Step.DENY)
 
 
@@ -138,20 +139,20 @@ def right(case: Case) -> Finding:
 
 
 def _right(case: Case) -> Finding:
-    found: list[Ranked] = []
-    for one in case.rights(Effect.ALLOW):
-        rule = f"right:{one.id}"
-        if one.valid.before(case.at_ms):
-            found.append((2, Reason.RIGHT_NOT_YET, rule))
-        elif one.valid.after(case.at_ms):
-            found.append((3, Reason.RIGHT_EXPIRED, rule))
-        elif not case.within(one.schedule):
-            found.append((1, Reason.OUT_OF_SCHEDULE, rule))
-        elif not case.approved(one):
-            found.append((0, Reason.NOT_APPROVED, rule))
-        else:
-            return passed(Step.RIGHT, rule)
-    return _nearest(found, Reason.NO_RIGHT)
+    rights = case.rights(Effect.ALLOW)
+    for one in rights:
+        if case.in_force(one) and case.approved(one):
+            return passed(Step.RIGHT, f"right:{one.id}")
+    return _nearest("right", [(one.id, _right_fails(case, one)) for one in rights], Reason.NO_RIGHT)
+
+
+def _right_fails(case: Case, one: Right) -> Fails:
+    """Return how near a right that does not admit comes to it, and why it does not."""
+    if one.valid.before(case.at_ms):
+        return 2, Reason.RIGHT_NOT_YET
+    if one.valid.after(case.at_ms):
+        return 3, Reason.RIGHT_EXPIRED
+    return (0, Reason.NOT_APPROVED) if case.within(one.schedule) else (1, Reason.OUT_OF_SCHEDULE)
 
 
 def visits_of(case: Case) -> list[Visit]:
@@ -172,27 +173,31 @@ def _visit(case: Case, person: Person) -> Finding:
     good = visits_of(case)
     if good:
         return passed(Step.RIGHT, f"visit:{good[0].id}")
-    found: list[Ranked] = []
-    for one in case.scene.snapshot.visits(person.id):
-        rule = f"visit:{one.id}"
-        if one.valid.before(case.at_ms):
-            found.append((3, Reason.VISIT_NOT_YET, rule))
-        elif one.valid.after(case.at_ms):
-            found.append((4, Reason.VISIT_OVER, rule))
-        elif case.scene.plan.to_zone not in one.zones:
-            found.append((5, Reason.VISIT_ELSEWHERE, rule))
-        elif not case.within(one.schedule):
-            found.append((2, Reason.OUT_OF_SCHEDULE, rule))
-        elif not case.approved(one):
-            found.append((1, Reason.NOT_APPROVED, rule))
-        else:
-            found.append((0, Reason.VISIT_WITHOUT_HOST, rule))
-    return _nearest(found, Reason.NO_VISIT)
+    visits = case.scene.snapshot.visits(person.id)
+    return _nearest("visit", [(one.id, _visit_fails(case, one)) for one in visits], Reason.NO_VISIT)
 
 
-def _nearest(found: Iterable[Ranked], nothing: Reason) -> Finding:
-    _, reason, rule = min(found, key=lambda one: (one[0], one[2]), default=(0, nothing, ""))
-    return failed(reason, rule)
+def _visit_fails(case: Case, one: Visit) -> Fails:
+    """Return how near a visit that does not admit comes to it, and why it does not."""
+    if one.valid.before(case.at_ms):
+        return 3, Reason.VISIT_NOT_YET
+    if one.valid.after(case.at_ms):
+        return 4, Reason.VISIT_OVER
+    if case.scene.plan.to_zone not in one.zones:
+        return 5, Reason.VISIT_ELSEWHERE
+    if not case.within(one.schedule):
+        return 2, Reason.OUT_OF_SCHEDULE
+    return (0, Reason.VISIT_WITHOUT_HOST) if case.approved(one) else (1, Reason.NOT_APPROVED)
+
+
+def _nearest(kind: str, found: Iterable[tuple[str, Fails]], nothing: Reason) -> Finding:
+    """Refuse for what came nearest, of several for the first by id."""
+    best: tuple[str, Fails] = ("", (_FAR, nothing))
+    for one in found:
+        if one[1][0] < best[1][0] or (one[1][0] == best[1][0] and one[0] < best[0]):
+            best = one
+    name, (_, reason) = best
+    return failed(reason, f"{kind}:{name}" if name else "")
 
 
 def authorisation(case: Case) -> Finding:

@@ -129,16 +129,19 @@ class Snapshot:
             return msgspec.structs.replace(found, state=PersonState.REVOKED)
         return found
 
-    def rights(self, person: Person, side: str, effect: Effect) -> Iterable[Right]:
+    def rights(self, person: Person, side: str, effect: Effect) -> list[Right]:
         """Return the rights of one effect that a person has at a side, whenever they hold."""
         owners = [f"p:{person.id}", *(f"g:{one}" for one in self.index.groups.get(person.id, ()))]
         if person.kind is PersonKind.STAFF or effect is Effect.DENY:
             owners.append(EVERYONE)
-        gone = self.revoked.rights if effect is not Effect.DENY else frozenset()
+        found: list[Right] = []
         for owner in owners:
-            for placed in self.index.rights.get((effect, owner), ()):
-                if side in placed.sides and placed.right.id not in gone:
-                    yield placed.right
+            found += [one.right for one in self.index.rights.get((effect, owner), ()) if side in one.sides]
+        gone = self.revoked.rights
+        # To take a right away that denies would let somebody in.
+        if not gone or effect is Effect.DENY:
+            return found
+        return [one for one in found if one.id not in gone]
 
     def visits(self, person_id: str) -> list[Visit]:
         """Return the visits of a person that were not revoked, by id."""
