@@ -76,6 +76,8 @@ def test_share_of_floods() -> None:
     assert figures(ones, POLICY, start=0, end=40 * MINUTE).flood_share == 0.25
     assert figures(ones, POLICY, start=-20 * MINUTE, end=20 * MINUTE).flood_share == 0.25
     assert figures(ones, POLICY, start=0, end=5 * MINUTE).floods == ((0, 5 * MINUTE),)
+    later = [occurrence(f"p{n}", onset=20 * MINUTE) for n in range(11)]
+    assert figures(later, POLICY, start=0, end=40 * MINUTE).flood_share == 0.25
 
 
 # --- what is refused ----------------------------------------------------------------------------------
