@@ -48,7 +48,7 @@ RIGHTS: dict[type[Asked], Right] = {
 """What each act asks for; to trip asks for nothing."""
 
 
-def act(state: State, plan: Plan, at: Moment, asked: Asked) -> Stepped:
+def act(state: State, plan: Plan, asked: Asked, *, at: Moment) -> Stepped:
     """Return the state after a person asked for something, and what changed; `refused` says why not."""
     passed = step(state, plan, at)
     state, changes = passed.state, list(passed.changes)
@@ -60,8 +60,9 @@ def act(state: State, plan: Plan, at: Moment, asked: Asked) -> Stepped:
             Change(ChangeKind.REFUSED, kept.at, kept.breach, by=asked.by.id, reason=reason, text=word)
         )
         return Stepped(state, tuple(changes))
-    state = _done(state, plan, asked, changes)
-    return Stepped(settle(state, plan, state.kept.at, changes), tuple(changes))
+    state = _done(state, plan, asked, changes=changes)
+    state = settle(state, plan, state.kept.at, changes=changes)
+    return Stepped(state, tuple(changes))
 
 
 def refusal(state: State, plan: Plan, asked: Asked) -> Reason | None:
@@ -127,12 +128,12 @@ def _find(plan: Plan, cause: str) -> Watched | None:
     return next((watched for watched in plan.watched if watched.name == cause), None)
 
 
-def _done(state: State, plan: Plan, asked: Asked, changes: Changes) -> State:
+def _done(state: State, plan: Plan, asked: Asked, *, changes: Changes) -> State:
     kept, by = state.kept, asked.by.id
     change = Change(ChangeKind.ACKNOWLEDGED, kept.at, kept.breach, by=by)
     match asked:
         case Trip():
-            return _asked_for(state, plan, asked, changes)
+            return _asked_for(state, plan, asked, changes=changes)
         case BeginBypass():
             return _bypassed(state, asked, changes)
         case Acknowledge():
@@ -156,12 +157,12 @@ def _done(state: State, plan: Plan, asked: Asked, changes: Changes) -> State:
     return replace(state, kept=kept)
 
 
-def _asked_for(state: State, plan: Plan, asked: Trip, changes: Changes) -> State:
+def _asked_for(state: State, plan: Plan, asked: Trip, *, changes: Changes) -> State:
     before = len(changes)
     if state.phase in LATCHED:
         state = readied(breach(state, [Why.ASKED], changes), plan, changes)
     else:
-        state = trip(state, plan, [Vote(Why.ASKED, state.kept.at.tick)], changes)
+        state = trip(state, plan, [Vote(Why.ASKED, state.kept.at.tick)], changes=changes)
     changes[before] = replace(changes[before], by=asked.by.id, text=asked.reason)
     return state
 

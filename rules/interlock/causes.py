@@ -38,17 +38,17 @@ def begin(watched: Watched, tick: int) -> Watch:
     return Watch(watched.name, CauseState.NORMAL if told else CauseState.UNKNOWN, since=tick, fresh=tick)
 
 
-def take(watched: Watched, watch: Watch, inputs: Sequence[Seen], now: Moment) -> Watch:
+def take(watched: Watched, watch: Watch, inputs: Sequence[Seen], *, now: Moment) -> Watch:
     """Return what is known after what was observed at one instant, in whatever order it is listed."""
     match watched.condition:
         case Limit() | Rate() | InState() | Alive() as condition:
             readings = [i for i in inputs if isinstance(i, Reading) and i.point == condition.point]
             for reading in sorted(readings, key=_order):
-                watch = _read(watched, watch, reading, now)
+                watch = _read(watched, watch, reading, now=now)
             gone = any(isinstance(i, Lost) and i.point == condition.point for i in inputs)
             return _lost(watch, now.tick) if gone and watched.stale is None else watch
         case Happened() as condition:
-            return _happened(condition, watch, inputs, now.tick)
+            return _happened(condition, watch, inputs, tick=now.tick)
         case Confirmed() as condition:
             said = [i.agrees for i in inputs if isinstance(i, ReadBack) and i.output == condition.output]
             return turn(_heard(watch, now.tick), now.tick, out=not all(said)) if said else watch
@@ -123,7 +123,7 @@ def _heard(watch: Watch, tick: int) -> Watch:
     return replace(watch, seen=tick, fresh=tick, stale=False)
 
 
-def _read(watched: Watched, watch: Watch, reading: Reading, now: Moment) -> Watch:
+def _read(watched: Watched, watch: Watch, reading: Reading, *, now: Moment) -> Watch:
     taken = min(reading.tick, now.tick)
     if watch.seen is not None and taken <= watch.seen:
         return watch
@@ -134,10 +134,10 @@ def _read(watched: Watched, watch: Watch, reading: Reading, now: Moment) -> Watc
         return _lost(watch, now.tick) if watched.stale is None else watch
     if watched.stale is not None and now.tick > taken + watched.stale:
         return watch
-    return _judged(watched, _heard(watch, taken), reading.count, now)
+    return _judged(watched, _heard(watch, taken), reading.count, now=now)
 
 
-def _judged(watched: Watched, watch: Watch, count: int, now: Moment) -> Watch:
+def _judged(watched: Watched, watch: Watch, count: int, *, now: Moment) -> Watch:
     match watched.condition:
         case Limit() as limit:
             value, u = _value(watched, count), _uncertainty(watched, now)
@@ -175,7 +175,7 @@ def _rate(rate: Rate, watched: Watched, watch: Watch, *, value: Decimal, tick: i
     return turn(watch, tick, out=False) if tick - covered >= watched.window else watch
 
 
-def _happened(condition: Happened, watch: Watch, inputs: Sequence[Seen], tick: int) -> Watch:
+def _happened(condition: Happened, watch: Watch, inputs: Sequence[Seen], *, tick: int) -> Watch:
     mine = [i.kind for i in inputs if isinstance(i, Happening) and condition.subject in ("", i.subject)]
     if condition.kind in mine:
         return turn(replace(watch, until=tick + ticks(condition.lasts_s)), tick, out=True)

@@ -22,11 +22,11 @@ def begin(fitting: Fitting) -> FitWatch:
     return FitWatch(fitting.fit.point)
 
 
-def take(fitting: Fitting, watch: FitWatch, inputs: Sequence[Seen], now: Moment) -> FitWatch:
+def take(fitting: Fitting, watch: FitWatch, inputs: Sequence[Seen], *, now: Moment) -> FitWatch:
     """Return what is known after what was observed at one instant."""
     readings = [i for i in inputs if isinstance(i, Reading) and i.point == fitting.fit.point]
     for reading in sorted(readings, key=lambda one: (one.tick, one.status, one.count or 0)):
-        watch = _read(fitting, watch, reading, now)
+        watch = _read(fitting, watch, reading, now=now)
     return watch
 
 
@@ -58,7 +58,7 @@ def _lost_at(fitting: Fitting, watch: FitWatch) -> int | None:
     return watch.seen + fitting.stale + 1
 
 
-def _read(fitting: Fitting, watch: FitWatch, reading: Reading, now: Moment) -> FitWatch:
+def _read(fitting: Fitting, watch: FitWatch, reading: Reading, *, now: Moment) -> FitWatch:
     tick = min(reading.tick, now.tick)
     old = watch.seen is not None and tick <= watch.seen
     if old or reading.count is None or reading.status not in GOOD:

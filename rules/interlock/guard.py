@@ -70,10 +70,10 @@ def uncertainty(calibration: Calibration | None, utc: int | None) -> Decimal | N
 
 def verdict(value: Decimal, u: Decimal | None, limit: Limit) -> Verdict:
     """Return what a value with expanded uncertainty `u` says of a limit; `u` None says nothing."""
-    return between(value, u, limit.low, limit.high)
+    return between(value, u, low=limit.low, high=limit.high)
 
 
-def between(value: Decimal, u: Decimal | None, low: Decimal | None, high: Decimal | None) -> Verdict:
+def between(value: Decimal, u: Decimal | None, *, low: Decimal | None, high: Decimal | None) -> Verdict:
     """Return whether a value is certainly in `low … high`, certainly out, or neither; a limit is in."""
     if u is None:
         return Verdict.UNDETERMINED
@@ -89,7 +89,7 @@ def is_out(value: Decimal, u: Decimal | None, limit: Limit, *, was_out: bool) ->
     back = limit.deadband if was_out else Decimal(0)
     low = None if limit.low is None else limit.low + back
     high = None if limit.high is None else limit.high - back
-    found = between(value, u if limit.guarded else Decimal(0), low, high)
+    found = between(value, u if limit.guarded else Decimal(0), low=low, high=high)
     if found is Verdict.UNDETERMINED:
         return limit.undetermined == "out"
     return found is Verdict.OUT

@@ -85,7 +85,7 @@ class _Run:
 
     def see(self, tick: int, inputs: Sequence[Seen]) -> None:
         """Take what was observed at an instant, and reset where it is allowed."""
-        self._note(step(self._state, self.plan, Moment(BOOT, tick, tick), inputs))
+        self._note(step(self._state, self.plan, Moment(BOOT, tick, tick), inputs=inputs))
         self._reset()
 
     def _note(self, stepped: Stepped) -> None:
@@ -105,4 +105,4 @@ class _Run:
             self.trips[-1] = msgspec.structs.replace(self.trips[-1], until=at.tick)
         for asked in (Acknowledge, Reset, Enable):
             breach = self._state.kept.breach
-            self._note(act(self._state, self.plan, at, asked(by=PERSON, breach=breach)))
+            self._note(act(self._state, self.plan, asked(by=PERSON, breach=breach), at=at))

@@ -32,8 +32,8 @@ def begin(plan: Plan, at: Moment, why: Why = Why.NEW) -> Stepped:
     checks = tuple(one.name for one in plan.watched if isinstance(one.condition, CheckDue))
     kept = Kept(plan.rule.name, plan.fingerprint, Phase.RESET, at, checks=checks)
     changes: Changes = []
-    state = trip(_blank(kept, plan, at), plan, [Vote(why, at.tick)], changes)
-    return Stepped(settle(state, plan, at, changes), tuple(changes))
+    state = trip(_blank(kept, plan, at), plan, [Vote(why, at.tick)], changes=changes)
+    return Stepped(settle(state, plan, at, changes=changes), tuple(changes))
 
 
 def restore(data: bytes | None, plan: Plan, at: Moment) -> Stepped:
@@ -67,8 +67,8 @@ def restart(kept: Kept, plan: Plan, at: Moment) -> Stepped:
         state = replace(state, kept=replace(kept, phase=Phase.STARTING), resume_until=resume_until, fits=())
     else:
         why = Why.RESTART if same else Why.RULE_CHANGED
-        state = trip(state, plan, [Vote(why, at.tick)], changes)
-    return Stepped(settle(state, plan, at, changes), tuple(changes))
+        state = trip(state, plan, [Vote(why, at.tick)], changes=changes)
+    return Stepped(settle(state, plan, at, changes=changes), tuple(changes))
 
 
 def _blank(kept: Kept, plan: Plan, at: Moment) -> State:

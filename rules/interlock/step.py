@@ -32,7 +32,7 @@ from rules.interlock.status import ballots, unsettled
 Changes = list[Change]
 
 
-def step(state: State, plan: Plan, at: Moment, inputs: Sequence[Seen] = ()) -> Stepped:
+def step(state: State, plan: Plan, at: Moment, *, inputs: Sequence[Seen] = ()) -> Stepped:
     """Return the state at `at`, after what was observed then, and what changed.
 
     A moment before the last one counts as the last one. `ValueError` for a moment of another boot: after a
@@ -43,8 +43,9 @@ def step(state: State, plan: Plan, at: Moment, inputs: Sequence[Seen] = ()) -> S
     at = at.on(max(at.tick, state.kept.at.tick))
     changes: Changes = []
     while (due := next_due(state, plan, at)) is not None and due <= at.tick:
-        state = settle(state, plan, at.on(due), changes)
-    state = settle(_taken(state, plan, at, inputs=inputs, changes=changes), plan, at, changes)
+        state = settle(state, plan, at.on(due), changes=changes)
+    state = _taken(state, plan, at, inputs=inputs, changes=changes)
+    state = settle(state, plan, at, changes=changes)
     return Stepped(state, tuple(changes))
 
 
@@ -57,7 +58,7 @@ def next_due(state: State, plan: Plan, now: Moment) -> int | None:
     return min(found, default=None)
 
 
-def settle(state: State, plan: Plan, at: Moment, changes: Changes) -> State:
+def settle(state: State, plan: Plan, at: Moment, *, changes: Changes) -> State:
     """Return the state after everything that is due at `at`; what changed is appended to `changes`."""
     state = replace(state, kept=_aged(state.kept, at, changes))
     watches = tuple(
@@ -69,7 +70,7 @@ def settle(state: State, plan: Plan, at: Moment, changes: Changes) -> State:
     return _moved(replace(state, watches=watches, fits=fits), plan, changes)
 
 
-def trip(state: State, plan: Plan, first_out: Sequence[Vote], changes: Changes) -> State:
+def trip(state: State, plan: Plan, first_out: Sequence[Vote], *, changes: Changes) -> State:
     """Return the state after a trip from a phase that is not latched."""
     kept = state.kept
     changes.append(
@@ -147,10 +148,12 @@ def _taken(state: State, plan: Plan, at: Moment, *, inputs: Sequence[Seen], chan
             kept = replace(kept, checks=(*kept.checks, watched.name))
             changes.append(Change(ChangeKind.CHECK_DUE, at, kept.breach, causes=(watched.name,)))
     watches = tuple(
-        causes.take(watched, watch, inputs, at)
+        causes.take(watched, watch, inputs, now=at)
         for watched, watch in zip(plan.watched, state.watches, strict=True)
     )
-    fits = tuple(fitness.take(one, fit, inputs, at) for one, fit in zip(plan.fits, state.fits, strict=False))
+    fits = tuple(
+        fitness.take(one, fit, inputs, now=at) for one, fit in zip(plan.fits, state.fits, strict=False)
+    )
     return replace(state, kept=kept, watches=watches, fits=fits)
 
 
@@ -194,9 +197,10 @@ def _moved(state: State, plan: Plan, changes: Changes) -> State:
     guilty = [Vote(name, since[name]) for ballot in found if ballot.reached for name in ballot.votes]
     state = replace(state, votes=now)
     if state.phase in LATCHED:
-        return readied(_again(state, new, guilty, changes) if new else state, plan, changes)
+        return readied(_again(state, new, guilty, changes=changes) if new else state, plan, changes)
     if guilty:
-        return trip(state, plan, sorted(guilty, key=lambda vote: (vote.since, vote.cause)), changes)
+        first_out = sorted(guilty, key=lambda vote: (vote.since, vote.cause))
+        return trip(state, plan, first_out, changes=changes)
     if state.phase is Phase.STARTING:
         return _started(state, plan, changes)
     if state.phase is Phase.HEALTHY:
@@ -204,7 +208,7 @@ def _moved(state: State, plan: Plan, changes: Changes) -> State:
     return state
 
 
-def _again(state: State, new: Sequence[str], guilty: Sequence[Vote], changes: Changes) -> State:
+def _again(state: State, new: Sequence[str], guilty: Sequence[Vote], *, changes: Changes) -> State:
     """Return a latched state after another cause voted; at the instant of the trip that is part of it."""
     kept = state.kept
     if kept.tripped_at is None or kept.tripped_at != kept.at:
@@ -218,7 +222,7 @@ def _started(state: State, plan: Plan, changes: Changes) -> State:
     """Go on by itself when every cause was heard to be normal in time, or trip when the time is over."""
     kept = state.kept
     if state.resume_until is None or kept.at.tick >= state.resume_until:
-        return trip(state, plan, [Vote(Why.RESTART, kept.at.tick)], changes)
+        return trip(state, plan, [Vote(Why.RESTART, kept.at.tick)], changes=changes)
     aside = {bypass.cause for bypass in kept.bypasses}
     waiting = [one for one in state.watches if one.state is not CauseState.NORMAL and one.cause not in aside]
     if waiting:

@@ -104,8 +104,9 @@ def test_reading_from_the_future_counts_as_of_now() -> None:
 
 def test_reading_that_comes_too_late_keeps_nothing_fresh() -> None:
     run = healthy()
-    run.see(13.5, Reading("t", 1001, 2200))
+    run.see(13.5, Reading("t", 1001, 9000))
     assert run.watch().stale
+    assert run.watch().value == Decimal("22.00")
     run.see(14, Reading("t", 1002, 2200))
     assert run.watch().stale
     run.see(15, t=2200)

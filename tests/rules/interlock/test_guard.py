@@ -53,9 +53,9 @@ def test_truth_outside_is_never_in_while_the_error_is_within_u(
 ) -> None:
     truth = value + u * part
     if truth < low or truth > high:
-        assert between(value, u, low, high) is not Verdict.IN
+        assert between(value, u, low=low, high=high) is not Verdict.IN
     if low <= truth <= high:
-        assert between(value, u, low, high) is not Verdict.OUT
+        assert between(value, u, low=low, high=high) is not Verdict.OUT
 
 
 @given(NODES, st.integers(-(10**6), 10**6), st.integers(-3, 1), st.integers(-4, 0))

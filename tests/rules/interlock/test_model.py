@@ -135,7 +135,7 @@ class World:
         node = self._wait(node)
         point, tick = self.points[cause], node.state.kept.at.tick
         what = Reading(point, tick, int(said == "out"))
-        after = step(node.state, self.plan, self._at(node), [what]).state
+        after = step(node.state, self.plan, self._at(node), inputs=[what]).state
         self.judge.time(node.state, after)
         return self._checked(node, replace(node, state=after, witness=node.witness.hears(cause, said)))
 
@@ -178,7 +178,7 @@ class World:
         assert refusal(node.state, self.plan, asked) is reason
 
     def _ask(self, node: Node, asked: Asked) -> Node:
-        stepped: Stepped = act(node.state, self.plan, self._at(node), asked)
+        stepped: Stepped = act(node.state, self.plan, asked, at=self._at(node))
         if stepped.refused is not None:
             self.judge.time(node.state, stepped.state)
             return self._checked(node, replace(node, state=stepped.state))

@@ -125,18 +125,18 @@ def play(
         kept = state.kept
         match word:
             case "see":
-                stepped = step(state, plan, at, seen)
+                stepped = step(state, plan, at, inputs=seen)
             case "acknowledge":
-                stepped = act(state, plan, at, Acknowledge(by=ANNE, breach=kept.breach))
+                stepped = act(state, plan, Acknowledge(by=ANNE, breach=kept.breach), at=at)
             case "reset":
-                stepped = act(state, plan, at, Reset(by=ANNE, breach=kept.breach))
+                stepped = act(state, plan, Reset(by=ANNE, breach=kept.breach), at=at)
             case "enable":
-                stepped = act(state, plan, at, Enable(by=ANNE, breach=kept.breach))
+                stepped = act(state, plan, Enable(by=ANNE, breach=kept.breach), at=at)
             case "trip":
-                stepped = act(state, plan, at, Trip(by=ANNE))
+                stepped = act(state, plan, Trip(by=ANNE), at=at)
             case "bypass":
                 asked = BeginBypass(by=ANNE, cause="c00", second=BORIS, reason="repair", seconds=3)
-                stepped = act(state, plan, at, asked)
+                stepped = act(state, plan, asked, at=at)
         state, changes = stepped.state, [*changes, *stepped.changes]
     return state, changes
 

@@ -1,5 +1,7 @@
 """A rule replayed over history says when it would have tripped."""
 
+import random
+
 import pytest
 
 from rules.interlock.inputs import Happening, Reading
@@ -58,6 +60,14 @@ def test_rule_that_needs_no_sensor_judges_from_the_beginning() -> None:
 def test_lost_radio_messages_trip_nothing() -> None:
     """Two of three readings in a row are lost, again and again."""
     plan = make_plan(rule(), PLANT)
-    kept = [one for place, one in enumerate(history(*[2200] * 3000)) if place % 3 == 0]
-    told = rehearse(plan, kept, from_tick=UTC, to_tick=UTC + 299_900)
+    kept = [one for place, one in enumerate(history(*[2200] * 900)) if place % 3 == 0]
+    told = rehearse(plan, kept, from_tick=UTC, to_tick=UTC + 89_900)
     assert told.trips == ()
+
+
+def test_sensor_by_radio_with_eight_periods_trips_nothing_while_one_in_twenty_is_lost() -> None:
+    plan = make_plan(rule(cause(stale=8)), PLANT)
+    chance = random.Random(20)
+    kept = [one for one in history(*[2200] * 4000) if chance.random() >= 0.05]
+    told = rehearse(plan, kept, from_tick=UTC, to_tick=kept[-1].tick)
+    assert (told.judged_from, told.trips) == (kept[0].tick, ())

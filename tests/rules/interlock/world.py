@@ -125,12 +125,12 @@ class Run:
     def see(self, second: float, *inputs: Seen, **counts: int) -> State:
         """Pass time to `second` and give readings by point, and other inputs."""
         readings = [Reading(point, ticks(second), count) for point, count in counts.items()]
-        self._take(step(self.state, self.plan, self.at(second), [*readings, *inputs]))
+        self._take(step(self.state, self.plan, self.at(second), inputs=[*readings, *inputs]))
         return self.state
 
     def ask(self, asked: Asked, second: float | None = None) -> State:
         at = self.state.kept.at if second is None else self.at(second)
-        self._take(act(self.state, self.plan, at, asked))
+        self._take(act(self.state, self.plan, asked, at=at))
         return self.state
 
     def release(self) -> State:
