@@ -12,12 +12,14 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h11
 from cryptography import x509
 
 from cloud.https_exchange import Exchange, Handle, Limits, Peer
+from cloud.supervisor import contain
 from provisioning import identity
 from provisioning.certificates import PARSE_FAULTS
 from provisioning.errors import IdentityError
@@ -97,7 +99,9 @@ class Server:
                     self._refused(address, "too many connections")
                     await asyncio.sleep(0)  # a flood of them holds up nobody who is inside
                     continue
-                group.create_task(self._serve(connection, address, _Place(self._strangers, address)))
+                place = _Place(self._strangers, address)
+                serving = partial(self._serve, connection, address, place)
+                group.create_task(contain("https: a connection", serving))
 
     def _has_place(self, address: str) -> bool:
         most, strangers = self._places, self._strangers.total()

@@ -99,6 +99,14 @@ async def end(parts: Collection[asyncio.Task[None]], *, again_s: float = CANCEL_
         await asyncio.wait(lasting, timeout=again_s)
 
 
+async def contain(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do one piece of work of many whose failure is none of the others': it is logged, and that is all."""
+    try:
+        await work()
+    except Exception:  # noqa: BLE001 - as above
+        _log.exception("%s failed", what)
+
+
 def _stop_if_cancelled() -> None:
     """Raise again a cancellation that a library kept to itself.
 

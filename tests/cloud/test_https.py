@@ -68,6 +68,8 @@ def door(ca: CertificateAuthority) -> Callable[..., Any]:
 
             async def handle(request: Request) -> Reply:
                 here.come.append(request.peer.name)
+                if request.path == "/fault":
+                    raise ZeroDivisionError
                 return plain(200)
 
             given = {"connections": 64, "strangers": 32, "per_address": 16, "per_name": 4} | places
@@ -141,6 +143,20 @@ def test_who_is_named_takes_no_strangers_place_and_has_so_many_of_its_own(
             assert set(here.come) == {"places-1", "places-2"}
 
     asyncio.run(scene())
+
+
+def test_fault_of_ours_in_one_request_ends_its_connection_and_no_other(
+    door: Any, gateway_identity: Callable[[str], GatewayIdentity], caplog: pytest.LogCaptureFixture
+) -> None:
+    context = gateway_identity("places-1").tls_context()
+
+    async def scene() -> None:
+        async with door() as here:
+            assert await here.asked(context, ASK.replace(b"/", b"/fault", 1)) == b""
+            assert b"200" in await here.asked(context)
+
+    asyncio.run(scene())
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_our_own_fields_stand_in_a_request_once(
