@@ -4,12 +4,10 @@ It is the only place where the real clock, randomness, journal, drivers and upli
 """
 
 import asyncio
-import errno
 import logging
 import os
 import random
 import secrets
-import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from edge.assembly import AssemblyError
 from edge.clock import TICK_NS, Rules
@@ -25,7 +22,6 @@ from edge.control.outputs import Outputs
 from edge.control.rests import Rests
 from edge.crew import Crew
 from edge.driver import Driver, Given, ticks
-from edge.heap import keep_large_blocks_apart
 from edge.journal.file import Surroundings
 from edge.journal.journal import Journal, Past
 from edge.journal.room import Limits
@@ -43,7 +39,7 @@ from edge.shadow.health import Health
 from edge.shadow.keeper import Given as KeeperGiven
 from edge.shadow.keeper import Keeper, Wishes
 from edge.shadow.sources import Sources
-from edge.shutdown import Means, Shutdown, run_command
+from edge.shutdown import Means, Shutdown
 from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
 from edge.tap import Describe, Seen, Tap
 from edge.timekeeper import Timekeeper, kernel_time
@@ -104,6 +100,8 @@ class Shadow:
     sources: Sources
     set_aside: Sequence[Fault] = ()
     """Why the file alone counts, although settings of the hub were kept."""
+    tries: bool = False
+    """Whether these settings are on trial, and the gateway was started again for them."""
 
 
 class Gateway:
@@ -129,6 +127,7 @@ class Gateway:
         self._read = read or (lambda: (settings, ()))
         self._shadow = shadow
         self._wishes = Wishes()
+        self._again = self._ended = False
         self._settings_changed = asyncio.Event()
         self._timekeeper = Timekeeper(
             Rules(settings.clock.drift_ppm, settings.clock.holdover_after_s),
@@ -152,6 +151,15 @@ class Gateway:
     def settings_changed(self) -> None:
         """Have the settings read again and taken over."""
         self._settings_changed.set()
+
+    def ended(self) -> None:
+        """Stay down after this run, whatever the settings asked for."""
+        self._ended = True
+
+    @property
+    def again(self) -> bool:
+        """Whether it stopped to be started again with other settings."""
+        return self._again and not self._ended and not self.last_command
 
     @property
     def last_command(self) -> Sequence[str]:
@@ -198,7 +206,8 @@ class Gateway:
                 changing = [tasks.create_task(self._keep("local", local.run, recorder))]
                 keeper = None
                 if self._shadow:
-                    keeper = self._keeper(self._shadow, reload, recorder, uplink=uplink, tasks=tasks)
+                    shadow = self._shadow
+                    keeper = self._keeper(shadow, reload, recorder, uplink=uplink, tasks=tasks, stop=stop)
                     changing.append(tasks.create_task(self._keep("shadow", keeper.run, recorder)))
                 reloading = self._reloading(reload, keeper, tasks)
                 changing.append(tasks.create_task(self._keep("settings", reloading, recorder)))
@@ -212,7 +221,8 @@ class Gateway:
                     parts.append(tasks.create_task(self._keep("shutdown", watch, recorder)))
                 self._world.manager.ready()
                 await stop.wait()
-                self._world.manager.stopping()
+                if not self.again:
+                    self._world.manager.stopping()
                 await _end(changing)
                 await self._stop(parts, journal=journal, recorder=recorder, uplink=uplink)
 
@@ -363,8 +373,19 @@ class Gateway:
         )
 
     def _keeper(
-        self, shadow: Shadow, reload: Reload, recorder: Recorder, *, uplink: Uplink, tasks: asyncio.TaskGroup
+        self,
+        shadow: Shadow,
+        reload: Reload,
+        recorder: Recorder,
+        *,
+        uplink: Uplink,
+        tasks: asyncio.TaskGroup,
+        stop: asyncio.Event,
     ) -> Keeper:
+        def restart() -> None:
+            self._again = True
+            stop.set()
+
         self._health.connected = lambda: uplink.connected
         given = KeeperGiven(
             gateway=self._settings.gateway.id,
@@ -380,6 +401,8 @@ class Gateway:
             now=self._world.now,
             watch_s=self._settings.gateway.settings_watch_s,
             set_aside=shadow.set_aside,
+            restart=restart,
+            tries=shadow.tries,
         )
         return Keeper(given)
 
@@ -437,43 +460,3 @@ def _every_second(recorder: Recorder, wakes: Wakes) -> Part:
 def software() -> str:
     """Return name and version of this software."""
     return f"heng {version('heng')}"
-
-
-async def serve(gateway: Gateway) -> None:
-    """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its settings again."""
-    keep_large_blocks_apart()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(left_behind)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, gateway.settings_changed)
-    await gateway.run(stop)
-    LOG.info("gateway stopped")
-    if gateway.last_command:
-        code = await run_command(gateway.last_command)
-        LOG.log(logging.ERROR if code else logging.INFO, "shutdown: the command ended with %s", code)
-
-
-def left_behind(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle what no task of the loop awaits: a socket that was closed before its watch began is no error.
-
-    The MQTT library asks for the watch from a thread; after a pause the line may have timed out by then.
-    """
-    error = context.get("exception")
-    closed = isinstance(error, OSError) and error.errno == errno.EBADF
-    refused = isinstance(error, ValueError) and str(error).startswith("Invalid file descriptor")
-    watch = any(word in str(context.get("message")) for word in ("add_writer", "add_reader"))
-    if watch and (closed or refused):
-        LOG.debug("uplink: a line was closed before it was watched")
-    else:
-        loop.default_exception_handler(context)
-
-
-def end(code: int) -> None:
-    """End the process although a thread may still wait for a broker that does not answer.
-
-    The MQTT library connects in a thread that cannot be interrupted; everything durable is closed by now.
-    """
-    logging.shutdown()
-    os._exit(code)

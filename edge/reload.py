@@ -26,7 +26,7 @@ from wire.status import GapCause
 
 LOG = logging.getLogger(__name__)
 Read = Callable[[], tuple[GatewaySettings | None, Sequence[Fault]]]
-_REST = ("gateway", "uplink", "journal", "clock", "shutdown", "media")
+REST = ("gateway", "uplink", "journal", "clock", "shutdown", "media")
 _CHANGED = "its settings changed"
 
 
@@ -73,7 +73,7 @@ class Reload:
     ) -> Taken:
         """Take checked settings over, all or nothing; `words` go along with the event of that."""
         nothing = Change((), (), ())
-        rest = [name for name in _REST if getattr(settings, name) != getattr(self.settings, name)]
+        rest = [name for name in REST if getattr(settings, name) != getattr(self.settings, name)]
         if rest:
             expected = "a restart of the gateway to take it over"
             return Taken(nothing, [Fault(name, "changed", expected) for name in rest])

@@ -11,7 +11,8 @@ from cli.commands import edge_ask, edge_procedure, edge_reader, edge_set, edge_t
 from edge.assembly import AssemblyError, build_drivers
 from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
-from edge.main import Gateway, Shadow, end, real_world, serve
+from edge.lives import Beginning, Lives, end
+from edge.main import Gateway, Shadow, real_world
 from edge.shadow.sources import Sources, shutdown_faults
 from provisioning.errors import IdentityError
 from provisioning.identity import GatewayIdentity
@@ -143,24 +144,22 @@ def _run(
     world = real_world()
     sources = Sources(arguments.settings, now_ns=world.monotonic_ns)
 
+    folder = arguments.settings.resolve().parent
+
     def read() -> tuple[GatewaySettings | None, Sequence[Fault]]:
         found = sources.in_force(trial=True)
         return found.settings, found.faults
 
+    def made(settings: GatewaySettings, shadow: Shadow, identity: GatewayIdentity) -> Gateway:
+        return Gateway(settings, folder=folder, identity=identity, world=world, read=read, shadow=shadow)
+
+    def load(settings: GatewaySettings) -> GatewayIdentity | None:
+        return _identity(settings.gateway.identity, settings.gateway.id, folder)[0]
+
     try:
-        gateway = Gateway(
-            settings,
-            folder=arguments.settings.resolve().parent,
-            identity=identity,
-            world=world,
-            read=read,
-            shadow=Shadow(sources, set_aside),
-        )
+        Lives(sources, made, load=load, world=world).run(Beginning(settings, identity, set_aside))
     except AssemblyError as error:
         return _refuse(arguments.settings, error.faults)
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(serve(gateway))
     except JournalInUseError as error:
         expected = f"a folder that no other gateway writes ({error})"
         return _refuse(arguments.settings, [Fault("gateway.data", settings.gateway.data, expected)])

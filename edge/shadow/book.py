@@ -31,15 +31,28 @@ class Kept(Struct, frozen=True):
     document: SettingsText
 
 
+class Standing(Struct, frozen=True):
+    """What worked before a start that settings asked for."""
+
+    points: list[str]
+    """Those that were read."""
+    connected: bool
+    failing: list[tuple[str, str]]
+    """(kind, subject) of drivers and parts that failed already."""
+
+
 class Trial(Struct, frozen=True):
     """A document on its way in."""
 
     revision: Revision
     document: SettingsText
-    step: Literal["staged", "watched"]
-    """`staged`: nothing of it runs; `watched`: it may run, in part or whole, and is not trusted yet."""
+    step: Literal["staged", "restart", "watched"]
+    """`staged`: nothing of it runs; `restart`: the next start is to run it, once; `watched`: it may run, in
+    part or whole, and is not trusted yet."""
     attempts: Annotated[int, Meta(ge=0)] = 0
     """How often its check was begun."""
+    over_start: Standing | None = None
+    """How things stood before the gateway was started again for it; None: no start lies in between."""
 
 
 class State(Struct, frozen=True):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from edge.crew import Change
 from edge.driver import Driver
+from edge.shadow.book import Standing
 from wire.messages import Event, Gap, Layout, Poll, Position
 from wire.settings.base import Fault
 from wire.status import GapCause
@@ -81,6 +82,15 @@ class Health:
         since = self.now() - _FAILING_S
         failing = (key for key, failed_at in self._failed_at.items() if failed_at >= since)
         return Before(self.now(), frozenset(good), self.connected(), frozenset(failing))
+
+    def go_on(self, standing: Standing) -> Before:
+        """Begin to watch after a start, as things stood before it."""
+        self._failed.clear()
+        self._connected_at = self.now()
+        for name in standing.points:
+            self._points.setdefault(name, _Point())
+        failing = frozenset((kind, subject) for kind, subject in standing.failing)
+        return Before(self.now(), frozenset(standing.points), standing.connected, failing)
 
     def faults_so_far(self, before: Before, change: Change) -> list[Fault]:
         """Return what is worse for certain: drivers that were touched, or parts, fail that did not before."""

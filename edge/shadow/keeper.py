@@ -14,8 +14,9 @@ from msgspec import structs
 
 from edge.crew import Change
 from edge.reload import Taken
-from edge.shadow.book import Book, BookError, Kept, State, Trial
+from edge.shadow.book import FILE_NAME, Book, BookError, Kept, Standing, State, Trial
 from edge.shadow.health import Before, Health
+from edge.shadow.rest import RESTART, changed_rest, restart_faults
 from edge.shadow.sources import Sources
 from wire.messages import Scalar, as_text
 from wire.settings.base import Fault, shorten
@@ -87,6 +88,10 @@ class Given:
     watch_s: float
     set_aside: Sequence[Fault] = ()
     """Why the file alone counted when the gateway started, although the hub's settings were kept."""
+    restart: Callable[[], None] | None = None
+    """Has the gateway stop in order and start again; without it what needs that is refused."""
+    tries: bool = False
+    """Whether the gateway was started with what is on trial."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
@@ -140,6 +145,9 @@ class Keeper:
         trial = self._state.trial
         if self._given.set_aside and self._state.running is not None:
             self._say("settings_refused", self._state.running.revision, self._given.set_aside)
+        if trial is not None and trial.step == "watched" and trial.over_start and self._given.tries:
+            await self._run_on(trial, trial.over_start)
+            return
         if trial is not None and trial.step == "watched":
             ended = Fault("gateway", "ended", "to go on running while new settings are watched")
             await self._roll_back(trial, [ended])
@@ -150,6 +158,8 @@ class Keeper:
             self._settle(structs.replace(self._state, trial=None))
             self._declined = trial.revision
             self._decline(trial, [_FILE_ALONE])
+        elif trial is not None and trial.step == "restart":
+            self._decline(trial, [_full(BookError(FILE_NAME))])
         elif trial is not None and trial.attempts >= ATTEMPTS_MAX:
             self._refuse(trial, [Fault("gateway", "ended", "to go on running while settings are checked")])
         elif trial is not None:
@@ -196,6 +206,9 @@ class Keeper:
             if settings == self._good:
                 self._keep(trial)
                 return
+            if rest := changed_rest(self._good, settings):
+                await self._start_again(trial, settings, rest)
+                return
             watched = Trial(trial.revision, trial.document, "watched", trial.attempts)
             self._write(structs.replace(self._state, trial=watched))
         except BookError as error:
@@ -231,6 +244,46 @@ class Keeper:
                 faults = [_full(error)]
         if faults:
             await self._roll_back(trial, faults)
+
+    async def _start_again(self, trial: Trial, settings: GatewaySettings, rest: Sequence[str]) -> None:
+        """Have the gateway start again with settings that it cannot take over while it runs."""
+        restart = self._given.restart
+        if restart is None:
+            self._refuse(trial, [Fault(name, "changed", RESTART) for name in rest])
+            return
+        if faults := restart_faults(self._good, settings, rest):
+            self._refuse(trial, faults)
+            return
+        seen = self._given.health.begin()
+        standing = Standing(sorted(seen.points), seen.connected, sorted(seen.failing))
+        ready = Trial(trial.revision, trial.document, "restart", trial.attempts, standing)
+        self._write(structs.replace(self._state, trial=ready))
+        LOG.warning("settings: the gateway starts again for revision %s", _word(trial.revision))
+        restart()
+        await _for_ever()
+
+    async def _run_on(self, trial: Trial, standing: Standing) -> None:
+        """Watch what the gateway was started with; what is worse than before the start has it start again."""
+        restart = self._given.restart
+        assert restart is not None
+        before = self._given.health.go_on(standing)
+        names = [device.name for device in self._given.in_force().device]
+        self._report(now=trial, state=ShadowState.TRYING)
+        try:
+            faults = await self._watch(before, Change((), names, ()))
+        except asyncio.CancelledError:
+            self._interrupted(trial)
+            raise
+        if not faults:
+            try:
+                self._keep(trial)
+            except BookError as error:
+                faults = [_full(error)]
+        if faults:
+            self._settle(self._judged(trial, ShadowState.ROLLED_BACK, faults))
+            self._say("settings_rolled_back", trial.revision, faults)
+            restart()
+            await _for_ever()
 
     async def _watch(self, before: Before, change: Change) -> list[Fault]:
         """Return what is worse than before; at once where it is certain, else when the watch is over."""
@@ -360,6 +413,11 @@ class Keeper:
     def _document(self) -> str | None:
         running = self._state.running
         return running.document if running is not None and self._own else self._text
+
+
+async def _for_ever() -> None:
+    """Wait until the gateway has stopped."""
+    await asyncio.get_running_loop().create_future()
 
 
 def _full(error: BookError) -> Fault:

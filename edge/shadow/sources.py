@@ -2,21 +2,23 @@
 
 The document wins for each section that it carries, as a whole; `[gateway]` and `[uplink]` are the file's
 alone. What the hub wanted can never keep a gateway from starting: with faults in it, the file counts alone.
-It writes nothing.
+It writes nothing but that a start tries something.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import structs
+
 from edge.assembly import AssemblyError, all_layouts, build_drivers
 from edge.document import document_faults
 from edge.driver import Driver, Given
-from edge.shadow.book import Book
+from edge.shadow.book import Book, BookError, State
 from edge.shutdown import Shutdown
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings, judged, read_document
-from wire.settings.shadow import joined, read_text, section_faults, shadow_of
+from wire.settings.shadow import command_faults, joined, read_text, section_faults, shadow_of
 
 More = Callable[[object], Iterable[Fault]]
 
@@ -55,6 +57,23 @@ class Sources:
         alone, _ = self._judge(own)
         return InForce(alone, [], faults) if alone is not None else InForce(None, faults, [])
 
+    def begin(self) -> GatewaySettings | None:
+        """Return settings of the hub that this start is to try, None when there are none.
+
+        It is written down first: whatever becomes of this start, the next one begins with what ran well.
+        """
+        own, _ = read_document(self._file)
+        book = None if own is None else self._book(own)
+        state, _ = (State(), "") if book is None else book.read()
+        trial = state.trial
+        if own is None or book is None or trial is None or trial.step != "restart":
+            return None
+        try:
+            book.write(structs.replace(state, trial=structs.replace(trial, step="watched")))
+        except BookError:
+            return None
+        return self._with(own, trial.document)[0]
+
     def judged(self, text: str) -> tuple[GatewaySettings | None, list[Fault]]:
         """Return the settings that a document of the hub makes with the file, or None and every fault."""
         own, faults = read_document(self._file)
@@ -75,12 +94,19 @@ class Sources:
         except (ValueError, RecursionError):
             return None
 
-    def _kept(self, own: Mapping[str, object], *, trial: bool) -> str | None:
+    def _book(self, own: Mapping[str, object]) -> Book | None:
+        """Return where the hub's settings are kept; None without a folder, or where the file counts alone."""
         section = own.get("gateway")
         name = section.get("data", "data") if isinstance(section, Mapping) else None
         if not isinstance(name, str) or not name or "\0" in name or not _follows(own):
             return None
-        state, _ = Book(self._folder / name).read()
+        return Book(self._folder / name)
+
+    def _kept(self, own: Mapping[str, object], *, trial: bool) -> str | None:
+        book = self._book(own)
+        if book is None:
+            return None
+        state, _ = book.read()
         if trial and state.trial is not None and state.trial.step == "watched":
             return state.trial.document
         return None if state.running is None else state.running.document
@@ -90,7 +116,7 @@ class Sources:
         if document is None:
             return None, faults
         settings, more = self._judge(joined(own, document))
-        faults = [*section_faults(document), *more]
+        faults = [*section_faults(document), *command_faults(own, document), *more]
         return (None, faults) if faults else (settings, [])
 
     def _judge(self, data: Mapping[str, object]) -> tuple[GatewaySettings | None, list[Fault]]:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from edge.main import left_behind
+from edge.lives import left_behind
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from wire.settings.base import Fault, Settings
+from wire.settings.base import Fault, Settings, shorten
 from wire.settings.check import check
 from wire.settings.gateway import (
     ClockSection,
@@ -62,6 +62,22 @@ def section_faults(document: Mapping[str, object]) -> list[Fault]:
     """Return the sections that a document of the hub must not carry."""
     expected = "nothing: this section stays in the gateway's own file"
     return [Fault(name, document[name], expected) for name in OWN if name in document]
+
+
+def command_faults(own: Mapping[str, object], document: Mapping[str, object]) -> list[Fault]:
+    """Return a program that a shutdown is to run and that the gateway's own file does not name.
+
+    What is run on the machine is decided there; without a section in the file it is the default.
+    """
+    section, ours = document.get("shutdown"), own.get("shutdown")
+    if not isinstance(section, Mapping):
+        return []
+    default = ShutdownSection(ups="ups").command
+    allowed = ours.get("command", default) if isinstance(ours, Mapping) else default
+    asked = section.get("command", default)
+    if asked == allowed:
+        return []
+    return [Fault("shutdown.command", asked, f"{shorten(allowed)}, as in the gateway's own file")]
 
 
 def check_text(text: str) -> tuple[ShadowDocument | None, list[Fault]]:

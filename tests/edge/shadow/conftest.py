@@ -88,7 +88,7 @@ class Quiet:
 class Process:
     """One run of the gateway over a folder. Time passes only where something sleeps."""
 
-    def __init__(self, folder: Path, replace: Replace = files.replace) -> None:
+    def __init__(self, folder: Path, replace: Replace = files.replace, *, restarts: bool = False) -> None:
         self.now = 1000.0
         self.folder = folder
         self.running: list[str] = []
@@ -98,7 +98,10 @@ class Process:
         found = self.sources.in_force()
         assert found.settings is not None, found.faults
         self.book = Book(folder / found.settings.gateway.data, replace=replace)
-        self.crew = Crew(found.settings, DriverGiven(lambda: int(self.now * 1e9)))
+        tried = self.sources.begin() if restarts else None
+        self.tries, self.restarts, self.restarting = tried is not None, restarts, False
+        settings = tried or found.settings
+        self.crew = Crew(settings, DriverGiven(lambda: int(self.now * 1e9)))
         self.health = Health(
             now=lambda: self.now,
             drivers=lambda: self.crew.drivers,
@@ -107,7 +110,7 @@ class Process:
             connected=lambda: self.quiet.connected,
         )
         self.reload = Reload(
-            settings=found.settings,
+            settings=settings,
             crew=self.crew,
             journal=self.quiet,  # type: ignore[arg-type]
             recorder=self.quiet,  # type: ignore[arg-type]
@@ -193,6 +196,8 @@ class Process:
             now=lambda: self.now,
             watch_s=watch_s,
             set_aside=set_aside,
+            restart=self._restart if self.restarts else None,
+            tries=self.tries,
             sleep=self._sleep,
         )
         self.crew.start(tasks, self._supervise)
@@ -211,6 +216,10 @@ class Process:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await self.crew.stop()
+
+    def _restart(self) -> None:
+        self.restarting = True
+        self.quiet.stirred.set()
 
     async def _kept_running(self, keeper: Keeper) -> None:
         """As the supervisor of parts: what ends unexpectedly is begun again."""
@@ -242,18 +251,25 @@ class Process:
 
     def _is_over(self, before: int, keeping: "asyncio.Task[None]", stop: Callable[[], bool]) -> bool:
         new = self.quiet.reported[before:]
-        return keeping.done() or stop() or any(one.state is not ShadowState.TRYING for one in new)
+        return (
+            keeping.done()
+            or self.restarting
+            or stop()
+            or any(one.state is not ShadowState.TRYING for one in new)
+        )
 
 
 @pytest.fixture
 def process(tmp_path: Path) -> Callable[..., Process]:
     """Start a gateway, again over the same folder each time; `file` is written before the first time."""
 
-    def start(*, file: str | None = None, replace: Replace = files.replace) -> Process:
+    def start(
+        *, file: str | None = None, replace: Replace = files.replace, restarts: bool = False
+    ) -> Process:
         path = tmp_path / "gateway.toml"
         if file is not None or not path.exists():
             path.write_text(file or FILE)
-        return Process(tmp_path, replace)
+        return Process(tmp_path, replace, restarts=restarts)
 
     return start
 
