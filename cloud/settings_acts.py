@@ -5,6 +5,7 @@ lets be seen. Documents are checked by the code that the gateway uses, as far as
 the gateway can know it answers itself, and the answer is shown as what it reported.
 """
 
+import asyncio
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,8 +57,7 @@ async def save(act: Act, gateway: str, document: str, *, based_on: int, reason: 
     """
     owner = await _owner(act, gateway)
     reason = _reason(reason)
-    faults = check_text(document)[1]
-    if faults:
+    if faults := await checked(document):
         raise DocumentError(faults)
     await shadow.hold(act.connection, owner.id)
     newest = await shadow.newest(act.connection, owner.id)
@@ -81,7 +81,7 @@ async def revert(act: Act, gateway: str, number: int, *, based_on: int, reason: 
         raise MissingError("number", number, "the number of a revision")
     if based_on != newest:
         raise ConflictError(based_on, newest)
-    if faults := check_text(document)[1]:
+    if faults := await checked(document):
         raise DocumentError(faults)
     return await _add(act, owner, document, based_on=based_on, reason=reason, action="settings.revert")
 
@@ -194,6 +194,11 @@ async def _owner(act: Act, gateway: str) -> Owner:
     if owner.revoked:
         raise ActError("gateway", gateway, "one that is not revoked")
     return owner
+
+
+async def checked(document: str) -> list[Fault]:
+    """Return every fault of a document; a long one takes seconds, in which nothing else waits."""
+    return (await asyncio.to_thread(check_text, document))[1]
 
 
 def difference(before: str, after: str, *, context: int = 0) -> list[str]:

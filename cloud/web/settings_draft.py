@@ -14,10 +14,11 @@ from cloud.web.settings_form import Sent, Values, added, merged, parts, with_dev
 from cloud.web.settings_lines import line_of
 from cloud.web.settings_rewrite import rewritten
 from wire.settings.base import Fault
-from wire.settings.shadow import check_text, read_text
+from wire.settings.shadow import read_text
 
 PLACE = "place."
 """Before the name of a place of a template."""
+FAULTS_SHOWN = 100
 _DIGITS = 9
 
 
@@ -56,7 +57,12 @@ class Draft:
     @property
     def shown_faults(self) -> list[ShownFault]:
         """What is wrong, with the lines."""
-        return [shown_fault(told(one), self.document) for one in self.faults]
+        return [shown_fault(told(one), self.document) for one in self.faults[:FAULTS_SHOWN]]
+
+    @property
+    def more_faults(self) -> int:
+        """How many faults are not among those."""
+        return max(0, len(self.faults) - FAULTS_SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +142,6 @@ def _with(draft: Draft, values: Values) -> Draft:
         return replace(draft, document=rewritten(draft.document, values))
     except (ValueError, RecursionError) as error:
         return replace(draft, refused=str(error))
-
-
-def checked(draft: Draft) -> Draft:
-    """Return the draft with every fault that needs no gateway to be seen."""
-    return replace(draft, faults=check_text(draft.document)[1])
 
 
 def filled(draft: Draft, filling: Filling) -> Draft:

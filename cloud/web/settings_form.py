@@ -17,6 +17,7 @@ from wire.settings.base import Fault, shorten
 Values = dict[str, object]
 Sent = Mapping[str, Sequence[str]]
 """Name of an input -> what was sent of it."""
+Found = Mapping[str, Sequence[Fault]]
 ENTRIES_MAX = 2100
 FIELDS_MAX = 3000
 """A part with more fields than a page can show is left to the text."""
@@ -25,6 +26,7 @@ DRAWN = "~"
 _NAMING = ("name", "prefix", "point", "output", "channel", "command")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _STEP = re.compile(r"([A-Za-z0-9_-]+)|\[([0-9]{1,6})\]")
+_ENTRY = re.compile(r"(\[[0-9]+\]|\.[^.\[\]]*)$")
 _DEVICE = re.compile(r"device\[([0-9]{1,3})\]")
 
 
@@ -129,7 +131,7 @@ def shown(values: Mapping[str, object], part: str, faults: Sequence[Fault]) -> T
         return None
     name = str(table.get("name", "")) if table and part.startswith("device[") else None
     named = tuple(_wrong(one) for one in faults if name and one.path == f"device {name}")
-    drawn = _table(fields, table or {}, part, faults)
+    drawn = _table(fields, table or {}, part, _by_path(faults))
     drawn = Table(part, drawn.fields, (*drawn.wrong, *named))
     return drawn if _count(drawn) <= FIELDS_MAX else None
 
@@ -138,16 +140,25 @@ def _count(table: Table) -> int:
     return sum(1 + sum(map(_count, one.tables)) for one in table.fields)
 
 
-def _table(
-    fields: Sequence[Field], values: Mapping[str, object], path: str, faults: Sequence[Fault]
-) -> Table:
-    wrong = tuple(_wrong(one) for one in faults if one.path == path)
+def _by_path(faults: Sequence[Fault]) -> Found:
+    """Return the faults by their path, and those of an entry of a list by that of the list too."""
+    found: dict[str, list[Fault]] = {}
+    for one in faults:
+        found.setdefault(one.path, []).append(one)
+        if (held := _ENTRY.sub("", one.path)) != one.path:
+            found.setdefault(held + DRAWN, []).append(one)
+    return found
+
+
+def _table(fields: Sequence[Field], values: Mapping[str, object], path: str, faults: Found) -> Table:
+    wrong = tuple(_wrong(one) for one in faults.get(path, ()))
     return Table(path, tuple(_shown(one, values, f"{path}.{one.key}", faults) for one in fields), wrong)
 
 
-def _shown(field: Field, values: Mapping[str, object], path: str, faults: Sequence[Fault]) -> Shown:
+def _shown(field: Field, values: Mapping[str, object], path: str, faults: Found) -> Shown:
     value, there = values.get(field.key), field.key in values
-    wrong = tuple(_wrong(one) for one in faults if _is_of(one.path, path, field))
+    below = faults.get(path + DRAWN, ()) if field.kind in ("texts", "choices", "pairs") else ()
+    wrong = tuple(_wrong(one) for one in [*faults.get(path, ()), *below])
     if there and not _fits(field, value):
         return Shown(field, path, text=shorten(value), wrong=wrong, fits=False)
     if field.kind == "tables":
@@ -167,14 +178,6 @@ def _ticked(field: Field, value: object) -> tuple[str, ...]:
     if isinstance(value, list):
         return tuple(map(_text, value))
     return tuple(field.default.split(", ")) if field.default else ()
-
-
-def _is_of(fault: str, path: str, field: Field) -> bool:
-    """Whether a fault belongs to a field itself and not to one below it."""
-    if fault == path:
-        return True
-    below = fault.startswith((f"{path}[", f"{path}."))
-    return below and field.kind in ("texts", "choices", "pairs")
 
 
 def _wrong(fault: Fault) -> Wrong:

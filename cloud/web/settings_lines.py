@@ -6,6 +6,7 @@ knows. Pure.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\"' -]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*=")
@@ -30,6 +31,7 @@ def line_of(text: str, path: str, value: str = "") -> int | None:
     return None
 
 
+@lru_cache(maxsize=4)
 def _places(text: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """Return path -> line, and name of a device -> line."""
     lines: dict[str, int] = {}

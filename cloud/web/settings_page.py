@@ -22,7 +22,7 @@ from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.forms import read_pairs
 from cloud.web.render import language_of
-from cloud.web.settings_draft import Draft, Filling, checked, edited, filled, number, sent_draft
+from cloud.web.settings_draft import Draft, Filling, edited, filled, number, sent_draft
 from cloud.web.settings_view import look, shown, template_of
 from cloud.web.uploads import body_limit, read_upload
 from rules.permissions import Permission
@@ -126,7 +126,7 @@ class SettingsPages:
         return await self._compared_with_newest(request, gateway, draft)
 
     async def _compared_with_newest(self, request: Request, gateway: str, draft: Draft) -> HTMLResponse:
-        draft = checked(draft)
+        draft = replace(draft, faults=await settings_acts.checked(draft.document))
         async with snapshot(self._web.pool) as connection:
             owner = await self._owner(connection, gateway)
             newest = await shadow.newest(connection, owner.id)

@@ -246,3 +246,10 @@ def test_who_may_not_write_keeps_no_template_and_neighbours_see_none(world, cook
     assert "van.toml" not in page(world, templates, stranger).text
     assert page(world, made.headers["location"], stranger).status_code == 404
     assert post(world, templates, stranger, **template(name="other")).status_code in (403, 404)
+
+
+def test_faults_beyond_a_page_are_counted(world, address, cookies):
+    document = '[[device]]\ndriver = "ble"\nname = "r"\n' + "[[device.sensor]]\nformat = 1\n" * 60
+    answer = post(world, address + "?lang=en", cookies, **form(document, do="check"))
+    assert answer.status_code == 422
+    assert "and 81 more" in answer.text
