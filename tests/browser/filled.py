@@ -175,9 +175,10 @@ _CANDIDATES = (
     ("radio", "D4:3A:2C:10:77:01", {"format": "ruuvi", "rssi": -71}, timedelta(hours=30)),
     ("radio", "D4:3A:2C:10:77:01", {"format": "ruuvi", "rssi": -68}, timedelta(hours=6)),
     ("room-1", "room-1/17", {"kind": "modbus_unit", "address": 17}, timedelta(minutes=50)),
+    ("radio", "D4:3A:2C:10:77:09", {"format": "ruuvi", "rssi": -80}, timedelta(days=3)),
     ("radio", "CB:B8:33:4C:88:4F", {"format": "ruuvi", "rssi": -60}, timedelta(hours=9)),
 )
-"""What the gateway of lab-1 saw; the last one was configured since."""
+"""What the gateway of lab-1 saw; the last one was configured since, the one before is seen no more."""
 
 
 async def fill(owner_dsn: str, now: datetime) -> None:
@@ -356,6 +357,11 @@ async def _devices(connection, now: datetime) -> None:
             "SELECT 1, id, %s, 'candidate_seen', %s, %s FROM gateways WHERE name = 'lab-1'",
             (now - ago, address, Jsonb({"device": device, **data})),
         )
+    await connection.execute(
+        "INSERT INTO events (organisation_id, gateway_id, observed_at, kind, subject, data) "
+        "SELECT 1, id, %s, 'gateway_backlog', name, %s FROM gateways WHERE name = 'lab-1'",
+        (now - timedelta(minutes=2), Jsonb({"readings": 5120, "batches": 3})),
+    )
     for site, *zone in ZONES:
         await connection.execute(
             "INSERT INTO zones (organisation_id, site_id, name, title, kind, covers, cameras, readers) "

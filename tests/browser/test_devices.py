@@ -1,5 +1,7 @@
 """Devices and coverage in a real browser: states in words, candidates, uncovered zones, kept fresh."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -29,9 +31,23 @@ def test_device_shows_kind_state_points_and_parts(browse, hub) -> None:
 
 def test_candidates_are_those_that_nobody_configured(browse) -> None:
     page = browse().open("/devices?lang=en")
-    rows = page.locator("table.candidates tbody tr")
+    rows = page.locator("section > table.candidates tbody tr")
     assert rows.locator("th").all_inner_texts() == ["D4:3A:2C:10:77:01", "room-1/17"]
     assert "-68" in rows.first.inner_text()
+
+
+def test_candidate_that_is_seen_no_more_leaves_the_list_with_a_word(browse) -> None:
+    page = browse().open("/devices?lang=en")
+    page.get_by_text("not seen any more for two days: 1").click()
+    assert page.locator("details.left table th[scope=row]").all_inner_texts() == ["D4:3A:2C:10:77:09"]
+
+
+def test_what_waits_on_a_gateway_is_said_beside_what_is_here(browse) -> None:
+    watched = browse()
+    told = re.compile(r"waiting on the gateway: 5.120 readings, 3 sealed batches")
+    lab = watched.open("/devices?lang=en").locator("section.gateway", has_text=told)
+    assert lab.locator("h2").all_inner_texts() == ["lab-1"]
+    assert watched.open("/devices?lang=zh").get_by_text("网关上等待发送").count() == 1
 
 
 def test_uncovered_zones_are_named_on_top_in_both_languages(browse) -> None:
