@@ -358,4 +358,5 @@ def test_limit_set_is_refused_with_field_value_and_expectation(
 def test_good_plan_and_limit_set_have_no_faults() -> None:
     assert job_faults(PLANNED, LIMITS) == ()
     assert limit_faults(LIMITS) == ()
+    assert limit_faults(replace(LIMITS, version=1, people_min=1)) == ()
     assert limit_faults(LimitSet("m", 1, (Limit("t", low=Decimal(1)), Limit("h", high=Decimal(1))))) == ()
