@@ -92,7 +92,10 @@ class EstListener:
         database_url: str,
         now: Callable[[], datetime],
         listener: socket.socket,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`listener` is bound already; `monotonic_s` is what wrong tries are forgotten by."""
+        self._monotonic_s = monotonic_s
         self._settings = settings
         self._authority = authority
         self._database_url = database_url
@@ -135,7 +138,7 @@ class EstListener:
             Desk(self._authority, self._settings.policy),
             connect=connect,
             now=self._now,
-            monotonic=time.monotonic,
+            monotonic=self._monotonic_s,
             refused=self._note_refused,
             broker=self._settings.broker,
         )

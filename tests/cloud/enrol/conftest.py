@@ -69,7 +69,12 @@ class Hub:
         )
         with self.listener.dup() as listener:
             listening = EstListener(
-                settings, self.authority, database_url=self.lab.hub_dsn, now=self.clock, listener=listener
+                settings,
+                self.authority,
+                database_url=self.lab.hub_dsn,
+                now=self.clock,
+                listener=listener,
+                monotonic_s=lambda: self.clock().timestamp(),
             )
             up = asyncio.Event()
             async with asyncio.TaskGroup() as group:

@@ -131,7 +131,7 @@ def test_process_that_is_killed_at_any_moment_goes_on_where_it_was(hub, tmp_path
     command = [*words, "--identity", tmp_path / "identity"]
 
     def scene():
-        killed = [killed_behind(command, tmp_path / "identity", changes) for changes in (1, 2, 4, 6, 8)]
+        killed = [killed_behind(command, tmp_path / "identity", changes) for changes in (1, 2, 4, 6)]
         return killed, subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     killed, _ = hub.serve(scene)
