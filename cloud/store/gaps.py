@@ -27,7 +27,7 @@ async def upsert(connection: Connection, rows: Sequence[GapRow]) -> None:
     """
     if not rows:
         return
-    # One statement, as a gateway that starts again tells a gap of every point. Two words of one gap: as above.
+    # One statement: a gateway that starts again tells a gap of every point. Two words of one gap: as above.
     await connection.execute(
         """
         INSERT INTO gaps AS g (organisation_id, point_id, gateway_id, key, cause, reason, from_at, to_at)
