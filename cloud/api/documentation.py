@@ -179,7 +179,7 @@ def _field_texts(shape: type) -> Iterator[tuple[str, str]]:
 
 
 # Read when the hub starts: what is on the disk may be that of the next version before it starts again.
-_TEXTS = {shape: dict(_field_texts(shape)) for shape in (*_SHAPES, Page)}
+_TEXTS: dict[type, dict[str, str]] = {shape: dict(_field_texts(shape)) for shape in (*_SHAPES, Page)}
 _EXAMPLES: dict[str, Any] = json.loads(
     (resources.files("cloud.api") / "examples.json").read_text(encoding="utf-8")
 )
