@@ -160,7 +160,7 @@ def _done(state: State, plan: Plan, asked: Asked, *, changes: Changes) -> State:
 def _asked_for(state: State, plan: Plan, asked: Trip, *, changes: Changes) -> State:
     before = len(changes)
     if state.phase in LATCHED:
-        state = readied(breach(state, [Why.ASKED], changes), plan, changes)
+        state = readied(breach(state, plan, [Why.ASKED], changes=changes), plan, changes)
     else:
         state = trip(state, plan, [Vote(Why.ASKED, state.kept.at.tick)], changes=changes)
     changes[before] = replace(changes[before], by=asked.by.id, text=asked.reason)

@@ -88,11 +88,11 @@ def trip(state: State, plan: Plan, first_out: Sequence[Vote], *, changes: Change
     return readied(replace(state, kept=kept, fits=fits, resume_until=None), plan, changes)
 
 
-def breach(state: State, names: Sequence[str], changes: Changes) -> State:
-    """Return the state after another breach while latched: nobody has acknowledged that one."""
+def breach(state: State, plan: Plan, names: Sequence[str], *, changes: Changes) -> State:
+    """Return the state after another breach while latched: acknowledgement and steadiness begin anew."""
     kept = replace(state.kept, breach=state.kept.breach + 1, acknowledged=None)
     changes.append(Change(ChangeKind.BREACHED, kept.at, kept.breach, causes=tuple(names)))
-    return replace(state, kept=kept)
+    return replace(state, kept=kept, fits=tuple(fitness.begin(one) for one in plan.fits))
 
 
 def readied(state: State, plan: Plan, changes: Changes) -> State:
@@ -197,7 +197,9 @@ def _moved(state: State, plan: Plan, changes: Changes) -> State:
     guilty = [Vote(name, since[name]) for ballot in found if ballot.reached for name in ballot.votes]
     state = replace(state, votes=now)
     if state.phase in LATCHED:
-        return readied(_again(state, new, guilty, changes=changes) if new else state, plan, changes)
+        return readied(
+            _again(state, plan, new, guilty=guilty, changes=changes) if new else state, plan, changes
+        )
     if guilty:
         first_out = sorted(guilty, key=lambda vote: (vote.since, vote.cause))
         return trip(state, plan, first_out, changes=changes)
@@ -208,11 +210,13 @@ def _moved(state: State, plan: Plan, changes: Changes) -> State:
     return state
 
 
-def _again(state: State, new: Sequence[str], guilty: Sequence[Vote], *, changes: Changes) -> State:
+def _again(
+    state: State, plan: Plan, new: Sequence[str], *, guilty: Sequence[Vote], changes: Changes
+) -> State:
     """Return a latched state after another cause voted; at the instant of the trip that is part of it."""
     kept = state.kept
     if kept.tripped_at is None or kept.tripped_at != kept.at:
-        return breach(state, new, changes)
+        return breach(state, plan, new, changes=changes)
     more = {*kept.first_out, *guilty}
     first_out = tuple(sorted(more, key=lambda vote: (vote.since, vote.cause)))
     return replace(state, kept=replace(kept, first_out=first_out, acknowledged=None))

@@ -311,3 +311,34 @@ def test_two_readings_of_one_step_count_in_the_order_in_which_they_were_taken() 
     run = healthy(rule(effects=[HOLD]))
     run.see(12, Reading("t", 1200, 2200), Reading("t", 1150, 2600))
     assert run.watch().value == Decimal("22.00")
+
+
+def test_every_timer_is_played_out_at_its_tick_however_late_somebody_looks() -> None:
+    """Out at 11 s with an on-delay of 2 s, in at 20 s with an off-delay of 5 s, looked at long after."""
+    run = healthy(rule(cause(InState(point="door", normal=(0,)), on=2, off=5)), door=0)
+    run.see(11, door=1)
+    run.see(20, door=0)
+    run.see(500)
+    assert [(change.kind.value, change.at) for change in run.changes] == [
+        ("voted", run.at(13)),
+        ("tripped", run.at(13)),
+        ("cleared", run.at(25)),
+        ("ready", run.at(25)),
+    ]
+
+
+def test_what_was_never_out_is_ready_after_its_off_delay_however_late_somebody_looks() -> None:
+    run = Run(rule(cause(InState(point="door", normal=(0,)), off=5)))
+    run.see(1, door=0)
+    run.see(500)
+    assert [(change.kind.value, change.at) for change in run.changes[1:]] == [("ready", run.at(6))]
+
+
+def test_vote_began_when_the_cause_went_out_and_staleness_does_not_move_it() -> None:
+    run = healthy()
+    run.see(11, t=3000)
+    run.see(20)
+    assert (run.watch().since, run.watch().stale) == (1100, True)
+    run = healthy()
+    run.see(20)
+    assert (run.watch().since, run.watch().stale) == (1301, True)

@@ -143,6 +143,14 @@ def test_what_was_ready_is_not_ready_any_more_when_the_room_is_not_steady() -> N
     assert run.phase is Phase.TRIPPED
 
 
+def test_another_breach_begins_the_time_anew() -> None:
+    run = broken()
+    for second in range(2, 15):
+        run.see(second, t=2200)
+    run.ask(Trip(by=NOBODY))
+    assert left(run) == ("not_steady", 20.0)
+
+
 def test_nothing_is_asked_of_the_room_before_a_breach() -> None:
     run = broken()
     for second in range(2, 22):
