@@ -5,12 +5,12 @@ state. What each decision means is the table in `docs/explanation/access.md`. He
 entry; it is no certified safety function, and no way out leads through it.
 """
 
-from rules.access.attendance import Called, Shortage, Stay, roll_call, shortages
 from rules.access.decide import decide, explain
 from rules.access.document import AccessRights, Delta, Revocation
 from rules.access.intake import Refusal, Refused, Taken, delta_between, kept, receive, restored, take
 from rules.access.reasons import Note, Reason, Step
 from rules.access.request import Decision, Explanation, Factor, Finding, Request, Situation
+from rules.access.roll_call import Called, roll_call
 from rules.access.sentences import sentence
 from rules.access.snapshot import Snapshot
 from rules.access.state import EMPTY, EVERYWHERE, State
@@ -34,11 +34,9 @@ __all__ = [
     "Refused",
     "Request",
     "Revocation",
-    "Shortage",
     "Situation",
     "Snapshot",
     "State",
-    "Stay",
     "Step",
     "Taken",
     "WorkReason",
@@ -51,6 +49,5 @@ __all__ = [
     "restored",
     "roll_call",
     "sentence",
-    "shortages",
     "take",
 ]

@@ -1,4 +1,4 @@
-"""What must hold for every site, state and request; `HENG_ACCESS_SITES` tries it on more sites than 40."""
+"""What must hold for every site, state and request; `HENG_ACCESS_SITES` tries it on more sites than 20."""
 
 import os
 from random import Random
@@ -44,7 +44,7 @@ from tests.rules.access.random_sites import (
 )
 from tests.rules.access.world import NOW
 
-SITES = int(os.environ.get("HENG_ACCESS_SITES", "40"))
+SITES = int(os.environ.get("HENG_ACCESS_SITES", "20"))
 SEEDS = st.integers(0, 2**32 - 1).map(Random)
 REQUESTS = 12
 """Tried for each site."""

@@ -41,7 +41,7 @@ SNAPSHOT = SITE.snapshot()
 
 
 @pytest.mark.requirement("G-6.4b", "H-6.3.3b")
-@limits(max_examples=2 * int(os.environ.get("HENG_ACCESS_SITES", "40")))
+@limits(max_examples=2 * int(os.environ.get("HENG_ACCESS_SITES", "20")))
 @given(STEPS)
 def test_nobody_is_ever_let_in_alone_into_too_full_a_room_or_twice(
     steps: list[tuple[str, str, str, int]],

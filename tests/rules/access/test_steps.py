@@ -160,6 +160,16 @@ def test_nearest_right_gives_the_reason(world: World) -> None:
     assert world.present(card("anna")).reason is Reason.RIGHT_NOT_YET
 
 
+def test_first_by_name_of_equally_near_rights_is_told(world: World) -> None:
+    world.change("rights", "r-staff", valid=Span(None, NOW))
+    for name in ("r-a", "r-b", "r-z"):
+        world.put(Right(id=name, people=("anna",), zones=("lab",), valid=Span(None, NOW)))
+    assert world.present(card("anna")).rule == "right:r-a"
+    world.drop("rights", "r-a")
+    world.change("rights", "r-b", people=("ben",))
+    assert world.present(card("anna")).rule == "right:r-staff"
+
+
 @pytest.fixture
 def headed(world: World) -> World:
     """Hugo was head until a day ago, Carl is head since."""

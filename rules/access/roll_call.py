@@ -1,8 +1,4 @@
-"""Who is inside: the roll-call of now, and afterwards whether work had enough people all along."""
-
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from itertools import pairwise
+"""The roll-call: who came in and was not seen to leave."""
 
 from rules.access.case import is_forgotten
 from rules.access.snapshot import Snapshot
@@ -51,47 +47,3 @@ def roll_call(snapshot: Snapshot | None, state: State, *, steady_ms: int) -> lis
             )
         )
     return sorted(found, key=lambda one: (one.safe, one.zone, one.person))
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """Somebody was in a zone, UTC in ms; `to_ms` None: still is."""
-
-    person: str
-    from_ms: int
-    to_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shortage:
-    """A stretch in which fewer people than needed were there."""
-
-    from_ms: int
-    to_ms: int
-    people: int
-    """How many there were."""
-
-
-def shortages(
-    stays: Iterable[Stay], people: Collection[str], *, least: int, from_ms: int, to_ms: int
-) -> list[Shortage]:
-    """Return every stretch between two instants in which fewer than `least` of some people were present.
-
-    Nothing returned says: it was enough all the time. Stays may come in any order, overlap and repeat.
-    """
-    spans = [
-        (one.person, max(one.from_ms, from_ms), to_ms if one.to_ms is None else min(one.to_ms, to_ms))
-        for one in stays
-        if one.person in people
-    ]
-    edges = sorted({from_ms, to_ms, *(at for _, start, end in spans if start < end for at in (start, end))})
-    found: list[Shortage] = []
-    for start, end in pairwise(edges):
-        count = len({person for person, first, last in spans if first <= start and end <= last})
-        if count >= least:
-            continue
-        if found and found[-1].to_ms == start and found[-1].people == count:
-            found[-1] = Shortage(found[-1].from_ms, end, count)
-        else:
-            found.append(Shortage(start, end, count))
-    return found
