@@ -213,6 +213,10 @@ REASONS = (
     mark("what came is no video that can be read"),
     mark("the camera ended the stream"),
     mark("the stream broke off"),
+    mark("the camera was not there"),
+    mark("no frame within a second"),
+    mark("not done within %(time)s s"),
+    mark("%(name)s is not installed"),
     mark("ONVIF: no answer within %(time)s s"),
     mark("ONVIF: the camera's certificate is not trusted"),
     mark("ONVIF: an answer that is no HTTP"),
@@ -431,7 +435,7 @@ def _value(language: Language, key: str, value: object) -> Said:
         return Said(language.say("yes" if value else "no"))
     if key in ("source", "reason") and value in SOURCES:
         return Said(language.say(SOURCES[str(value)]))
-    return say_reason(language, str(value)) if key == "reason" else Said(str(value))
+    return say_reason(language, str(value)) if key in ("reason", "why") else Said(str(value))
 
 
 @cache

@@ -204,5 +204,6 @@ def test_detail_is_said_in_the_language_of_the_page() -> None:
     detail = say_detail(ZH, "source", "hub")
     assert (detail.name.text, detail.value.text) == ("来源", "中心")
     assert say_detail(ZH, "clean_stop_before", value=False).value == Said("否")
+    assert say_detail(ZH, "why", "the camera was not there").value == Said("摄像机不在线")
     assert say_detail(ZH, "plate_count", 3).name == Said("plate count", "en")
     assert say_detail(ZH, "bound_ms", None).value == Said("—")
