@@ -14,7 +14,7 @@ from cloud.store.camera_newest import newest_pictures
 from cloud.store.camera_timeline import Timeline, read_timeline
 from cloud.store.cameras import Found, find_camera, judge_cameras, list_found
 from cloud.store.connection import Connection
-from cloud.store.sites import Site, find_site, list_gateways, list_sites
+from cloud.store.sites import Site, get_site, list_gateways, list_sites
 from cloud.store.snapshot import snapshot
 from cloud.store.zones import Zone, list_zones
 from cloud.web.cameras_line import (
@@ -75,7 +75,7 @@ class CameraPages:
             sites = await list_sites(connection)
             found = await list_found(connection, now=web.now(), limit=CAMERAS_MAX + 1)
             views = await self._views(connection, request, found[:CAMERAS_MAX], sites=sites)
-        shown = [(site, [one for one in views if one.site == site.name]) for site in sites]
+        shown = [(site, [one for one in views if one.site_id == site.id]) for site in sites]
         shows = {
             "page": "cameras",
             "sites": [
@@ -102,7 +102,7 @@ class CameraPages:
         web, language = self._web, language_of(request)
         async with snapshot(web.pool) as connection:
             found = await find_camera(connection, camera, now=web.now()) if 0 < camera <= ID_MAX else None
-            site = None if found is None else await find_site(connection, found.site)
+            site = None if found is None else await get_site(connection, found.site_id)
             if found is None or site is None:
                 raise NotHereError
             zone = zone_of(site.time_zone)
@@ -137,11 +137,11 @@ class CameraPages:
         unheard = {one.name for one in await list_gateways(connection) if not one.online}
         only = sites[0].id if len(sites) == 1 else None
         zones = await list_zones(connection, site_id=only, limit=ID_MAX)
-        by_name = {site.name: site for site in sites}
+        by_id = {site.id: site for site in sites}
         return [
             camera_view(
                 one,
-                site=by_name[one.site],
+                site=by_id[one.site_id],
                 rooms=_rooms(one.site_id, {one.prefix, one.device}, zones),
                 newest=newest.get(one.id),
                 unheard=one.gateway in unheard,
@@ -149,7 +149,7 @@ class CameraPages:
                 language=language_of(request),
             )
             for one in judged
-            if one.site in by_name
+            if one.site_id in by_id
         ]
 
     def _range(self, request: Request, zone: ZoneInfo) -> Range:

@@ -53,6 +53,7 @@ class CameraView:
     title: str
     device: str
     gateway: str
+    site_id: int
     site: str
     site_title: str
     zone: ZoneInfo
@@ -130,6 +131,7 @@ def camera_view(
         title=camera.prefix,
         device=camera.device or "",
         gateway=camera.gateway,
+        site_id=site.id,
         site=site.name,
         site_title=site.title,
         zone=zone_of(site.time_zone),
