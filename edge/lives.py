@@ -9,13 +9,14 @@ import errno
 import logging
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.assembly import AssemblyError
 from edge.heap import keep_large_blocks_apart
-from edge.main import Gateway, Part, Shadow, World
+from edge.journal.errors import JournalInUseError
+from edge.main import Gateway, Shadow, World
 from edge.shadow.sources import Sources
 from edge.shutdown import run_command
 from provisioning.identity import GatewayIdentity
@@ -23,6 +24,7 @@ from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings
 
 LOG = logging.getLogger(__name__)
+Alive = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Lives:
         return Beginning(settings, identity, found.set_aside)
 
 
-async def serve(gateway: Gateway, alive: Part | None = None) -> None:
+async def serve(gateway: Gateway, alive: Alive | None = None) -> None:
     """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its settings again.
 
     `alive` gives signs of life meanwhile, where a service manager waits for them before the journal is open.
@@ -111,14 +113,25 @@ async def serve(gateway: Gateway, alive: Part | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end_it)
     loop.add_signal_handler(signal.SIGHUP, gateway.settings_changed)
-    living = asyncio.ensure_future(alive()) if alive else None
-    await gateway.run(stop)
-    if living is not None:
-        living.cancel()
+    await (gateway.run(stop) if alive is None else _alive_meanwhile(gateway.run(stop), alive))
     LOG.info("gateway stopped")
     if gateway.last_command:
         code = await run_command(gateway.last_command)
         LOG.log(logging.ERROR if code else logging.INFO, "shutdown: the command ended with %s", code)
+
+
+async def _alive_meanwhile(run: Coroutine[Any, Any, None], alive: Alive) -> None:
+    """Run, with signs of life from the first moment; raises `JournalInUseError` as `run` does."""
+    in_use: JournalInUseError | None = None
+    async with asyncio.TaskGroup() as tasks:
+        living = tasks.create_task(alive())
+        try:
+            await run
+        except JournalInUseError as error:
+            in_use = error
+        living.cancel()
+    if in_use is not None:
+        raise in_use
 
 
 def left_behind(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

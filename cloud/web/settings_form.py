@@ -131,7 +131,7 @@ def shown(values: Mapping[str, object], part: str, faults: Sequence[Fault]) -> T
         return None
     name = str(table.get("name", "")) if table and part.startswith("device[") else None
     named = tuple(_wrong(one) for one in faults if name and one.path == f"device {name}")
-    drawn = _table(fields, table or {}, part, _by_path(faults))
+    drawn = _table(fields, table or {}, part, faults=_by_path(faults))
     drawn = Table(part, drawn.fields, (*drawn.wrong, *named))
     return drawn if _count(drawn) <= FIELDS_MAX else None
 
@@ -150,12 +150,14 @@ def _by_path(faults: Sequence[Fault]) -> Found:
     return found
 
 
-def _table(fields: Sequence[Field], values: Mapping[str, object], path: str, faults: Found) -> Table:
+def _table(fields: Sequence[Field], values: Mapping[str, object], path: str, *, faults: Found) -> Table:
     wrong = tuple(_wrong(one) for one in faults.get(path, ()))
-    return Table(path, tuple(_shown(one, values, f"{path}.{one.key}", faults) for one in fields), wrong)
+    return Table(
+        path, tuple(_shown(one, values, f"{path}.{one.key}", faults=faults) for one in fields), wrong
+    )
 
 
-def _shown(field: Field, values: Mapping[str, object], path: str, faults: Found) -> Shown:
+def _shown(field: Field, values: Mapping[str, object], path: str, *, faults: Found) -> Shown:
     value, there = values.get(field.key), field.key in values
     below = faults.get(path + DRAWN, ()) if field.kind in ("texts", "choices", "pairs") else ()
     wrong = tuple(_wrong(one) for one in [*faults.get(path, ()), *below])
@@ -163,11 +165,13 @@ def _shown(field: Field, values: Mapping[str, object], path: str, faults: Found)
         return Shown(field, path, text=shorten(value), wrong=wrong, fits=False)
     if field.kind == "tables":
         entries = value if isinstance(value, list) else []
-        tables = (_table(field.fields, one, f"{path}[{index}]", faults) for index, one in enumerate(entries))
+        tables = (
+            _table(field.fields, one, f"{path}[{index}]", faults=faults) for index, one in enumerate(entries)
+        )
         return Shown(field, path, wrong=wrong, tables=tuple(tables))
     if field.kind == "table":
         drawn = there or not field.optional
-        inner = _table(field.fields, value if isinstance(value, dict) else {}, path, faults)
+        inner = _table(field.fields, value if isinstance(value, dict) else {}, path, faults=faults)
         return Shown(field, path, wrong=() if drawn else wrong, tables=(inner,) if drawn else ())
     if field.kind == "choices":
         return Shown(field, path, chosen=_ticked(field, value), wrong=wrong)
@@ -223,7 +227,7 @@ def merged(values: Mapping[str, object], part: str, sent: Sent) -> Values:
     fields, table = part_fields(result, part), look_up(result, part)
     if not fields or not isinstance(table, dict | None):
         return result
-    read = _read_table(fields, table or {}, sent, part)
+    read = _read_table(fields, table or {}, sent, path=part)
     if table is not None:
         table.clear()
         table.update(read)
@@ -232,36 +236,40 @@ def merged(values: Mapping[str, object], part: str, sent: Sent) -> Values:
     return result
 
 
-def _read_table(fields: Sequence[Field], old: Mapping[str, object], sent: Sent, path: str) -> Values:
+def _read_table(fields: Sequence[Field], old: Mapping[str, object], sent: Sent, *, path: str) -> Values:
     table = dict(old)
     for field in fields:
-        _read(field, table, sent, f"{path}.{field.key}")
+        _read(field, table, sent, path=f"{path}.{field.key}")
     return table
 
 
-def _read(field: Field, table: Values, sent: Sent, path: str) -> None:
+def _read(field: Field, table: Values, sent: Sent, *, path: str) -> None:
     """Take over what was sent of one field; a field that was not drawn stays as it is."""
     old, there = table.get(field.key), field.key in table
     if there and not _fits(field, old):
         return
     if field.kind in ("table", "tables"):
-        _read_tables(field, table, sent, path)
+        _read_tables(field, table, sent, path=path)
         return
     if path not in sent and path + DRAWN not in sent:
         return
-    new = _chosen(field, old, sent, path) if field.kind == "choices" else _value(field, old, sent[path][-1])
+    new = (
+        _chosen(field, old, sent, path=path)
+        if field.kind == "choices"
+        else _value(field, old, sent[path][-1])
+    )
     if new is None:
         table.pop(field.key, None)
     elif not there or new != old or type(new) is not type(old):
         table[field.key] = new
 
 
-def _read_tables(field: Field, table: Values, sent: Sent, path: str) -> None:
+def _read_tables(field: Field, table: Values, sent: Sent, *, path: str) -> None:
     if path not in sent:
         return
     old = table.get(field.key)
     if field.kind == "table":
-        inner = _read_table(field.fields, old if isinstance(old, dict) else {}, sent, path)
+        inner = _read_table(field.fields, old if isinstance(old, dict) else {}, sent, path=path)
         if inner or field.key in table or field.optional or field.required:
             table[field.key] = inner
         return
@@ -269,14 +277,16 @@ def _read_tables(field: Field, table: Values, sent: Sent, path: str) -> None:
     count = min(int(number), ENTRIES_MAX) if _WHOLE.fullmatch(number) else 0
     entries = old if isinstance(old, list) else []
     read = [
-        _read_table(field.fields, entries[index] if index < len(entries) else {}, sent, f"{path}[{index}]")
+        _read_table(
+            field.fields, entries[index] if index < len(entries) else {}, sent, path=f"{path}[{index}]"
+        )
         for index in range(count)
     ]
     if read or field.key in table:
         table[field.key] = read
 
 
-def _chosen(field: Field, old: object, sent: Sent, path: str) -> object:
+def _chosen(field: Field, old: object, sent: Sent, *, path: str) -> object:
     """Return what was ticked, in the order of before; what was not touched is what it was."""
     before = _ticked(field, old)
     ticked = list(dict.fromkeys(sent.get(path, ())))

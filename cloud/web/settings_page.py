@@ -84,7 +84,7 @@ class SettingsPages:
             if do == "check" or draft.refused:
                 return await self._compared_with_newest(request, gateway, draft)
             if do == "fill":
-                return await self._filled(request, gateway, draft, form)
+                return await self._filled(request, gateway, draft, form=form)
             if do not in ("save", "revert"):
                 new = edited(draft, do, form.get("driver", ""))
                 if new is None:
@@ -111,7 +111,7 @@ class SettingsPages:
         return RedirectResponse(f"/gateways/{gateway}/settings", 303)
 
     async def _filled(
-        self, request: Request, gateway: str, draft: Draft, form: dict[str, str]
+        self, request: Request, gateway: str, draft: Draft, *, form: dict[str, str]
     ) -> HTMLResponse:
         async with snapshot(self._web.pool) as connection:
             owner = await self._owner(connection, gateway)
