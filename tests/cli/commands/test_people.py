@@ -209,5 +209,7 @@ def test_workbook_is_previewed_imported_and_then_as_it_was(call, dsn, tmp_path):
     book.save(file)
     code, said, fault = call(*words)
     assert (code, said) == (2, "")
-    assert "People row 3 A 工号 / Staff number: '3001': expected each once; it stands in People row 2" in fault
+    assert (
+        "People row 3 A 工号 / Staff number: '3001': expected each once; it stands in People row 2" in fault
+    )
     assert call(*words[:3], "--organisation", "nobody")[0] == 1

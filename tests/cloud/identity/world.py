@@ -162,11 +162,12 @@ def _camera(
         )
         made.append(point)
     lab.execute(
-        "INSERT INTO gateway_keys (organisation_id, gateway_id, key_id, public_key, certificate_pem, proof)"
-        " VALUES (%s, %s, %s, '', '', '')",
+        "INSERT INTO gateway_keys (organisation_id, gateway_id, key_id, public_key, certificate_pem, proof,"
+        " refused_at) VALUES (%s, %s, %s, '', '', '', %s)",
         organisation,
         gateway,
         sha256[:8],
+        START,
     )
     lab.execute(
         "INSERT INTO media (organisation_id, gateway_id, site_id, camera, device, kind, sha256, bytes,"
