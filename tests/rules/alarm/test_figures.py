@@ -107,6 +107,7 @@ def faults(*rules: Rule) -> list[tuple[str, str, str]]:
 
 
 def test_bounds_themselves_are_allowed() -> None:
+    assert DELAY_MAX_TICKS == 8_640_000
     edges = replace(POLICY, gather_ticks=1, digest_ticks=1, flood_window_ticks=1, flood_under=10)
     assert policy_faults(edges) == ()
     assert policy_faults(replace(POLICY, flood_under=1)) == ()
