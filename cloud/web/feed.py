@@ -43,7 +43,7 @@ class Change:
 class Standing:
     """How sites and gateways stand."""
 
-    kinds: dict[str, str]
+    kinds: dict[int, str]
     gateways: tuple[Gateway, ...]
     silent: int
 
@@ -80,7 +80,7 @@ class LiveFeed:
         self.positions: dict[int, LatestPosition] = {}
         self.sites: tuple[Site, ...] = ()
         self.gateways: tuple[Gateway, ...] = ()
-        self.site_kinds: dict[str, str] = {}
+        self.site_kinds: dict[int, str] = {}
         self.silent = 0
         """How many points are silent; with `site_kinds` all that the counts on top of a page need."""
         self._judged_at: datetime | None = None

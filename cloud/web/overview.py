@@ -111,18 +111,18 @@ class Figure:
 
 def site_kinds(
     sites: Sequence[Site], gateways: Sequence[Gateway], latest: Iterable[Latest], *, now: datetime
-) -> dict[str, str]:
-    """Return every site's state by its name."""
+) -> dict[int, str]:
+    """Return every site's state by its id: organisations may name their sites alike."""
     points: dict[int, list[Latest]] = {}
     for one in latest:
         points.setdefault(one.point.site_id, []).append(one)
-    return {site.name: site_kind(_of(gateways, site), points.get(site.id, ()), now) for site in sites}
+    return {site.id: site_kind(_of(gateways, site), points.get(site.id, ()), now) for site in sites}
 
 
-def states(kinds: Mapping[str, str], gateways: Sequence[Gateway], language: Language) -> list[State]:
+def states(kinds: Mapping[int, str], gateways: Sequence[Gateway], language: Language) -> list[State]:
     """Return the states of all sites (as `site_kinds` gives them) and gateways, for the live stream."""
     return [
-        *(_state(f"state-{site}", kind, language) for site, kind in kinds.items()),
+        *(_state(f"state-site-{site}", kind, language) for site, kind in kinds.items()),
         *(gateway_state(one, language) for one in gateways),
     ]
 
@@ -147,7 +147,7 @@ def site_view(
         kind_word=language.say(KINDS[site.kind]),
         time_zone=zone.key,
         zone=zone,
-        state=_state(f"state-{site.name}", site_kind(own, latest, now), language),
+        state=_state(f"state-site-{site.id}", site_kind(own, latest, now), language),
         gateways=[_gateway(one, language) for one in own],
         places=_places(
             [
@@ -196,7 +196,7 @@ def silent_points(latest: Iterable[Latest], *, now: datetime) -> int:
     return sum(is_silent(one, now) for one in latest)
 
 
-def figures(site_states: Mapping[str, str], language: Language, *, silent: int) -> list[Figure]:
+def figures(site_states: Mapping[int, str], language: Language, *, silent: int) -> list[Figure]:
     """Return the counts on top of the page; `site_states` as `site_kinds` gives them."""
     kinds = list(site_states.values())
     counts = {

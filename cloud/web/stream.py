@@ -75,12 +75,12 @@ async def stream(
 def _events(feed: LiveFeed, view: View, change: Change, *, now: datetime) -> Iterable[bytes]:
     points: Iterable[Latest] = feed.latest.values() if change.everything else change.points
     positions: Iterable[LatestPosition] = feed.positions.values() if change.everything else change.positions
-    zones = {site.name: zone_of(site.time_zone) for site in feed.sites}
+    zones = {site.id: zone_of(site.time_zone) for site in feed.sites}
     shown = [
-        asdict(show(one, view.language, zones[one.point.site]))
+        asdict(show(one, view.language, zones[one.point.site_id]))
         for one in points
         if view.site in (None, one.point.site)
-        and one.point.site in zones
+        and one.point.site_id in zones
         and _is_seen(one.point.site_id, view.sites)
     ]
     placed = [

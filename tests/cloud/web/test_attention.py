@@ -91,6 +91,6 @@ def test_its_group_stands_first_and_its_site_before_the_partly_online() -> None:
 
 
 def test_it_is_counted_on_top_of_the_page() -> None:
-    kinds = {"a": "attention", "b": "online"}
+    kinds = {1: "attention", 2: "online"}
     counts = {one.key: one.count for one in figures(kinds, language("en"), silent=0)}
     assert (counts["attention"], counts["online"], counts["partly"]) == (1, 1, 0)

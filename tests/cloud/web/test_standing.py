@@ -7,7 +7,9 @@ import pytest
 
 from cloud.store.latest import Latest
 from cloud.store.points import Point
-from cloud.store.sites import Gateway
+from cloud.store.sites import Gateway, Site
+from cloud.web.language import language
+from cloud.web.overview import figures, site_kinds, states
 from cloud.web.standing import gateway_kind, is_fresh, site_kind
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -67,3 +69,13 @@ def test_time_alone_makes_a_point_silent_whatever_was_said_when_it_was_read() ->
     assert is_fresh(FRESH, NOW)
     assert not is_fresh(FRESH, NOW + timedelta(milliseconds=1))
     assert site_kind([LOST], [SILENT], NOW) == "suspected"
+
+
+def test_sites_of_one_name_are_counted_and_shown_apart() -> None:
+    first = Site(1, "institute", "lab-1", "Mass", "laboratory", "UTC", None, None, 1, 1, 1, NOW)
+    second = replace(first, id=2, organisation="other body", title="Length", last_observed_at=None)
+    kinds = site_kinds([first, second], [ONLINE], [FRESH], now=NOW)
+    assert kinds == {1: "online", 2: "unmonitored"}
+    english = language("en")
+    assert {one.key: one.count for one in figures(kinds, english, silent=0)}["sites"] == 2
+    assert [one.element for one in states(kinds, [], english)] == ["state-site-1", "state-site-2"]
