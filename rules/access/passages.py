@@ -63,7 +63,7 @@ class Moved(Message, frozen=True, forbid_unknown_fields=True):
     happened: tuple[Happened, ...] = ()
 
 
-def after_decision(state: State, snapshot: Snapshot | None, request: Request, decision: Decision) -> State:
+def after_decision(state: State, snapshot: Snapshot | None, *, request: Request, decision: Decision) -> State:
     """Return the state after a decision: who was let pass, who waits, how often a factor was wrong."""
     plan = None if snapshot is None else snapshot.index.plans.get(request.side)
     if plan is None:

@@ -253,7 +253,7 @@ def _authorised_for(case: Case, person: Person, jobs: Sequence[Job]) -> Finding:
 
 
 def is_on(job: Job, at_ms: int) -> bool:
-    """Whether people come in for a job: it runs, is held, or is planned for now."""
+    """Whether people come in for a job: it runs, is held, or is planned for this time."""
     if job.state is JobState.PLANNED:
         return job.planned.covers(at_ms)
     return job.state is not JobState.FINISHED

@@ -88,7 +88,7 @@ def test_passage_of_a_door_that_is_no_more_changes_nothing(world: World) -> None
     decision = world.decide()
     world.ask(side="gone/in")
     for snapshot in (None, world.snapshot()):
-        assert after_decision(EMPTY, snapshot, world.request(), decision) == EMPTY
+        assert after_decision(EMPTY, snapshot, request=world.request(), decision=decision) == EMPTY
 
 
 def test_proof_without_a_grant_moves_nobody(world: World) -> None:

@@ -57,7 +57,7 @@ def test_nobody_is_ever_let_in_alone_into_too_full_a_room_or_twice(
         before = people_in(SNAPSHOT, state, "lab", steady_ms=steady_ms)
         if decision.reason is Reason.GRANTED and side != "front/in":
             assert not set(decision.admits) & set(before) or side == "inner/in"
-        state = after_decision(state, SNAPSHOT, request, decision)
+        state = after_decision(state, SNAPSHOT, request=request, decision=decision)
         if then == "pass" and decision.granted:
             state = entered(state, SNAPSHOT, side=side, at_ms=at_ms, steady_ms=steady_ms).state
             after = people_in(SNAPSHOT, state, "lab", steady_ms=steady_ms)

@@ -207,7 +207,7 @@ class World:
         self.ask(side=side, factors=factors, at_ms=NOW + later_ms, steady_ms=STEADY + later_ms)
         snapshot, request = self.snapshot(), self.request()
         decision = decide(request, snapshot, self.state)
-        self.state = after_decision(self.state, snapshot, request, decision)
+        self.state = after_decision(self.state, snapshot, request=request, decision=decision)
         return decision
 
     def pass_through(self, side: str = "door-1/in", *, after_s: float = 0.0) -> None:
