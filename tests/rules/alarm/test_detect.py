@@ -105,6 +105,14 @@ def test_standing_alarm_lasts_until_now_and_worst_of_a_low_one_is_the_lowest() -
     assert stands.stands
 
 
+@pytest.mark.parametrize(("condition", "value"), [(Condition.LO, 4), (Condition.HI, 11)])
+def test_worst_value_is_the_first_of_equal_ones(condition: Condition, value: int) -> None:
+    rule = Rule(condition, Priority.HIGH, limit=Decimal(10 if condition is Condition.HI else 5))
+    _, stands = run(applied(rule), samples((10, value), (20, value)), 50)
+    assert stands is not None
+    assert stands.worst_at == 10
+
+
 @pytest.mark.parametrize(("second", "raised"), [(59, False), (60, True), (61, True)])
 def test_on_delay_must_be_held_whole(second: int, raised: bool) -> None:
     ended, _ = run(applied(hi(on_delay_ticks=60)), samples((0, 11), (second, 9)), 1000)
