@@ -14,7 +14,7 @@ import msgspec
 
 from rules.access.document import AccessRights, Change, Delta, Parts, Revocation, key_of
 from rules.access.faults import PART_NAMES, Fault, faults_of, items_of
-from rules.access.snapshot import Snapshot, digest_of, normalised, snapshot_of, with_revocations
+from rules.access.snapshot import Snapshot, digest_of, normalised, prepared, with_revocations
 from rules.access.words import Effect
 from wire.messages import Message
 from wire.shadow import Revision
@@ -116,9 +116,10 @@ def restored(body: bytes, *, gateway: str) -> Taken | Refused:
 
 
 def _snapshot(current: Snapshot | None, document: AccessRights) -> Taken | Refused:
+    document = normalised(document)
     if current is not None and document.revision.order <= current.revision.order:
         same = document.revision == current.revision
-        if same and digest_of(normalised(document)) == current.digest:
+        if same and digest_of(document) == current.digest:
             return Taken(current, changed=False)
         value = f"{_text(document.revision)} {'with other rights' if same else ''}".strip()
         refusal = Refusal.CONTRADICTORY if same else Refusal.OLDER
@@ -131,7 +132,7 @@ def _checked(current: Snapshot | None, document: AccessRights) -> Taken | Refuse
     faults = faults_of(document)
     if faults:
         return Refused(Refusal.CONTRADICTORY, tuple(faults[:FAULTS_MAX]), document.revision)
-    made = snapshot_of(document)
+    made = prepared(document)
     return Taken(made if current is None else with_revocations(made, current.revocations))
 
 
@@ -147,15 +148,15 @@ def _delta(current: Snapshot, delta: Delta) -> Taken | Refused:
     faults = _delta_faults(current.document, delta)
     if faults:
         return Refused(Refusal.CONTRADICTORY, tuple(faults[:FAULTS_MAX]), delta.revision)
-    document = applied(current.document, delta)
-    if digest_of(document) != delta.digest:
+    taken = _checked(current, applied(current.document, delta))
+    if isinstance(taken, Taken) and taken.snapshot.digest != delta.digest:
         fault = Fault("digest", delta.digest.hex()[:16], "that of what comes out")
         return _refused(Refusal.CONTRADICTORY, fault, delta.revision)
-    return _checked(current, document)
+    return taken
 
 
 def applied(document: AccessRights, delta: Delta) -> AccessRights:
-    """Return the normalised rights that a delta makes of others."""
+    """Return the normalised rights that a delta makes of other normalised ones."""
     changes: dict[str, Any] = {"revision": delta.revision, "issued_at_ms": delta.issued_at_ms}
     for name in PART_NAMES:
         gone = delta.drop.get(name, ())
@@ -163,8 +164,8 @@ def applied(document: AccessRights, delta: Delta) -> AccessRights:
         if gone or put:
             items = {key_of(item): item for item in items_of(document, name)}
             items.update((key_of(item), item) for item in put)
-            changes[name] = tuple(item for key, item in items.items() if key not in set(gone))
-    return normalised(msgspec.structs.replace(document, **changes))
+            changes[name] = tuple(items[key] for key in sorted(items.keys() - set(gone)))
+    return msgspec.structs.replace(document, **changes)
 
 
 def delta_between(old: AccessRights, new: AccessRights) -> Delta | None:

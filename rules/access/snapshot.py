@@ -171,7 +171,11 @@ def digest_of(document: AccessRights) -> bytes:
 
 def snapshot_of(document: AccessRights) -> Snapshot:
     """Return a document (see `faults_of`) made ready for decisions."""
-    document = normalised(document)
+    return prepared(normalised(document))
+
+
+def prepared(document: AccessRights) -> Snapshot:
+    """Return the same for a document that is normalised already."""
     return Snapshot(document, digest_of(document), _index(document))
 
 
