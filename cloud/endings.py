@@ -57,10 +57,9 @@ class Endings:
                 self._told[one.what] = now
                 _log.warning("certificates: %s", one.told(now))
 
-    def near(self) -> list[str]:
-        """Return what ends soon in sentences, the first to end first."""
-        now = self._now()
-        return [one.told(now) for one in self._near]
+    def near(self) -> list[End]:
+        """Return what ends soon, the first to end first."""
+        return self._near
 
 
 def looks_of(settings: HubSettings, rooms: tuple[str, ...], environment: Mapping[str, str]) -> list[Look]:

@@ -21,11 +21,18 @@ ANEW = "make a new authority and claim every gateway anew"
 class End:
     """When one certificate ends."""
 
-    what: str
+    kind: str
     at: datetime
     then: str
     """What a person does before."""
     warning: timedelta = LEAF_WARNING
+    name: str = ""
+    """Whose it is, where there are several of a kind."""
+
+    @property
+    def what(self) -> str:
+        """Kind and name."""
+        return f"{self.kind} {self.name}".strip()
 
     def is_near(self, now: datetime) -> bool:
         """Whether it is time to do that."""
@@ -37,10 +44,12 @@ class End:
         return f"{self.what} {word} on {self.at:%Y-%m-%d}: {self.then}"
 
 
-def end_of(what: str, certificate: Path, then: str, *, warning: timedelta = LEAF_WARNING) -> End:
+def end_of(
+    kind: str, certificate: Path, then: str, *, warning: timedelta = LEAF_WARNING, name: str = ""
+) -> End:
     """Return the end of the first certificate in a file; `IdentityError`."""
     found = certificates.from_pem(files.read(certificate))[0]
-    return End(what, found.not_valid_after_utc, then, warning)
+    return End(kind, found.not_valid_after_utc, then, warning, name)
 
 
 def of_authority(folder: Path) -> list[End]:
@@ -49,17 +58,16 @@ def of_authority(folder: Path) -> list[End]:
 
 
 def _of_authority(folder: Path) -> Iterator[End]:
-    for what, name, then in (
+    for kind, name, then in (
         ("root CA", "root", ANEW),
         ("issuing CA", "issuing", _ISSUING),
         ("hub CA", "hub-ca", ANEW),
     ):
-        yield end_of(what, folder / f"{name}-cert.pem", then, warning=AUTHORITY_WARNING)
+        yield end_of(kind, folder / f"{name}-cert.pem", then, warning=AUTHORITY_WARNING)
     broker = folder / "broker" / identity.TLS_CERTIFICATE
     if broker.exists():
         yield end_of("certificate of the broker", broker, "heng ca server, heng broker config")
     for worker in sorted((folder / "hubs").glob(f"*/{identity.TLS_CERTIFICATE}")):
         name = worker.parent.name
-        yield end_of(
-            f"certificate of hub worker {name}", worker, f"move hubs/{name} away, heng ca issue hub {name}"
-        )
+        then = f"move hubs/{name} away, heng ca issue hub {name}"
+        yield end_of("certificate of hub worker", worker, then, name=name)

@@ -16,6 +16,7 @@ from cloud.api.errors import NAME, WORD, not_found, refused
 from cloud.store.connection import Connection
 from cloud.store.sites import get_gateway, get_site
 from cloud.store.snapshot import Pool, snapshot
+from provisioning.ends import End
 
 ID_MAX = 2**31 - 1
 SPAN_DEFAULT = timedelta(days=1)
@@ -67,8 +68,8 @@ class Services:
     """Where ingest and watch register their metrics; `/metrics` shows them."""
     media: Media | None = None
     """None: there is no media listener."""
-    ending: Callable[[], Sequence[str]] = tuple
-    """Certificates that end soon and that nobody renews by itself, in sentences."""
+    ending: Callable[[], Sequence[End]] = tuple
+    """Certificates that end soon and that no program renews."""
 
     def listening(self, gateways: Iterable[str]) -> frozenset[str]:
         """Return those of some gateways that would soon hear that somebody wants to see a camera."""

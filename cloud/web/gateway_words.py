@@ -27,6 +27,17 @@ REFUSALS = {
     "site": mark("Choose a site of the list."),
 }
 """Word of a refusal -> what to say."""
+ENDING = {
+    "root CA": mark("Root authority"),
+    "issuing CA": mark("Issuing authority"),
+    "hub CA": mark("Authority of hub workers"),
+    "certificate of the broker": mark("Certificate of the broker"),
+    "certificate of hub worker": mark("Certificate of the hub worker"),
+    "certificate of this worker": mark("Certificate of this hub process"),
+    "certificate of the pages": mark("Certificate of these pages"),
+    "certificate of the media listener": mark("Certificate of the media listener"),
+}
+"""Kind of what ends (`provisioning.ends`) -> its word."""
 PROFILES = {"laboratory": "laboratory", "mobile_lab": "mobile-laboratory", "vehicle": "vehicle"}
 """Kind of a site -> profile of `heng first-boot`."""
 ENROLLED, HEARD, STORED = mark("Enrolled"), mark("First batch arrived"), mark("First reading stored")

@@ -14,6 +14,7 @@ from cloud.api import gateway_asking
 from cloud.api.errors import ApiError
 from cloud.api.gateway_asking import Asking
 from cloud.api.guard import needs
+from cloud.api.services import services
 from cloud.gateway_acts import CLAIM_HOURS, CLAIM_HOURS_MAX, ActRefusedError, Made, Replacement
 from cloud.store import claims, fleet
 from cloud.store.fleet import ClaimSite, FleetRow, Steps
@@ -24,6 +25,7 @@ from cloud.web.errors import NotHereError
 from cloud.web.forms import read_form
 from cloud.web.gateways_view import (
     GatewayLine,
+    ending_lines,
     in_order,
     line,
     proposals,
@@ -66,7 +68,12 @@ class GatewayPages:
             titles = {one.id: one.title for one in await fleet.claim_sites(connection)}
             zone = zone_of(await shared_zone(connection))
         lines = in_order(self._line(asking, row) for row in rows)
-        return self._page(request, "gateways.html", {"gateways": lines, "titles": titles}, zone=zone)
+        shows = {
+            "gateways": lines,
+            "titles": titles,
+            "ending": ending_lines(services(request).ending(), language_of(request)),
+        }
+        return self._page(request, "gateways.html", shows, zone=zone)
 
     @needs(Permission.GATEWAYS_READ, quiet=True)
     async def refresh(self, request: Request) -> HTMLResponse:

@@ -10,11 +10,12 @@ import segno
 from cloud.gateway_acts import ActRefusedError, Made, next_name
 from cloud.store.fleet import ClaimSite, FleetRow, Steps
 from cloud.web.figures import milliseconds
-from cloud.web.gateway_words import ENROLLED, FLEET, HEARD, PROFILES, REFUSALS, STORED
+from cloud.web.gateway_words import ENDING, ENROLLED, FLEET, HEARD, PROFILES, REFUSALS, STORED
 from cloud.web.language import Language
 from cloud.web.overview import State
 from cloud.web.reasons import Said
 from provisioning.claim import claim_uri, write_claim
+from provisioning.ends import End
 
 _ID_MAX = 63
 
@@ -37,6 +38,18 @@ class GatewayLine:
     """Of its state, as `FleetRow.state` says it."""
     manage: bool
     """Whether who asks may approve, revoke and replace it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndingLine:
+    """A certificate of the hub that ends soon, and that a person has to renew."""
+
+    what: str
+    name: str
+    day: str
+    """In UTC, as certificates have it."""
+    then: str
+    """What to do, in English: it is commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,13 @@ def line(row: FleetRow, now: datetime, *, manage: bool, language: Language) -> G
         word=word,
         manage=manage,
     )
+
+
+def ending_lines(ending: Iterable[End], language: Language) -> list[EndingLine]:
+    """Return what ends soon as shown, in the same order."""
+    return [
+        EndingLine(language.say(ENDING[one.kind]), one.name, f"{one.at:%Y-%m-%d}", one.then) for one in ending
+    ]
 
 
 def in_order(lines: Iterable[GatewayLine]) -> list[GatewayLine]:

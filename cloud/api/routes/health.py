@@ -66,7 +66,8 @@ async def ready(request: Request, given: Given) -> Response:
     connected = given.broker_connected()
     checks.append(Check("broker", connected, "connected" if connected else "not connected"))
     if ending := given.ending():
-        checks.append(Check("certificates", ok=True, detail="; ".join(ending)))
+        now = given.now()
+        checks.append(Check("certificates", ok=True, detail="; ".join(one.told(now) for one in ending)))
     state = Readiness(all(check.ok for check in checks), checks, backlog)
     response = answer(state)
     response.status_code = 200 if state.ready else 503

@@ -4,10 +4,16 @@ import html
 import json
 import re
 from base64 import b64decode
+from dataclasses import replace
 
 import pytest
 
+from cloud.endings import looks_of
+from cloud.settings import Broker, HubSettings
+from cloud.web.gateway_words import ENDING
+from provisioning.ca import CertificateAuthority
 from provisioning.claim import read_claim
+from provisioning.ends import End
 from rules.permissions import Grant, Role
 from tests.cloud.identity.test_pages import page, post
 from tests.cloud.identity.world import NOW
@@ -334,3 +340,41 @@ def test_hub_without_a_listener_says_so(claiming, cookies):
     assert "enrols no gateways" in shown
     assert refused.status_code == 422
     assert "enrols no gateways" in refused.text
+
+
+def test_certificates_of_the_hub_that_end_soon_are_shown_to_who_can_do_something(claiming, cookies):
+    near = [
+        End("issuing CA", NOW.replace(year=2036), "heng ca issuing ask, sign, use"),
+        End("certificate of hub worker", NOW.replace(year=2037), "heng ca issue hub one", name="one"),
+    ]
+    before = claiming.app.state.services
+    claiming.app.state.services = replace(before, ending=lambda: near)
+    try:
+        shown = page(claiming, "/gateways?lang=zh", cookies).text
+        ready = claiming.ask("/ready").json()
+    finally:
+        claiming.app.state.services = before
+    assert (
+        shown.index("签发证书机构") < shown.index("中心进程的证书 one") < shown.index("heng ca issue hub one")
+    )
+    assert f"{NOW.replace(year=2036):%Y-%m-%d}" in shown
+    assert "签发证书机构" not in page(claiming, "/gateways?lang=zh", cookies).text
+    (check,) = [one for one in ready["checks"] if one["name"] == "certificates"]
+    assert check["ok"]
+    assert check["detail"].startswith("issuing CA ends on 2036-")
+
+
+def test_every_kind_of_end_has_its_word(tmp_path):
+    """What `provisioning.ends` and `cloud.endings` name is named on the page too."""
+    authority = CertificateAuthority.create(tmp_path / "ca", now=NOW)
+    worker = authority.issue_hub("one", now=NOW).folder
+    cert = authority.broker_folder / "tls-cert.pem"
+    settings = HubSettings("", Broker("", 0), worker, certificate=cert, key=cert)
+    environment = {
+        "HENG_ENROL_CA": str(authority.folder),
+        "HENG_MEDIA_PORT": "1",
+        "HENG_MEDIA_FOLDER": "x",
+        "HENG_MEDIA_CERTIFICATE": str(authority.broker_folder),
+    }
+    looks = looks_of(settings, ("web", "est"), environment)
+    assert {end.kind for look in looks for end in look()} == set(ENDING)
