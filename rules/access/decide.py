@@ -142,7 +142,7 @@ def _way_out(case: Case) -> Explanation:
     """Let somebody out. Nothing is asked; who it was is recorded as far as it is known."""
     scene, person = case.scene, case.person
     notes: list[Note] = []
-    start = () if scene.plan.from_zone is None else scene.snapshot.around(scene.plan.from_zone)
+    start = scene.snapshot.around(scene.plan.from_zone)
     if person is None:
         notes.append(Note.NOBODY_KNOWN)
     elif start and start[0].passback is not Passback.OFF:

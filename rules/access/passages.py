@@ -218,7 +218,7 @@ def tidied(state: State, snapshot: Snapshot, *, steady_ms: int) -> State:
 
 def _touched(snapshot: Snapshot, plan: Plan) -> list[Zone]:
     """Return the zones on both sides of a portal, with those around them, each once."""
-    start = () if plan.from_zone is None else snapshot.around(plan.from_zone)
+    start = snapshot.around(plan.from_zone)
     return list({zone.id: zone for zone in (*start, *plan.around)}.values())
 
 

@@ -289,7 +289,7 @@ def passback(case: Case) -> Finding:
 def _modes(case: Case) -> tuple[tuple[Passback, Reason], tuple[Passback, Reason]]:
     """Return how strict it is about being inside already, and about not being where the portal leads from."""
     plan = case.scene.plan
-    start = case.scene.snapshot.around(plan.from_zone) if plan.from_zone is not None else ()
+    start = case.scene.snapshot.around(plan.from_zone)
     leaving = start[0].passback if start else Passback.OFF
     # Who counts as gone after a time may still be there: that is no reason to refuse the way on.
     leaving = Passback.OFF if leaving is Passback.TIMED else leaving

@@ -153,9 +153,9 @@ class Snapshot:
         """Whether a schedule holds at an instant; None always does."""
         return schedule is None or holds(self.index.schedules[schedule], self.index.wall, at_ms)
 
-    def around(self, zone: str) -> tuple[Zone, ...]:
-        """Return a zone and those around it, inside out; nothing for a zone that is no more."""
-        return self.index.zones.get(zone, ())
+    def around(self, zone: str | None) -> tuple[Zone, ...]:
+        """Return a zone and those around it, inside out; nothing for outside and for what is no more."""
+        return () if zone is None else self.index.zones.get(zone, ())
 
 
 def normalised(document: AccessRights) -> AccessRights:
