@@ -34,6 +34,8 @@ def test_top_names_ten_alarms_most_often_first() -> None:
     ones = [occurrence(f"p{n:02}", onset=n * MINUTE + k * S) for n in range(12) for k in range(n)]
     found = figures(ones, POLICY, start=0, end=60 * MINUTE)
     assert [key for key, _ in found.top] == [f"p{n:02}:hi" for n in range(11, 1, -1)]
+    tied = [occurrence("z", onset=0), occurrence("a", onset=1)]
+    assert figures(tied, POLICY, start=0, end=2).top == (("a:hi", 1), ("z:hi", 1))
 
 
 def test_alarm_that_stands_for_more_than_a_day_is_stale() -> None:
