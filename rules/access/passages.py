@@ -70,7 +70,7 @@ def after_decision(state: State, snapshot: Snapshot | None, *, request: Request,
         return state
     now_ms, person = request.steady_ms, decision.person
     if decision.granted:
-        return _let_pass(state, decision, now_ms)
+        return _let_pass(state, plan, decision, now_ms=now_ms)
     if person is None:
         return state
     if decision.reason is Reason.FACTOR_WRONG:
@@ -89,7 +89,7 @@ def after_decision(state: State, snapshot: Snapshot | None, *, request: Request,
     return state
 
 
-def _let_pass(state: State, decision: Decision, now_ms: int) -> State:
+def _let_pass(state: State, plan: Plan, decision: Decision, *, now_ms: int) -> State:
     side = decision.side
     waiting = tuple(one for one in state.waiting.get(side, ()) if one.person not in decision.admits)
     before = state.passing.get(side, Passing((), 0))
@@ -97,11 +97,13 @@ def _let_pass(state: State, decision: Decision, now_ms: int) -> State:
     people = [one for one in before.people if before.until_ms > now_ms and one not in decision.admits]
     until_ms = now_ms + decision.open_s * 1000
     passing = Passing((*people, *decision.admits), max(until_ms, before.until_ms))
+    proven = not plan.is_exit and bool(plan.side.verify)
     return structs.replace(
         state,
         waiting=_with(state.waiting, side, waiting or None),
         passing={**state.passing, side: passing},
-        tries={one: tries for one, tries in state.tries.items() if one != decision.person},
+        # Only who proved the second factor: else a stolen card would begin to count anew at any other door.
+        tries=_with(state.tries, decision.person or "", None) if proven else state.tries,
     )
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from rules.access import EMPTY, Reason, State
-from rules.access.document import Head, Person
+from rules.access.document import Head, Person, Side
 from rules.access.passages import (
     Happened,
     Happening,
@@ -20,8 +20,8 @@ from rules.access.passages import (
     tidied,
 )
 from rules.access.state import EVERYWHERE, LockDown, Passing, Tries, Waiting
-from rules.access.words import Escort, Passback, PersonKind
-from tests.rules.access.world import HOUR_MS, NOW, STEADY, World, card, inside, token
+from rules.access.words import Escort, FactorKind, Passback, PersonKind
+from tests.rules.access.world import HOUR_MS, NOW, STEADY, World, card, inside, pin, token
 
 DRILL = LockDown(NOW, "hugo", "drill")
 
@@ -225,7 +225,13 @@ def test_what_ran_out_is_tidied_away_and_changes_no_decision(world: World) -> No
     assert world.decide() == before
 
 
-def test_grant_forgives_wrong_factors_of_that_person_alone(world: World) -> None:
-    world.live(tries={"anna": Tries(1, STEADY), "ben": Tries(1, STEADY)})
+def test_proof_of_the_second_factor_forgives_wrong_ones_of_that_person_alone(world: World) -> None:
+    tries = {"anna": Tries(1, STEADY), "ben": Tries(1, STEADY)}
+    world.change("portals", "door-1", inward=Side(verify=(FactorKind.PIN,)))
+    world.live(tries=tries)
+    world.present(card("anna"), side="door-2/in")
+    world.present(card("anna"), side="door-1/out")
     world.present(card("anna"))
+    assert world.state.tries == tries
+    assert world.present(card("anna"), pin("anna")).granted
     assert list(world.state.tries) == ["ben"]
