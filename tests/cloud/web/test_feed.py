@@ -185,7 +185,9 @@ def test_badges_and_their_counts_are_one_event(owner_dsn: str, hub_dsn: str) -> 
             ):
                 for name, data in _events(chunk):
                     if name == "states":
-                        kinds = [one["kind"] for one in data["badges"] if one["element"].startswith("state-site-")]
+                        kinds = [
+                            one["kind"] for one in data["badges"] if one["element"].startswith("state-site-")
+                        ]
                         told = {kind: kinds.count(kind) for kind in kinds}
                         assert told.items() <= data["counts"].items()
                         assert data["counts"]["sites"] == len(kinds) == 4
