@@ -58,6 +58,8 @@ class Presented:
     credential: Credential
     at_ns: int
     """Monotonic."""
+    doubt_ms: int | None = None
+    """It may have been shown so long before, while the gateway stood still; None: it is shown now."""
 
 
 Listener = Callable[[Presented], None]

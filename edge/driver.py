@@ -28,6 +28,8 @@ class Given:
     """Where a driver may keep files, in a folder with the device's name."""
     clock: Callable[[], Clock] = field(default=lambda: Clock(ClockState.UNSYNCHRONISED))
     """What the gateway knows about time now, for what a driver writes into files of its own."""
+    doubt_ms: Callable[[int], int | None] = lambda _: None
+    """How long before a tick of `monotonic_ns` something may have happened, as `edge.wakes` knows it."""
     presented: Listener = lambda _: None
     """Who is given every credential at a reader; drivers call it through `edge.presenting` alone."""
 

@@ -137,7 +137,8 @@ class Gateway:
         )
         self._data = folder / settings.gateway.data
         self._wakes = Wakes(world.monotonic_ns)
-        self._crew = Crew(settings, Given(self._wakes, self._data, self._timekeeper.reading))
+        given = Given(self._wakes, self._data, self._timekeeper.reading, doubt_ms=self._wakes.doubt_ms)
+        self._crew = Crew(settings, given)
         self._health = Health(
             now=world.now,
             drivers=lambda: self._crew.drivers,

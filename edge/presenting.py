@@ -18,6 +18,7 @@ class Presenter:
     def __init__(self, given: Given, key: bytes) -> None:
         """`key` is the gateway's key of credentials."""
         self._present = given.presented
+        self._doubt_ms = given.doubt_ms
         self._key = key
         self._key_id = key_id(key)
 
@@ -26,7 +27,7 @@ class Presenter:
 
         The listener is called in the loop, next; what it raises costs neither the driver nor the event.
         """
-        presented = Presented(reader, credential, at_ns)
+        presented = Presented(reader, credential, at_ns, self._doubt_ms(ticks(at_ns)))
         asyncio.get_running_loop().call_soon(self._present, presented)
         return self.told(credential)
 

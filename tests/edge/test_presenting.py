@@ -45,6 +45,20 @@ def test_card_is_given_whole_and_told_by_its_hash() -> None:
     assert "54321" not in repr((event, seen))
 
 
+def test_who_decides_is_told_of_a_card_that_may_have_been_shown_long_ago() -> None:
+    seen: list[Presented] = []
+
+    async def story() -> None:
+        given = Given(lambda: 0, doubt_ms={300: 30_000}.get, presented=seen.append)
+        door = Door("door/entry", Presenter(given, KEY), pin_timeout_s=5)
+        door.card(CARD, 26, 3 * S)
+        door.card(CARD, 26, 4 * S)
+        await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert [one.doubt_ms for one in seen] == [30_000, None]
+
+
 @pytest.mark.requirement("G-6.4b")
 def test_keys_become_a_pin_and_all_else_is_told_as_dropped() -> None:
     seen: list[Presented] = []

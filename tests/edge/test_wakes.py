@@ -99,6 +99,12 @@ def events(file: Path) -> list[Event]:
         return [event for row in journal.pending() if row is not None for event in row.group.events]
 
 
+def stopped(pid: int) -> bool:
+    """Whether no thread of a process runs any more: each is stopped by itself, a moment after the signal."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+
+
 async def _story(folder: Path, file: Path) -> None:
     async with running_board(folder) as board:
         board.drive(17, 0)
@@ -113,6 +119,10 @@ async def _story(folder: Path, file: Path) -> None:
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)
             gateway.send_signal(signal.SIGSTOP)
+            for _ in range(500):
+                if stopped(gateway.pid):
+                    break
+                await asyncio.sleep(0.01)
             board.drive(17, 1)
             await asyncio.sleep(1.6)
             gateway.send_signal(signal.SIGCONT)
