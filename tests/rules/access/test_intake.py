@@ -49,6 +49,7 @@ def sent(change: Change, current: Snapshot | None = FIRST, *, good: bool = True)
 def taken(change: Change, current: Snapshot | None = FIRST) -> Snapshot:
     found = sent(change, current)
     assert isinstance(found, Taken), found
+    assert found.changed
     return found.snapshot
 
 

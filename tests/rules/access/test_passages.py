@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from rules.access import EMPTY, Reason, State
-from rules.access.document import Head, Person, Side
+from rules.access.document import Head, Person, Side, Span, Visit
 from rules.access.passages import (
     Happened,
     Happening,
@@ -128,6 +128,24 @@ def test_visitor_whom_the_host_leaves_alone_is_told(
     world.present(card("ben"), side="door-1/out")
     told = Happened(kind=Happening.VISITOR_ALONE, zone="lab", person="vera")
     assert (told in moved(world, "door-1/out")) is alone
+
+
+def test_visit_that_is_over_or_elsewhere_is_no_leave_to_be_alone(world: World) -> None:
+    world.put(
+        Visit(id="v-2", person="vera", host="ben", zones=("lab",), valid=Span(None, NOW), escort=Escort.NONE),
+        Visit(
+            id="v-3",
+            person="vera",
+            host="ben",
+            zones=("lobby",),
+            valid=Span(None, NOW + 1),
+            escort=Escort.NONE,
+        ),
+    )
+    world.live(inside={"vera": inside("lab"), "anna": inside("lab")})
+    world.present(card("anna"), side="door-1/out")
+    told = Happened(kind=Happening.VISITOR_ALONE, zone="lab", person="vera")
+    assert told in moved(world, "door-1/out")
 
 
 def test_visitor_whose_visit_is_over_is_alone_among_staff(world: World) -> None:
