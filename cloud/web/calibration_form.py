@@ -132,10 +132,13 @@ class Form:
     def _day(self, field: str) -> date | None:
         text = self._fields.get(field, "").strip()
         try:
-            return date.fromisoformat(text)
+            found = date.fromisoformat(text)
+            if not 1900 <= found.year < 2200:  # in every zone it then is a moment too
+                raise ValueError(text)
         except ValueError:
             self._fault(field, text, "a day such as 2026-01-31")
             return None
+        return found
 
     def _moment(self, field: str) -> datetime | None:
         text = self._fields.get(field, "").strip()

@@ -200,6 +200,14 @@ def test_form_names_every_fault_at_once_and_keeps_what_was_typed(world):
     assert world.lab.execute("SELECT count(*) FROM calibrations") == before
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_day_that_is_no_moment_in_every_zone_is_named(world, day):
+    world.token(Grant(Role.QUALITY, 1))
+    answer = post(world, f"/calibrations/{world.places['there'].point}", {**FORM, "calibrated_on": day})
+    assert answer.status_code == 422
+    assert 'href="#f-calibrated_on"' in answer.text
+
+
 def test_preview_says_what_becomes_of_a_value_without_entering_anything(world):
     here = world.places["here"]
     world.token(Grant(Role.QUALITY, 1))
