@@ -197,9 +197,9 @@ def _moved(state: State, plan: Plan, changes: Changes) -> State:
     guilty = [Vote(name, since[name]) for ballot in found if ballot.reached for name in ballot.votes]
     state = replace(state, votes=now)
     if state.phase in LATCHED:
-        return readied(
-            _again(state, plan, new, guilty=guilty, changes=changes) if new else state, plan, changes
-        )
+        if new:
+            state = _again(state, plan, new, guilty=guilty, changes=changes)
+        return readied(state, plan, changes)
     if guilty:
         first_out = sorted(guilty, key=lambda vote: (vote.since, vote.cause))
         return trip(state, plan, first_out, changes=changes)

@@ -6,11 +6,11 @@ Beside the machine runs a witness of its own: it knows the inputs and the acts, 
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import msgspec
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rules.interlock.acts import act, refusal
 from rules.interlock.inputs import (
@@ -52,8 +52,7 @@ INSTANT = "a cause begins to vote at the instant of the trip"
 Said = Literal["in", "out"]
 
 
-@dataclass(frozen=True)
-class Witness:
+class Witness(Struct, frozen=True):
     """What is true, as far as events show it."""
 
     said: tuple[tuple[str, Said, int, int], ...] = ()
@@ -84,8 +83,7 @@ class Witness:
         return False
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     state: State
     utc: int
     """What is true; the machine is told it only while it is `trusted`."""
@@ -156,7 +154,7 @@ class World:
 
     def _restarts(self, node: Node) -> Iterator[Node]:
         kept = decode_kept(encode_kept(node.state.kept))
-        node = replace(node, state=msgspec.structs.replace(node.state, kept=kept))
+        node = replace(node, state=replace(node.state, kept=kept))
         boot, tick = kept.at.boot, kept.at.tick
         for away in (1, FAR):
             now = node.utc + away
