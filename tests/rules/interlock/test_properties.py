@@ -122,16 +122,16 @@ def play(
         seen = at_tick(inputs, at.tick)
         if shuffle is not None:
             shuffle.shuffle(seen)
-        kept = state.kept
+        breach = step(state, plan, at).state.kept.breach  # what a person sees who asks at this instant
         match word:
             case "see":
                 stepped = step(state, plan, at, inputs=seen)
             case "acknowledge":
-                stepped = act(state, plan, Acknowledge(by=ANNE, breach=kept.breach), at=at)
+                stepped = act(state, plan, Acknowledge(by=ANNE, breach=breach), at=at)
             case "reset":
-                stepped = act(state, plan, Reset(by=ANNE, breach=kept.breach), at=at)
+                stepped = act(state, plan, Reset(by=ANNE, breach=breach), at=at)
             case "enable":
-                stepped = act(state, plan, Enable(by=ANNE, breach=kept.breach), at=at)
+                stepped = act(state, plan, Enable(by=ANNE, breach=breach), at=at)
             case "trip":
                 stepped = act(state, plan, Trip(by=ANNE), at=at)
             case "bypass":
