@@ -327,6 +327,14 @@ def test_every_timer_is_played_out_at_its_tick_however_late_somebody_looks() -> 
     ]
 
 
+def test_timer_that_is_due_at_an_instant_comes_before_what_is_observed_at_it() -> None:
+    run = healthy(rule(cause(InState(point="door", normal=(0,)), on=2)), door=0)
+    run.see(11, door=1)
+    run.see(13, door=0)
+    assert run.state.kept.tripped_at == run.at(13)
+    assert run.phase is Phase.READY_TO_RESET
+
+
 def test_what_was_never_out_is_ready_after_its_off_delay_however_late_somebody_looks() -> None:
     run = Run(rule(cause(InState(point="door", normal=(0,)), off=5)))
     run.see(1, door=0)

@@ -114,6 +114,13 @@ def test_time_to_go_on_ends_sixty_seconds_after_it_was_last_healthy() -> None:
     assert [vote.cause for vote in run.state.kept.first_out] == [Why.RESTART]
 
 
+def test_time_to_go_on_counts_from_when_it_was_last_seen_healthy() -> None:
+    run = healthy(rule(cause(DOOR, "door")), door=0)
+    run.see(500)
+    run.restart(559)
+    assert run.state.resume_until == 56_000
+
+
 def test_a_second_restart_gives_no_more_time() -> None:
     run = healthy(rule(cause(DOOR, "door")), door=0)
     run.restart(40)
