@@ -12,7 +12,10 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-TARGETS = ["setup", "demo", "test", "lint", "bench", "faults", "restarts", "settings", "firmware", "clean"]
+TARGETS = [
+    *("setup", "demo", "test", "lint", "bench", "faults", "restarts", "questions", "settings", "firmware"),
+    "clean",
+]
 
 
 def test_makefile_has_the_known_targets_and_nothing_else(root: Path) -> None:

@@ -113,22 +113,8 @@ def _place(lab: Lab, mark: str, organisation: int) -> Place:
     people = _people(lab, mark, organisation=organisation, site=site)
     sha256 = hashlib.sha256(mark.encode()).digest()
     camera, rate = _camera(lab, mark, organisation=organisation, site=site, gateway=gateway, sha256=sha256)
-    calibration = add(
-        "INSERT INTO calibrations (organisation_id, point_id, valid, indicated, correction, exponent,"
-        " certificate, certificate_sha256) VALUES (%s, %s, tstzrange(%s, NULL), '{0}', '{0}', 0, %s, %s)",
-        rate,
-        START,
-        f"{mark} certificate",
-        sha256,
-    )
-    token = add(
-        "INSERT INTO api_tokens (organisation_id, account_id, name, token_hash, scopes, expires_at)"
-        " VALUES (%s, %s, %s, %s, '{readings.read}', %s)",
-        people[1],
-        f"{mark} token",
-        sha256,
-        NOW + timedelta(days=1),
-    )
+    calibration = _calibration(lab, mark, organisation=organisation, point=rate, sha256=sha256)
+    token = _token(lab, mark, organisation=organisation, account=people[1], sha256=sha256)
     name = f"{mark}-gateway"
     return Place(
         *(mark, organisation, site, name, point, position, *people, camera, calibration), sha256.hex(), token
@@ -175,13 +161,36 @@ def _camera(
         " VALUES (%s, %s, %s, %s, 'cam', 'segment', %s, 1, 'video/mp2t', '', %s, '', %s)",
         *(organisation, gateway, site, f"{mark}-cam", sha256, sha256[:8], START),
     )
+    return made[0], made[1]
+
+
+def _calibration(lab: Lab, mark: str, *, organisation: int, point: int, sha256: bytes) -> int:
+    """Calibrate a point, with a certificate's file; return the calibration's id."""
     lab.execute(
         "INSERT INTO certificate_files (organisation_id, sha256, content_type, body, author)"
         " VALUES (%s, %s, 'application/pdf', '%%PDF-', 'x')",
         organisation,
         sha256,
     )
-    return made[0], made[1]
+    return _adder(lab, organisation)(
+        "INSERT INTO calibrations (organisation_id, point_id, valid, indicated, correction, exponent,"
+        " certificate, certificate_sha256) VALUES (%s, %s, tstzrange(%s, NULL), '{0}', '{0}', 0, %s, %s)",
+        point,
+        START,
+        f"{mark} certificate",
+        sha256,
+    )
+
+
+def _token(lab: Lab, mark: str, *, organisation: int, account: int, sha256: bytes) -> int:
+    return _adder(lab, organisation)(
+        "INSERT INTO api_tokens (organisation_id, account_id, name, token_hash, scopes, expires_at)"
+        " VALUES (%s, %s, %s, %s, '{readings.read}', %s)",
+        account,
+        f"{mark} token",
+        sha256,
+        NOW + timedelta(days=1),
+    )
 
 
 def _people(lab: Lab, mark: str, *, organisation: int, site: int) -> tuple[int, int, int, int]:
