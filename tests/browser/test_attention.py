@@ -18,7 +18,7 @@ def on_battery(hub):
 
 def test_power_loss_is_on_the_badge_in_the_summary_and_first(browse, on_battery) -> None:
     page = browse().open("/?lang=en")
-    expect(page.locator("#state-mobile-1")).to_have_text("Needs attention")
+    expect(page.locator("section:has(#site-mobile-1) header .state")).to_have_text("Needs attention")
     assert page.locator("#figure-attention dd").inner_text() == "1"
     group = page.locator("section", has=page.locator("#site-mobile-1")).locator("details.place").first
     assert group.locator(".place-name").inner_text() == "ups"
@@ -36,12 +36,12 @@ def test_power_loss_shows_without_a_reload_and_goes_with_it(browse, hub) -> None
     flag = page.locator("tr[data-point]", has_text="Power supply").locator(".flag")
     hub.store("ups/power", 2)
     expect(flag).to_have_text("On battery")
-    expect(page.locator("#state-mobile-1")).to_have_text("Needs attention")
+    expect(page.locator("section:has(#site-mobile-1) header .state")).to_have_text("Needs attention")
     expect(page.locator("#figure-attention dd")).to_have_text("1")
     hub.store("ups/power", 1)
     expect(flag).to_have_text("")
     expect(page.locator("#figure-attention dd")).to_have_text("0")
-    assert page.locator("#state-mobile-1").inner_text() != "Needs attention"
+    assert page.locator("section:has(#site-mobile-1) header .state").inner_text() != "Needs attention"
 
 
 def test_summary_and_badges_never_disagree(browse, hub) -> None:
