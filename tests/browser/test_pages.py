@@ -43,6 +43,14 @@ def test_page_fits_a_phone(browse, path: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_page_of_the_api_fits_a_phone_with_its_longest_address(browse) -> None:
+    watched = browse(360, 740)
+    watched.page.goto(f"{watched.hub.address}/api?lang=en")
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
+    watched.page.evaluate(AXE)
+    assert watched.page.evaluate(VIOLATIONS) == []
+
+
 def test_language_is_chosen_by_link_and_remembered(browse) -> None:
     watched = browse(locale="en-GB")
     page = watched.open("/")
