@@ -16,8 +16,8 @@ from cloud.api.guard import GuardedRoute, NotAllowedError, SignInNeededError
 from cloud.api.headers import dress
 from cloud.web.context import Web
 from cloud.web.ranges import BadRangeError
-from cloud.web.render import Renderer, language_of
-from cloud.web.words import DEFECT, NO_DATABASE, NOT_ALLOWED, NOT_HERE
+from cloud.web.render import Renderer, asker_of, language_of
+from cloud.web.words import DEFECT, NO_DATABASE, NO_ROLE, NOT_ALLOWED, NOT_HERE
 
 
 class NotHereError(Exception):
@@ -42,7 +42,7 @@ class PageRoute(GuardedRoute):
             except NotAllowedError:
                 if not _is_page(request):
                     raise
-                return _failure(_render(request), request, 403, message=NOT_ALLOWED)
+                return _not_allowed(request)
             except NotHereError:
                 return _failure(_render(request), request, 404, message=NOT_HERE)
             except BadRangeError as error:
@@ -88,8 +88,18 @@ def mount_errors(app: FastAPI, render: Renderer) -> None:
         return await answer if isinstance(answer, Awaitable) else answer
 
 
-def _failure(render: Renderer, request: Request, status: int, *, message: str) -> Response:
-    shows = {"page": "error", "message": language_of(request).say(message)}
+def _not_allowed(request: Request) -> Response:
+    """Say that a page is not for who asks; to somebody without any role, that this is why."""
+    viewer = asker_of(request)
+    without_role = viewer.kind == "account" and not viewer.rights.grants
+    message = NO_ROLE if without_role else NOT_ALLOWED
+    return _failure(_render(request), request, 403, message=message, without_role=without_role)
+
+
+def _failure(
+    render: Renderer, request: Request, status: int, *, message: str, without_role: bool = False
+) -> Response:
+    shows = {"page": "error", "message": language_of(request).say(message), "without_role": without_role}
     response = render.page(request, "error.html", shows)
     response.status_code = status
     return response

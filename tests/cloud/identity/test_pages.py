@@ -138,6 +138,32 @@ def test_administrator_enters_a_person_invites_and_grants_and_the_person_comes_i
     assert page(asker, "/audit", dict(entered.cookies)).status_code == 403
 
 
+def test_person_without_a_role_is_told_so_and_reaches_their_own_page(asker):
+    cookies = asker.session()
+    warned = "grant one before you hand the invitation over"
+    rolled = asker.places["here"].person
+    assert warned not in post(asker, f"/people/{rolled}", cookies=cookies, do="invite").text
+    bare = _entered(asker, "no-role-1")
+    assert warned in post(asker, f"/people/{bare}", cookies=cookies, do="invite", login="bare").text
+    granted = asker.lab.execute("DELETE FROM role_grants WHERE account_id = %s RETURNING role", asker.asker)
+    shown = page(asker, "/", cookies)
+    assert shown.status_code == 403
+    assert "No role was given to you yet" in shown.text
+    assert 'href="/me"' in shown.text
+    assert page(asker, "/me", cookies).status_code == 200
+    assert granted == [("administrator",)]
+    asker.token(Grant(Role.VIEWER, 1))
+    assert "No role was given" not in page(asker, "/people", cookies).text
+    asker.token(Grant(Role.ADMINISTRATOR, 1))
+
+
+def _entered(world, number):
+    form = {"organisation": "1", "number": number, "name": "Anna", "department": ""}
+    assert post(world, "/people", cookies=world.session(), **form).status_code == 303
+    ((person,),) = world.lab.execute("SELECT id FROM people WHERE number = %s", number)
+    return person
+
+
 def test_second_factor_is_set_up_on_ones_own_page_and_asked_at_the_next_sign_in(asker):
     cookies = dict(sign_in(asker).cookies)
     mine = page(asker, "/me", cookies).text
