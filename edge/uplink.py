@@ -24,6 +24,7 @@ from edge.recorder import Recorder
 from edge.supervisor import Backoff
 from edge.timekeeper import Timekeeper
 from edge.verified import UnknownKeyError, verified
+from provisioning.claim import bracketed
 from provisioning.identity import GatewayIdentity
 from wire import frame
 from wire.codec import encode_body
@@ -162,9 +163,13 @@ class Uplink:
             error = error.exceptions[0]
         reason = str(error) or type(error).__name__
         if self._problem is None or not self._problem:
-            LOG.warning("uplink: not connected: %s", reason)
+            LOG.warning("uplink: not connected to %s: %s", self._address(), reason)
         self._problem = reason
         self._settled.set()
+
+    def _address(self) -> str:
+        settings = self._given.settings
+        return f"{bracketed(settings.host)}:{settings.port}"
 
     async def _connection(self) -> None:
         session = self._given.random_id()
@@ -173,7 +178,7 @@ class Uplink:
             self._journal.rewind()
             await client.subscribe([(self._ack_topic, 1), (self._desired_topic, 1)])
             await self._announce(client, session)
-            LOG.info("uplink: connected to %s", self._given.settings.host)
+            LOG.info("uplink: connected to %s", self._address())
             self._problem = None
             try:
                 async with asyncio.TaskGroup() as tasks:

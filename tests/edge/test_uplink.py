@@ -219,6 +219,25 @@ class DroppingBroker(SilentBroker):
 
 
 @pytest.mark.slow
+def test_broker_that_cannot_be_reached_is_named_by_host_and_port(
+    uplink_to: Callable[[int], tuple[Uplink, Journal]], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(port: int) -> None:
+        uplink, journal = uplink_to(port)
+        async with journal:
+            await journal.open([])
+            running = asyncio.create_task(uplink.run())
+            await until(lambda: bool(caplog.messages) or running.done())
+            running.cancel()
+            await asyncio.wait([running])
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        asyncio.run(story(port))
+    assert caplog.messages[0].startswith(f"uplink: not connected to 127.0.0.1:{port}: ")
+
+
 def test_line_that_breaks_again_and_again_is_taken_up_each_time(
     uplink_to: Callable[[int], tuple[Uplink, Journal]],
 ) -> None:

@@ -5,10 +5,12 @@ import json
 import socket
 import stat
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from cli.commands.enrol import leads_elsewhere
 from cli.main import main
 from cloud.enrol.service import EstListener
 from cloud.enrol.settings import EnrolSettings
@@ -17,6 +19,7 @@ from provisioning.ca import CertificateAuthority
 from provisioning.claim import Claim, claim_uri, read_claim, write_claim
 from provisioning.errors import RequestError
 from provisioning.identity import GatewayIdentity
+from wire.settings.gateway import UplinkSection
 
 pytestmark = pytest.mark.requirement("G-7.2a")
 
@@ -75,7 +78,11 @@ def with_listener(dsn, folder, words):
 @pytest.mark.slow
 def test_new_gateway_comes_by_its_claim_file(dsn, tmp_path, capsys):
     claim, qr, identity = tmp_path / "claim.json", tmp_path / "claim.svg", tmp_path / "identity"
-    at = ["--database-url", dsn]
+    at, settings = ["--database-url", dsn], tmp_path / "gateway.toml"
+    settings.write_text(
+        '[gateway]\nid = "lab-1-a"\n[uplink]\nhost = "127.0.0.1"\nport = 1883\n'
+        '[[device]]\ndriver = "gnss"\nname = "gps"\nprefix = "car"\n'
+    )
     codes = with_listener(
         dsn,
         tmp_path / "ca",
@@ -83,14 +90,16 @@ def test_new_gateway_comes_by_its_claim_file(dsn, tmp_path, capsys):
             ["gateway", "claim", "lab-1", "--id", "lab-1-a", "--out", claim, "--qr", qr, *at],
             ["gateway", "list", *at],
             ["enrol", claim, "--identity", identity],
-            ["enrol", claim, "--identity", identity],
+            ["enrol", claim, "--settings", settings],
             ["gateway", "list", *at],
             ["gateway", "revoke", "lab-1-a", "--why", "it was stolen", *at],
             ["gateway", "replace", "lab-1-a", "--out", tmp_path / "next.json", *at],
         ],
     )
-    printed = capsys.readouterr().out
+    printed, warned = capsys.readouterr()
     assert codes == [0] * 7
+    assert warned.count("WARNING") == 1
+    assert f"{settings} leads to 127.0.0.1:1883, but the hub's broker is at 127.0.0.1:8883" in warned
     assert GatewayIdentity.load(identity).gateway == "lab-1-a"
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in (claim, qr))
     code = json.loads(claim.read_text())["code"]
@@ -138,6 +147,23 @@ def test_acts_that_make_no_sense_are_refused(dsn, tmp_path, capsys):
     assert codes == [1] * 6
     assert said.count("heng gateway:") == 6
     assert "site 'nowhere': expected the name of a site" in said
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "broker"),
+    [("Hub.example", 8883, "mqtts://hub.example"), ("::1", 29915, "mqtts://[::1]:29915")],
+)
+def test_settings_that_lead_to_the_broker_are_not_warned_of(host, port, broker):
+    assert leads_elsewhere(Path("g.toml"), UplinkSection(host=host, port=port), broker=broker) is None
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 8883), ("other", 29915)])
+def test_settings_that_lead_elsewhere_are_told_with_both_addresses_and_the_cure(host, port):
+    uplink = UplinkSection(host=host, port=port)
+    said = leads_elsewhere(Path("g.toml"), uplink, broker="mqtts://127.0.0.1:29915")
+    assert said is not None
+    assert f"g.toml leads to {host}:{port}, but the hub's broker is at 127.0.0.1:29915" in said
+    assert said.endswith('[uplink]\nhost = "127.0.0.1"\nport = 29915')
 
 
 def test_hub_that_cannot_be_reached_is_worth_another_try(tmp_path, capsys):
