@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from cloud.identity.viewer import Viewer
-from cloud.imports.cards import card_of, format_fault
+from cloud.imports.cards import Card, card_of, format_fault
 from cloud.imports.known import Known
 from cloud.imports.sheets import Record
 from cloud.imports.workbook import Fault
@@ -93,6 +93,7 @@ class Planner:
         self._added: set[str] = set()
         self._tags: dict[str, str] = {row["tag"]: row["name"] for row in known.assets.values() if row["tag"]}
         self._logins: dict[str, Record] = {}
+        self._wrong: set[tuple[str, int]] = set()
         self.faults: list[Fault] = []
 
     def plan(self, records: Sequence[Record]) -> list[Step]:
@@ -110,37 +111,43 @@ class Planner:
         return [step for record in records for step in makers[record.kind](record)]
 
     def _person(self, record: Record) -> Iterator[Step]:
-        number = record.fields["number"]
-        if not self._once(record, "number", number) or not self._lengths(
-            record, number=40, name=100, department=100, email=100
-        ):
-            return
-        email = record.fields.get("email", "")
-        if email and not _EMAIL.fullmatch(email):
-            self._fault(record, "email", "an address such as li.na@lab.example")
-            return
+        number, email = record.fields["number"], record.fields.get("email", "")
+        once = self._once(record, "number", number)
+        self._lengths(record, number=40, name=100, department=100, email=100)
+        grants = dict(self._grants(record)) if record.fields.get("role") else {}
         key = f"person {number}"
         person_id = self._known.person(number)
+        if email and not _EMAIL.fullmatch(email):
+            self._fault(record, "email", "an address such as li.na@lab.example")
+        elif once and record.fields.get("role"):
+            self._login(record, person_id, email.lower())
+        # Also with faults: a card of this person is not wrong because of them.
+        self._added.add(key)
+        if not self._sound(record):
+            return
         given = {name: record.fields.get(name, "") for name in ("number", "name", "department", "email")}
         blank: Fields = {"department": "", "email": "", "left_at": None}
         yield self._step(record, "people", key, row_id=person_id, given=given, blank=blank)
-        self._added.add(key)
-        if record.fields.get("role"):
-            yield from self._rights(record, key, person_id, email=email)
+        if grants:
+            yield from self._rights(record, key, person_id, grants=grants)
 
-    def _rights(self, record: Record, key: str, person_id: int | None, *, email: str) -> Iterator[Step]:
-        grants = dict(self._grants(record))
+    def _login(self, record: Record, person_id: int | None, login: str) -> None:
+        """Check what would be the login of somebody who has none."""
+        if person_id is not None and self._known.account_of(person_id) is not None:
+            return
+        if not _LOGIN.fullmatch(login):
+            expected = "beside a role an address of a-z, 0-9, '.', '_', '-', '@', which is the login"
+            self._fault(record, "email", expected)
+        elif login in self._known.logins or self._logins.setdefault(login, record) is not record:
+            self._fault(record, "email", "an address that is nobody's login yet")
+
+    def _rights(
+        self, record: Record, key: str, person_id: int | None, *, grants: Mapping[Grant, str]
+    ) -> Iterator[Step]:
         account_id = None if person_id is None else self._known.account_of(person_id)
-        login = email.lower()
         account_key = f"account of {key}"
         if account_id is None:
-            if not _LOGIN.fullmatch(login):
-                expected = "beside a role an address of a-z, 0-9, '.', '_', '-', '@', which is the login"
-                self._fault(record, "email", expected)
-                return
-            if login in self._known.logins or self._logins.setdefault(login, record) is not record:
-                self._fault(record, "email", "an address that is nobody's login yet")
-                return
+            login = record.fields["email"].lower()
             fields: Fields = {"login": login, "password_at": None, "disabled_at": None}
             new = {**fields, "person_id": person_id if person_id is not None else Ref(key)}
             yield Step(record.sheet, record.row, "accounts", account_key, None, None, new)
@@ -158,55 +165,68 @@ class Planner:
             yield Step(record.sheet, record.row, "role_grants", name, None, new if held else None, new)
 
     def _grants(self, record: Record) -> Iterator[tuple[Grant, str]]:
+        wrong: dict[str, None] = {}
         for text in re.split(r"[,;，；、\s]+", record.fields["role"].strip()):
             role, _, site = text.partition("@")
             if role not in set(Role):
-                self._fault(
-                    record, "role", f"some of {', '.join(Role)}, in the whole organisation, or with @site"
-                )
-                return
+                wrong[f"some of {', '.join(Role)}, in the whole organisation, or with @site"] = None
             if site and site not in self._known.sites:
-                self._fault(record, "role", "an existing site behind the @")
-                return
-            grant = Grant(Role(role), self._known.organisation_id, self._known.sites[site] if site else None)
-            if not self._viewer.unbound and not self._viewer.rights.may_grant(grant):
-                self._fault(record, "role", "a role that you have there yourself")
-                return
-            yield grant, f"at {site}" if site else "in the whole organisation"
+                wrong["an existing site behind the @"] = None
+            elif role in set(Role):
+                grant = Grant(
+                    Role(role), self._known.organisation_id, self._known.sites[site] if site else None
+                )
+                if not self._viewer.unbound and not self._viewer.rights.may_grant(grant):
+                    wrong["a role that you have there yourself"] = None
+                yield grant, f"at {site}" if site else "in the whole organisation"
+        for expected in wrong:
+            self._fault(record, "role", expected)
 
     def _card(self, record: Record) -> Iterator[Step]:
         fields = record.fields
-        form = fields["format"].lower()
-        if expected := format_fault(form):
-            self._fault(record, "format", expected)
-            return
-        card, wrong, expected = card_of(form, fields.get("facility", ""), fields["number"])
+        card = self._read_card(record)
+        person = self._person_of(record)
+        state = fields.get("state", "").lower()
+        if state and state not in CARD_STATES:
+            self._fault(record, "state", f"one of {', '.join(CARD_STATES)}")
         if card is None:
-            self._fault(record, wrong, expected)
+            self._days(record)
             return
         tokens = {name: card.token(key) for name, key in self._known.key_ids().items()}
         newest, token = next(iter(tokens.items()))
         known = self._known.credential(tokens)
         old = None if known is None else self._known.credentials[known]
-        person = self._person_of(record)
-        if not self._once(record, "number", token) or person is None:
-            return
-        if old is not None and old["person_id"] != person:
+        self._once(record, "number", token)
+        if old is not None and person is not None and old["person_id"] != person:
             self._fault(record, "number", "a card that nobody else has")
-            return
-        state = fields.get("state", "").lower() or (old["state"] if old else "active")
-        if state not in CARD_STATES:
-            self._fault(record, "state", f"one of {', '.join(CARD_STATES)}")
-            return
         valid = self._valid(record, old)
-        if valid is not None:
+        if valid is not None and self._sound(record):
+            form = fields["format"].lower()
             made = {"kind": "card", "format": form, "key_id": newest, "token": token, "ending": card.ending}
+            state = state or (old["state"] if old else "active")
             new = {**(old or made), "person_id": person, "valid": valid, "state": state}
             key = f"card …{card.ending} of person {fields['person']}"
             yield Step(record.sheet, record.row, "credentials", key, known, old, new)
 
+    def _read_card(self, record: Record) -> Card | None:
+        fields = record.fields
+        form = fields["format"].lower()
+        if not form:
+            return None
+        if expected := format_fault(form):
+            self._fault(record, "format", expected)
+            return None
+        if not fields["number"]:
+            return None
+        card, wrong, expected = card_of(form, fields.get("facility", ""), fields["number"])
+        if card is None:
+            self._fault(record, wrong, expected)
+        return card
+
     def _person_of(self, record: Record) -> int | Ref | None:
         number = record.fields["person"]
+        if not number:
+            return None
         found = self._known.person(number)
         if found is not None:
             return found
@@ -217,40 +237,47 @@ class Planner:
 
     def _valid(self, record: Record, old: Fields | None) -> str | None:
         """Return the validity as the database writes it; days that are left out stay as they are."""
+        days = self._days(record)
+        if days is None:
+            return None
+        first, last = days
+        lower, upper = _ends(old["valid"]) if old else (_stamp(self._known.now.replace(microsecond=0)), "")
+        if first is not None:
+            lower = self._midnight(first)
+        if last is not None:
+            upper = self._midnight(last + timedelta(days=1))
+        if lower and upper and upper <= lower:
+            self._fault(record, "to_on", _ORDER)
+            return None
+        return f"[{lower},{upper})" if lower else f"(,{upper})"
+
+    def _days(self, record: Record) -> tuple[date | None, date | None] | None:
+        """Return the first and the last day of a card, None where one is wrong or they are in no order."""
         first, last = self._day(record, "from_on"), self._day(record, "to_on")
         if first is _WRONG or last is _WRONG:
             return None
-        lower, upper = _ends(old["valid"]) if old else (_stamp(self._known.now.replace(microsecond=0)), "")
-        if isinstance(first, date):
-            lower = self._midnight(first)
-        if isinstance(last, date):
-            upper = self._midnight(last + timedelta(days=1))
-        if lower and upper and upper <= lower:
-            self._fault(record, "to_on", "a day that is not before the first")
+        days = (first if isinstance(first, date) else None, last if isinstance(last, date) else None)
+        if days[0] is not None and days[1] is not None and days[1] < days[0]:
+            self._fault(record, "to_on", _ORDER)
             return None
-        return f"[{lower},{upper})" if lower else f"(,{upper})"
+        return days
 
     def _midnight(self, day: date) -> str:
         return _stamp(datetime.combine(day, time(), self._known.zone))
 
     def _point(self, record: Record) -> Iterator[Step]:
         site, name = record.fields["site"], record.fields["point"]
-        if site not in self._known.sites:
-            self._fault(record, "site", "the name of a site of this organisation")
-            return
-        found = self._known.points.get((site, name))
-        if found is None:
-            self._fault(record, "point", f"the name of a point of {site}")
-            return
+        found = self._point_of(record)
         due = self._day(record, "calibration_due")
-        if not self._once(record, "point", f"{site}/{name}") or due is _WRONG:
+        self._lengths(record, title=200)
+        if found is None:
             return
+        self._once(record, "point", f"{site}/{name}")
         point_id, own_due = found
         if isinstance(due, date) and own_due is not None and due.isoformat() != own_due:
             expected = f"nothing or {own_due}, which the calibration in force says; enter the new calibration"
             self._fault(record, "calibration_due", expected)
-            return
-        if self._lengths(record, title=200):
+        if self._sound(record):
             given = {"title": record.fields.get("title", "")}
             given["calibration_due"] = due.isoformat() if isinstance(due, date) and own_due is None else ""
             blank: Fields = {"title": "", "calibration_due": None}
@@ -258,21 +285,27 @@ class Planner:
                 record, "points", f"point {site}/{name}", row_id=point_id, given=given, blank=blank
             )
 
+    def _point_of(self, record: Record) -> tuple[int, str | None] | None:
+        site, name = record.fields["site"], record.fields["point"]
+        if site and site not in self._known.sites:
+            self._fault(record, "site", "the name of a site of this organisation")
+            return None
+        found = self._known.points.get((site, name))
+        if site and name and found is None:
+            self._fault(record, "point", f"the name of a point of {site}")
+        return found
+
     def _asset(self, record: Record) -> Iterator[Step]:
         fields = record.fields
         name, kind, tag = fields["name"], fields["kind"].lower(), fields.get("tag", "")
-        if not self._once(record, "name", name) or not self._lengths(
-            record, name=200, model=200, serial=100, tag=100
-        ):
-            return
-        if kind not in ASSET_KINDS:
+        self._once(record, "name", name)
+        self._lengths(record, name=200, model=200, serial=100, tag=100)
+        if kind and kind not in ASSET_KINDS:
             self._fault(record, "kind", f"one of {', '.join(ASSET_KINDS)}")
-            return
-        if tag and self._tags.setdefault(tag, name) != name:
+        if tag and name and self._tags.setdefault(tag, name) != name:
             self._fault(record, "tag", f"a label that nothing else has; it is that of {self._tags[tag]}")
-            return
         zone = self._zone(record)
-        if zone is _WRONG:
+        if not self._sound(record):
             return
         given: Fields = {"name": name, "kind": kind, "model": fields.get("model", "")}
         given |= {"serial": fields.get("serial", ""), "tag": tag, "home_zone_id": zone or ""}
@@ -284,16 +317,16 @@ class Planner:
         before, after = (self._known.zone_name(one) for one in zones)
         yield replace(step, named={"home_zone": (before, after)})
 
-    def _zone(self, record: Record) -> int | object | None:
+    def _zone(self, record: Record) -> int | None:
         site, zone = record.fields.get("site", ""), record.fields.get("zone", "")
         if not zone:
             return None
         if site not in self._known.sites:
             self._fault(record, "site", "beside a home zone the name of its site")
-            return _WRONG
+            return None
         if (site, zone) not in self._known.zones:
             self._fault(record, "zone", f"the name of a zone of {site}")
-            return _WRONG
+            return None
         return self._known.zones[site, zone]
 
     def _step(
@@ -305,16 +338,21 @@ class Planner:
         return Step(record.sheet, record.row, table, key, row_id, old, {**(old or blank), **said})
 
     def _once(self, record: Record, column: str, key: str) -> bool:
+        if not key:
+            return False
         first = self._seen.setdefault((record.kind, key), record)
         if first is not record:
             self._fault(record, column, f"each once; it stands in {first.sheet} row {first.row} already")
         return first is record
 
-    def _lengths(self, record: Record, **longest: int) -> bool:
-        long = [name for name, most in longest.items() if len(record.fields.get(name, "")) > most]
-        for name in long:
-            self._fault(record, name, f"at most {longest[name]} characters")
-        return not long
+    def _lengths(self, record: Record, **longest: int) -> None:
+        for name, most in longest.items():
+            if len(record.fields.get(name, "")) > most:
+                self._fault(record, name, f"at most {most} characters")
+
+    def _sound(self, record: Record) -> bool:
+        """Whether nothing of a row is missing or wrong: only then it is a step."""
+        return record.whole and (record.sheet, record.row) not in self._wrong
 
     def _day(self, record: Record, column: str) -> date | object | None:
         text = record.fields.get(column, "")
@@ -330,10 +368,12 @@ class Planner:
         return found
 
     def _fault(self, record: Record, column: str, expected: str) -> None:
+        self._wrong.add((record.sheet, record.row))
         self.faults.append(record.fault(column, expected))
 
 
 _WRONG = object()
+_ORDER = "a day that is not before the first"
 
 
 def _stamp(at: datetime) -> str:

@@ -122,6 +122,8 @@ class Record:
     row: int
     fields: dict[str, str]
     letters: dict[str, str]
+    whole: bool = True
+    """False: a field that every row needs is empty; its other fields are still looked at."""
 
     def fault(self, column: str, expected: str) -> Fault:
         """Return that a field is not as expected; a secret one is told by its end."""
@@ -192,12 +194,11 @@ def _record(
 ) -> Iterator[Record]:
     fields = {name: row.cells[place].text for name, place in places.items()}
     letters = {name: get_column_letter(place + 1) for name, place in places.items()}
-    record = Record(kind.name, sheet, row.number, fields, letters)
     empty = [one.name for one in kind.columns if one.required and not fields.get(one.name)]
+    record = Record(kind.name, sheet, row.number, fields, letters, whole=not empty)
     if empty and not damaged:
         faults += [record.fault(name, "a value") for name in empty]
-    if not empty:
-        yield record
+    yield record
 
 
 def template() -> bytes:

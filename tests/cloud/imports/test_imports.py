@@ -158,6 +158,25 @@ def test_every_fault_is_told_at_once_with_its_place_and_nothing_is_applied(world
     assert state(world) == before
 
 
+def test_fault_of_a_field_hides_no_other_of_its_row(world: Any, token: str) -> None:
+    told = preview(
+        world,
+        token,
+        {
+            "People": [PEOPLE, ["2001", None, None, "no mail", "boss"]],
+            "Cards": [[*CARDS, "State"], ["9999", "h1", 1, 1603, "2026-13-01", None, "gone"]],
+            "Points": [POINTS, ["here-site", "unknown", None, "2027-13-01"]],
+            "Instruments": [[*THINGS], ["a" * 201, "toy", None, None, None, "here-site", "cellar"]],
+        },
+    )
+    assert sorted((one["sheet"], one["column"][0]) for one in told["faults"]) == [
+        *(("Cards", column) for column in "ABEG"),
+        *(("Instruments", column) for column in "ABG"),
+        *(("People", column) for column in "BDE"),
+        *(("Points", column) for column in "BD"),
+    ]
+
+
 def test_undo_takes_the_last_import_back_whole(world: Any, token: str) -> None:
     before = {table: rows for table, rows in state(world).items() if table != "import_runs"}
     send(world, token, BOOK)
