@@ -29,7 +29,7 @@ from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form, read_pairs
 from cloud.web.render import language_of, zone_of
-from cloud.web.rights_words import ACT_FAULTS, CARD_STATES, PERMISSIONS, ROLES
+from cloud.web.rights_words import ACT_CAUSES, ACT_FAULTS, CARD_STATES, PERMISSIONS, ROLES
 from rules.permissions import Grant, Permission, Role
 
 LIST_MAX = 1000
@@ -86,7 +86,9 @@ class PeoplePages:
             )
 
         fault = await self._do(request, act)
-        return RedirectResponse("/people", 303) if fault is None else await self._list(request, fault=fault)
+        if fault is None:
+            return RedirectResponse("/people", 303)
+        return await self._list(request, fault=fault, typed=form)
 
     @needs(Permission.PEOPLE_READ)
     async def one(self, request: Request, person: int) -> HTMLResponse:
@@ -105,7 +107,7 @@ class PeoplePages:
         fault = await self._do(request, act)
         if fault is None and not said:
             return RedirectResponse(f"/people/{person}", 303)
-        return await self._person(request, person, fault=fault, said=said)
+        return await self._person(request, person, fault=fault, said=said, typed=form if fault else None)
 
     @needs(Permission.AUTHORISATIONS_READ)
     async def authorisations(self, request: Request) -> HTMLResponse:
@@ -140,7 +142,9 @@ class PeoplePages:
             return RedirectResponse("/authorisations", 303)
         return await self._authorisations(request, fault=fault)
 
-    async def _list(self, request: Request, *, fault: ActError | None = None) -> HTMLResponse:
+    async def _list(
+        self, request: Request, *, fault: ActError | None = None, typed: Mapping[str, str] | None = None
+    ) -> HTMLResponse:
         async with snapshot(self._web.pool) as connection:
             rows = await people.list_people(connection, after=_after(request), limit=LIST_MAX + 1)
             grants = await _all(accounts.list_grants, connection)
@@ -160,7 +164,7 @@ class PeoplePages:
                 if viewer.may(Permission.PEOPLE_MANAGE, number)
             ],
         }
-        return self._render(request, "people.html", shows, fault=fault)
+        return self._render(request, "people.html", shows, fault=fault, typed=typed)
 
     async def _person(
         self,
@@ -169,6 +173,7 @@ class PeoplePages:
         *,
         fault: ActError | None = None,
         said: Mapping[str, str] | None = None,
+        typed: Mapping[str, str] | None = None,
     ) -> HTMLResponse:
         language = language_of(request)
         async with snapshot(self._web.pool) as connection:
@@ -191,9 +196,11 @@ class PeoplePages:
             "roles": [(role.value, language.say(word)) for role, word in ROLES.items()],
             "sites": sites,
             "said": said or {},
+            "hub": str(request.base_url).rstrip("/"),
+            "own": row.account_id is not None and row.account_id == viewer.account_id,
             "manage": viewer.may(Permission.PEOPLE_MANAGE, row.organisation_id),
         }
-        return self._render(request, "person.html", shows, fault=fault, zone=zone)
+        return self._render(request, "person.html", shows, fault=fault, zone=zone, typed=typed)
 
     async def _authorisations(self, request: Request, *, fault: ActError | None = None) -> HTMLResponse:
         asked = request.query_params.get("at", "")
@@ -240,9 +247,11 @@ class PeoplePages:
         *,
         fault: ActError | None,
         zone: ZoneInfo | None = None,
+        typed: Mapping[str, str] | None = None,
     ) -> HTMLResponse:
         message = "" if fault is None else say_fault(fault, language_of(request).say)
-        shows = {**shows, "message": message, "ms": milliseconds}
+        wrong = "" if fault is None else fault.field
+        shows = {**shows, "message": message, "wrong": wrong, "typed": typed or {}, "ms": milliseconds}
         response = self._web.render.page(request, template, shows, zone=zone)
         response.status_code = 200 if fault is None else 422
         return response
@@ -366,12 +375,12 @@ async def _change(act: Act, person_id: int, form: Mapping[str, str]) -> dict[str
         login, code = await acts.invite(act, person_id, form.get("login", ""))
         return {"login": login, "code": code}
     elif wanted == "role":
-        site = form.get("site", "")
+        site = None if form.get("site") == "all" else _number(form, "site")  # the widest is never a default
         row = await _with_account(act, person_id)
         role = form.get("role", "")
         if role not in set(Role):
             raise ActError("role", role, "a role of the list")
-        grant = Grant(Role(role), row.organisation_id, _number(form, "site") if site else None)
+        grant = Grant(Role(role), row.organisation_id, site)
         await acts.grant_role(act, row.account_id or 0, grant)
     elif wanted == "take":
         await acts.take_role(act, _number(form, "grant"))
@@ -437,7 +446,13 @@ def _roles(held: Sequence[accounts.RoleGrant], say: Callable[[str], str]) -> lis
 
 def say_fault(error: ActError, say: Callable[[str], str]) -> str:
     """Return in the page's language what is not as expected; what has no words there stays English."""
-    return say(ACT_FAULTS.get(error.field, "")) if ACT_FAULTS.get(error.field) else str(error)
+    cause = error.expected
+    if not error.value:
+        cause = "missing"
+    elif cause.startswith("a text of") and "\0" not in error.value:
+        cause = "long"
+    words = ACT_CAUSES.get((error.field, cause)) or ACT_FAULTS.get(error.field)
+    return say(words) if words else str(error)
 
 
 def _number(form: Mapping[str, str], name: str) -> int:

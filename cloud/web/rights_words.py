@@ -46,6 +46,7 @@ ACT_FAULTS = {
     "role": mark(
         "This role cannot be granted or taken: it is there already, or it is the last administrator's."
     ),
+    "site": mark("Choose where the role holds: in the whole organisation or at one site."),
     "account": mark("Nobody closes their own account."),
     "why": mark("Say why, in 1 to 500 characters."),
     "subject": mark("Say for what, in 1 to 200 characters."),
@@ -62,3 +63,17 @@ ACT_FAULTS = {
     "days": mark("A token is good for 1 to 366 days."),
 }
 """Field of an act that was not done -> what to say."""
+ACT_CAUSES = {
+    ("number", "missing"): mark("The staff number is missing."),
+    ("number", "long"): mark("The staff number is too long: 40 characters at most."),
+    ("number", "a number that nobody of this organisation has"): mark(
+        "This staff number is taken: somebody of this organisation has it."
+    ),
+    ("name", "missing"): mark("The name is missing."),
+    ("name", "long"): mark("The name is too long."),
+    ("login", "a login that is not taken"): mark("This login is taken. Choose another one."),
+    ("login", "2 to 63 of a-z, 0-9, '.', '_', '-', '@'"): mark(
+        "A login has 2 to 63 characters of a-z, 0-9, '.', '_', '-', '@', and begins with a letter or a digit."
+    ),
+}
+"""Field and cause (what was expected, or `missing` or `long`) -> what to say where the cause is known."""

@@ -22,6 +22,9 @@ BAD_PASSWORD = mark(
     "Choose another password: at least 10 characters, not the login, not one letter repeated."
 )
 
+_INVITED = "heng_invited"
+"""Cookie with the login whose password was just set."""
+
 
 def add_sign_in_pages(router: APIRouter, web: Web) -> None:
     """Add /sign-in, /sign-in/code, /sign-out and /invitation."""
@@ -46,7 +49,13 @@ class SignInPages:
         """Return the form for login and password."""
         required = await guard_of(request).required()
         target = _target(request.query_params.get("next"))
-        return self._form(request, "password", target=target, unlocked=not required)
+        login = request.cookies.get(_INVITED, "")[:63]
+        response = self._form(
+            request, "password", target=target, unlocked=not required, login=login, welcome=bool(login)
+        )
+        if login:
+            response.delete_cookie(_INVITED, path="/sign-in")
+        return response
 
     @anybody
     async def enter(self, request: Request) -> Response:
@@ -115,18 +124,30 @@ class SignInPages:
         """Set the password of an invitation."""
         form = await read_form(request)
         code, password = form.get("code", ""), form.get("password", "")
+        given = {"code": code, "login": form.get("login", "")[:63]}
         if password != form.get("again"):
-            return self._form(request, "invitation", target="/", message=UNLIKE, status=422, code=code)
+            return self._form(request, "invitation", target="/", message=UNLIKE, status=422, **given)
         if password_fault(password, ""):
-            return self._form(request, "invitation", target="/", message=BAD_PASSWORD, status=422, code=code)
+            return self._form(request, "invitation", target="/", message=BAD_PASSWORD, status=422, **given)
         try:
-            await guard_of(request).doors.accept(code, password, origin_of(request))
+            login = await guard_of(request).doors.accept(code, password, origin_of(request))
         except RefusedError as error:
             message = BAD_PASSWORD if str(error).startswith("password") else BAD_INVITATION
             message = TOO_MANY if error.wait_s else message
             status = 429 if error.wait_s else 422
-            return self._form(request, "invitation", target="/", message=message, status=status, code=code)
-        return RedirectResponse("/sign-in", 303)
+            return self._form(request, "invitation", target="/", message=message, status=status, **given)
+        response = RedirectResponse("/sign-in", 303)
+        # Told to this browser alone, which had the code; an address would let anybody write the sentence.
+        response.set_cookie(
+            _INVITED,
+            login,
+            max_age=60,
+            path="/sign-in",
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return response
 
     def _form(
         self,
@@ -146,6 +167,7 @@ class SignInPages:
             "login": "",
             "code": "",
             "unlocked": False,
+            "welcome": False,
             "password_min": PASSWORD_MIN,
             **given,
         }

@@ -86,8 +86,8 @@ CAUSE_WORDS = {
 }
 NOT_ALLOWED = mark("You may not see this or do this. Ask an administrator.")
 NO_ROLE = mark(
-    "No role was given to you yet, so there is nothing to show. Ask who invited you, or another administrator of"
-    " your organisation, to give you one; then load this page again."
+    "No role was given to you yet, so there is nothing to show. Ask who invited you, or another administrator"
+    " of your organisation, to give you one; then load this page again."
 )
 NOT_HERE = mark("There is nothing at this address.")
 NO_DATABASE = mark("The hub's database does not answer. Gateways keep their readings; try again later.")

@@ -164,10 +164,11 @@ def test_person_is_entered_and_invited_in_the_browser(enter, address) -> None:
     page.get_by_role("link", name="Chen Wei").click()
     page.get_by_label("Login").fill("chen")
     page.get_by_role("button", name="Open an account and invite").click()
-    code = page.locator(".secret").inner_text()
+    invitation = page.locator(".secret").inner_text()
     page.context.clear_cookies()
-    page.goto(address + code)
-    assert page.locator("#code").input_value() == code.partition("#")[2]
+    page.goto(invitation)
+    assert page.locator("#code").input_value() == invitation.partition("#")[2].partition("&")[0]
+    assert page.get_by_label("Login").input_value() == "chen"
     assert "#" not in page.url
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("The same once more").fill(PASSWORD)

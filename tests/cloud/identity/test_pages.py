@@ -118,11 +118,11 @@ def test_administrator_enters_a_person_invites_and_grants_and_the_person_comes_i
     )
     ((person,),) = asker.lab.execute("SELECT id FROM people WHERE number = '4711'")
     shown = post(asker, f"/people/{person}", cookies=cookies, do="invite", login="chen")
-    code = re.search(r"/invitation#([\w-]+)", shown.text)
+    code = re.search(r"http://hub/invitation#([\w-]+)&amp;chen<", shown.text)
     assert code is not None
-    granted = post(asker, f"/people/{person}", cookies=cookies, do="role", role="facilities", site="")
+    granted = post(asker, f"/people/{person}", cookies=cookies, do="role", role="facilities", site="all")
     assert granted.status_code == 303
-    again = post(asker, f"/people/{person}", cookies=cookies, do="role", role="facilities", site="")
+    again = post(asker, f"/people/{person}", cookies=cookies, do="role", role="facilities", site="all")
     assert again.status_code == 422
     assert "cannot be granted" in again.text
     asker.lab.execute("DELETE FROM sign_in_attempts")
@@ -130,6 +130,11 @@ def test_administrator_enters_a_person_invites_and_grants_and_the_person_comes_i
     assert short.status_code == 422
     done = post(asker, "/invitation", code=code[1], password=PASSWORD, again=PASSWORD)
     assert done.headers["location"] == "/sign-in"
+    welcome = page(asker, "/sign-in", dict(done.cookies))
+    assert "Password set. Sign in as chen." in welcome.text
+    assert 'value="chen"' in welcome.text
+    assert "Max-Age=0" in welcome.headers["set-cookie"]
+    assert "Password set" not in page(asker, "/sign-in").text
     entered = sign_in(asker, login="chen")
     mine = page(asker, "/me", dict(entered.cookies)).text
     assert "Chen Wei" in mine
@@ -155,6 +160,48 @@ def test_person_without_a_role_is_told_so_and_reaches_their_own_page(asker):
     asker.token(Grant(Role.VIEWER, 1))
     assert "No role was given" not in page(asker, "/people", cookies).text
     asker.token(Grant(Role.ADMINISTRATOR, 1))
+
+
+def test_what_was_typed_stays_and_the_wrong_field_is_named(asker):
+    person = _entered(asker, "typed-1")
+    form = {"organisation": "1", "number": "typed-1", "name": "Second Person", "department": "Length"}
+    refused = post(asker, "/people", cookies=asker.session(), **form)
+    assert refused.status_code == 422
+    assert "This staff number is taken" in refused.text
+    assert all(f'value="{form[name]}"' in refused.text for name in ("number", "name", "department"))
+    assert refused.text.count('aria-invalid="true"') == 1
+    missing = post(asker, "/people", cookies=asker.session(), **(form | {"number": " "}))
+    assert "The staff number is missing." in missing.text
+    long = post(asker, "/people", cookies=asker.session(), **(form | {"number": "9" * 41}))
+    assert "40 characters at most" in long.text
+    for login, said in (("Ann a", "A login has 2 to 63"), ("asker", "This login is taken")):
+        shown = post(asker, f"/people/{person}", cookies=asker.session(), do="invite", login=login)
+        assert said in shown.text
+        assert f'value="{login}"' in shown.text
+
+
+def test_where_a_role_holds_has_to_be_chosen(asker):
+    here, cookies = asker.places["here"], asker.session()
+    refused = post(asker, f"/people/{here.person}", cookies=cookies, do="role", role="quality", site="")
+    assert refused.status_code == 422
+    assert "Choose where the role holds" in refused.text
+    assert re.search(r'<select name="site" required[^>]*><option value="">Choose where<', refused.text)
+    assert '<option value="quality" selected>' in refused.text
+
+
+def test_own_person_page_offers_nothing_that_is_refused(asker):
+    ((own,),) = asker.lab.execute("SELECT person_id FROM accounts WHERE id = %s", asker.asker)
+    other = asker.places["here"].person
+    for person, offered in ((own, False), (other, True)):
+        shown = page(asker, f"/people/{person}", asker.session()).text
+        assert ("Close the account" in shown) == ("Has left" in shown) == offered
+
+
+def test_people_is_marked_in_the_header_of_its_pages(asker):
+    assert '.top .push a[aria-current="page"]' in asker.ask("/static/css/heng.css").text
+    for path in ("/people", "/people/1", "/authorisations", "/audit"):
+        shown = page(asker, path, asker.session()).text
+        assert '<a class="language" href="/people" aria-current="page">' in shown, path
 
 
 def _entered(world, number):
