@@ -166,9 +166,16 @@ def _take_certificate(folder: Path, gateway: str, chain: list[x509.Certificate],
 
 
 def _check_root(folder: Path, pin: bytes) -> None:
+    """Refuse a folder of another hub; one that another hub never gave a certificate forgets that hub."""
     path = folder / identity.CA
-    if path.exists() and certificates.spki_sha256(certificates.from_pem(files.read(path))[0]) != pin:
+    if not path.exists() or certificates.spki_sha256(certificates.from_pem(files.read(path))[0]) == pin:
+        return
+    # The proof goes into place just before the certificate: with it, a certificate was issued.
+    if any((folder / name).exists() for name in (identity.TLS_CERTIFICATE, identity.KEY_PROOF)):
         raise IdentityError(f"{folder}: belongs to another hub than the claim; choose another folder")
+    # The root last: a crash before that leaves a folder that is begun anew in the same way.
+    for name in (identity.HUB_KEYS, HUB_FILE, identity.CA):
+        files.remove(folder / name)
 
 
 def _complete(folder: Path, gateway: str, keys: KeyStore) -> GatewayIdentity | None:

@@ -54,6 +54,14 @@ def replace(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         os.close(descriptor)
 
 
+def remove(path: Path) -> None:
+    """Take a file away, when it is there; `IdentityError`."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise IdentityError(f"{path}: cannot be removed: {error.strerror}") from None
+
+
 def read(path: Path) -> bytes:
     """Return a file's bytes; `IdentityError` says which file is missing or unreadable."""
     try:

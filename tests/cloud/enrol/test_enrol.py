@@ -265,6 +265,33 @@ def test_thief_who_shows_the_right_ca_is_told_no_code(hub, tmp_path):
     assert hub.serve(scene) == hub.authority.root
 
 
+def begun(folder, authority):
+    """Leave what an enrolment leaves that a hub refused by its code."""
+    FileKeyStore(folder).make()
+    (folder / "ca.pem").write_bytes(certificates.to_pem([authority.root]))
+    (folder / "hub.json").write_text('{"url": "https://other", "broker": "mqtts://other:8883"}')
+    (folder / "hub-keys.json").write_text('["not of this hub"]')
+
+
+def test_folder_that_never_enrolled_anywhere_takes_the_claim_of_another_hub(hub, tmp_path):
+    begun(tmp_path / "identity", CertificateAuthority.create(tmp_path / "other", now=hub.clock()))
+    key = (tmp_path / "identity" / "tls-key.pem").read_bytes()
+    made = hub.serve(lambda: enrolment.enrol(hub.claim("moved-1"), tmp_path / "identity"))
+    assert made.fresh
+    assert made.identity.hub_verifiers.keys() == {hub.authority.signer.key_id}
+    assert (tmp_path / "identity" / "tls-key.pem").read_bytes() == key
+
+
+def test_folder_that_another_hub_gave_a_certificate_is_left_alone(hub, tmp_path):
+    """The proof comes just before the certificate: a crash between them counts as one that is there."""
+    begun(tmp_path / "identity", CertificateAuthority.create(tmp_path / "other", now=hub.clock()))
+    (tmp_path / "identity" / "key-proof.bin").write_bytes(b"proof")
+    before = contents(tmp_path / "identity")
+    with pytest.raises(IdentityError, match="belongs to another hub than the claim"):
+        enrolment.enrol(hub.claim("moved-2"), tmp_path / "identity")
+    assert contents(tmp_path / "identity") == before
+
+
 def test_identity_of_another_gateway_is_left_alone(hub, tmp_path):
     claim = hub.claim("mine-1")
     hub.serve(lambda: enrolment.enrol(claim, tmp_path / "identity"))
