@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -248,6 +248,8 @@ async def _revocation(place: Place, identity: GatewayIdentity) -> Revoked:
             stored_at = await _last_stored(http, gateway, act)
         finally:
             sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
         if sender.cut_at is None:
             raise StepError("the live session goes on after the revocation")
         if sender.sessions_since(sender.cut_at):
