@@ -46,6 +46,22 @@ SELECT c.id, c.organisation_id, c.site_id, c.gateway_id, c.salt, c.digest, c.exp
 """
 
 
+async def newest(connection: Connection) -> int:
+    """Return the number of the claim that was made last; 0 before the first."""
+    cursor = await connection.execute("SELECT coalesce(max(id), 0) FROM claims")
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def made_since(connection: Connection, gateway: str, number: int) -> bool:
+    """Whether a claim of a gateway was made after the claim of this number."""
+    cursor = await connection.execute(
+        "SELECT 1 FROM claims c JOIN gateways g ON g.id = c.gateway_id WHERE g.name = %s AND c.id > %s",
+        (gateway, number),
+    )
+    return await cursor.fetchone() is not None
+
+
 async def find(connection: Connection, gateway: str) -> ClaimRow | None:
     """Return the claim of a gateway by its name."""
     async with connection.cursor(row_factory=class_row(ClaimRow)) as cursor:

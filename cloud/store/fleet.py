@@ -30,6 +30,8 @@ class FleetRow:
     """Since when it waits for a person's word."""
     revoked_at: datetime | None
     replaces: str | None
+    proved_pem: str | None
+    """Of the newest certificate that it proved a key with, be it issued here or by hand."""
 
     def state(self, now: datetime) -> str:
         """Return `revoked`, `waiting` (for approval), `claimed`, `ended`, `bare`, `online` or `offline`.
@@ -59,7 +61,9 @@ SELECT g.id, g.organisation_id, g.name, g.online, g.last_batch_at, g.revoked_at,
            AND c.used_at IS NULL AND c.expires_at > %(now)s) AS claim_until,
        (SELECT r.asked_at FROM recoveries r WHERE r.gateway_id = g.id AND r.closed_at IS NULL
            AND r.approved_at IS NULL) AS recovery_asked_at,
-       (SELECT o.name FROM gateways o WHERE o.id = g.replaces_id) AS replaces
+       (SELECT o.name FROM gateways o WHERE o.id = g.replaces_id) AS replaces,
+       (SELECT k.certificate_pem FROM gateway_keys k WHERE k.gateway_id = g.id AND k.refused_at IS NULL
+         ORDER BY k.first_seen_at DESC LIMIT 1) AS proved_pem
   FROM gateways g
   LEFT JOIN gateway_bindings b ON b.gateway_id = g.id AND b.valid @> %(now)s::timestamptz
   LEFT JOIN sites s ON s.id = b.site_id
@@ -112,6 +116,28 @@ async def steps(connection: Connection, gateway_id: int) -> Steps:
     async with connection.cursor(row_factory=class_row(Steps)) as cursor:
         await cursor.execute(_STEPS, (gateway_id,))
         return await cursor.fetchone() or Steps(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Who revoked a gateway, and why."""
+
+    by: str
+    why: str
+
+
+async def revocation(connection: Connection, gateway: FleetRow) -> Revocation | None:
+    """Return what the audit log says of the revocation of a gateway; None when it says nothing."""
+    async with connection.cursor(row_factory=class_row(Revocation)) as cursor:
+        await cursor.execute(
+            """
+            SELECT actor AS by, why FROM audit_log
+             WHERE object = %s AND organisation_id = %s AND action = 'gateway.revoke' AND outcome = 'done'
+             ORDER BY id DESC LIMIT 1
+            """,
+            (f"gateway {gateway.name}", gateway.organisation_id),
+        )
+        return await cursor.fetchone()
 
 
 async def hold(connection: Connection, name: str, now: datetime) -> FleetRow | None:

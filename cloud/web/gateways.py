@@ -5,6 +5,7 @@ What is done there is done by `cloud.api.gateway_asking`, as for the API.
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
@@ -100,6 +101,8 @@ class GatewayPages:
     async def claim(self, request: Request) -> Response:
         """Make a claim and show it this once."""
         form = await read_form(request)
+        if await self._told(form):
+            return _told_once(form)
         try:
             made = await gateway_asking.claim(
                 self._asking(request),
@@ -126,6 +129,8 @@ class GatewayPages:
             elif form.get("do") == "revoke":
                 await gateway_asking.revoke(asking, gateway, why=_revocation(form, gateway))
             elif form.get("do") == "replace":
+                if await self._told(form):
+                    return _told_once(form)
                 hours = _number(form.get("hours", ""), "hours")
                 new = form.get("gateway", "").strip() or None
                 wish = Replacement(gateway, new, _why(form), hours)
@@ -146,6 +151,7 @@ class GatewayPages:
         async with snapshot(self._web.pool) as connection:
             sites = await self._sites(request)
             listener = await claims.listener(connection)
+            before = await claims.newest(connection)
             taken = {one.name for one in await fleet.fleet(connection, self._web.now())}
         ids = proposals(sites, taken)
         chosen = form.get("site") or request.query_params.get("site", "")
@@ -157,8 +163,17 @@ class GatewayPages:
             "gateway": form.get("gateway") or (ids[site.id] if site else ""),
             "hours": form.get("hours") or CLAIM_HOURS,
             "listens": listener is not None,
+            "before": before,
         }
         return self._page(request, "gateways_claim.html", shows, refused=refused)
+
+    async def _told(self, form: Mapping[str, str]) -> bool:
+        """Whether a form was sent before: a reload must not make the code void that was told."""
+        before, gateway = form.get("before", ""), form.get("gateway", "").strip()
+        if not gateway or not before.isascii() or not before.isdigit() or len(before) > _NUMBER_DIGITS:
+            return False
+        async with snapshot(self._web.pool) as connection:
+            return await claims.made_since(connection, gateway, int(before))
 
     async def _made(self, request: Request, made: Made) -> HTMLResponse:
         asking = self._asking(request)
@@ -185,8 +200,11 @@ class GatewayPages:
         known, zone = await self._known(request, gateway)
         async with snapshot(self._web.pool) as connection:
             taken = {one.name for one in await fleet.fleet(connection, self._web.now())}
+            before = await claims.newest(connection)
         shows = {
             **known,
+            "before": before,
+            "told": "told" in request.query_params,
             "form": form or {},
             "successor": replacement_id(gateway, taken),
             "hours": CLAIM_HOURS,
@@ -202,11 +220,13 @@ class GatewayPages:
                 raise NotHereError
             steps = await fleet.steps(connection, found.id)
             site = None if found.site_id is None else await get_site(connection, found.site_id)
+            revocation = None if found.revoked_at is None else await fleet.revocation(connection, found)
             name = await shared_zone(connection) if site is None else site.time_zone
         shows = {
             "gateway": self._line(asking, found),
             "site_id": found.site_id,
             "site_title": site.title if site else "",
+            "revocation": revocation,
             "steps": steps_of(steps, language_of(request)),
         }
         return shows, zone_of(name)
@@ -238,6 +258,10 @@ class GatewayPages:
         response = self._web.render.page(request, template, {**common, **shows}, zone=zone)
         response.status_code = 200 if refused is None else 422
         return response
+
+
+def _told_once(form: Mapping[str, str]) -> RedirectResponse:
+    return RedirectResponse(f"/gateways/{quote(form['gateway'].strip())}?told=1", 303)
 
 
 def _number(text: str, word: str) -> int:

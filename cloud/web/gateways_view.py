@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import segno
+from cryptography import x509
 
 from cloud.gateway_acts import ActRefusedError, Made, next_name
 from cloud.store.fleet import ClaimSite, FleetRow, Steps
@@ -36,6 +37,11 @@ class GatewayLine:
     replaces: str
     word: str
     """Of its state, as `FleetRow.state` says it."""
+    revoked_ms: int | None
+    connected: bool
+    """Whether it is connected to the broker now."""
+    by_hand: bool
+    """Whether it proved a key, and nothing is stored here of when a certificate was issued to it."""
     manage: bool
     """Whether who asks may approve, revoke and replace it."""
 
@@ -87,13 +93,24 @@ def line(row: FleetRow, now: datetime, *, manage: bool, language: Language) -> G
         site_id=row.site_id,
         state=State(f"fleet-{row.name}", kind, language.say(said)),
         claim_until_ms=_ms(row.claim_until),
-        certificate_until_ms=_ms(row.certificate_until),
+        certificate_until_ms=_ms(row.certificate_until or _proved_until(row)),
         asked_ms=_ms(row.recovery_asked_at),
         last_batch_ms=_ms(row.last_batch_at),
         replaces=row.replaces or "",
         word=word,
+        revoked_ms=_ms(row.revoked_at),
+        connected=row.online,
+        by_hand=row.certificate_until is None and row.keys > 0,
         manage=manage,
     )
+
+
+def _proved_until(row: FleetRow) -> datetime | None:
+    """Return the end of a certificate that was issued by hand, as its gateway showed it."""
+    try:
+        return x509.load_pem_x509_certificate((row.proved_pem or "").encode()).not_valid_after_utc
+    except ValueError:
+        return None
 
 
 def ending_lines(ending: Iterable[End], language: Language) -> list[EndingLine]:

@@ -7,13 +7,18 @@ from base64 import b64decode
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 
 from cloud.endings import looks_of
 from cloud.settings import Broker, HubSettings
+from cloud.store.fleet import FleetRow
 from cloud.web.gateway_words import ENDING
+from cloud.web.gateways_view import line
+from cloud.web.language import language
 from provisioning.ca import CertificateAuthority
 from provisioning.claim import read_claim
 from provisioning.ends import End
+from provisioning.identity import TLS_CERTIFICATE
 from rules.permissions import Grant, Role
 from tests.cloud.identity.test_pages import page, post
 from tests.cloud.identity.world import NOW
@@ -121,6 +126,9 @@ def test_page_of_a_new_gateway_tells_when_it_enrolled_and_when_its_first_reading
     assert steps() == []
     enrolled(claiming, "pi-2", "a1")
     assert steps() == ["Enrolled"]
+    waiting = page(claiming, "/parts/gateways/pi-2?lang=en", cookies).text
+    assert "not connected to the broker" in waiting
+    assert "Readings follow" not in waiting
     claiming.lab.execute(
         "INSERT INTO ledger (gateway_id, organisation_id, epoch, received)"
         " SELECT id, 1, %s, '{[1,3)}' FROM gateways WHERE name = 'pi-2'",
@@ -173,7 +181,46 @@ def test_revocation_needs_a_reason_and_the_id_typed(claiming, cookies):
     shown = page(claiming, "/gateways/out-1?lang=en", cookies).text
     assert "Revoked" in shown
     assert "<form" not in shown.partition("<main")[2]
+    assert re.search("Revoked on [^<]+ by asker: stolen", shown)
+    assert "Readings follow" not in shown
     assert claims_of(claiming, "out-1") == []
+
+
+def test_form_that_is_sent_again_keeps_the_code_that_was_told(claiming, cookies):
+    form = page(claiming, "/gateways/claim", cookies).text
+    before = re.search(r'name="before" value="(\d+)"', form)[1]
+    sent = {"site": claiming.places["here"].site, "gateway": "twice-1", "hours": "8", "before": before}
+    assert post(claiming, "/gateways/claim", cookies, **sent).status_code == 200
+    again = post(claiming, "/gateways/claim", cookies, **sent)
+    assert (again.status_code, again.headers["location"]) == (303, "/gateways/twice-1?told=1")
+    assert audited(claiming, "twice-1") == ["gateway.claim"]
+    assert "shown once already" in page(claiming, "/gateways/twice-1?told=1&lang=en", cookies).text
+
+
+def test_certificate_issued_by_hand_is_told_in_words(claiming, cookies):
+    claiming.lab.execute(
+        "INSERT INTO gateways (organisation_id, name) VALUES (1, 'hand-1')",
+    )
+    claiming.lab.execute(
+        "INSERT INTO gateway_keys (gateway_id, organisation_id, key_id, public_key, certificate_pem, proof)"
+        " SELECT id, 1, sha256('hand'), '', '', '' FROM gateways WHERE name = 'hand-1'"
+    )
+    for path in ("/gateways?lang=en", "/gateways/hand-1?lang=en"):
+        assert "issued by hand, not known here" in page(claiming, path, cookies).text
+
+
+def test_end_of_a_certificate_issued_by_hand_is_read_from_what_its_gateway_showed(tmp_path):
+    authority = CertificateAuthority.create(tmp_path / "ca", now=NOW)
+    authority.issue_gateway("hand-2", tmp_path / "hand-2", now=NOW)
+    chain = tmp_path / "hand-2" / TLS_CERTIFICATE
+    until = x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc
+    row = FleetRow(
+        id=1, organisation_id=1, name="hand-2", site=None, site_id=None, online=True, last_batch_at=None,
+        certificate_until=None, keys=1, claim_until=None, recovery_asked_at=None, revoked_at=None,
+        replaces=None, proved_pem=chain.read_text(),
+    )  # fmt: skip
+    told = line(row, NOW, manage=True, language=language("en")).certificate_until_ms
+    assert told == int(until.timestamp() * 1000)
 
 
 def test_replacement_shows_the_claim_of_the_new_one(claiming, cookies):
