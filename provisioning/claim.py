@@ -12,7 +12,7 @@ from typing import Annotated
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from provisioning.errors import RequestError
 from wire.messages import GatewayId
@@ -26,6 +26,14 @@ _WORK = 2**13
 """8 MiB and some 20 ms for a guess. 40 bits are then out of reach even for who has the table."""
 _QR_SCHEME = "heng"
 _QR_WORDS = ("url", "ca", "id", "code")
+_EXPECTED = {
+    "url": "https://host:port, at most 300 characters",
+    "ca_sha256": "64 hexadecimal digits in lower case",
+    "gateway": "1 to 63 lower-case letters, digits and hyphens",
+    "code": f"{CODE_CHARACTERS} digits and letters",
+}
+"""What each field of a claim file has to be."""
+_SHOWN = 80
 
 HexHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 
@@ -93,10 +101,10 @@ def read_claim(data: bytes) -> Claim:
     if data.lstrip()[:5] == b"heng:":
         return _from_uri(data.decode("ascii", "replace").strip())
     try:
-        claim = msgspec.json.decode(data, type=Claim)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"claim: {error}") from None
-    return _checked(claim)
+        given = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"{error}: expected a claim file (JSON), or the text of its QR code") from None
+    return _checked(_made(given))
 
 
 def claim_uri(claim: Claim) -> str:
@@ -132,9 +140,30 @@ def _from_uri(text: str) -> Claim:
         found = parse_qs(query, strict_parsing=True, max_num_fields=len(_QR_WORDS))
         url, ca_sha256, gateway, code = (found[word][0] for word in _QR_WORDS)
         made = {"url": url, "ca_sha256": ca_sha256, "gateway": gateway, "code": code}
-        return _checked(msgspec.convert(made, Claim))
-    except (ValueError, KeyError) as error:
-        raise RequestError(f"claim: {error}") from None
+    except (ValueError, KeyError):
+        raise RequestError(f"expected {_QR_SCHEME}:1? with {', '.join(_QR_WORDS)}") from None
+    return _checked(_made(made))
+
+
+def _made(given: object) -> Claim:
+    """Return the claim of decoded JSON; `RequestError` names the first field that is wrong."""
+    names = ", ".join(_EXPECTED)
+    if not isinstance(given, dict):
+        raise RequestError(f"expected a claim file, a JSON object with the fields {names}")
+    for name in given:
+        if name not in _EXPECTED:
+            raise RequestError(f"field {name[:_SHOWN]!r} is not known: expected the fields {names}")
+    for field in structs.fields(Claim):
+        expected = _EXPECTED[field.name]
+        if field.name not in given:
+            raise RequestError(f"field {field.name!r} is missing: expected {expected}")
+        try:
+            msgspec.convert(given[field.name], field.type)
+        except msgspec.ValidationError:
+            # The code is a secret, also one with a mistake in it.
+            what = "as it stands" if field.name == "code" else repr(str(given[field.name])[:_SHOWN])
+            raise RequestError(f"field {field.name!r}: {what}: expected {expected}") from None
+    return msgspec.convert(given, Claim)
 
 
 def _checked(claim: Claim) -> Claim:

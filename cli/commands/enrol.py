@@ -46,7 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     folder, settings = found
     try:
         claim = read_claim(_text(arguments.claim))
-    except (ProvisioningError, OSError) as error:
+    except ProvisioningError as error:
+        print(f"heng enrol: {_source(arguments.claim)}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
         print(f"heng enrol: {error}", file=sys.stderr)
         return 2
     code = asyncio.run(_until_done(claim, folder, wait_s=arguments.wait))
@@ -116,6 +119,13 @@ def _place(arguments: argparse.Namespace) -> tuple[Path, GatewaySettings | None]
         return None
     named = arguments.settings.resolve().parent / settings.gateway.identity
     return arguments.identity or named, settings
+
+
+def _source(given: str) -> str:
+    """Name where the claim came from; a QR code's text holds the code, which is a secret."""
+    if given == "-":
+        return "standard input"
+    return "claim" if given.startswith("heng:") else given
 
 
 def _text(given: str) -> bytes:

@@ -65,7 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _first_boot(arguments: argparse.Namespace) -> FirstBoot:
     with arguments.claim.open("rb") as file:
-        claim = read_claim(file.read(_CLAIM_BYTES_MAX))
+        text = file.read(_CLAIM_BYTES_MAX)
+    try:
+        claim = read_claim(text)
+    except ProvisioningError as error:
+        raise ProvisioningError(f"{arguments.claim}: {error}") from None
     broker = broker_of(claim)
     if arguments.broker:
         url = f"https://{arguments.broker}"

@@ -186,17 +186,42 @@ def test_hub_that_cannot_be_reached_is_worth_another_try(tmp_path, capsys):
     [
         ({"url": "http://hub"}, "expected https://host:port"),
         ({"code": "SHORT"}, "expected 8 digits and letters"),
-        ({"ca_sha256": "abc"}, "ca_sha256"),
-        ({"gateway": "No Id"}, "gateway"),
-        ({"more": 1}, "more"),
+        ({"ca_sha256": "abc"}, "field 'ca_sha256': 'abc': expected 64 hexadecimal digits"),
+        ({"gateway": "No Id"}, "field 'gateway': 'No Id': expected 1 to 63 lower-case letters"),
+        ({"code": 7}, "field 'code': as it stands: expected 8 digits and letters"),
+        ({"more": 1}, "field 'more' is not known: expected the fields url, ca_sha256, gateway, code"),
     ],
 )
 def test_faulty_claim_file_is_named(tmp_path, capsys, change, words):
     good = {"url": "https://hub:8885", "ca_sha256": "0" * 64, "gateway": "lab-1", "code": "ABCD-EFGH"}
     (tmp_path / "claim.json").write_text(json.dumps(good | change))
     assert main(["enrol", str(tmp_path / "claim.json"), "--identity", str(tmp_path / "identity")]) == 2
-    assert words in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert words in told
+    assert f"{tmp_path / 'claim.json'}: " in told
     assert [path.name for path in tmp_path.iterdir()] == ["claim.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "field 'url' is missing: expected https://host:port"),
+        ("[]", "expected a claim file, a JSON object with the fields url"),
+        ("not JSON", "expected a claim file (JSON), or the text of its QR code"),
+    ],
+)
+def test_file_that_is_no_claim_is_refused_with_what_was_expected(tmp_path, capsys, text, words):
+    (tmp_path / "claim.json").write_text(text)
+    assert main(["enrol", str(tmp_path / "claim.json"), "--identity", str(tmp_path / "identity")]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"heng enrol: {tmp_path / 'claim.json'}: ")
+    assert words in told
+
+
+def test_code_of_a_faulty_qr_text_is_not_shown(tmp_path, capsys):
+    text = "heng:1?url=x&ca=y&id=z&code=ABCD-EFGH"
+    assert main(["enrol", text, "--identity", str(tmp_path / "identity")]) == 2
+    assert "ABCD" not in capsys.readouterr().err
 
 
 def test_qr_code_says_what_the_file_says():
