@@ -36,6 +36,18 @@ def chosen_database(arguments: argparse.Namespace, program: str) -> str | None:
         return None
 
 
+def embedded_identity(arguments: argparse.Namespace) -> Path | None:
+    """Return the identity folder of the hub whose data folder was chosen; None when there is none there."""
+    data: Path | None = arguments.data
+    if data is None:
+        names: tuple[str, str] = arguments.database_names
+        if arguments.database_url or any(os.environ.get(name) for name in names):
+            return None
+        data = DATA
+    folder = data / "ca" / "hubs" / "hub"
+    return folder if folder.is_dir() else None
+
+
 class _NoneError(Exception):
     """There is no database to work on."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from cli.database import add_database_options, chosen_database
+from cli.database import add_database_options, chosen_database, embedded_identity
 from cloud.api.routes.audit import cell
 from cloud.identity.chain import Verdict, head_line, read_head_lines, sign_head, verify
 from cloud.store import audit_log
@@ -41,7 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--identity",
             type=Path,
             action="append",
-            help="identity folder of a hub worker, whose key signs; default: HENG_IDENTITY",
+            help="identity folder of a hub worker, whose key signs; default: HENG_IDENTITY, then that of the "
+            "hub whose --data it is",
         )
 
 
@@ -50,11 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     url = chosen_database(arguments, "audit")
     if url is None:
         return 2
-    given = arguments.identity or (
-        [Path(os.environ["HENG_IDENTITY"])] if "HENG_IDENTITY" in os.environ else []
-    )
     try:
-        identities = [HubIdentity.load(folder) for folder in given]
+        identities = [HubIdentity.load(folder) for folder in _folders(arguments)]
         return asyncio.run(_act(arguments, url, identities))
     except (IdentityError, ValueError) as error:
         print(f"heng audit: {error}", file=sys.stderr)
@@ -62,6 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
     except (OSError, SchemaError, psycopg.Error) as error:
         print(f"heng audit: {error}", file=sys.stderr)
         return 1
+
+
+def _folders(arguments: argparse.Namespace) -> list[Path]:
+    """Return the identity folders that were given, or the one of the environment or of the data folder."""
+    if arguments.identity:
+        return list(arguments.identity)
+    told = os.environ.get("HENG_IDENTITY")
+    found = Path(told) if told else embedded_identity(arguments)
+    return [] if found is None else [found]
 
 
 async def _act(arguments: argparse.Namespace, url: str, identities: list[HubIdentity]) -> int:
@@ -75,7 +82,7 @@ async def _act(arguments: argparse.Namespace, url: str, identities: list[HubIden
             return 0
         if arguments.word == "head":
             if not identities:
-                raise IdentityError("no key to sign with: give --identity or set HENG_IDENTITY")
+                raise IdentityError("no key to sign with: give --identity or --data, or set HENG_IDENTITY")
             made = await sign_head(connection, identities[0].signer, at=datetime.now(UTC))
             heads = await audit_log.read_heads(connection)
             if made is not None or heads:

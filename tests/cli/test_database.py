@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cli.database import add_database_options, chosen_database
+from cli.database import add_database_options, chosen_database, embedded_identity
 from cli.embedded.postgres import HUB, OWNER, EmbeddedPostgres
 
 OWNERS, HUBS = "HENG_OWNER_DATABASE_URL", "HENG_DATABASE_URL"
@@ -17,6 +17,12 @@ def chosen(*words: str, owner: bool = False) -> str | None:
     parser = argparse.ArgumentParser()
     add_database_options(parser, owner=owner)
     return chosen_database(parser.parse_args(words), "test")
+
+
+def found_identity(*words: str) -> Path | None:
+    parser = argparse.ArgumentParser()
+    add_database_options(parser, owner=False)
+    return embedded_identity(parser.parse_args(words))
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +54,17 @@ def test_what_is_missing_is_said_in_one_sentence(capsys, words, said) -> None:
     told = capsys.readouterr().err
     assert said in told
     assert told.count("\n") == 1
+
+
+def test_identity_of_an_embedded_hub_is_found_by_its_data_folder(monkeypatch, tmp_path: Path) -> None:
+    assert found_identity("--data", "elsewhere") is None
+    for name in ("elsewhere", "heng-data"):
+        (tmp_path / name / "ca" / "hubs" / "hub").mkdir(parents=True)
+    assert found_identity("--data", "elsewhere") == Path("elsewhere/ca/hubs/hub")
+    assert found_identity() == Path("heng-data/ca/hubs/hub")
+    assert found_identity("--database-url", "of another hub") is None
+    monkeypatch.setenv(HUBS, "of another hub")
+    assert found_identity() is None
 
 
 @pytest.mark.parametrize("broken", ["", "1\n", "x\n" * 8, "\xff"])
