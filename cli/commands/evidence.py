@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from cryptography import x509
 
-from cli.database import add_database_options, chosen_database
+from cli.database import add_database_options, chosen_database, embedded_identity
 from cloud.identity.evidence import EvidenceVerdict, trusted_keys, verify_batches
 from cloud.store import evidence
 from cloud.store.connection import open_connection
@@ -20,6 +20,9 @@ from cloud.store.migrate import SchemaError, check_version
 from cloud.store.sites import get_gateway
 from provisioning.errors import IdentityError
 from provisioning.identity import HubIdentity
+
+NOTHING = 3
+"""Exit code when no batch was received in the interval: nothing is wrong, and nothing was proven."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,17 +39,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--identity",
         type=Path,
         default=os.environ.get("HENG_IDENTITY"),
-        help="of a hub worker, for the root that certified the keys; default: HENG_IDENTITY",
+        help="of a hub worker, for the root that certified the keys; default: HENG_IDENTITY, then "
+        "that of the hub whose --data it is",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Verify; 1 when something is wrong or missing, 2 when the input has faults."""
+    """Verify; 1 when something is wrong or missing, 2 for faulty input, 3 when there is nothing to prove."""
     url = chosen_database(arguments, "evidence")
     if url is None:
         return 2
     try:
-        ca = None if arguments.identity is None else HubIdentity.load(Path(arguments.identity)).ca_certificate
+        folder = arguments.identity or embedded_identity(arguments)
+        ca = None if folder is None else HubIdentity.load(Path(folder)).ca_certificate
         verdict = asyncio.run(_verify(arguments, url, ca))
     except IdentityError as error:
         print(f"heng evidence: {error}", file=sys.stderr)
@@ -60,7 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 2
     _tell(verdict, as_json=arguments.json, compared=ca is not None)
-    return 0 if verdict.whole else 1
+    if not verdict.whole:
+        return 1
+    return 0 if verdict.batches else NOTHING
 
 
 async def _verify(
@@ -86,7 +93,12 @@ async def _verify(
 
 def _tell(verdict: EvidenceVerdict, *, as_json: bool, compared: bool) -> None:
     if as_json:
-        print(json.dumps(asdict(verdict) | {"whole": verdict.whole, "keys_compared": compared}))
+        print(
+            json.dumps(
+                asdict(verdict)
+                | {"whole": verdict.whole, "nothing": not verdict.batches, "keys_compared": compared}
+            )
+        )
         return
     for fault in verdict.faults:
         print(fault, file=sys.stderr)
@@ -96,12 +108,20 @@ def _tell(verdict: EvidenceVerdict, *, as_json: bool, compared: bool) -> None:
             f"epoch {epoch.epoch[:8]}: batches {epoch.first} to {epoch.last}, {epoch.proven} proven, "
             f"{epoch.tombstoned} dropped by the gateway, missing: {gone}"
         )
-    if not compared:
-        print("the keys' certificates were not checked: give --identity")
     print(
         f"{verdict.gateway}: {verdict.batches} batches, {verdict.proven} proven, "
-        f"{verdict.without_bytes} without bytes: {'whole' if verdict.whole else 'not whole'}"
+        f"{verdict.without_bytes} without bytes: {_outcome(verdict, compared=compared)}"
     )
+
+
+def _outcome(verdict: EvidenceVerdict, *, compared: bool) -> str:
+    """Return the verdict in words; only with certificates that were checked it is `whole` alone."""
+    if verdict.whole and not verdict.batches:
+        return "nothing to prove"
+    if compared:
+        return "whole" if verdict.whole else "not whole"
+    unchecked = "the keys' certificates were not checked: give --identity"
+    return f"whole as far as it was checked, but {unchecked}" if verdict.whole else f"not whole; {unchecked}"
 
 
 def _time(text: str) -> datetime:

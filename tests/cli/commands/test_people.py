@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from openpyxl import Workbook
 
+from cli.commands.evidence import _tell
 from cli.main import main
 from cloud.api.routes.audit import cell
+from cloud.identity.evidence import EvidenceVerdict
 from cloud.store.migrate import upgrade
 
 FILE = """
@@ -185,12 +187,29 @@ def test_cell_is_no_formula():
     assert cell(None) == ""
 
 
-def test_evidence_of_an_unknown_gateway_is_bad_input_and_of_a_silent_one_is_whole(call, postgres_dsn):
+def test_evidence_of_an_unknown_gateway_is_bad_input_and_of_a_silent_one_is_nothing(call, postgres_dsn):
     assert call("evidence", "verify", "--gateway", "nobody")[0] == 2
     with psycopg.connect(postgres_dsn, autocommit=True) as owner:
         owner.execute("INSERT INTO gateways (organisation_id, name) VALUES (1, 'gw-quiet')")
     code, said, _ = call("evidence", "verify", "--gateway", "gw-quiet", "--json")
-    assert (code, json.loads(said)["batches"]) == (0, 0)
+    assert (code, json.loads(said)["batches"], json.loads(said)["nothing"]) == (3, 0, True)
+    code, said, _ = call("evidence", "verify", "--gateway", "gw-quiet")
+    assert (code, said) == (3, "gw-quiet: 0 batches, 0 proven, 0 without bytes: nothing to prove\n")
+
+
+@pytest.mark.parametrize(
+    ("compared", "faults", "ending"),
+    [
+        (True, [], ": whole"),
+        (True, ["x"], ": not whole"),
+        (False, [], "as far as it was checked, but the keys' certificates were not checked: give --identity"),
+        (False, ["x"], ": not whole; the keys' certificates were not checked: give --identity"),
+    ],
+)
+def test_evidence_is_plainly_whole_only_with_certificates_that_were_checked(capsys, compared, faults, ending):
+    verdict = EvidenceVerdict("gw-1", batches=1, proven=1, faults=faults)
+    _tell(verdict, as_json=False, compared=compared)
+    assert capsys.readouterr().out.rstrip().endswith(ending)
 
 
 def test_workbook_is_previewed_imported_and_then_as_it_was(call, dsn, tmp_path):
