@@ -51,6 +51,22 @@ def test_page_of_the_api_fits_a_phone_with_its_longest_address(browse) -> None:
     assert watched.page.evaluate(VIOLATIONS) == []
 
 
+SIGNED_IN = """
+const word = (text) => Object.assign(document.createElement("a"), {className: "language", textContent: text});
+document.querySelector(".push").prepend(...["People", "Administrator", "Sign out"].map(word));
+document.querySelector("#link-state").replaceChildren("Connecting");
+"""
+
+
+@pytest.mark.parametrize("path", ["/gateways", "/gateways/lab-1"])
+def test_page_of_who_is_signed_in_fits_a_phone_before_it_is_live(browse, path: str) -> None:
+    watched = browse(360, 740)
+    watched.page.route("**/live*", lambda route: route.abort())
+    watched.page.goto(f"{watched.hub.address}{path}?lang=en")
+    watched.page.evaluate("() => {" + SIGNED_IN + "}")
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_language_is_chosen_by_link_and_remembered(browse) -> None:
     watched = browse(locale="en-GB")
     page = watched.open("/")
