@@ -1,17 +1,22 @@
 """Gathers what was accepted until it is due to be committed.
 
-Due is: 50 ms brought nothing new, or a second has passed since the first; once a second on average at most,
-unless a full batch is there. It writes nothing.
+Due is: 50 ms brought nothing new, or a second has passed since the first; about once a second on average at
+most, unless a full batch is there. Events have turns of their own, some of them at once: what somebody did at
+a door is on the disk before the next readings are. It writes nothing.
 """
 
 import asyncio
 from collections.abc import Callable
 
 from edge.journal.group import WEIGHT_MAX, Item, weigh
+from wire.messages import Event
 
 QUIET_S = 0.05
 LATEST_S = 1.0
-SPACING_S = 1.0
+SPACING_S = 0.95
+"""A little shorter than the period of most devices: a burst that lost its turn once has it back soon."""
+EVENTS_AHEAD = 5
+"""So many commits for events may come at once, after a while without."""
 SLACK_S = 0.25
 """So much before its turn may a commit come, so that a late one does not delay all that follow."""
 WEIGHT_HELD_MAX = 10 * WEIGHT_MAX
@@ -29,6 +34,9 @@ class Intake:
         self._first_at = 0.0
         self._last_at = 0.0
         self._turn_at = now()
+        self._events_turn_at = now()
+        self._event = False
+        """Whether an event is among what is there."""
         self._some = asyncio.Event()
         self._full = asyncio.Event()
         self._space = asyncio.Event()
@@ -48,6 +56,7 @@ class Intake:
             self._first_at = now
         self._items.append(item)
         self._last_at = now
+        self._event = self._event or isinstance(item, Event)
         self._weight += weigh(item)
         self._some.set()
         if self._weight >= WEIGHT_MAX:
@@ -62,7 +71,11 @@ class Intake:
         if self._weight >= WEIGHT_MAX:
             return 0.0
         quiet = min(self._last_at + QUIET_S, self._first_at + LATEST_S)
-        return max(0.0, max(quiet, self._turn_at - SLACK_S) - self._now())
+        return max(0.0, max(quiet, self._next_turn_at()) - self._now())
+
+    def _next_turn_at(self) -> float:
+        turn_at = self._turn_at - SLACK_S
+        return min(turn_at, self._events_turn_at - EVENTS_AHEAD * SPACING_S) if self._event else turn_at
 
     async def due(self, idle_s: float) -> bool:
         """Wait until something is due (True), or nothing came for `idle_s` (False)."""
@@ -82,7 +95,12 @@ class Intake:
         """Return everything and start anew."""
         items, self._items = self._items, []
         self._weight = 0
-        self._turn_at = max(self._turn_at, self._now()) + SPACING_S
+        now = self._now()
+        if self._event and now < self._turn_at - SLACK_S:
+            self._events_turn_at = max(self._events_turn_at, now) + SPACING_S
+        else:
+            self._turn_at = max(self._turn_at, now) + SPACING_S
+        self._event = False
         self._some.clear()
         self._full.clear()
         self._space.set()
