@@ -71,7 +71,10 @@ def places(root: Path, kind: str) -> Iterator[Place]:
     except OSError:  # a bus that went away while it was looked into has no sensors
         return
     for link in links:
-        path = link.resolve()
+        try:
+            path = link.resolve()
+        except OSError:  # it went away between the look at what it is and the look at where it leads
+            continue
         chip = read_text(path / "name")
         if isinstance(chip, str):
             yield Place(kind, chip.strip(), path, _stable(root, path, kind))
