@@ -246,3 +246,37 @@ def test_live_stream_shows_the_sites_that_may_be_seen(world):
     assert "event: positions" not in mine
     assert "alien" in told(None, None)
     assert told(frozenset(), frozenset()).count("event: points") == 0
+
+
+def test_settings_are_seen_where_a_gateway_serves_and_what_it_measured_where_it_did(world):
+    """A gateway that was moved to another site: who may see the first site alone."""
+    organisation = world.places["alien"].organisation
+    (first,), (second,) = (
+        world.lab.execute(
+            "INSERT INTO sites (organisation_id, name, title, kind, time_zone)"
+            " VALUES (%s, %s, %s, 'laboratory', 'Asia/Shanghai') RETURNING id",
+            *(organisation, name, name),
+        )[0]
+        for name in ("moved-from", "moved-to")
+    )
+    ((gateway,),) = world.lab.execute(
+        "INSERT INTO gateways (organisation_id, name) VALUES (%s, 'moved-1') RETURNING id", organisation
+    )
+    world.lab.execute(
+        "INSERT INTO settings_revisions VALUES"
+        " (%s, %s, 1, '', sha256(''), 'gateway', 'moved-1', 'found', now(), 0)",
+        *(organisation, gateway),
+    )
+    binding = (
+        "INSERT INTO gateway_bindings (organisation_id, gateway_id, site_id, valid) VALUES (%s, %s, %s, %s)"
+    )
+    world.lab.execute(binding, organisation, gateway, first, "(,2026-01-01)")
+
+    def seen(site: int, table: str) -> int:
+        asked = f"SELECT count(*) FROM {table} WHERE gateway_id = {gateway}"
+        return seen_by(world, Seen(frozenset(), frozenset({site})), asked)[0][0]
+
+    assert seen(first, "settings_revisions") == 1, "nobody took it elsewhere"
+    world.lab.execute(binding, organisation, gateway, second, "[2026-01-01,)")
+    assert [seen(site, "settings_revisions") for site in (first, second)] == [0, 1]
+    assert seen(first, "gateway_bindings") == 1
