@@ -35,10 +35,11 @@ class Intake:
         self._last_at = 0.0
         self._turn_at = now()
         self._events_turn_at = now()
-        self._event = False
-        """Whether an event is among what is there."""
+        self._event_at: float | None = None
+        """When the first event came that is there."""
         self._some = asyncio.Event()
-        self._full = asyncio.Event()
+        self._sooner = asyncio.Event()
+        """Something came that is due before what was there."""
         self._space = asyncio.Event()
         self._space.set()
 
@@ -56,11 +57,13 @@ class Intake:
             self._first_at = now
         self._items.append(item)
         self._last_at = now
-        self._event = self._event or isinstance(item, Event)
+        if self._event_at is None and isinstance(item, Event):
+            self._event_at = now
+            self._sooner.set()
         self._weight += weigh(item)
         self._some.set()
         if self._weight >= WEIGHT_MAX:
-            self._full.set()
+            self._sooner.set()
         if self._weight >= WEIGHT_HELD_MAX:
             self._space.clear()
 
@@ -71,11 +74,11 @@ class Intake:
         if self._weight >= WEIGHT_MAX:
             return 0.0
         quiet = min(self._last_at + QUIET_S, self._first_at + LATEST_S)
-        return max(0.0, max(quiet, self._next_turn_at()) - self._now())
-
-    def _next_turn_at(self) -> float:
-        turn_at = self._turn_at - SLACK_S
-        return min(turn_at, self._events_turn_at - EVENTS_AHEAD * SPACING_S) if self._event else turn_at
+        due_at = max(quiet, self._turn_at - SLACK_S)
+        if self._event_at is not None:
+            turn_at = self._events_turn_at - EVENTS_AHEAD * SPACING_S
+            due_at = min(due_at, max(min(quiet, self._event_at + QUIET_S), turn_at))
+        return max(0.0, due_at - self._now())
 
     async def due(self, idle_s: float) -> bool:
         """Wait until something is due (True), or nothing came for `idle_s` (False)."""
@@ -83,7 +86,8 @@ class Intake:
             wait_s = self.due_in()
             if wait_s == 0.0:
                 return True
-            event = self._some if wait_s is None else self._full
+            event = self._some if wait_s is None else self._sooner
+            event.clear()
             try:
                 async with asyncio.timeout(idle_s if wait_s is None else wait_s):
                     await event.wait()
@@ -96,12 +100,12 @@ class Intake:
         items, self._items = self._items, []
         self._weight = 0
         now = self._now()
-        if self._event and now < self._turn_at - SLACK_S:
+        if self._event_at is not None and now < self._turn_at - SLACK_S:
             self._events_turn_at = max(self._events_turn_at, now) + SPACING_S
         else:
             self._turn_at = max(self._turn_at, now) + SPACING_S
-        self._event = False
+        self._event_at = None
         self._some.clear()
-        self._full.clear()
+        self._sooner.clear()
         self._space.set()
         return items

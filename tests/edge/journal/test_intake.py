@@ -1,5 +1,6 @@
 """When what was accepted is due to be committed: soon, and seldom enough for a card."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from edge.journal.intake import EVENTS_AHEAD, QUIET_S, SLACK_S, SPACING_S, Intake
@@ -66,3 +67,24 @@ def test_readings_all_the_time_are_committed_once_a_spacing() -> None:
 def test_flood_of_events_is_bounded_too() -> None:
     found = commits([*every(0.1, EVENT), *every(0.07, POLL)])
     assert len(found) <= 2 * (MINUTE_S + SLACK_S) / SPACING_S + EVENTS_AHEAD + 2
+
+
+def test_event_does_not_wait_until_readings_are_quiet() -> None:
+    found = commits([*every(0.03, POLL), (10.31, EVENT)])
+    assert min(at for at, _ in found if at > 10.31) <= 10.31 + QUIET_S + 1e-6
+
+
+def test_who_waits_for_the_turn_of_readings_is_woken_by_an_event() -> None:
+    async def scenario() -> float:
+        loop = asyncio.get_running_loop()
+        intake = Intake(loop.time)
+        intake.add(POLL)
+        assert await intake.due(1.0)
+        intake.take()
+        intake.add(POLL)
+        loop.call_later(0.02, intake.add, EVENT)
+        since = loop.time()
+        assert await intake.due(1.0)
+        return loop.time() - since
+
+    assert asyncio.run(scenario()) < 0.5 * (SPACING_S - SLACK_S)
