@@ -17,6 +17,7 @@ from provisioning.errors import ProofError
 from provisioning.keys import key_id_of, verify_ed25519
 from provisioning.proof import check_key_proof
 from wire.codec import MESSAGE_TYPES, decode_body
+from wire.control import ControlStatus, Receipt
 from wire.errors import WireError
 from wire.frame import Frame, Verify, decode, signed_bytes
 from wire.messages import Batch, GatewayStatus, KeyProof, Message, Points
@@ -95,7 +96,7 @@ def parse_topic(item: Opened, opening: Opening) -> None:
 
 
 _TOPICS_MAX = 10_000
-_READ = (Channel.UP_BATCH, Channel.UP_POINTS, Channel.UP_STATUS, Channel.UP_REPORTED)
+_READ = frozenset(channel for channel in MESSAGE_TYPES if channel.value.startswith("up/"))
 
 
 def take_apart(item: Opened, _: Opening) -> None:
@@ -144,7 +145,7 @@ def decode_message(item: Opened, _: Opening) -> None:
     item.message = decode_body(item.frame.body, MESSAGE_TYPES[item.topic.channel])
 
 
-_Speaks = Batch | Points | GatewayStatus | Reported
+_Speaks = Batch | Points | GatewayStatus | Reported | Receipt | ControlStatus
 
 
 def check_identity(item: Opened, _: Opening) -> None:

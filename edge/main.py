@@ -20,6 +20,9 @@ from edge.assembly import AssemblyError
 from edge.clock import TICK_NS, Rules
 from edge.control.outputs import Outputs
 from edge.control.rests import Rests
+from edge.control.room import Control
+from edge.control.room import Given as ControlGiven
+from edge.credential import Presented
 from edge.crew import Crew
 from edge.driver import Driver, Given, ticks
 from edge.journal.file import Surroundings
@@ -137,7 +140,14 @@ class Gateway:
         )
         self._data = folder / settings.gateway.data
         self._wakes = Wakes(world.monotonic_ns)
-        given = Given(self._wakes, self._data, self._timekeeper.reading, doubt_ms=self._wakes.doubt_ms)
+        self._control: Control | None = None
+        given = Given(
+            self._wakes,
+            self._data,
+            self._timekeeper.reading,
+            doubt_ms=self._wakes.doubt_ms,
+            presented=self._presented,
+        )
         self._crew = Crew(settings, given)
         self._health = Health(
             now=world.now,
@@ -189,9 +199,10 @@ class Gateway:
             clean = past.stopped_cleanly and past.boot is not None
             recorder.tell("gateway_started", {"software": software(), "clean_stop_before": clean})
             recorder.resume(past)
-            uplink = self._uplink(journal, recorder)
+            outputs = self._outputs(journal, recorder, past)
+            control = self._control = self._made_control(journal, recorder, outputs, past=past)
+            uplink = self._uplink(journal, recorder, control)
             async with asyncio.TaskGroup() as tasks:
-                outputs = self._outputs(journal, recorder, past)
                 reload = self._reload(journal, recorder, uplink, outputs=outputs)
                 local = self._local(journal, outputs, tap)
                 self._crew.start(tasks, reload.supervise)
@@ -205,6 +216,8 @@ class Gateway:
                     alive = self._world.manager.keep_alive
                     parts.append(tasks.create_task(self._keep("signs of life", alive, recorder)))
                 changing = [tasks.create_task(self._keep("local", local.run, recorder))]
+                for name, part in control.parts().items():
+                    changing.append(tasks.create_task(self._keep(name, part, recorder)))
                 keeper = None
                 if self._shadow:
                     shadow = self._shadow
@@ -273,6 +286,8 @@ class Gateway:
         shutdown = self._shutdown
 
         def look(item: Seen) -> None:
+            if self._control is not None:
+                self._control.look(item)
             tap(item)
             self._health.look(item)
             if isinstance(item, Event):
@@ -296,7 +311,28 @@ class Gateway:
             doubt_ms=self._wakes.doubt_ms,
         )
 
-    def _uplink(self, journal: Journal, recorder: Recorder) -> Uplink:
+    def _presented(self, presented: Presented) -> None:
+        if self._control is not None:
+            self._control.presented(presented)
+
+    def _made_control(self, journal: Journal, recorder: Recorder, outputs: Outputs, *, past: Past) -> Control:
+        given = ControlGiven(
+            settings=self._settings,
+            boot=self._world.boot,
+            outputs=outputs,
+            drivers=lambda: self._crew.drivers,
+            points=lambda: self._crew.points,
+            tell=lambda kind, data, subject: recorder.tell(kind, data, subject=subject),
+            remember=recorder.remember,
+            recall=recorder.recall,
+            settle=journal.commit,
+            now_tick=self._world.now_tick,
+            utc_ms=self._utc_ms,
+            kept_whole=past.boot is not None and past.damage is None,
+        )
+        return Control(given)
+
+    def _uplink(self, journal: Journal, recorder: Recorder, control: Control) -> Uplink:
         settings = self._settings.uplink
         given = UplinkGiven(
             settings=settings,
@@ -308,6 +344,7 @@ class Gateway:
             judge_dates=self._judge_dates,
             carried=self._crew.carried,
             desired=self._wishes.put,
+            control=control.line,
         )
         return Uplink(
             given,

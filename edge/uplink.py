@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import aiomqtt
 
 from edge.backlog import BacklogTold, Waiting
+from edge.control.line import ControlLine
 from edge.driver import TimeHint
 from edge.flight import Flights
 from edge.journal.errors import JournalFullError
@@ -58,6 +59,8 @@ class Given:
     """Is told of the bytes of every batch that goes out."""
     desired: Callable[[Desired], None] = lambda _: None
     """Is given every settings document that the hub signed."""
+    control: ControlLine | None = None
+    """Speaks with the hub about control."""
 
 
 class _Line:
@@ -122,6 +125,7 @@ class Uplink:
         self._batch_topic = build(self._gateway, Channel.UP_BATCH)
         self._ack_topic = build(self._gateway, Channel.DOWN_ACK)
         self._desired_topic = build(self._gateway, Channel.DOWN_DESIRED)
+        self._control_topics = given.control.topics if given.control else []
         self._reported: Reported | None = None
         """What the hub is to know of the settings."""
         self._reported_told = True
@@ -176,7 +180,8 @@ class Uplink:
         async with _left_in_time(self._client(session)) as client:
             self._flights.connected(self._given.now())
             self._journal.rewind()
-            await client.subscribe([(self._ack_topic, 1), (self._desired_topic, 1)])
+            topics = [self._ack_topic, self._desired_topic, *self._control_topics]
+            await client.subscribe([(topic, 1) for topic in topics])
             await self._announce(client, session)
             LOG.info("uplink: connected to %s", self._address())
             self._problem = None
@@ -185,6 +190,8 @@ class Uplink:
                     line = self._line = _Line(tasks)
                     line.carry(self._receive(client))
                     line.carry(self._send(client, line, session))
+                    if self._given.control is not None:
+                        line.carry(self._given.control.send(client, self._identity))
                     await line.until_broken()
             except asyncio.CancelledError:
                 await self._farewell(client, session)
@@ -388,12 +395,18 @@ class Uplink:
                 continue
             if isinstance(received, Ack):
                 await self._acknowledged(received)
-            else:
+            elif received is not None:
                 self._given.desired(received)
 
-    def _verified(self, topic: str, payload: object) -> Ack | Desired:
-        """Return what one of the pinned hub keys signed for this gateway, or raise `WireError`."""
+    def _verified(self, topic: str, payload: object) -> Ack | Desired | None:
+        """Return what one of the pinned hub keys signed for this gateway, or raise `WireError`.
+
+        None: it was control's, and control has it.
+        """
         try:
+            if self._given.control is not None and topic in self._control_topics:
+                self._given.control.take(topic, payload, self._identity)
+                return None
             if topic == self._ack_topic:
                 return verified(topic, payload, Ack, identity=self._identity)
             if topic == self._desired_topic:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from wire.control import Command, ControlStatus, Receipt
 from wire.errors import MessageError
 from wire.messages import Ack, Batch, GatewayStatus, Message, Points
 from wire.shadow import Desired, Reported
@@ -15,8 +16,11 @@ MESSAGE_TYPES: dict[Channel, type[Message]] = {
     Channel.UP_POINTS: Points,
     Channel.UP_STATUS: GatewayStatus,
     Channel.UP_REPORTED: Reported,
+    Channel.UP_RESULT: Receipt,
+    Channel.UP_CONTROL: ControlStatus,
     Channel.DOWN_ACK: Ack,
     Channel.DOWN_DESIRED: Desired,
+    Channel.DOWN_COMMAND: Command,
 }
 
 _M = TypeVar("_M", bound=Message)

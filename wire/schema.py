@@ -16,6 +16,9 @@ _SUMMARIES: dict[Channel, str] = {
     Channel.UP_POINTS: "Points, exponents and layouts in use, published before they are used.",
     Channel.UP_STATUS: "Birth with session id and key proof; the will means suspected offline, nothing more.",
     Channel.UP_REPORTED: "Settings as running, and what became of the newest revision; retained.",
+    Channel.UP_RESULT: "Receipts: what became of a command; the journal carries the same as events.",
+    Channel.UP_CONTROL: "Interlocks, doors, equipment and regulation as they stand; retained.",
+    Channel.DOWN_COMMAND: "Something the gateway is asked to do once, before a deadline.",
     Channel.DOWN_ACK: "Batches that the hub has committed, or epochs that must be given up.",
     Channel.DOWN_DESIRED: "Settings that the gateway is to check, try, keep or roll back; retained.",
 }

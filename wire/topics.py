@@ -18,14 +18,19 @@ class Channel(StrEnum):
     UP_STATUS = "up/status"
     UP_RESULT = "up/result"
     UP_REPORTED = "up/reported"
+    UP_CONTROL = "up/control"
     DOWN_ACK = "down/ack"
     DOWN_COMMAND = "down/command"
     DOWN_DESIRED = "down/desired"
     DOWN_RIGHTS = "down/rights"
+    DOWN_WORK = "down/work"
 
 
 RETAINED = frozenset(
-    {Channel.UP_POINTS, Channel.UP_STATUS, Channel.UP_REPORTED, Channel.DOWN_DESIRED, Channel.DOWN_RIGHTS}
+    {
+        *(Channel.UP_POINTS, Channel.UP_STATUS, Channel.UP_REPORTED, Channel.UP_CONTROL),
+        *(Channel.DOWN_DESIRED, Channel.DOWN_RIGHTS, Channel.DOWN_WORK),
+    }
 )
 
 

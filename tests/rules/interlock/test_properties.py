@@ -1,5 +1,9 @@
-"""What must hold for every rule and every sequence of inputs, however they come and however one looks."""
+"""What must hold for every rule and every sequence of inputs, however they come and however one looks.
 
+`make test` tries some dozens; HENG_INTERLOCK_TRACES says how many instead (`make alike`: 100,000).
+"""
+
+import os
 import random
 from collections.abc import Sequence
 from decimal import Decimal
@@ -32,6 +36,7 @@ from rules.interlock.state import Change, Phase, State, decode_kept, encode_kept
 from rules.interlock.step import next_due, step
 from tests.rules.interlock.world import ANNE, BORIS, HOLD, INHIBIT, PLANT, UTC, cause
 
+TRACES = int(os.environ.get("HENG_INTERLOCK_TRACES", "60"))
 DELAYS = st.sampled_from([0.0, 0.5, 2.0, 5.0])
 CONDITIONS = st.sampled_from(
     [
@@ -141,7 +146,8 @@ def play(
     return state, changes
 
 
-@settings(max_examples=60)
+@settings(max_examples=TRACES)
+@pytest.mark.timeout(60 + TRACES)
 @given(rules(), TURNS, st.lists(st.integers(0, 3000), max_size=20))
 def test_looking_more_often_changes_nothing(plan: Plan, turns: list[Turn], looks: list[int]) -> None:
     looked, changes = play(plan, [*turns, (0, "see", [])], looks=looks)
@@ -150,7 +156,8 @@ def test_looking_more_often_changes_nothing(plan: Plan, turns: list[Turn], looks
     assert changes == plain
 
 
-@settings(max_examples=60)
+@settings(max_examples=TRACES)
+@pytest.mark.timeout(60 + TRACES)
 @given(rules(), TURNS, st.randoms(use_true_random=False))
 def test_order_within_an_instant_changes_nothing(
     plan: Plan, turns: list[Turn], shuffle: random.Random
@@ -169,7 +176,8 @@ def test_decisions_are_the_same_wherever_the_clock_began(plan: Plan, turns: list
     assert (state.phase, state.votes) == (plain.phase, plain.votes)
 
 
-@settings(max_examples=60)
+@settings(max_examples=TRACES)
+@pytest.mark.timeout(60 + TRACES)
 @given(rules(), TURNS)
 def test_safe_unless_healthy_and_healthy_only_without_enough_votes(plan: Plan, turns: list[Turn]) -> None:
     for end in range(len(turns) + 1):
@@ -191,7 +199,8 @@ HISTORY = st.lists(st.tuples(st.integers(0, 6000), SEEN), max_size=40)
 
 
 @pytest.mark.requirement("G-6.11d")
-@settings(max_examples=60)
+@settings(max_examples=TRACES)
+@pytest.mark.timeout(60 + TRACES)
 @given(rules(), HISTORY, st.randoms(use_true_random=False))
 def test_rehearsal_is_the_same_for_every_order_of_its_history(
     plan: Plan, history: list[tuple[int, Seen]], shuffle: random.Random
