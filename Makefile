@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench faults restarts questions settings firmware clean
+.PHONY: setup demo test lint bench faults alike healthy restarts questions settings firmware clean
 
 setup:
 	@scripts/setup.sh
@@ -19,6 +19,18 @@ bench: setup
 
 faults: setup
 	@.venv/bin/heng faults --kills 20
+
+alike:
+	@scripts/setup.sh --with-tests
+	@HENG_ALIKE=1000000 HENG_ALARM_TRACES=100000 HENG_INTERLOCK_TRACES=100000 .venv/bin/python -m pytest -n 2 \
+		tests/rules/access/test_alike.py tests/rules/alarm/test_timeline.py tests/rules/interlock/test_properties.py
+
+# RECORDINGS=<folder> plays recordings too that may be used and not shipped.
+healthy:
+	@scripts/setup.sh --with-tests
+	@[ -d "$(RECORDINGS)" ] || echo "RECORDINGS names no folder: only the recordings of tests/data are played"
+	@HENG_RECORDED_DAYS=30 HENG_RECORDINGS="$(RECORDINGS)" .venv/bin/python -m pytest -n 2 --dist load -rs \
+		tests/rules/interlock/test_recorded.py
 
 restarts:
 	@scripts/setup.sh --with-tests

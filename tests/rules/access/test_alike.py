@@ -89,9 +89,7 @@ def moved(rng: Random, state: State, snapshot: Snapshot, *, asked: tuple[Request
         return state
     if rng.random() < 0.3:
         return not_entered(state, request.side).state
-    return entered(
-        state, snapshot, side=request.side, at_ms=request.at_ms, steady_ms=request.steady_ms
-    ).state
+    return entered(state, snapshot, side=request.side, at_ms=request.at_ms, steady_ms=request.steady_ms).state
 
 
 @pytest.mark.timeout(60 + REQUESTS // 100)
