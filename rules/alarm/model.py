@@ -39,6 +39,8 @@ class Condition(StrEnum):
     """Samples come, but without a value that can be judged."""
     CALIBRATION = "calibration"
     TAMPER = "tamper"
+    EVENT = "event"
+    """Something that was told: an interlock tripped, a door was forced, gas was found."""
 
     @property
     def kind(self) -> Kind:
@@ -49,7 +51,7 @@ class Condition(StrEnum):
 LOWS = (Condition.LOLO, Condition.LO)
 HIGHS = (Condition.HI, Condition.HIHI)
 LEVELS = (Condition.LOLO, Condition.LO, Condition.HI, Condition.HIHI, Condition.RATE)
-FLAGS = (Condition.CALIBRATION, Condition.TAMPER)
+FLAGS = (Condition.CALIBRATION, Condition.TAMPER, Condition.EVENT)
 """Judged on a series of their own: above 0 is in alarm."""
 _KINDS = {
     Condition.COMMS: Kind.COMMS,
