@@ -11,11 +11,6 @@ from tests.rules.access.world import HOUR_MS, NOW, World, card, inside, token
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 def pairs(world: World) -> World:
     """The laboratory takes two."""
     world.change("zones", "lab", min_people=2)

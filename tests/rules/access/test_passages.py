@@ -26,11 +26,6 @@ from tests.rules.access.world import HOUR_MS, NOW, STEADY, World, card, inside, 
 DRILL = LockDown(NOW, "hugo", "drill")
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def moved(world: World, side: str, **fields: object) -> tuple[Happened, ...]:
     """Prove a passage, keep the state, and return what happened."""
     found = entered(world.state, world.snapshot(), side=side, at_ms=NOW, steady_ms=STEADY, **fields)

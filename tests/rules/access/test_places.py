@@ -18,23 +18,13 @@ from rules.access.words import (
 from tests.rules.access.world import (
     DAY_MS,
     NOW,
+    SHUT,
+    TOO_WARM,
     World,
     card,
     inside,
+    outcomes,
 )
-
-SHUT = Door(Contact.CLOSED, Lock.LOCKED)
-TOO_WARM = EntryLock(Scope.ZONE, "lab", "il-1", "too warm")
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-def outcomes(world: World) -> dict[Step, Outcome]:
-    return {one.step: one.outcome for one in world.explain().findings}
-
 
 # --- lock-down, interlocks, age -----------------------------------------------------------------------
 

@@ -4,18 +4,15 @@ import pytest
 
 from rules.access import EVERYWHERE, Note, Reason, Step
 from rules.access.document import Approval, Authorisation, Credential, Head, Right, Side, Span
-from rules.access.request import Door, EntryLock, Factor
+from rules.access.request import Factor
 from rules.access.state import LockDown, Passing
 from rules.access.words import (
-    Contact,
     CredentialState,
     Effect,
     FactorKind,
     JobState,
-    Lock,
     Outcome,
     Passback,
-    Scope,
     Subject,
 )
 from tests.rules.access.world import (
@@ -23,26 +20,15 @@ from tests.rules.access.world import (
     HOUR_MS,
     NOW,
     STEADY,
+    TOO_WARM,
     World,
     card,
     inside,
     job,
+    outcomes,
     pin,
     token,
 )
-
-SHUT = Door(Contact.CLOSED, Lock.LOCKED)
-TOO_WARM = EntryLock(Scope.ZONE, "lab", "il-1", "too warm")
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-def outcomes(world: World) -> dict[Step, Outcome]:
-    return {one.step: one.outcome for one in world.explain().findings}
-
 
 # --- factors ------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from rules.access import (
     Situation,
     Snapshot,
     State,
+    Step,
     decide,
     explain,
 )
@@ -46,10 +47,21 @@ from rules.access.document import (
 )
 from rules.access.faults import faults_of
 from rules.access.passages import after_decision, entered
-from rules.access.request import Job
+from rules.access.request import Door, EntryLock, Job
 from rules.access.snapshot import snapshot_of
 from rules.access.state import Inside
-from rules.access.words import DayName, Effect, FactorKind, JobState, PersonKind, Subject
+from rules.access.words import (
+    Contact,
+    DayName,
+    Effect,
+    FactorKind,
+    JobState,
+    Lock,
+    Outcome,
+    PersonKind,
+    Scope,
+    Subject,
+)
 from wire.shadow import Revision
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -67,6 +79,8 @@ def at(text: str, zone: ZoneInfo = SHANGHAI, *, fold: int = 0) -> int:
 NOW = at("2026-03-04T10:00:00")
 """A Wednesday."""
 STEADY = 7 * DAY_MS
+SHUT = Door(Contact.CLOSED, Lock.LOCKED)
+TOO_WARM = EntryLock(Scope.ZONE, "lab", "il-1", "too warm")
 
 
 def token(text: str) -> str:
@@ -229,3 +243,8 @@ def job(**fields: Any) -> Job:
         "equipment": ("balance-1",),
     }
     return Job(**values | fields)
+
+
+def outcomes(world: World) -> dict[Step, Outcome]:
+    """Return what became of each step."""
+    return {one.step: one.outcome for one in world.explain().findings}
