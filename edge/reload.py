@@ -26,7 +26,7 @@ from wire.status import GapCause
 
 LOG = logging.getLogger(__name__)
 Read = Callable[[], tuple[GatewaySettings | None, Sequence[Fault]]]
-REST = ("gateway", "uplink", "journal", "clock", "shutdown", "media")
+REST = ("gateway", "uplink", "journal", "clock", "shutdown", "media", "portal", "equipment")
 _CHANGED = "its settings changed"
 
 

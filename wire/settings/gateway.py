@@ -24,6 +24,7 @@ from wire.settings.media import MediaSection
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
 from wire.settings.network import NetworkDevice
 from wire.settings.osdp import OsdpDevice
+from wire.settings.portal import Equipments, Portals, door_faults
 from wire.settings.senml import SenmlDevice
 from wire.settings.shutdown import ShutdownSection
 from wire.settings.sysfs import SysfsDevice
@@ -118,13 +119,20 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     clock: ClockSection = ClockSection()
     shutdown: ShutdownSection | None = None
     media: MediaSection | None = None
+    portal: Portals = field(default_factory=list)
+    equipment: Equipments = field(default_factory=list)
     device: Annotated[list[Device], Meta(min_length=1, max_length=64)]
 
-    names_once: ClassVar = {"device": ("name", "a name that no other device has")}
+    names_once: ClassVar = {
+        "device": ("name", "a name that no other device has"),
+        "portal": ("name", "a name that no other portal has"),
+        "equipment": ("id", "an id that no other equipment has"),
+    }
 
     def faults(self) -> Iterable[Fault]:
-        """What two devices want and only one can have."""
-        return shared_faults(self.device)
+        """What two devices or doors want and only one can have."""
+        yield from shared_faults(self.device)
+        yield from door_faults(self.portal, self.equipment, self.device)
 
 
 def shared_faults(devices: Sequence[Device]) -> Iterable[Fault]:

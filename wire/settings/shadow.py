@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from wire.settings.base import Fault, Settings, shorten
 from wire.settings.check import check
@@ -20,6 +20,7 @@ from wire.settings.gateway import (
     shared_faults,
 )
 from wire.settings.media import MediaSection
+from wire.settings.portal import Equipments, Portals, door_faults
 from wire.settings.shutdown import ShutdownSection
 from wire.settings.toml import to_toml
 from wire.shadow import DOCUMENT_BYTES_MAX
@@ -35,13 +36,16 @@ class ShadowDocument(Settings, frozen=True, kw_only=True):
     clock: ClockSection = ClockSection()
     shutdown: ShutdownSection | None = None
     media: MediaSection | None = None
+    portal: Portals = field(default_factory=list)
+    equipment: Equipments = field(default_factory=list)
     device: Annotated[list[Device], Meta(min_length=1, max_length=64)]
 
     names_once: ClassVar = GatewaySettings.names_once
 
     def faults(self) -> Iterable[Fault]:
-        """What two devices want and only one can have."""
-        return shared_faults(self.device)
+        """What two devices or doors want and only one can have."""
+        yield from shared_faults(self.device)
+        yield from door_faults(self.portal, self.equipment, self.device)
 
 
 def read_text(text: str) -> tuple[Mapping[str, object] | None, list[Fault]]:
