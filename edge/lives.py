@@ -16,9 +16,10 @@ from typing import Any
 from edge.assembly import AssemblyError
 from edge.heap import keep_large_blocks_apart
 from edge.journal.errors import JournalInUseError
-from edge.main import Gateway, Shadow, World
+from edge.main import Gateway, Shadow
 from edge.shadow.sources import Sources
 from edge.shutdown import run_command
+from edge.world import World
 from provisioning.identity import GatewayIdentity
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings

@@ -1,99 +1,47 @@
 """Builds the gateway out of its settings and runs it.
 
-It is the only place where the real clock, randomness, journal, drivers and uplink are made.
+Here is decided what runs, in which order it begins and how it ends; its parts are made in `edge.making`.
 """
 
 import asyncio
 import logging
-import os
-import random
-import secrets
-import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from edge.assembly import AssemblyError
 from edge.clock import TICK_NS, Rules
 from edge.control.outputs import Outputs
-from edge.control.rests import Rests
 from edge.control.room import Control
-from edge.control.room import Given as ControlGiven
 from edge.credential import Presented
 from edge.crew import Crew
-from edge.driver import Driver, Given, ticks
-from edge.journal.file import Surroundings
-from edge.journal.journal import Journal, Past
-from edge.journal.room import Limits
-from edge.journal.sealer import Sealer
-from edge.local.desk import Desk
-from edge.local.server import Local
-from edge.media.channel import MediaChannel, MediaGiven
+from edge.driver import Given
+from edge.journal.journal import Journal
+from edge.making import Making
 from edge.recorder import Recorder
 from edge.reload import Read, Reload
-from edge.renewal import EstDesk, Renewal
-from edge.renewal import Given as RenewalGiven
-from edge.service_manager import ServiceManager
 from edge.shadow.book import Book
 from edge.shadow.health import Health
 from edge.shadow.keeper import Given as KeeperGiven
 from edge.shadow.keeper import Keeper, Wishes
 from edge.shadow.sources import Sources
 from edge.shutdown import Means, Shutdown
-from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor, keep_running
+from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, keep_running
 from edge.tap import Describe, Seen, Tap
 from edge.timekeeper import Timekeeper, kernel_time
-from edge.uplink import Given as UplinkGiven
 from edge.uplink import Uplink
 from edge.wakes import BEAT_S, Wakes
+from edge.world import World, software
 from provisioning.identity import GatewayIdentity
 from wire.messages import Event
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings
-from wire.settings.media import MediaSection
 
 LOG = logging.getLogger(__name__)
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-DAY_S = 86400.0
 DRAIN_S = 1.5
-_DOUBT_S = 3600.0
 
 Part = Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a gateway gets from the machine."""
-
-    monotonic_ns: Callable[[], int]
-    real_ns: Callable[[], int]
-    boot: bytes
-    random_id: Callable[[], bytes]
-    random: Callable[[], float]
-    manager: ServiceManager
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return self.monotonic_ns() / 1e9
-
-    def now_tick(self) -> int:
-        """The tick of this moment."""
-        return ticks(self.monotonic_ns())
-
-
-def real_world() -> World:
-    """Return this machine: the clock that also counts while suspended, the kernel's boot id."""
-    return World(
-        monotonic_ns=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-        real_ns=time.time_ns,
-        boot=uuid.UUID(BOOT_ID.read_text().strip()).bytes,
-        random_id=lambda: secrets.token_bytes(16),
-        random=random.random,
-        manager=ServiceManager(os.environ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +103,9 @@ class Gateway:
             layouts=lambda: self._crew.layouts,
             watch_s=settings.gateway.settings_watch_s,
         )
+        self._making = Making(
+            settings, identity, world, self._data, self._timekeeper, self._wakes, self._crew
+        )
         self._shutdown = settings.shutdown and Shutdown(settings.shutdown, lambda: self._crew.layouts)
         if self._shutdown and (faults := self._shutdown.faults()):
             raise AssemblyError(faults)
@@ -183,7 +134,7 @@ class Gateway:
 
         Raises `JournalInUseError` when another process has the data folder; nothing was started then.
         """
-        async with self._journal() as journal:
+        async with self._making.journal() as journal:
             past = await journal.open(
                 self._crew.layouts, stop, points=self._crew.points, devices=self._crew.devices
             )
@@ -195,16 +146,16 @@ class Gateway:
             tap = Tap(
                 Describe(lambda: self._crew.points, lambda: self._crew.layouts, self._timekeeper.reading)
             )
-            recorder = self._recorder(journal, tap)
+            recorder = self._making.recorder(journal, self._look(tap))
             clean = past.stopped_cleanly and past.boot is not None
             recorder.tell("gateway_started", {"software": software(), "clean_stop_before": clean})
             recorder.resume(past)
-            outputs = self._outputs(journal, recorder, past)
-            control = self._control = self._made_control(journal, recorder, outputs, past=past)
-            uplink = self._uplink(journal, recorder, control)
+            outputs = self._making.outputs(journal, recorder, past)
+            control = self._control = self._making.control(journal, recorder, outputs, past=past)
+            uplink = self._making.uplink(journal, recorder, control, wishes=self._wishes)
             async with asyncio.TaskGroup() as tasks:
                 reload = self._reload(journal, recorder, uplink, outputs=outputs)
-                local = self._local(journal, outputs, tap)
+                local = self._making.local(journal, outputs, tap)
                 self._crew.start(tasks, reload.supervise)
                 parts = [
                     tasks.create_task(self._keep("uplink", uplink.run, recorder)),
@@ -225,10 +176,10 @@ class Gateway:
                     changing.append(tasks.create_task(self._keep("shadow", keeper.run, recorder)))
                 reloading = self._reloading(reload, keeper, tasks)
                 changing.append(tasks.create_task(self._keep("settings", reloading, recorder)))
-                renewal = self._renewal(recorder, uplink)
+                renewal = self._making.renewal(recorder, uplink)
                 parts.append(tasks.create_task(self._keep("renewal", renewal.run, recorder)))
                 if self._settings.media:
-                    media = self._media(self._settings.media, recorder)
+                    media = self._making.media(self._settings.media, recorder)
                     parts.append(tasks.create_task(self._keep("media", media.run, recorder)))
                 if self._shutdown:
                     watch = partial(self._shutdown.run, self._means(journal, recorder, uplink, stop=stop))
@@ -256,24 +207,6 @@ class Gateway:
         await _end(parts)
         await journal.commit()
 
-    def _journal(self) -> Journal:
-        settings = self._settings.journal
-        given = Surroundings(
-            sealer=Sealer(self._settings.gateway.id, self._identity.signer),
-            random_id=self._world.random_id,
-            utc_s=self._timekeeper.utc_s,
-            limits=Limits(settings.bytes_max, settings.age_max_d * DAY_S),
-        )
-        return Journal(
-            self._data,
-            given,
-            boot=self._world.boot,
-            clock=self._timekeeper.reading,
-            now=self._world.now,
-            memory_bytes_max=settings.memory_bytes_max,
-            pace=self._crew.pace,
-        )
-
     def _means(self, journal: Journal, recorder: Recorder, uplink: Uplink, *, stop: asyncio.Event) -> Means:
         async def flush(seconds: float) -> None:
             recorder.tick()
@@ -297,106 +230,9 @@ class Gateway:
 
         return look
 
-    def _recorder(self, journal: Journal, tap: Tap) -> Recorder:
-        return Recorder(
-            journal,
-            self._timekeeper,
-            gateway=self._settings.gateway.id,
-            boot=self._world.boot,
-            now_tick=self._world.now_tick,
-            points=self._crew.points,
-            layouts=self._crew.layouts,
-            late=self._crew.late,
-            look=self._look(tap),
-            doubt_ms=self._wakes.doubt_ms,
-        )
-
     def _presented(self, presented: Presented) -> None:
         if self._control is not None:
             self._control.presented(presented)
-
-    def _made_control(self, journal: Journal, recorder: Recorder, outputs: Outputs, *, past: Past) -> Control:
-        given = ControlGiven(
-            settings=self._settings,
-            boot=self._world.boot,
-            outputs=outputs,
-            drivers=lambda: self._crew.drivers,
-            points=lambda: self._crew.points,
-            tell=lambda kind, data, subject: recorder.tell(kind, data, subject=subject),
-            remember=recorder.remember,
-            recall=recorder.recall,
-            settle=journal.commit,
-            now_tick=self._world.now_tick,
-            utc_ms=self._utc_ms,
-            kept_whole=past.boot is not None and past.damage is None,
-        )
-        return Control(given)
-
-    def _uplink(self, journal: Journal, recorder: Recorder, control: Control) -> Uplink:
-        settings = self._settings.uplink
-        given = UplinkGiven(
-            settings=settings,
-            identity=self._identity,
-            boot=self._world.boot,
-            software=software(),
-            now=self._world.now,
-            random_id=self._world.random_id,
-            judge_dates=self._judge_dates,
-            carried=self._crew.carried,
-            desired=self._wishes.put,
-            control=control.line,
-        )
-        return Uplink(
-            given,
-            journal=journal,
-            recorder=recorder,
-            timekeeper=self._timekeeper,
-            backoff=self._backoff(settings.reconnect_s, settings.reconnect_max_s),
-        )
-
-    def _media(self, settings: MediaSection, recorder: Recorder) -> MediaChannel:
-        given = MediaGiven(
-            settings=settings,
-            identity=self._identity,
-            drivers=lambda: self._crew.drivers,
-            tell=recorder.tell,
-            now=self._world.now,
-            judge_dates=self._judge_dates,
-            backoff=self._backoff,
-        )
-        return MediaChannel(given)
-
-    def _renewal(self, recorder: Recorder, uplink: Uplink) -> Renewal:
-        given = RenewalGiven(
-            folder=self._identity.folder,
-            identity=self._identity,
-            line=uplink,
-            tell=recorder.tell,
-            utc_s=self._timekeeper.utc_s,
-            now=self._world.now,
-            random=self._world.random,
-            desk=EstDesk(),
-        )
-        return Renewal(given)
-
-    def _outputs(self, journal: Journal, recorder: Recorder, past: Past) -> Outputs:
-        return Outputs(
-            self._crew.drivers,
-            tell=lambda kind, data, subject: recorder.tell(kind, data, subject=subject),
-            now=self._world.now,
-            settle=journal.commit,
-            rests=Rests(
-                remember=recorder.remember,
-                recall=recorder.recall,
-                whole=past.boot is not None and past.damage is None,
-                boot=self._world.boot,
-                now=self._world.now,
-            ),
-        )
-
-    def _local(self, journal: Journal, outputs: Outputs, tap: Tap) -> Local:
-        desk = Desk(drivers=lambda: self._crew.drivers, outputs=outputs, tap=tap, settle=journal.commit)
-        return Local(self._data, desk.answer)
 
     def _reload(self, journal: Journal, recorder: Recorder, uplink: Uplink, *, outputs: Outputs) -> Reload:
         return Reload(
@@ -407,7 +243,7 @@ class Gateway:
             uplink=uplink,
             outputs=outputs,
             now_tick=self._world.now_tick,
-            supervise=lambda driver: self._supervisor(driver, recorder).run(),
+            supervise=lambda driver: self._making.supervisor(driver, recorder).run(),
         )
 
     def _keeper(
@@ -435,7 +271,7 @@ class Gateway:
             health=self._health,
             tell=recorder.tell,
             report=uplink.report,
-            utc_ms=self._utc_ms,
+            utc_ms=self._making.utc_ms,
             now=self._world.now,
             watch_s=self._settings.gateway.settings_watch_s,
             set_aside=shadow.set_aside,
@@ -443,10 +279,6 @@ class Gateway:
             tries=shadow.tries,
         )
         return Keeper(given)
-
-    def _utc_ms(self) -> int | None:
-        utc_s = self._timekeeper.utc_s()
-        return None if utc_s is None else max(0, int(utc_s * 1000))
 
     def _reloading(self, reload: Reload, keeper: Keeper | None, tasks: asyncio.TaskGroup) -> Part:
         async def run() -> None:
@@ -458,22 +290,8 @@ class Gateway:
 
         return run
 
-    def _judge_dates(self) -> bool:
-        """Certificates are judged by the system's clock: only where it agrees with what is known of time."""
-        utc_s = self._timekeeper.utc_s()
-        return utc_s is not None and abs(self._world.real_ns() / 1e9 - utc_s) < _DOUBT_S
-
-    def _supervisor(self, driver: Driver, recorder: Recorder) -> Supervisor:
-        backoff = self._backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
-        return Supervisor(
-            driver, recorder, backoff=backoff, now=self._world.now, now_tick=self._world.now_tick
-        )
-
-    def _backoff(self, first_s: float, longest_s: float) -> Backoff:
-        return Backoff(first_s, longest_s, random=self._world.random)
-
     async def _keep(self, name: str, run: Part, recorder: Recorder) -> None:
-        backoff = self._backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
+        backoff = self._making.backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         await keep_running(name, run, recorder, backoff=backoff, now=self._world.now)
 
 
@@ -493,8 +311,3 @@ def _every_second(recorder: Recorder, wakes: Wakes) -> Part:
             await asyncio.sleep(1.0 - BEAT_S)
 
     return run
-
-
-def software() -> str:
-    """Return name and version of this software."""
-    return f"heng {version('heng')}"

@@ -12,8 +12,9 @@ from edge.assembly import AssemblyError, build_drivers
 from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
 from edge.lives import Beginning, Lives, end
-from edge.main import Gateway, Shadow, real_world
+from edge.main import Gateway, Shadow
 from edge.shadow.sources import Sources, shutdown_faults
+from edge.world import real_world
 from provisioning.errors import IdentityError
 from provisioning.identity import GatewayIdentity
 from wire.settings.base import Fault

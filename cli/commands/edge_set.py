@@ -20,7 +20,7 @@ from edge.driver import DeviceUnavailable, Driver, Given, TimeHint
 from edge.journal.errors import JournalFullError, JournalInUseError
 from edge.journal.lock import FolderLock
 from edge.local.asks import ListOutputs, SetOutput
-from edge.main import real_world
+from edge.world import real_world
 from wire.messages import Event, Poll, Position, Scalar
 from wire.settings.gateway import GatewaySettings
 from wire.status import GapCause

@@ -33,14 +33,17 @@ class Client(Protocol):
 class ControlLine:
     """One gateway's."""
 
-    def __init__(self, gateway: str, came: Mapping[Channel, Came]) -> None:
-        """`came` says who takes what comes down."""
+    def __init__(self, gateway: str) -> None:
         self._gateway = gateway
-        self._came = {build(gateway, channel): (channel, take) for channel, take in came.items()}
+        self._came: dict[str, tuple[Channel, Came]] = {}
         self._status: ControlStatus | None = None
         self._status_told = True
         self._receipts: deque[Receipt] = deque(maxlen=RECEIPTS_MAX)
         self._some = asyncio.Event()
+
+    def listen(self, came: Mapping[Channel, Came]) -> None:
+        """Have bodies of these channels taken, each by one; before the first connection."""
+        self._came |= {build(self._gateway, channel): (channel, take) for channel, take in came.items()}
 
     @property
     def topics(self) -> list[str]:

@@ -2,59 +2,80 @@
 
 `Control` is what the gateway knows of it: it is shown every reading and event, given every credential, runs
 its parts, and speaks with the hub over its line. What is decided is in `rules`.
+
+Its members are made in one place, `edge.control.members.make_members(shared)`; each is an
+`edge.control.given.Member` (`came`, `look`, `presented`, `parts`, `told`) and knows the others only by what
+it was handed there. What comes is shown to interlocks first, then to the others in the order of that list.
+
+What the others may ask is in `Shared`:
+
+- `interlocks.locks() -> Sequence[EntryLock]`: for `rules.access.request.Situation`;
+- `await interlocks.act(name, asked) -> Acted`: a person's act; what permits is durable before it counts,
+  and then alone (`Acted.refused` is the rules' reason, `Acted.failed` why the disk or the name forbade it);
+- `interlocks.command_refusal(device, command) -> Held | None`: why a device or output may not do it now;
+- `interlocks.releases(output) -> bool`: whether others may set an output; `Outputs.set` asks it too;
+- `interlocks.now() -> Sequence[InterlockNow]`, `interlocks.held_zones() -> Mapping[zone, interlocks]`;
+- `interlocks.changed.add(call)`: called in the loop after anything changed, also a vote or a release;
+- `work.jobs() -> Sequence[Job]`: those of `down/work` (`rules.access.request.Job`), `work.changed` likewise;
+- `line.answer(receipt)`, and `status_changed()` so that the hub hears the new state within 200 ms.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.control.given import Given, Member, Part, Seen
+from edge.control.interlocks import Interlocks
 from edge.control.line import ControlLine
-from edge.control.outputs import Outputs
+from edge.control.status import StatusDesk
+from edge.control.work import WorkDesk
 from edge.credential import Presented
-from edge.driver import Driver
-from wire.messages import Event, Gap, PointDeclaration, Poll, Position, Scalar
-from wire.settings.gateway import GatewaySettings
-
-Seen = Poll | Position | Event | Gap
-Part = Callable[[], Awaitable[None]]
-Tell = Callable[[str, Mapping[str, Scalar], str], None]
-"""Journal an event: kind, data, subject."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What control works with."""
+class Shared:
+    """What the members of control have in common."""
 
-    settings: GatewaySettings
-    boot: bytes
-    outputs: Outputs
-    drivers: Callable[[], Sequence[Driver]]
-    points: Callable[[], Sequence[PointDeclaration]]
-    tell: Tell
-    remember: Callable[[str, bytes], None]
-    """Keep a small value, durable with the next commit."""
-    recall: Callable[[str], bytes | None]
-    settle: Callable[[], Awaitable[bool]]
-    """Has what was told and kept on the disk, and says whether it is."""
-    now_tick: Callable[[], int]
-    utc_ms: Callable[[], int | None]
-    """UTC where it is trusted."""
-    kept_whole: bool
-    """Whether what was kept before can be believed to be all there was."""
+    given: Given
+    line: ControlLine
+    interlocks: Interlocks
+    work: WorkDesk
+    status_changed: Callable[[], None]
 
 
 class Control:
     """One gateway's; where nothing is to be controlled it does nothing."""
 
-    def __init__(self, given: Given) -> None:
-        self._given = given
-        self.line = ControlLine(given.settings.gateway.id, {})
+    def __init__(self, given: Given, make_members: Callable[[Shared], Sequence[Member]]) -> None:
+        """`make_members` makes those beside interlocks and work."""
+        self.line = ControlLine(given.settings.gateway.id)
+        self._work = WorkDesk(given)
+        self._interlocks = Interlocks(given, self._work)
+        self._desk = StatusDesk(given, self.line)
+        shared = Shared(
+            given=given,
+            line=self.line,
+            interlocks=self._interlocks,
+            work=self._work,
+            status_changed=self._desk.changed,
+        )
+        self._members: Sequence[Member] = [self._interlocks, self._work, *make_members(shared)]
+        self._desk.members = self._members
+        for member in self._members:
+            self.line.listen(member.came)
+        self._interlocks.changed.add(self._desk.changed)
+        self._work.changed.add(self._desk.changed)
 
     def look(self, item: Seen) -> None:
         """Take note of what was measured or happened, at once; it is not on the disk yet."""
+        for member in self._members:
+            member.look(item)
 
     def presented(self, presented: Presented) -> None:
         """Take a credential at a reader."""
+        for member in self._members:
+            member.presented(presented)
 
     def parts(self) -> Mapping[str, Part]:
         """Return what is to be kept running, by name."""
-        return {}
+        parts = {name: part for member in self._members for name, part in member.parts().items()}
+        return {**parts, "control status": self._desk.run}

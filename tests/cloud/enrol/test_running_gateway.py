@@ -12,7 +12,8 @@ import pytest
 from benchmarks.acker import Acker
 from benchmarks.edge import Load, settings_text, simulated
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from edge.main import Gateway, real_world
+from edge.main import Gateway
+from edge.world import real_world
 from provisioning import enrolment
 from provisioning.identity import GatewayIdentity
 from wire import frame
