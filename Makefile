@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench faults alike healthy restarts questions settings firmware clean
+.PHONY: setup demo test lint bench faults alike healthy mutants restarts questions settings firmware clean
 
 setup:
 	@scripts/setup.sh
@@ -31,6 +31,11 @@ healthy:
 	@[ -d "$(RECORDINGS)" ] || echo "RECORDINGS names no folder: only the recordings of tests/data are played"
 	@HENG_RECORDED_DAYS=30 HENG_RECORDINGS="$(RECORDINGS)" .venv/bin/python -m pytest -n 2 --dist load -rs \
 		tests/rules/interlock/test_recorded.py
+
+# SHARE=<n> tries one change in so many; what was tried stands in build/mutation/report.jsonl and is not tried again.
+mutants:
+	@scripts/setup.sh --with-tests
+	@.venv/bin/python scripts/mutate.py --share $(or $(SHARE),1)
 
 restarts:
 	@scripts/setup.sh --with-tests

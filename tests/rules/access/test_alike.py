@@ -1,12 +1,14 @@
 """Gateway and hub decide alike: rights that came over the wire against rights compiled where they were made.
 
-The gateway takes over bytes, one change after the other, in another order than they were made where that is allowed,
-and starts again from what it kept. The hub compiles the newest rights directly, and replays requests from the journal.
-`make test` asks some thousand times; HENG_ALIKE says how often instead (`make alike`: 1,000,000).
+The gateway takes over bytes, one change after the other, in another order than they were made where that is
+allowed, and starts again from what it kept. The hub compiles the newest rights directly, and replays requests
+from the journal. `make test` asks some thousand times; HENG_ALIKE says how often instead (`make alike`:
+1,000,000).
 """
 
 import os
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import msgspec
@@ -53,7 +55,7 @@ def numbered(rights: AccessRights, number: int) -> AccessRights:
 
 
 def at_the_hub(rng: Random) -> tuple[list[AccessRights], Revocation | None]:
-    """Return one to three documents of a gateway, each newer than the one before, and what was revoked since."""
+    """Return one to three documents of a gateway, each newer than the one before, and a revocation."""
     documents = [numbered(random_rights(rng), 10 * number) for number in range(1, rng.randint(2, 4))]
     return documents, random_revocation(rng, documents[-1]) if rng.random() < 0.5 else None
 
@@ -62,7 +64,7 @@ def at_the_gateway(rng: Random, documents: list[AccessRights], revocation: Revoc
     """Take the bytes over: whole or as deltas, lists in any order, the revocation early, with restarts."""
     first = shuffled(rng, documents[0])
     changes: list[bytes] = [encoded(first)]
-    for old, new in zip(documents, documents[1:], strict=False):
+    for old, new in pairwise(documents):
         delta = delta_between(snapshot_of(old).document, snapshot_of(new).document)
         assert delta is not None
         changes.append(encoded(delta) if rng.random() < 0.7 else encoded(shuffled(rng, new)))

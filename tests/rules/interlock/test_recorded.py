@@ -87,7 +87,7 @@ def machine(*, stale_periods: int) -> Plan:
 def healthy_machine() -> list[Row]:
     """The longest stretch between the failures that its owners marked: 40 days."""
     marks = list(csv.DictReader((DATA / "machine_windows.csv").read_text().splitlines()))
-    pairs = zip(marks, marks[1:], strict=False)
+    pairs = pairwise(marks)
     start, end = max(
         ((float(one["to_s"]), float(other["from_s"])) for one, other in pairs),
         key=lambda pair: pair[1] - pair[0],
