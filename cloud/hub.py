@@ -24,6 +24,7 @@ from cloud.api.app import create_app
 from cloud.api.entrance import EntranceLimits
 from cloud.api.services import Services
 from cloud.browsers import listener_config
+from cloud.control.room import ControlRoom
 from cloud.endings import Endings, looks_of
 from cloud.enrol.service import open_enrolment
 from cloud.enrol.settings import read_enrol_settings
@@ -139,7 +140,7 @@ async def run_hub(
         if "ingest" in rooms:
             parts.append(Ingest(tools, registry, stored=stored.set).run())
         if "watch" in rooms:
-            parts += [Watch(tools, registry).run(), SettingsRoom(tools).run()]
+            parts += [Watch(tools, registry).run(), SettingsRoom(tools).run(), ControlRoom(tools).run()]
         if "est" in rooms:
             asked = read_enrol_settings(environment)
             enrolment = stack.enter_context(open_enrolment(asked, tools, reload_broker))

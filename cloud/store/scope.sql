@@ -37,8 +37,9 @@ BEGIN
             WHEN 'point_id' = ANY (one.columns) THEN format(
                 'organisation_id = ANY (%s) OR point_id IN (SELECT id FROM public.points WHERE site_id = ANY (%s))',
                 orgs, sites)
-            -- what a gateway measured stays seen where it was; how it is set up belongs to where it serves last
-            WHEN one.name LIKE 'settings\_%' AND 'gateway_id' = ANY (one.columns) THEN format(
+            -- what a gateway measured stays seen where it was; how it is set up and what it controls now belong to where it
+            -- serves last
+            WHEN (one.name LIKE 'settings\_%' OR one.name LIKE 'control\_%') AND 'gateway_id' = ANY (one.columns) THEN format(
                 'organisation_id = ANY (%s) OR gateway_id IN (SELECT b.gateway_id FROM public.gateway_bindings b'
                 ' WHERE b.site_id = ANY (%s) AND NOT EXISTS (SELECT FROM public.gateway_bindings l WHERE l.gateway_id ='
                 ' b.gateway_id AND lower(l.valid) > coalesce(lower(b.valid), ''-infinity'')))', orgs, sites)

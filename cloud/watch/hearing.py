@@ -9,7 +9,7 @@ from cloud.store import directory
 from cloud.store.connection import Connection
 from cloud.tools import Tools
 from cloud.watch import liveness
-from cloud.watch.keys import Keys
+from cloud.keys import Keys
 from cloud.watch.presence import Presence
 
 

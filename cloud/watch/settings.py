@@ -18,7 +18,7 @@ from cloud.store.connection import Connection
 from cloud.store.shadow import NewRevision, Owner
 from cloud.supervisor import supervise
 from cloud.tools import Tools
-from cloud.watch.keys import Keys
+from cloud.keys import Keys
 from wire import frame
 from wire.codec import encode_body
 from wire.settings.shadow import check_text

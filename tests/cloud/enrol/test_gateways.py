@@ -19,7 +19,7 @@ from cloud.store import directory, fleet, gateways
 from cloud.store.gateways import NewKey
 from cloud.supervisor import Health
 from cloud.tools import Tools
-from cloud.watch.keys import Keys
+from cloud.keys import Keys
 from provisioning import certificates, enrolment
 from provisioning.errors import EnrolmentError
 from provisioning.identity import GatewayIdentity

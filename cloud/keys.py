@@ -1,4 +1,4 @@
-"""Who may say that it is alive: the keys of the directory at one moment."""
+"""Whose messages are taken: the keys of the directory at one moment."""
 
 from cloud.opening import Key
 from cloud.store.directory import DirectoryRows
