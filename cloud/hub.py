@@ -35,6 +35,7 @@ from cloud.ingest.service import Ingest
 from cloud.media.room import MediaRoom, open_room
 from cloud.media.settings import read_media_settings
 from cloud.pool import open_pool
+from cloud.rights.room import RightsRoom
 from cloud.settings import HubSettings, SettingsError, from_environment, is_loopback
 from cloud.store.accounts import any_account
 from cloud.store.connection import open_connection
@@ -141,6 +142,7 @@ async def run_hub(
             parts.append(Ingest(tools, registry, stored=stored.set).run())
         if "watch" in rooms:
             parts += [Watch(tools, registry).run(), SettingsRoom(tools).run(), ControlRoom(tools).run()]
+            parts.append(RightsRoom(tools).run())
         if "est" in rooms:
             asked = read_enrol_settings(environment)
             enrolment = stack.enter_context(open_enrolment(asked, tools, reload_broker))

@@ -162,7 +162,8 @@ async def connect(
     ) as client:
         client.pending_calls_threshold = 2 * _INFLIGHT_MAX
         try:
-            await client.subscribe([(name, 1) for name in filters])
+            if filters:
+                await client.subscribe([(name, 1) for name in filters])
             yield Publisher(client), client
         finally:
             client.timeout = _FAREWELL_S

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from provisioning import files, identity
 from provisioning.ca import CertificateAuthority
-from wire.frame import FRAME_BYTES_MAX
+from wire.frame import LARGE_FRAME_BYTES_MAX
 from wire.topics import PREFIX
 
 CONFIGURATION = "mosquitto.conf"
 REVOCATIONS = "gateway-crl.pem"
 
-_PACKET_BYTES_MAX = FRAME_BYTES_MAX + 1024
-"""A frame with its topic, properties and packet header."""
+_PACKET_BYTES_MAX = LARGE_FRAME_BYTES_MAX + 1024
+"""The largest frame, of access rights, with its topic, properties and packet header."""
 
 
 @dataclass(frozen=True, slots=True)

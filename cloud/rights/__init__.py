@@ -1,0 +1,1 @@
+"""Access rights on their way to the gateways: compiled, numbered, pushed, and acknowledged."""

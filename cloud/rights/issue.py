@@ -1,0 +1,237 @@
+"""The next revision of a gateway's rights: numbered and committed before anything of it is sent.
+
+What ends somebody's rights gets a revision of its own, a revocation, which needs no base; the snapshot that
+says the same follows with the next number.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import msgspec
+
+from cloud.rights_compile import VISITS_STAY, Ended, compile_rights, ended_between, same_rights
+from cloud.store import rights_issued as store
+from cloud.store.connection import Connection
+from cloud.store.rights_issued import Issued, Served
+from cloud.store.rights_rows import read_rows
+from rules.access.document import AccessRights, Delta, Revocation
+from rules.access.intake import applied, delta_between
+from rules.access.snapshot import digest_of, normalised
+from rules.access.words import CredentialState, PersonState
+from wire.shadow import COUNTER_MAX, Revision
+
+_log = logging.getLogger(__name__)
+_encoder = msgspec.json.Encoder()
+_snapshot = msgspec.json.Decoder(AccessRights)
+_delta = msgspec.json.Decoder(Delta)
+
+DELTAS_MAX = 50
+"""So many deltas stand behind a whole snapshot in the store."""
+RENEWED_AT = 0.4
+"""Part of the age limit after which the same rights are issued again."""
+LISTED_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The newest rights of a gateway."""
+
+    document: AccessRights
+    """Normalised."""
+    digest: bytes
+    deltas: int
+    """Behind the last whole snapshot in the store."""
+    ended: Ended = Ended()
+    """By revocations behind the document."""
+    number: int = 0
+    """The last one given out: of the document, or of a revocation behind it."""
+
+    @property
+    def revision(self) -> Revision:
+        """Of the document."""
+        return self.document.revision
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one look at a gateway came to."""
+
+    held: Held | None
+    revocation: Revocation | None = None
+    issued: bool = False
+    """Whether there is a new document."""
+    faults: tuple[str, ...] = field(default=())
+
+
+async def load(connection: Connection, gateway: Served) -> Held | None:
+    """Return the newest rights as the store has them; None where none were ever issued."""
+    newest = Revision(COUNTER_MAX, COUNTER_MAX)
+    found = await document_at(connection, gateway.gateway_id, newest)
+    if found is None:
+        return None
+    document, deltas = found
+    later = await store.revocations_after(connection, gateway.gateway_id, document.revision)
+    ended = Ended()
+    number = document.revision.number
+    for one in later:
+        ended = _joined(ended, Ended(**{name: tuple(keys) for name, keys in one.ended.items()}))
+        number = one.number if one.incarnation == document.revision.incarnation else number
+    return Held(document, digest_of(document), deltas, ended, number)
+
+
+async def document_at(
+    connection: Connection, gateway_id: int, revision: Revision
+) -> tuple[AccessRights, int] | None:
+    """Return the newest document up to a revision, and of how many deltas it is made; None: not kept any more."""
+    rows = await store.chain(connection, gateway_id, revision)
+    if not rows:
+        return None
+    document = _snapshot.decode(rows[0].body)
+    for row in rows[1:]:
+        document = applied(document, _delta.decode(row.body))
+    return document, len(rows) - 1
+
+
+async def revoke_now(
+    connection: Connection,
+    gateway: Served,
+    held: Held,
+    *,
+    ended: tuple[frozenset[str], frozenset[str]],
+    now: datetime,
+) -> Step:
+    """Number and keep a revocation of what was just ended and still stands in the newest document.
+
+    It looks at two short lists and at no rows of rights: it is the quick part of a revocation.
+    """
+    tokens, people = ended
+    fresh = Ended(
+        tuple(
+            one.token
+            for one in held.document.credentials
+            if one.token in tokens and one.state is CredentialState.ACTIVE
+        ),
+        tuple(one.id for one in held.document.people if one.id in people and one.state is PersonState.ACTIVE),
+    )
+    fresh = _without(fresh, held.ended)
+    if not fresh:
+        return Step(held)
+    async with connection.transaction():
+        state = await store.hold_state(connection, gateway)
+        if (state.incarnation, state.number) != (held.revision.incarnation, held.number):
+            return Step(None)  # Somebody else went on: what is held is read again.
+        return await _revoke(connection, gateway, held, fresh=fresh, now=now)
+
+
+async def issue(
+    connection: Connection,
+    gateway: Served,
+    held: Held | None,
+    *,
+    now: datetime,
+    beyond: Revision | None = None,
+) -> Step:
+    """Compile a gateway's rights and, where they changed or grow old, number and keep a new revision.
+
+    `beyond`: the gateway honours this, which is not known here; a new incarnation begins.
+    """
+    async with connection.transaction():
+        state = await store.hold_state(connection, gateway)
+        rows = await read_rows(connection, gateway.site_id, visits_since=now - VISITS_STAY)
+        if rows is None:
+            return Step(held)
+        if held is not None and (state.incarnation, state.number) != (held.revision.incarnation, held.number):
+            held = await load(connection, gateway)
+        made = compile_rights(rows, gateway.gateway, now=now)
+        await store.set_faults(connection, gateway, made.faults, at=now)
+        if made.rights is None:
+            return Step(held, faults=made.faults)
+        document = normalised(made.rights)
+        if held is not None and beyond is None and not _due(held, document, now):
+            return Step(held)
+        step = Step(held)
+        incarnation, number = state.incarnation, state.number
+        if beyond is not None:
+            incarnation, number, held = beyond.incarnation + 1, 0, None
+            step = Step(None)
+        elif held is not None:
+            ended = ended_between(held.document, document, at_ms=_ms(now))
+            fresh = _without(ended, held.ended)
+            if fresh:
+                step = await _revoke(connection, gateway, held, fresh=fresh, now=now)
+                assert step.held is not None
+                held, number = step.held, step.held.number
+        revision = Revision(incarnation, number + 1)
+        document = msgspec.structs.replace(document, revision=revision, issued_at_ms=_ms(now))
+        return replace(
+            step, held=await _keep(connection, gateway, held, document=document, now=now), issued=True
+        )
+
+
+async def _revoke(
+    connection: Connection, gateway: Served, held: Held, *, fresh: Ended, now: datetime
+) -> Step:
+    number = held.number + 1
+    revocation = Revocation(
+        gateway=gateway.gateway,
+        revision=Revision(held.revision.incarnation, number),
+        issued_at_ms=_ms(now),
+        credentials=fresh.credentials[:LISTED_MAX],
+        people=fresh.people[:LISTED_MAX],
+        rights=fresh.rights[:LISTED_MAX],
+        visits=fresh.visits[:LISTED_MAX],
+    )
+    body = _encoder.encode(revocation)
+    row = Issued(held.revision.incarnation, number, "revocation", None, body, now, msgspec.to_builtins(fresh))
+    await store.add(connection, gateway, row)
+    return Step(replace(held, ended=_joined(held.ended, fresh), number=number), revocation)
+
+
+async def _keep(
+    connection: Connection, gateway: Served, held: Held | None, *, document: AccessRights, now: datetime
+) -> Held:
+    body, kind, deltas = _encoder.encode(document), "snapshot", 0
+    delta = None if held is None or held.deltas >= DELTAS_MAX else delta_between(held.document, document)
+    if delta is not None and held is not None:
+        small = _encoder.encode(delta)
+        if len(small) < len(body) // 2:
+            body, kind, deltas = small, "delta", held.deltas + 1
+    digest = digest_of(document)
+    revision = document.revision
+    row = Issued(revision.incarnation, revision.number, kind, digest, body, now, {})
+    await store.add(connection, gateway, row)
+    return Held(document, digest, deltas, number=revision.number)
+
+
+def _due(held: Held, document: AccessRights, now: datetime) -> bool:
+    age_s = (_ms(now) - held.document.issued_at_ms) / 1000
+    return not same_rights(held.document, document) or age_s >= RENEWED_AT * held.document.max_age_s
+
+
+def _without(ended: Ended, known: Ended) -> Ended:
+    return Ended(
+        _less(ended.credentials, known.credentials),
+        _less(ended.people, known.people),
+        _less(ended.rights, known.rights),
+        _less(ended.visits, known.visits),
+    )
+
+
+def _less(some: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    gone = frozenset(known)
+    return tuple(one for one in some if one not in gone)
+
+
+def _joined(one: Ended, other: Ended) -> Ended:
+    return Ended(
+        one.credentials + other.credentials,
+        one.people + other.people,
+        one.rights + other.rights,
+        one.visits + other.visits,
+    )
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

@@ -1,0 +1,234 @@
+"""The room that sends rights: woken by what changes in the store, it compiles, numbers, commits and publishes.
+
+What ends somebody's rights goes first, as a revocation, from two short lists; then what was compiled, as a
+delta to what the gateway decides by, or whole. What the broker keeps for a gateway is always whole.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from cloud.mqtt import Mailbox, Publisher, connect, until_lost
+from cloud.rights.issue import Step, document_at, issue, load, revoke_now
+from cloud.rights.line import Line, Sending
+from cloud.store import control_status, retention, rights_rows
+from cloud.store import rights_issued as store
+from cloud.store.connection import Connection
+from cloud.supervisor import supervise
+from cloud.tools import Tools
+from wire import frame
+from wire.codec import encode_body
+from wire.messages import Message
+from wire.topics import Channel, build
+
+_log = logging.getLogger(__name__)
+
+BROKER, LISTENING, KEEPING = "rights: broker", "rights: listening", "rights: keeping"
+PARTS = (BROKER, LISTENING, KEEPING)
+_LOOK_S = 0.5
+AGAIN_S = 600.0
+"""So often the rights of a gateway are compiled although nothing woke anybody: time changes them too."""
+_FORGET_S = 86_400.0
+
+
+class RightsRoom:
+    """One worker. A second one finds every revision given out already and sends the same."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._publisher: Publisher | None = None
+        self._lines: dict[int, Line] = {}
+        self._wake = asyncio.Event()
+        self._changed: set[tuple[int, int]] = set()
+        """Organisation, and site or 0."""
+        self._spoke: set[int] = set()
+        """Gateways that said something of their control."""
+        self._everything = True
+        self._forget_s = float("-inf")
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        health, random = self._tools.health, self._tools.random
+        async with asyncio.TaskGroup() as group:
+            for part, run in ((BROKER, self._connect), (LISTENING, self._listen), (KEEPING, self._keep)):
+                group.create_task(supervise(part, run, health=health, random=random))
+
+    async def _connect(self, up: Callable[[], None]) -> None:
+        identity = self._tools.identity
+        async with connect(
+            self._tools.settings.broker,
+            identity.tls_context(),
+            client_id=identity.client_id("rights"),
+            filters=[],
+            mailbox=Mailbox(1, 1),
+            now=self._tools.now,
+        ) as (publisher, client):
+            for line in self._lines.values():
+                line.reconnected()
+            self._publisher = publisher
+            self._wake.set()
+            up()
+            try:
+                await until_lost(client)
+            finally:
+                self._publisher = None
+
+    async def _listen(self, up: Callable[[], None]) -> None:
+        """Hear what changed; what was missed while nobody listened is looked at whole."""
+        async with self._tools.connection("rights: listening") as connection:
+            await store.listen(connection)
+            await connection.execute(f"LISTEN {control_status.CHANNEL}")
+            self._everything = True
+            self._wake.set()
+            up()
+            async for told in connection.notifies():
+                if told.channel == control_status.CHANNEL:
+                    self._spoke.add(int(told.payload))
+                else:
+                    organisation, _, site = told.payload.partition(":")
+                    self._changed.add((int(organisation), int(site)))
+                self._wake.set()
+
+    async def _keep(self, up: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._tools.connection("rights") as connection:
+            self._lines.clear()
+            self._everything = True
+            up()
+            while True:
+                self._wake.clear()
+                await self.look(connection, loop.time())
+                try:
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+
+    async def look(self, connection: Connection, now_s: float) -> None:
+        """Do everything that there is to do now, the most urgent first."""
+        changed, self._changed = self._changed, set()
+        spoke, self._spoke = self._spoke, set()
+        everything, self._everything = self._everything, False
+        if everything or changed:
+            await self._find(connection)
+            spoke |= self._lines.keys() if everything else set()
+        for line in self._lines.values():
+            place = (line.gateway.organisation_id, line.gateway.site_id)
+            line.dirty |= everything or bool(changed & {place, (place[0], 0)})
+            line.dirty |= now_s - line.looked_s >= AGAIN_S
+        await self._hear(connection, spoke, now_s)
+        await self._revoke(connection, {organisation for organisation, site in changed if site == 0})
+        for line in list(self._lines.values()):
+            if line.dirty:
+                await self._compile(connection, line, now_s)
+            await self._send(connection, line)
+        await self._forget(connection, now_s)
+
+    async def _find(self, connection: Connection) -> None:
+        """Find the gateways that are sent rights, and read the newest of those that are new here."""
+        served = await store.served(connection, self._tools.now())
+        for one in served:
+            line = self._lines.get(one.gateway_id)
+            if line is None or line.gateway != one:
+                self._lines[one.gateway_id] = line = Line(one)
+            if not line.loaded:
+                line.hold(await load(connection, one))
+                line.loaded = True
+        for gateway_id in self._lines.keys() - {one.gateway_id for one in served}:
+            del self._lines[gateway_id]
+
+    # --- what gateways say ------------------------------------------------------------------------------
+
+    async def _hear(self, connection: Connection, spoke: set[int], now_s: float) -> None:
+        spoke &= self._lines.keys()
+        if not spoke:
+            return
+        for gateway_id, said, at in await store.said(connection, sorted(spoke)):
+            line = self._lines[gateway_id]
+            if line.hear(said, now_s):
+                async with connection.transaction():
+                    await store.set_honoured(connection, line.gateway, said, at=at)
+            if line.beyond is not None:
+                line.dirty = True
+
+    # --- what is sent -----------------------------------------------------------------------------------
+
+    async def _revoke(self, connection: Connection, organisations: Iterable[int]) -> None:
+        """Tell every gateway at once what was just ended, before anything is compiled."""
+        for organisation in organisations:
+            now = self._tools.now()
+            ended = await rights_rows.ended_now(connection, organisation, at=now)
+            for line in self._lines.values():
+                if line.gateway.organisation_id == organisation and line.held is not None:
+                    step = await revoke_now(connection, line.gateway, line.held, ended=ended, now=now)
+                    await self._take(connection, line, step)
+
+    async def _compile(self, connection: Connection, line: Line, now_s: float) -> None:
+        beyond = line.beyond
+        if beyond is not None:
+            _log.warning(
+                "rights: %s decides by revision %s.%s, which is not known here; a new incarnation begins",
+                *(line.gateway.gateway, beyond.incarnation, beyond.number),
+            )
+        step = await issue(connection, line.gateway, line.held, now=self._tools.now(), beyond=beyond)
+        line.dirty, line.looked_s = False, now_s
+        if step.faults:
+            _log.warning("rights: those of %s are not sent: %s", line.gateway.gateway, step.faults[0])
+        await self._take(connection, line, step)
+
+    async def _take(self, connection: Connection, line: Line, step: Step) -> None:
+        """Take over what was numbered and committed; a revocation goes out before anything else."""
+        held = step.held if step.held is not None else await load(connection, line.gateway)
+        if held is not line.held:
+            line.hold(held)
+        if step.revocation is not None and self._publisher is not None:
+            await self._publish(self._publisher, line, step.revocation, retain=False)
+
+    async def _send(self, connection: Connection, line: Line) -> None:
+        if self._publisher is None:
+            return
+        base = line.wants_base()
+        if base is not None:
+            found = await document_at(connection, line.gateway.gateway_id, base)
+            if found is not None and found[0].revision == base:
+                line.bases[base.order] = found[0]
+        now_s = asyncio.get_running_loop().time()
+        sending: Sending | None = line.next(now_s)
+        if sending is None or line.held is None:
+            return
+        revision = line.held.revision
+        await self._publish(self._publisher, line, sending.message, retain=sending.retained)
+        line.sent(sending, now_s)
+        if sending.retained:
+            await store.set_kept(connection, line.gateway.gateway_id, revision, at=self._tools.now())
+
+    async def _publish(self, publisher: Publisher, line: Line, message: Message, *, retain: bool) -> None:
+        topic = build(line.gateway.gateway, Channel.DOWN_RIGHTS)
+        signer = self._tools.identity.signer
+
+        def encoded() -> bytes:
+            return frame.encode(topic, encode_body(message), signer, bounds=frame.LARGE)
+
+        body = await asyncio.to_thread(encoded) if retain else encoded()
+        await publisher.publish_all([(topic, body)], retain=retain)
+
+    async def _forget(self, connection: Connection, now_s: float) -> None:
+        """Keep what gateways decided by as long as what they decided."""
+        if now_s - self._forget_s < _FORGET_S:
+            return
+        self._forget_s = now_s
+        kept = await retention.list_kept(connection)
+        for line in self._lines.values():
+            days = next(
+                one.days
+                for one in kept
+                if (one.organisation_id, one.kind) == (line.gateway.organisation_id, "access_events")
+            )
+            before = _days_ago(self._tools.now(), days)
+            if before is not None:
+                await store.forget(connection, line.gateway.gateway_id, before=before)
+
+
+def _days_ago(now: datetime, days: int | None) -> datetime | None:
+    return None if days is None else now - timedelta(days=days)
