@@ -46,7 +46,6 @@ YEARS_AHEAD = 5
 VISITS_STAY = timedelta(days=7)
 """So long after its end a visit goes along, so that a door can say that it is over."""
 _AUTHORISATIONS_STAY = timedelta(days=90)
-_ALWAYS = frozenset({"name", "id"})
 
 
 class SiteRules(Message, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +97,9 @@ class Ended:
 
     def __bool__(self) -> bool:
         return bool(self.credentials or self.people or self.rights or self.visits)
+
+
+NOTHING = Ended()
 
 
 def key_field(kind: str) -> str:
@@ -281,7 +283,7 @@ class _Compiler:
         return tuple(one for one in made if one is not None)
 
     def _portal(self, row: PortalRow) -> Portal:
-        """Return a portal: unless somebody said otherwise one is asked on the way in and never on the way out."""
+        """Return a portal; unless told otherwise one is asked on the way in and never on the way out."""
         sides = {
             "inward": ENTRY if row.to_zone is not None else EXIT,
             "outward": EXIT if row.to_zone is not None or row.from_zone is None else ENTRY,

@@ -11,7 +11,14 @@ from datetime import datetime
 
 import msgspec
 
-from cloud.rights_compile import VISITS_STAY, Ended, compile_rights, ended_between, same_rights
+from cloud.rights_compile import (
+    NOTHING,
+    VISITS_STAY,
+    Ended,
+    compile_rights,
+    ended_between,
+    same_rights,
+)
 from cloud.store import rights_issued as store
 from cloud.store.connection import Connection
 from cloud.store.rights_issued import Issued, Served
@@ -43,7 +50,7 @@ class Held:
     digest: bytes
     deltas: int
     """Behind the last whole snapshot in the store."""
-    ended: Ended = Ended()
+    ended: Ended = NOTHING
     """By revocations behind the document."""
     number: int = 0
     """The last one given out: of the document, or of a revocation behind it."""
@@ -84,7 +91,7 @@ async def load(connection: Connection, gateway: Served) -> Held | None:
 async def document_at(
     connection: Connection, gateway_id: int, revision: Revision
 ) -> tuple[AccessRights, int] | None:
-    """Return the newest document up to a revision, and of how many deltas it is made; None: not kept any more."""
+    """Return the newest document up to a revision and of how many deltas it is made; None: not kept."""
     rows = await store.chain(connection, gateway_id, revision)
     if not rows:
         return None

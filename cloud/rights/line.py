@@ -1,5 +1,6 @@
 """What the room knows of the rights of one gateway, and what to send it next; it sends nothing itself."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import msgspec
@@ -49,7 +50,10 @@ class Line:
         self.said: DocumentNow | None = None
         self.heard_s = float("-inf")
         self.stored_s = float("-inf")
-        self.bases: dict[Order, AccessRights] = {}
+        self._recent: deque[AccessRights] = deque(maxlen=_BASES_MAX)
+        """Documents just before the newest one, in order."""
+        self._base: tuple[Order, AccessRights] | None = None
+        """What the gateway decides by when it acknowledges this."""
         self._sent: Order | None = None
         self._sent_s = float("-inf")
         self._kept: Order | None = None
@@ -63,10 +67,8 @@ class Line:
 
     def hold(self, held: Held | None) -> None:
         """Take over the newest rights; the ones before stay for a while as what a delta starts from."""
-        if self.held is not None:
-            self.bases[self.held.revision.order] = self.held.document
-            while len(self.bases) > _BASES_MAX:
-                del self.bases[next(iter(self.bases))]
+        if self.held is not None and (held is None or held.revision != self.held.revision):
+            self._recent.append(self.held.document)
         self.held = held
 
     def hear(self, said: DocumentNow, now_s: float) -> bool:
@@ -104,8 +106,23 @@ class Line:
         held, revision = self.held, self.acknowledged
         if held is None or revision is None or self.up_to_date or self._sent == held.revision.order:
             return None
-        missing = revision.order not in self.bases and self.size() > LARGE_BYTES
+        missing = self._based() is None and self.size() > LARGE_BYTES
         return revision if missing and revision.incarnation == held.revision.incarnation else None
+
+    def base(self, acknowledged: Revision, document: AccessRights) -> None:
+        """Take over what a gateway decides by that acknowledges a revision."""
+        self._base = acknowledged.order, document
+
+    def _based(self) -> AccessRights | None:
+        """Return the document in force there: the newest one up to what is acknowledged."""
+        revision = self.acknowledged
+        if revision is None:
+            return None
+        if self._base is not None and self._base[0] == revision.order:
+            return self._base[1]
+        if not self._recent or revision.order < self._recent[0].revision.order:
+            return None
+        return [one for one in self._recent if one.revision.order <= revision.order][-1]
 
     def next(self, now_s: float) -> Sending | None:
         """Return what is to be sent now."""
@@ -142,7 +159,7 @@ class Line:
     def _changed(self) -> Sending:
         assert self.held is not None
         whole = Sending(self.held.document, retained=True)
-        base = None if self.acknowledged is None else self.bases.get(self.acknowledged.order)
+        base = self._based()
         if base is None or self.size() <= LARGE_BYTES:
             return whole
         delta = delta_between(base, self.held.document)

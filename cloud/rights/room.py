@@ -1,4 +1,4 @@
-"""The room that sends rights: woken by what changes in the store, it compiles, numbers, commits and publishes.
+"""The room that sends rights: woken by what changes, it compiles, numbers, commits and publishes.
 
 What ends somebody's rights goes first, as a revocation, from two short lists; then what was compiled, as a
 delta to what the gateway decides by, or whole. What the broker keeps for a gateway is always whole.
@@ -191,8 +191,8 @@ class RightsRoom:
         base = line.wants_base()
         if base is not None:
             found = await document_at(connection, line.gateway.gateway_id, base)
-            if found is not None and found[0].revision == base:
-                line.bases[base.order] = found[0]
+            if found is not None:
+                line.base(base, found[0])
         now_s = asyncio.get_running_loop().time()
         sending: Sending | None = line.next(now_s)
         if sending is None or line.held is None:

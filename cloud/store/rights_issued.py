@@ -159,9 +159,8 @@ async def set_kept(connection: Connection, gateway_id: int, revision: Revision, 
     )
 
 
-_COLUMNS = "incarnation, number, kind, digest, body, issued_at, ended"
-_CHAIN = f"""
-SELECT {_COLUMNS} FROM rights_issued i
+_CHAIN = """
+SELECT incarnation, number, kind, digest, body, issued_at, ended FROM rights_issued i
  WHERE gateway_id = %(gateway)s AND kind <> 'revocation'
    AND (incarnation, number) <= (%(incarnation)s, %(number)s)
    AND (incarnation, number) >= (
@@ -171,8 +170,8 @@ SELECT {_COLUMNS} FROM rights_issued i
         ORDER BY s.incarnation DESC, s.number DESC LIMIT 1)
  ORDER BY incarnation, number
 """
-_LATER = f"""
-SELECT {_COLUMNS} FROM rights_issued
+_LATER = """
+SELECT incarnation, number, kind, digest, body, issued_at, ended FROM rights_issued
  WHERE gateway_id = %s AND kind = 'revocation' AND (incarnation, number) > (%s, %s)
  ORDER BY incarnation, number
 """

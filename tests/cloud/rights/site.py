@@ -3,6 +3,10 @@
 import json
 from typing import Any, Protocol
 
+TABLES = (
+    *("rights_honoured", "rights_issued", "rights_state", "visits", "access_items", "access_people"),
+    *("control_status", "authorisations", "credentials", "credential_keys", "people", "portals", "zones"),
+)
 KEY = bytes(range(32))
 KEY_ID = "0123456789abcdef"
 
@@ -58,8 +62,9 @@ def furnish(lab: Lab, *, people: int = 2) -> None:
         people,
     )
     lab.execute(
-        "INSERT INTO credentials (organisation_id, person_id, kind, format, key_id, token, ending, valid, state)"
-        " SELECT 1, id, 'card', 'h10301', %s, lpad(to_hex(substr(number, 2)::int), 32, '0'), '', '(,)', 'active'"
+        "INSERT INTO credentials (organisation_id, person_id, kind, format, key_id, token, ending, valid,"
+        " state) SELECT 1, id, 'card', 'h10301', %s, lpad(to_hex(substr(number, 2)::int), 32, '0'), '',"
+        " '(,)', 'active'"
         " FROM people WHERE organisation_id = 1",
         KEY_ID,
     )
