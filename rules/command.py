@@ -62,7 +62,7 @@ SENTENCES: Mapping[Refusal, str] = {
     Refusal.BOOK_LOST: "it was asked for before the gateway lost what it had executed: ask again",
     Refusal.LATE: "its time is over",
     Refusal.OTHER_BOOT: "the gateway was started again since it was asked for",
-    Refusal.LIFE_TOO_LONG: f"it may not be executed later than {LIFE_MAX_MS // 1000} s after it was asked for",
+    Refusal.LIFE_TOO_LONG: f"its deadline is more than {LIFE_MAX_MS // 1000} s after it was asked for",
     Refusal.UNKNOWN_COMMAND: "this gateway does not know the command",
     Refusal.BAD_ARGUMENTS: "its arguments are not as expected",
     Refusal.NO_RIGHT: "this person may not do that here",
@@ -187,10 +187,8 @@ class Book(Struct, frozen=True):
     """Of the newest command that was judged."""
     entries: tuple[Entry, ...] = ()
     """The last `KEPT` ones, oldest first."""
-    lost: bool = False
-    """What was executed before this process is not known."""
-    began_ms: int | None = None
-    """UTC at which this process first knew the time, where `lost`."""
+    since: Instant | None = None
+    """Where what was kept got lost: what was executed before is not known. UTC as it was known first then."""
     ahead_ms: int | None = None
     """The greatest UTC less the boot's clock that was seen in this boot."""
 
@@ -210,21 +208,19 @@ class Book(Struct, frozen=True):
         """Return the book after a look at the clock; look often, so that a step is seen."""
         if now.utc_ms is None:
             return self
-        ahead = now.utc_ms - now.tick * TICK_MS
-        began = self.began_ms if self.began_ms is not None else now.utc_ms
-        if self.ahead_ms is not None and ahead <= self.ahead_ms and began == self.began_ms:
-            return self
-        return replace(self, ahead_ms=max(ahead, self.ahead_ms or ahead), began_ms=began)
+        book, ahead = self, now.utc_ms - now.tick * TICK_MS
+        if self.since is not None and self.since.utc_ms is None:
+            book = replace(book, since=replace(self.since, utc_ms=now.utc_ms))
+        if self.ahead_ms is None or ahead > self.ahead_ms:
+            book = replace(book, ahead_ms=ahead)
+        return book
 
 
-def opened(
-    entries: Iterable[Entry], fence: Revision, *, whole: bool, ahead_ms: int | None = None
-) -> tuple[Book, tuple[Entry, ...]]:
-    """Return the book at the start of a process, and what had been begun and is not known to be done.
-
-    `whole` is false where what was kept may be lost; `ahead_ms` is that of an earlier process of this boot.
-    """
+def opened(book: Book, entries: Iterable[Entry]) -> tuple[Book, tuple[Entry, ...]]:
+    """Return the book at the start of a process, and what had been begun and is not known to be done."""
     kept = sorted(entries, key=lambda one: one.fence.order)
+    for one in kept:
+        book = book.put(one)
     broken = tuple(
         replace(
             one,
@@ -235,9 +231,6 @@ def opened(
         for one in kept
         if not one.final
     )
-    book = Book(fence=fence, lost=not whole, ahead_ms=ahead_ms)
-    for one in kept:
-        book = book.put(one)
     for one in broken:
         book = book.put(one)
     return book, broken
@@ -316,11 +309,21 @@ def is_late(command: Command, book: Book, now: Instant) -> Judged | None:
     believed = now.utc_ms is not None and not _went_back(book, now)
     if now.utc_ms is not None and believed and now.utc_ms > command.not_after_ms:
         return _no(Refusal.LATE, state=ReceiptState.EXPIRED)
-    if not by_boot and (not believed or now.utc_ms is None or now.utc_ms < command.issued_at_ms - AHEAD_MAX_MS):
+    early = now.utc_ms is None or now.utc_ms < command.issued_at_ms - AHEAD_MAX_MS
+    if not by_boot and (early or not believed):
         return _no(Refusal.TIME_UNTRUSTED)
-    if book.lost and (book.began_ms is None or command.issued_at_ms <= book.began_ms + APART_MAX_MS):
+    if book.since is not None and not _asked_since(command, book.since, by_boot=by_boot):
         return _no(Refusal.BOOK_LOST)
     return None
+
+
+def _asked_since(command: Command, since: Instant, *, by_boot: bool) -> bool:
+    """Whether it is certain that a command was asked for after what was kept got lost."""
+    if by_boot and command.not_after_tick is not None:
+        life = (command.not_after_ms - command.issued_at_ms) // TICK_MS
+        asked = command.not_after_tick - life
+        return command.boot != since.boot or asked > since.tick + APART_MAX_MS // TICK_MS
+    return since.utc_ms is not None and command.issued_at_ms > since.utc_ms + APART_MAX_MS
 
 
 def _went_back(book: Book, now: Instant) -> bool:
