@@ -47,24 +47,69 @@ class Permission(StrEnum):
     """People, accounts, roles, invitations."""
     AUTHORISATIONS_READ = "authorisations.read"
     AUTHORISATIONS_MANAGE = "authorisations.manage"
+    ALARMS_READ = "alarms.read"
+    ALARMS_HANDLE = "alarms.handle"
+    """Acknowledge, comment, shelve, take points out of service."""
+    ALARMS_MANAGE = "alarms.manage"
+    """Templates, what they watch, who is called by which way."""
     AUDIT_READ = "audit.read"
+    CONTROL_READ = "control.read"
+    """Interlocks, doors and commands as they stand; and to trip an interlock, which anybody may."""
+    CONTROL_HANDLE = "control.handle"
+    """Acknowledge, reset and enable interlocks, prove and rehearse them."""
+    CONTROL_BYPASS = "control.bypass"
+    CONTROL_OPERATE = "control.operate"
+    """Set outputs, run instruments, open doors."""
+    COMMANDS_APPROVE = "commands.approve"
+    """Be the second person of a command that needs two."""
+    JOBS_READ = "jobs.read"
+    """Jobs, methods with their limits, records."""
+    JOBS_WRITE = "jobs.write"
+    """Plan, start and finish jobs; versions of methods."""
+    JOBS_RELEASE = "jobs.release"
+    """Let held work go on."""
+    ACCESS_READ = "access.read"
+    """Doors with who passed and why not, rights, roll-call."""
+    ACCESS_MANAGE = "access.manage"
+    """Rights, groups, schedules, how zones and doors are asked, what became of cards."""
+    VISITS_MANAGE = "visits.manage"
+    """Register visitors, and end their visits."""
     METRICS_READ = "metrics.read"
     """Figures of the whole hub; held only by who holds it in every organisation."""
 
 
 P = Permission
-_READS = frozenset({P.READINGS_READ, P.POSITIONS_READ, P.EVENTS_READ, P.GATEWAYS_READ})
+_READS = frozenset(
+    {
+        *(P.READINGS_READ, P.POSITIONS_READ, P.EVENTS_READ, P.GATEWAYS_READ),
+        *(P.CONTROL_READ, P.ALARMS_READ, P.JOBS_READ),
+    }
+)
+_VISITS = frozenset({P.ACCESS_READ, P.VISITS_MANAGE})
+_HANDLES = frozenset({P.CONTROL_HANDLE, P.CONTROL_OPERATE, P.ALARMS_HANDLE})
 
 MATRIX: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _READS,
-    Role.FACILITIES: _READS | {P.SETTINGS_READ, P.ZONES_MANAGE},
-    Role.DISPATCHER: _READS | {P.MEDIA_READ},
-    Role.SAFETY: _READS | {P.SETTINGS_READ, P.MEDIA_READ, P.PEOPLE_READ, P.AUTHORISATIONS_READ},
-    Role.LABORATORY: _READS - {P.POSITIONS_READ} | {P.CALIBRATIONS_WRITE, P.AUTHORISATIONS_READ},
+    Role.FACILITIES: _READS | _HANDLES | _VISITS | {P.SETTINGS_READ, P.ZONES_MANAGE},
+    Role.DISPATCHER: _READS | _VISITS | {P.MEDIA_READ},
+    Role.SAFETY: _READS
+    | _HANDLES
+    | _VISITS
+    | {
+        P.ACCESS_MANAGE,
+        *(P.SETTINGS_READ, P.MEDIA_READ, P.PEOPLE_READ, P.AUTHORISATIONS_READ),
+        *(P.CONTROL_BYPASS, P.COMMANDS_APPROVE, P.ALARMS_MANAGE, P.JOBS_RELEASE),
+    },
+    Role.LABORATORY: _READS - {P.POSITIONS_READ}
+    | _HANDLES
+    | _VISITS
+    | {P.CALIBRATIONS_WRITE, P.AUTHORISATIONS_READ, P.JOBS_WRITE},
     Role.QUALITY: _READS
     | {
         *(P.SETTINGS_READ, P.CALIBRATIONS_WRITE, P.MEDIA_READ, P.PEOPLE_READ),
-        *(P.AUTHORISATIONS_READ, P.AUTHORISATIONS_MANAGE, P.AUDIT_READ),
+        *(P.AUTHORISATIONS_READ, P.AUTHORISATIONS_MANAGE, P.AUDIT_READ, P.COMMANDS_APPROVE),
+        *(P.ALARMS_HANDLE, P.ALARMS_MANAGE, P.JOBS_WRITE, P.JOBS_RELEASE),
+        P.ACCESS_READ,
     },
     Role.ADMINISTRATOR: frozenset(Permission),
     Role.CUSTOMER: frozenset({P.READINGS_READ}),
@@ -74,7 +119,7 @@ MATRIX: Mapping[Role, frozenset[Permission]] = {
 WHOLE_ORGANISATION = frozenset(
     {
         *(P.PEOPLE_READ, P.PEOPLE_MANAGE, P.AUTHORISATIONS_READ, P.AUTHORISATIONS_MANAGE),
-        *(P.AUDIT_READ, P.METRICS_READ),
+        *(P.AUDIT_READ, P.METRICS_READ, P.ALARMS_MANAGE),
     }
 )
 """People belong to an organisation and to no site: a role at one site does not carry these."""

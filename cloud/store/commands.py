@@ -82,7 +82,7 @@ STATES = (
     *("executed", "refused", "expired", "failed", "unknown"),
 )
 """`waiting`: for who approves it; `lapsed`: nobody did; `not_sent`: refused at the hub; `sent`: no receipt
-yet; `unknown`: its deadline is over and nobody knows whether it was done. The others are what receipts say."""
+yet; `unknown`: its deadline is over, nobody knows whether it was done. The others are what receipts say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,8 @@ async def begin_anew(
     connection: Connection, organisation_id: int, gateway_id: int, seen: tuple[int, int]
 ) -> int | None:
     """Begin an incarnation that a gateway has not seen, if it has seen more than was given out here."""
+    if seen == (0, 0):
+        return None
     cursor = await connection.execute(
         """
         INSERT INTO control_fences AS f (organisation_id, gateway_id, incarnation, number)
@@ -224,8 +226,8 @@ async def begin_anew(
 _COMMANDS = """
 SELECT encode(c.id, 'hex') AS id, c.number, g.name AS gateway, c.gateway_id, c.organisation_id, c.site_id,
        s.name AS site, c.name, c.arguments, c.asker_kind, c.asker, c.by_person AS by, c.rights, c.key,
-       c.asked_at, c.valid_ms, c.approve_until, c.approver, c.second_person AS second, c.approved_at, c.refused,
-       c.refused_text, c.issued_at, c.not_after, c.incarnation, c.fence, encode(c.boot, 'hex') AS boot,
+       c.asked_at, c.valid_ms, c.approve_until, c.approver, c.second_person AS second, c.approved_at,
+       c.refused, c.refused_text, c.issued_at, c.not_after, c.incarnation, c.fence, encode(c.boot, 'hex') AS boot,
        c.not_after_tick, c.outcome
   FROM commands c
   JOIN gateways g ON g.id = c.gateway_id
@@ -392,18 +394,18 @@ class Asker:
 
 
 async def asker_of(connection: Connection, account_id: int, at: datetime) -> Asker | None:
-    """Return the person of an account."""
+    """Return the person of an account, whether or not who asks may see people."""
     async with connection.cursor(row_factory=class_row(Asker)) as cursor:
         await cursor.execute(
             """
             SELECT p.number, coalesce(to_jsonb(p) ->> 'kind', 'staff') AS kind,
                    coalesce(p.left_at <= %(at)s, false) AS left,
-                   coalesce((SELECT array_agg(z.subject) FROM authorisations z
+                   coalesce((SELECT array_agg(z.subject) FROM public.authorisations z
                               WHERE z.person_id = p.id AND z.kind = 'activity'
                                 AND z.valid @> %(at)s::timestamptz
                                 AND (z.withdrawn_at IS NULL OR z.withdrawn_at > %(at)s)),
                             '{}') AS activities
-              FROM accounts a JOIN people p ON p.id = a.person_id WHERE a.id = %(account)s
+              FROM public.accounts a JOIN public.people p ON p.id = a.person_id WHERE a.id = %(account)s
             """,
             {"account": account_id, "at": at},
         )
