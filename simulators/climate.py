@@ -16,6 +16,10 @@ CATCH_UP_S = 7200
 TAU_S = 900.0
 """How fast a room forgets what its devices did."""
 COOLING_K_PER_S = 0.02
+RAMP_K = 8.0
+"""So much warmer a room becomes while something heats it that should not."""
+RAMP_K_PER_S = 0.25
+LEAK_PPM = 4000.0
 MOISTURE_PER_S = 0.05
 DRYING_PER_S = 0.004
 AC_POWER_W = 900.0
@@ -39,6 +43,11 @@ class Room:
     name: str
     mains: Callable[[], bool] = lambda: True
     settings: Settings = field(default_factory=Settings)
+    heated: bool = False
+    """Whether something heats it that should not: a ramp, and one back when that is mended."""
+    leaking: bool = False
+    """Whether gas leaks into it."""
+    _ramp: float = 0.0
     _warmer: float = 0.0
     _moister: float = 0.0
     _effort: float = 0.0
@@ -50,11 +59,21 @@ class Room:
         getattr(self.settings, name)
         setattr(self.settings, name, number)
 
+    def happen(self, *, heated: bool | None = None, leaking: bool | None = None) -> None:
+        """Have something go wrong in it, or have it mended."""
+        self.heated = self.heated if heated is None else heated
+        self.leaking = self.leaking if leaking is None else leaking
+
     def value(self, name: str, time_s: float) -> float:
         """Return what a value of the room or of its devices is; time must not go back."""
         if name == "ac_power":
             self._advance(math.floor(time_s))
             return 8.0 + AC_POWER_W * abs(self._effort)
+        if name == "gas_concentration":
+            trace = 15 + 10 * wander(f"{self.world.seed}/{self.name}/gas", time_s, 60)
+            return trace + LEAK_PPM * self.leaking
+        if name == "gas_alarm":
+            return float(self.leaking)
         if hasattr(self.settings, name):
             number: float = getattr(self.settings, name)
             return number
@@ -66,13 +85,14 @@ class Room:
         base = self.world.air(self.name, time_s, mains=self.mains())
         return replace(
             base,
-            temperature=base.temperature + self._warmer,
+            temperature=base.temperature + self._warmer + self._ramp,
             relative_humidity=min(99.0, max(1.0, base.relative_humidity + self._moister)),
         )
 
     def _advance(self, second: int) -> None:
         if self._at_s is None or second - self._at_s > CATCH_UP_S:
             self._warmer = self._moister = self._effort = 0.0
+            self._ramp = RAMP_K if self.heated else 0.0
             self._at_s = second if self._at_s is None else second - CATCH_UP_S
         while self._at_s < second:
             self._at_s += 1
@@ -80,11 +100,13 @@ class Room:
 
     def _step(self, second: int) -> None:
         settings, powered = self.settings, self.mains()
-        if not (settings.ac_on or settings.humidifier_on or self._warmer or self._moister):
+        goal = RAMP_K if self.heated else 0.0
+        self._ramp += max(-RAMP_K_PER_S, min(RAMP_K_PER_S, goal - self._ramp))
+        if not (settings.ac_on or settings.humidifier_on or self._warmer or self._moister or self._ramp):
             self._effort = 0.0
             return
         base = self.world.air(self.name, second, mains=powered)
-        wish = settings.ac_setpoint - base.temperature - self._warmer
+        wish = settings.ac_setpoint - base.temperature - self._warmer - self._ramp
         self._effort = max(-1.0, min(1.0, wish / 0.5)) if settings.ac_on and powered else 0.0
         self._warmer += COOLING_K_PER_S * self._effort - self._warmer / TAU_S
         thirst = settings.humidifier_setpoint - base.relative_humidity - self._moister

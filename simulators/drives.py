@@ -7,7 +7,7 @@ It is no map: streets are made up around a real place. Time is in seconds since 
 import math
 import random
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulators.world import wander
 
@@ -51,7 +51,10 @@ class Drive:
 
     def at(self, time_s: float) -> Fix:
         """Return the true place, with the slow wander that a receiver sees (about a metre)."""
-        phase = time_s % (self.driving_s + self.parked_s)
+        return self.after(time_s % (self.driving_s + self.parked_s), time_s)
+
+    def after(self, phase: float, time_s: float) -> Fix:
+        """Return the place after so many seconds of a round; past its end the vehicle is parked."""
         parked = phase >= self.driving_s
         index = min(int(phase / STEP_S), len(self.starts) - 2)
         part = min(1.0, phase / STEP_S - index)
@@ -76,6 +79,33 @@ class Drive:
         part = (distance - start) / (end - start)
         course = math.degrees(math.atan2(to_east - east, to_north - north)) % 360
         return east + (to_east - east) * part, north + (to_north - north) * part, course
+
+
+@dataclass(slots=True)
+class Driver:
+    """Somebody who drives when told, and stands wherever told to stop; parked at the end of each round."""
+
+    drive: Drive
+    driving: bool = False
+    _phase: float | None = None
+    """Seconds of the round that are driven; None: not begun."""
+    _since_s: float = 0.0
+
+    def tell(self, time_s: float, *, driving: bool) -> None:
+        """Have the vehicle driven, or stopped where it is, from now on."""
+        if driving is not self.driving:
+            phase = self._at(time_s)
+            self._phase = 0.0 if driving and phase >= self.drive.driving_s else phase
+            self.driving, self._since_s = driving, time_s
+
+    def at(self, time_s: float) -> Fix:
+        """Return where the vehicle is; time must not go back."""
+        fix = self.drive.after(self._at(time_s), time_s)
+        return fix if self.driving else replace(fix, speed_m_s=0.0, parked=True)
+
+    def _at(self, time_s: float) -> float:
+        phase = self.drive.driving_s if self._phase is None else self._phase
+        return phase + (time_s - self._since_s if self.driving else 0.0)
 
 
 def make_drive(

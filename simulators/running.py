@@ -21,6 +21,7 @@ from simulators.devices.modbus_rtu import rtu_line
 from simulators.devices.modem import Radio, modem_service
 from simulators.devices.sysfs import board, sysfs_tree
 from simulators.devices.ups_dump import RecordedUps
+from simulators.drives import Driver, Fix
 from simulators.ports import Ports
 from simulators.rpi_gpio import environment
 from simulators.scenario import (
@@ -141,9 +142,7 @@ class _Starter:
             return modbus.Unit(
                 unit.address, unit.model, lambda what: use.value(what, self.clocks.utc_s()), name=name
             )
-        room = self.rooms.setdefault(
-            unit.room, Room(self.world, unit.room, mains=lambda: self._mains(gateway, part))
-        )
+        room = self._room(unit.room, lambda: self._mains(gateway, part))
         return modbus.Unit(
             unit.address,
             unit.model,
@@ -193,7 +192,8 @@ class _Starter:
         key, name = f"{gateway.id}/{part.name}", f"{gateway.id}-{part.name}"
         recording = self.recorded.logs.get(key)
         if recording is None:
-            receiver = gnss.Receiver(driven(self.world.seed, key, part, utc_s=self.clocks.utc_s))
+            where = self._where(key, part)
+            receiver = gnss.Receiver(driven(self.world.seed, key, where, utc_s=self.clocks.utc_s))
         else:
             receiver = gnss.Receiver(played(recording, utc_s=self.clocks.utc_s), period_s=POLL_S)
         port = self.ports.of(key)
@@ -212,6 +212,17 @@ class _Starter:
             table["period_ms"] = max(50, recording.period_us // 1000)
         return table
 
+    def _where(self, key: str, part: GnssPart) -> Callable[[float], Fix]:
+        drive = drive_of(self.world.seed, key, part)
+        if not part.waits:
+            return drive.at
+        driver, now_s = Driver(drive), self.clocks.utc_s
+        self.state.acts[f"{key}/vehicle"] = {
+            "drive": lambda: driver.tell(now_s(), driving=True),
+            "park": lambda: driver.tell(now_s(), driving=False),
+        }
+        return driver.at
+
     async def start_osdp(self, gateway: GatewayPart, part: OsdpPart) -> Table:
         """Start a line of card readers and return its settings table; their keys go to files beside it.
 
@@ -228,7 +239,10 @@ class _Starter:
         self.state.devices[key] = line
         chance = random.Random(f"{self.world.seed}/{key}/cards")
         for name, reader in zip(part.readers, readers, strict=True):
-            self.state.acts[f"{key}/{name}"] = {"card": partial(_show_card, reader, chance)}
+            self.state.acts[f"{key}/{name}"] = {
+                "card": partial(_show_card, reader, chance),
+                "pin": partial(_press, reader),
+            }
         return {
             "driver": "osdp",
             "name": part.name,
@@ -284,7 +298,10 @@ class _Starter:
         self.environments.setdefault(gateway.id, {}).update(environment(folder))
         self.state.devices[key] = board
         for name, asked in board.asked.items():
-            self.state.acts[f"{key}/{name}"] = {"open": asked.set}
+            self.state.acts[f"{key}/{name}"] = {
+                "open": asked.set,
+                "enter": partial(board.doing.put_nowait, name),
+            }
         return gpio_table(part)
 
     async def start_terminals(self, gateway: GatewayPart, part: TerminalPart) -> Table:
@@ -363,8 +380,19 @@ class _Starter:
     def _truth(self, gateway: GatewayPart, room: str) -> Callable[[str], float]:
         """Return what the values of a room are, with what the devices in it did to it."""
         name = f"{gateway.id}/{room}"
-        found = self.rooms.setdefault(name, Room(self.world, name))
+        found = self._room(name)
         return lambda what: found.value(what, self.clocks.utc_s())
+
+    def _room(self, name: str, mains: Callable[[], bool] = lambda: True) -> Room:
+        """Return a room with what can happen to its air."""
+        found = self.rooms.setdefault(name, Room(self.world, name, mains=mains))
+        self.state.acts[f"{name}/air"] = {
+            "warm": lambda: found.happen(heated=True),
+            "mend": lambda: found.happen(heated=False),
+            "leak": lambda: found.happen(leaking=True),
+            "clear": lambda: found.happen(leaking=False),
+        }
+        return found
 
     def _folder(self, gateway: GatewayPart, name: str, *, keys: bool = False) -> tuple[str, Path]:
         folder = self.folder / f"{gateway.id}-{name}"
@@ -374,11 +402,23 @@ class _Starter:
         return f"{gateway.id}/{name}", folder
 
 
-def _show_card(reader: osdp.Reader, chance: random.Random) -> Table:
+def _show_card(reader: osdp.Reader, chance: random.Random, *card: str) -> Table:
+    """Hold a card to the reader: that of a facility and number, or any."""
     facility, number = chance.randrange(256), chance.randrange(10_000, 65_536)
+    if card:
+        if len(card) != 2 or not all(part.isdecimal() and len(part) < 6 for part in card):
+            raise ValueError(f"card {' '.join(card)!r}: expected facility and number")
+        facility, number = int(card[0]) % 256, int(card[1]) % 65_536
     if not reader.present(osdp.wiegand_26(facility, number), 26):
         raise ValueError(f"the reader at address {reader.address} takes no more cards: expected a gateway")
     return {"facility": facility, "number": number}
+
+
+def _press(reader: osdp.Reader, *keys: str) -> None:
+    if len(keys) != 1 or not keys[0].isdecimal():
+        raise ValueError(f"pin {' '.join(keys)!r}: expected digits")
+    if not reader.press(f"{keys[0]}#"):
+        raise ValueError(f"the reader at address {reader.address} takes no keys: expected a gateway")
 
 
 def _move(tag: Tag, where: Whereabouts) -> None:

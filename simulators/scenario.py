@@ -63,6 +63,8 @@ class GnssPart(_Part, frozen=True, kw_only=True):
     altitude_m: float = 50.0
     legs: Annotated[int, Meta(ge=1, le=200)] = 8
     parked_s: float = 600.0
+    waits: bool = False
+    """Whether the vehicle stands until it is told to drive."""
 
     def __post_init__(self) -> None:
         """Accept a whole drive or a log, not both."""
@@ -109,13 +111,20 @@ class SysfsPart(_Part, frozen=True, kw_only=True):
 
 
 class GpioPart(_Part, frozen=True, kw_only=True):
-    """The pins of a gateway's board: doors with contact, button and lock, and an ignition."""
+    """The pins of a gateway's board: doors with contact, button and lock, relays, and an ignition."""
 
     name: Name
     doors: Annotated[list[Name], Meta(max_length=5)] = field(default_factory=list)
+    relays: Annotated[list[Name], Meta(max_length=10)] = field(default_factory=list)
+    """Relays with a contact that tells whether they pulled in."""
     ignition: str = ""
     """Name of the gateway's receiver whose drive it follows."""
     prefix: Prefix = ""
+
+    def __post_init__(self) -> None:
+        """Accept only as many doors and relays as there are pins."""
+        if 2 * len(self.doors) + len(self.relays) > 12:
+            raise ValueError(f"gpio {self.name}: expected 12 relays at most, a door counts as two")
 
 
 class TerminalPart(_Part, frozen=True, kw_only=True):

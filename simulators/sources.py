@@ -10,7 +10,7 @@ from simulators.devices import gnss
 from simulators.devices.nmea import epoch, sky
 from simulators.devices.recording import SECOND_US, Recording, RecordingError, read_recording
 from simulators.devices.ups_dump import read_dump
-from simulators.drives import Drive, make_drive
+from simulators.drives import Drive, Fix, make_drive
 from simulators.scenario import GnssPart, Scenario, ScenarioError
 
 T = TypeVar("T")
@@ -65,14 +65,13 @@ def drive_of(seed: int, key: str, part: GnssPart) -> Drive:
     )
 
 
-def driven(seed: int, key: str, part: GnssPart, *, utc_s: Callable[[], float]) -> gnss.Epoch:
-    """Return what a receiver on this drive writes; the same seed and time give the same bytes."""
-    drive = drive_of(seed, key, part)
+def driven(seed: int, key: str, where: Callable[[float], Fix], *, utc_s: Callable[[], float]) -> gnss.Epoch:
+    """Return what a receiver writes that is where it is told; the same seed and time give the same bytes."""
     key = f"{seed}/{key}"
 
     def write(fault: gnss.Fault) -> bytes:
         now_s = utc_s()
-        fix = None if fault == "no_fix" else drive.at(now_s)
+        fix = None if fault == "no_fix" else where(now_s)
         return epoch(fix, datetime.fromtimestamp(now_s, UTC), sky(key, now_s))
 
     return write

@@ -43,8 +43,9 @@ Device = (
     | network.Uplink
     | modem.Radio
 )
-Act = Callable[[], Table | None]
-"""What somebody does with a device; tells what there is to tell of it."""
+Act = Callable[..., Table | None]
+"""What somebody does with a device, with words where it takes some; tells what there is to tell of it."""
+_WITH_WORDS = ("card", "pin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,19 @@ class Running:
     """What people can do, by `<gateway>/<name>/<part>` and a word."""
 
     def act(self, device: str, do: str) -> Table:
-        """Do it and return what there is to tell of it; `ValueError` names what can be done."""
+        """Do it and return what there is to tell of it; `ValueError` names what can be done.
+
+        `do` is a word, with what it needs behind it: `card 17 20001` holds that card to a reader.
+        """
+        do, *words = do.split() or [""]
         found = self.acts.get(device)
         if found is None:
             raise ValueError(f"device {device!r}: expected one of {', '.join(sorted(self.acts))}")
         if do not in found:
             raise ValueError(f"do {do!r} with {device}: expected one of {', '.join(found)}")
-        return found[do]() or {}
+        if words and do not in _WITH_WORDS:
+            raise ValueError(f"do {do!r} with {device}: expected nothing behind it")
+        return found[do](*words) or {}
 
     def ports(self) -> Table:
         """Return what a ports file holds."""

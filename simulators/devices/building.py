@@ -24,6 +24,8 @@ FIRE, IGNITION = 26, 27
 FIRST_PIN = 2
 USED_S = (10.0, 60.0)
 """So long is a door left alone."""
+OPEN_S = 1.5
+"""So long does somebody hold a door open who comes in."""
 MEASURE_S = 4.0
 HEARTBEAT_S = 20.0
 KNOCK_S = 2.0
@@ -50,6 +52,12 @@ def doors_of(part: GpioPart) -> list[Door]:
     ]
 
 
+def relays_of(part: GpioPart) -> list[tuple[str, int, int]]:
+    """Return name, pin and contact pin of the relays of a part, behind those of its doors."""
+    first = FIRST_PIN + 4 * len(part.doors)
+    return [(name, first + 2 * place, first + 2 * place + 1) for place, name in enumerate(part.relays)]
+
+
 def gpio_table(part: GpioPart) -> Table:
     """Return the settings table of a part."""
     inputs: list[Table] = []
@@ -60,6 +68,8 @@ def gpio_table(part: GpioPart) -> Table:
         outputs.append(
             {"name": f"{door.name}/lock", "kind": "relay", "pin": door.lock, "contact_pin": door.lock_contact}
         )
+    for name, pin, contact in relays_of(part):
+        outputs.append({"name": name, "kind": "relay", "pin": pin, "contact_pin": contact})
     if part.doors:
         inputs.append({"name": "fire", "kind": "fire_release", "pin": FIRE})
     if part.ignition:
@@ -86,6 +96,7 @@ async def doors_and_ignition(
     """Play a board with these doors and this ignition while the context is open."""
     doors = doors_of(part)
     relays = [Relay(door.lock, door.lock_contact) for door in doors]
+    relays += [Relay(pin, contact) for _, pin, contact in relays_of(part)]
     async with running_board(folder, relays) as board:
         board.drive(FIRE, 0)
         for door in doors:
@@ -93,6 +104,7 @@ async def doors_and_ignition(
             board.asked[door.name] = asyncio.Event()
         lives: list[Life] = [_use(board, door, random.Random(f"{seed}/{door.name}")) for door in doors]
         lives += [_turn_key(board, driving)] if part.ignition else []
+        lives += [_come_in(board, doors)] if doors else []
         async with _alive(lives):
             yield board
 
@@ -111,6 +123,16 @@ async def _use(board: Board, door: Door, chance: random.Random) -> None:
         await board.bounce(door.contact, 1, edges=2 * chance.randrange(4) + 1)
         await asyncio.sleep(chance.uniform(2, 8))
         await board.bounce(door.contact, 0, edges=2 * chance.randrange(8) + 1)
+
+
+async def _come_in(board: Board, doors: Sequence[Door]) -> None:
+    """Open a door from outside when asked, and let it fall shut."""
+    contacts = {door.name: door.contact for door in doors}
+    while True:
+        contact = contacts[await board.doing.get()]
+        await board.bounce(contact, 1, edges=3)
+        await asyncio.sleep(OPEN_S)
+        await board.bounce(contact, 0, edges=3)
 
 
 async def _turn_key(board: Board, driving: Callable[[], bool]) -> None:

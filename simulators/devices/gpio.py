@@ -46,6 +46,8 @@ class Board:
     """Every (pin, level) that the gateway put out."""
     asked: dict[str, asyncio.Event] = field(default_factory=dict)
     """Doors by name: whoever sets one has somebody walk through at once."""
+    doing: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    """Doors that somebody opens from outside, one after the other."""
     _fault: Fault = ""
 
     @property

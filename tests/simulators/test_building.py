@@ -13,7 +13,7 @@ import pytest
 
 from edge.assembly import build_driver
 from edge.driver import Driver, Given
-from simulators.devices.building import IGNITION, doors_of
+from simulators.devices.building import IGNITION, doors_of, gpio_table, relays_of
 from simulators.rpi_gpio import BOARD, MODULES
 from simulators.running import Clocks, Running, running
 from simulators.scenario import GatewayPart, GpioPart, Scenario, SenmlPart, TerminalPart
@@ -134,3 +134,29 @@ def test_pins_of_doors_do_not_meet() -> None:
     pins = [pin for door in doors for pin in (door.contact, door.button, door.lock, door.lock_contact)]
     assert len(set(pins)) == 20
     assert max(pins) < 26
+
+
+def test_relays_lie_on_pins_behind_those_of_the_doors_and_can_be_set_by_a_gateway() -> None:
+    part = GpioPart(name="x", doors=["a", "b", "c"], relays=["source", "power"], prefix="doors")
+    assert relays_of(part) == [("source", 14, 15), ("power", 16, 17)]
+    whole = {"gateway": {"id": "lab-1"}, "uplink": {"host": "localhost"}, "device": [gpio_table(part)]}
+    assert check(whole, GatewaySettings)[1] == []
+    with pytest.raises(ValueError, match="expected 12 relays at most"):
+        GpioPart(name="x", doors=["a", "b", "c", "d"], relays=["e", "f", "g", "h", "i"])
+
+
+def test_somebody_who_comes_in_opens_the_door_from_outside(folder: Path) -> None:
+    async def run() -> None:
+        one = msgspec.structs.replace(scenario().gateway[0], senml=[], terminal=[])
+        clocks = Clocks(time.monotonic_ns, time.time)
+        async with running(Scenario(title="x", gateway=[one]), seed=5, folder=folder, clocks=clocks) as state:
+            board: Any = state.devices["lab-1/pins"]
+            contact = doors_of(one.gpio[0])[1].contact
+            state.act("lab-1/pins/archive", "enter")
+            for _ in range(100):
+                if opened := board.pins.level(contact) == 1:
+                    break
+                await asyncio.sleep(0.005)
+            assert opened
+
+    asyncio.run(run())

@@ -30,6 +30,25 @@ def test_same_commands_at_the_same_times_give_the_same_room() -> None:
     assert story(0.25) == story(90) == story(900)
 
 
+def test_room_that_is_heated_by_mistake_warms_and_comes_back_when_that_is_mended() -> None:
+    room, world = Room(World(1), "room"), World(1)
+    room.air(NOON)
+    room.happen(heated=True)
+    assert 4.9 < room.air(NOON + 20).temperature - world.air("room", NOON + 20).temperature < 5.1
+    assert 7.9 < room.air(NOON + 60).temperature - world.air("room", NOON + 60).temperature < 8.1
+    room.happen(heated=False)
+    assert abs(room.air(NOON + 100).temperature - world.air("room", NOON + 100).temperature) < 0.1
+
+
+def test_gas_that_leaks_is_measured_and_told_until_it_is_cleared() -> None:
+    room = Room(World(1), "room")
+    assert (room.value("gas_concentration", NOON) < 30, room.value("gas_alarm", NOON)) == (True, 0.0)
+    room.happen(leaking=True)
+    assert (room.value("gas_concentration", NOON) > 4000, room.value("gas_alarm", NOON)) == (True, 1.0)
+    room.happen(leaking=False)
+    assert room.value("gas_alarm", NOON) == 0.0
+
+
 def test_cooling_takes_power_and_dries() -> None:
     room = Room(World(1), "room")
     before = room.air(NOON)

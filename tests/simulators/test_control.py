@@ -51,3 +51,15 @@ def test_act_is_done_and_answered_with_what_there_is_to_tell() -> None:
     assert answer["error"] == "do 'sing' with lab-1/door/entrance: expected one of card, leave"
     answer = json.loads(obey(state, json.dumps(wish | {"device": "lab-1/roof"}).encode()))
     assert answer["error"] == "device 'lab-1/roof': expected one of lab-1/door/entrance"
+
+
+def test_words_are_taken_by_what_needs_them_alone() -> None:
+    shown: list[tuple[str, ...]] = []
+    state = _state()
+    state.acts["lab-1/door/entrance"] = {"card": lambda *words: shown.append(words), "open": lambda: None}
+    assert state.act("lab-1/door/entrance", "card 17 20001") == {}
+    assert shown == [("17", "20001")]
+    with pytest.raises(ValueError, match="expected nothing behind it"):
+        state.act("lab-1/door/entrance", "open 3")
+    with pytest.raises(ValueError, match="do ''"):
+        state.act("lab-1/door/entrance", " ")

@@ -15,7 +15,7 @@ from simulators.devices.nmea import epoch, sentence, sky
 from simulators.devices.ups import Ups, dump
 from simulators.drives import Fix
 from simulators.scenario import GnssPart, load_scenario, modbus_table, profile_of
-from simulators.sources import driven
+from simulators.sources import drive_of, driven
 from simulators.world import World
 
 NOON = 1_789_000_000.0
@@ -38,7 +38,10 @@ def test_position_is_written_to_a_ten_millionth_of_a_minute() -> None:
 def test_receiver_writes_the_same_bytes_for_the_same_seed() -> None:
     part = GnssPart(name="gnss", latitude=28.2, longitude=112.9)
     first, second, other = (
-        b"".join(driven(seed, "van", part, utc_s=lambda at=at: at)("") for at in range(1000, 1100))
+        b"".join(
+            driven(seed, "van", drive_of(seed, "van", part).at, utc_s=lambda at=at: at)("")
+            for at in range(1000, 1100)
+        )
         for seed in (5, 5, 6)
     )
     assert first == second

@@ -36,7 +36,7 @@ def test_demo_has_a_laboratory_a_mobile_laboratory_and_a_vehicle() -> None:
 def test_demo_has_every_device_that_laboratories_mobile_ones_and_vehicles_have() -> None:
     lab, mobile, vehicle = load_scenario("demo").gateway
     assert [reader for line in lab.osdp for reader in line.readers] == lab.gpio[0].doors
-    assert len(lab.gpio[0].doors) == 2
+    assert lab.gpio[0].doors == ["entrance", "archive", "between"]
     models = {unit.model for line in lab.modbus for unit in line.units if line.rtu}
     assert models == {"sim-air-conditioner", "sim-humidifier", "pzem-004t"}
     used = [unit.uses for line in lab.modbus for unit in line.units if unit.uses]

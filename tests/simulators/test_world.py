@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from simulators.drives import ACCELERATION_M_S2, EARTH_M_PER_DEGREE, make_drive
+from simulators.drives import ACCELERATION_M_S2, EARTH_M_PER_DEGREE, Driver, make_drive
 from simulators.world import World
 
 NOON = 1_789_000_000
@@ -63,3 +63,18 @@ def test_drive_is_a_closed_believable_trip() -> None:
         before = fix
     assert before.parked
     assert abs(before.latitude - 28.19) * EARTH_M_PER_DEGREE < 5
+
+
+def test_vehicle_that_waits_drives_when_told_stands_where_it_is_and_goes_on_from_there() -> None:
+    drive = make_drive("van", latitude=28.2, longitude=112.9, altitude_m=50, legs=4, parked_s=600)
+    driver = Driver(drive)
+    assert driver.at(1000.0).parked
+    driver.tell(1000.0, driving=True)
+    assert max(driver.at(1000.0 + second).speed_m_s for second in range(30)) > 3
+    driver.tell(1030.0, driving=False)
+    stopped = driver.at(1031.0)
+    assert (stopped.parked, stopped.speed_m_s) == (True, 0.0)
+    driver.tell(2000.0, driving=True)
+    gone = driver.at(2001.0)
+    assert abs(gone.latitude - stopped.latitude) < 0.0005
+    assert driver.at(2000.0 + drive.driving_s).parked, "at the end of its round"
