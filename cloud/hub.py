@@ -20,6 +20,8 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from cloud.alarms.room import AlarmRoom, sender_of
+from cloud.alarms.settings import read_mail_server
 from cloud.api.app import create_app
 from cloud.api.entrance import EntranceLimits
 from cloud.api.services import Services
@@ -93,6 +95,11 @@ def settings_of(
             read_media_settings(environment)
         except SettingsError as error:
             faults += error.faults
+    if "watch" in rooms:
+        try:
+            read_mail_server(environment)
+        except SettingsError as error:
+            faults += error.faults
     if "est" in rooms:
         try:
             if read_enrol_settings(environment) is None and rooms == ("est",):
@@ -142,6 +149,7 @@ async def run_hub(
             parts.append(Ingest(tools, registry, stored=stored.set).run())
         if "watch" in rooms:
             parts += [Watch(tools, registry).run(), SettingsRoom(tools).run(), ControlRoom(tools).run()]
+            parts.append(AlarmRoom(tools, sender_of(environment, tools)).run())
             parts.append(RightsRoom(tools).run())
         if "est" in rooms:
             asked = read_enrol_settings(environment)

@@ -187,6 +187,29 @@ async def load_scales(connection: Connection, point_id: int, from_at: datetime, 
     return Scales(scales)
 
 
+async def load_scales_of(connection: Connection, point_ids: Sequence[int]) -> dict[int, Scales]:
+    """Return for each of many points what its counts meant at any time."""
+    ids = list(point_ids)
+    versions = await connection.execute(
+        "SELECT point_id, valid, exponent, period_ms FROM point_versions WHERE point_id = ANY(%s)"
+        " ORDER BY point_id, valid",
+        (ids,),
+    )
+    rows = await connection.execute(
+        "SELECT point_id, valid, id, indicated, correction, exponent, certificate FROM calibrations"
+        " WHERE point_id = ANY(%s) AND NOT isempty(valid) ORDER BY point_id, valid",
+        (ids,),
+    )
+    curves: dict[int, list[tuple[datetime, datetime, Curve]]] = {}
+    async for point_id, valid, *rest in rows:
+        curves.setdefault(point_id, []).append((*_ends(valid), make_curve(rest)))
+    scales: dict[int, list[Scale]] = {one: [] for one in ids}
+    async for point_id, valid, exponent, period_ms in versions:
+        start, end = _ends(valid)
+        scales[point_id] += _split(Scale(start, end, exponent, period_ms, None), curves.get(point_id, []))
+    return {one: Scales(found) for one, found in scales.items()}
+
+
 def _split(scale: Scale, curves: Sequence[tuple[datetime, datetime, Curve]]) -> list[Scale]:
     """Cut one uncorrected scale at the ends of the calibrations that overlap it."""
     pieces: list[Scale] = []

@@ -27,3 +27,5 @@ GRANT EXECUTE ON FUNCTION forget_positions, forget_access_events TO heng_hub;
 REVOKE UPDATE ON commands, command_receipts FROM heng_hub;
 GRANT UPDATE (approver_kind, approver, second_person, approved_at, refused, refused_text, issued_at, not_after,
               incarnation, fence, boot, not_after_tick, outcome) ON commands TO heng_hub;
+-- Versions of methods, logs of jobs and transcripts are added and never changed.
+REVOKE UPDATE ON limit_sets, job_log, operation_lines FROM heng_hub;

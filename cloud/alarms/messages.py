@@ -1,0 +1,93 @@
+"""Writes the text of a round for one way: subject and body, in its language, in the site's time. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cloud.alarms.words import CONDITIONS, PRIORITIES, SENTENCES, WHATS
+from cloud.store.alarm_messages import SiteFacts, Way
+from cloud.store.ticks import datetime_of_us, us_of_tick
+from rules.alarm.calls import Call, Notification
+from rules.alarm.model import Occurrence, Priority
+from wire.quantities import QUANTITIES
+
+LINES_MAX = 40
+"""Alarms that one message names; what is beyond it is counted, and all are on the page."""
+
+
+def write_message(site: SiteFacts, round_: Notification, calls: Sequence[Call], way: Way) -> tuple[str, str]:
+    """Return subject and body of what one way is told in a round."""
+    say = SENTENCES[way.language]
+    ones = sorted({call.occurrence.id: call for call in calls}.values(), key=_urgent_first)
+    most = min((call.occurrence.priority for call in ones), default=Priority.LOW)
+    subject = say[round_.why.value].format(
+        site=site.title, count=len(ones), priority=PRIORITIES[way.language][most - 1]
+    )
+    lines = []
+    if len(ones) > 1:
+        lines.append(say["counts"].format(counts=_counts(ones, way.language)))
+        first = min(ones, key=lambda call: (call.occurrence.onset, call.occurrence.id))
+        lines += [say["first"].format(alarm=_line(site, first, way.language)), ""]
+    lines += [_line(site, call, way.language) for call in ones[:LINES_MAX]]
+    if len(ones) > LINES_MAX:
+        lines.append(say["more"].format(count=len(ones) - LINES_MAX))
+    return subject, "\n".join([*lines, "", say["foot"]])
+
+
+def write_test(way: Way, who: str, at: datetime) -> tuple[str, str]:
+    """Return subject and body of a test message."""
+    say = SENTENCES[way.language]
+    return say["test"].format(name=way.name), say["test_body"].format(
+        who=who, time=f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def _urgent_first(call: Call) -> tuple[int, int, str]:
+    return call.occurrence.priority, call.occurrence.onset, call.occurrence.id
+
+
+def _counts(calls: Sequence[Call], language: str) -> str:
+    found = [call.occurrence.priority for call in calls]
+    words = PRIORITIES[language]
+    return ", ".join(f"{words[one - 1]} {found.count(one)}" for one in Priority if one in found)
+
+
+def _line(site: SiteFacts, call: Call, language: str) -> str:
+    one, say = call.occurrence, SENTENCES[language]
+    time = _time(one.onset, site.time_zone)
+    parts = [
+        f"[{PRIORITIES[language][one.priority - 1]}] {one.point}: {what_text(one, language)}",
+        say["since" if one.stands else "was"].format(time=time),
+    ]
+    if one.limit is not None and one.worst is not None:
+        unit = _unit(site, one.point)
+        worst, limit = _number(one.worst), _number(one.limit)
+        parts.append(say["value"].format(value=f"{worst}{unit}", limit=f"{limit}{unit}"))
+    if call.count > 1:
+        parts.append(say["again"].format(count=call.count))
+    return ", ".join(parts)
+
+
+def what_text(one: Occurrence, language: str) -> str:
+    """Return what is the matter, in words: what was told, or the condition of a point."""
+    told = WHATS[language].get(one.point.partition("/")[0]) if one.condition.value == "event" else None
+    return told or CONDITIONS[language][one.condition.value]
+
+
+def _unit(site: SiteFacts, point: str) -> str:
+    quantity = QUANTITIES.get(site.units.get(point, ""))
+    return f" {quantity.unit}" if quantity is not None and quantity.unit else ""
+
+
+def _number(value: Decimal) -> str:
+    return f"{value:f}"
+
+
+def _time(tick: int, zone: str) -> str:
+    try:
+        where: ZoneInfo = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        where = ZoneInfo("UTC")
+    at = datetime_of_us(us_of_tick(tick)).astimezone(where)
+    return f"{at:%Y-%m-%d %H:%M:%S %z}"

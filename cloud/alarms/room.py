@@ -1,0 +1,59 @@
+"""The alarm room: one part judges, one sends. Neither waits for the other."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from cloud.alarms.keeper import Keeper
+from cloud.alarms.sending import Sender
+from cloud.alarms.settings import read_mail_server
+from cloud.alarms.ways import Given
+from cloud.store import alarm_desk, feed
+from cloud.supervisor import supervise
+from cloud.tools import Tools
+
+JUDGING, SENDING = "alarms: judging", "alarms: sending"
+PARTS = (JUDGING, SENDING)
+_LOOK_S = 1.0
+_REST_S = 0.1
+"""Wake-ups that come closer than this are answered together."""
+
+
+def sender_of(environment: Mapping[str, str], tools: Tools) -> Sender:
+    """Return who sends, by what the environment says; `SettingsError` for a mail server that is none."""
+    return Sender(Given(read_mail_server(environment), clock=tools.now), tools.now)
+
+
+class AlarmRoom:
+    """One worker; a second one waits for the first at every turn and finds nothing left to do."""
+
+    def __init__(self, tools: Tools, sender: Sender) -> None:
+        self._tools = tools
+        self._sender = sender
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        health, random = self._tools.health, self._tools.random
+        async with asyncio.TaskGroup() as group:
+            group.create_task(supervise(JUDGING, self._judge, health=health, random=random))
+            group.create_task(supervise(SENDING, self._send, health=health, random=random))
+
+    async def _judge(self, up: Callable[[], None]) -> None:
+        async with (
+            self._tools.connection("alarms") as connection,
+            self._tools.connection("alarms feed") as woken,
+        ):
+            await feed.listen(woken)
+            await woken.execute(f"LISTEN {alarm_desk.CHANNEL}")
+            keeper = Keeper(connection)
+            await keeper.turn(self._tools.now())
+            up()
+            while True:
+                if await feed.wait(woken, _LOOK_S):
+                    await asyncio.sleep(_REST_S)
+                while await keeper.turn(self._tools.now()):
+                    pass
+                await keeper.judge_late(self._tools.now())
+
+    async def _send(self, up: Callable[[], None]) -> None:
+        async with self._tools.connection("alarm messages") as connection:
+            await self._sender.run(connection, up)

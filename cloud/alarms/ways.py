@@ -1,0 +1,242 @@
+"""Ways by which a message leaves the hub: e-mail, webhook, WeCom, DingTalk, SMS. They block: for threads.
+
+Each way says in `told` what the far end answered, in one line and without any secret. Redirections are not
+followed: a hook that moves is entered anew by a person.
+"""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import smtplib
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from typing import Protocol
+from urllib.parse import quote_plus, urlsplit
+
+TIMEOUT_S = 10.0
+WECOM_BYTES_MAX = 2048
+"""Of the content of a text; WeCom refuses longer ones."""
+DINGTALK_BYTES_MAX = 18_000
+_ANSWER_MAX = 64 * 1024
+_HTTP_OK = range(200, 300)
+_HTTP_ASK_AGAIN = (408, 429)
+_SMTP_LASTING = 550
+
+
+class WayError(Exception):
+    """A message did not go out; `lasting`: trying again would not help."""
+
+    def __init__(self, text: str, *, lasting: bool = False) -> None:
+        super().__init__(text)
+        self.lasting = lasting
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be told."""
+
+    id: int
+    """Of the delivery; the same at every attempt, so that who receives can tell a repetition."""
+    subject: str
+    body: str
+    created_at: datetime
+
+    @property
+    def text(self) -> str:
+        """Return subject and body as one text."""
+        return f"{self.subject}\n{self.body}"
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where e-mail is handed in."""
+
+    host: str
+    port: int
+    sender: str
+    security: str = "starttls"
+    """`starttls`, `tls` or `none`."""
+    user: str = ""
+    password: str = ""
+
+
+class Sms(Protocol):
+    """A provider of text messages. Heng ships none: an installation brings its own."""
+
+    def send(self, numbers: tuple[str, ...], text: str, *, key: str) -> str:
+        """Send a text and return what the provider said; `key` is the same at every attempt. `WayError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What ways are given by the hub."""
+
+    mail: MailServer | None = None
+    sms: Sms | None = None
+    clock: Callable[[], datetime] = datetime.now
+    trusted: ssl.SSLContext | None = None
+    """None: what the machine trusts."""
+
+
+def send(kind: str, target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+    """Send a message by one way and return what the far end said. `WayError` when it did not go out."""
+    try:
+        return _WAYS[kind](target, secret, message, given)
+    except (OSError, http.client.HTTPException, smtplib.SMTPException) as error:
+        raise WayError(_plain(error)) from None
+
+
+def send_mail(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+    """Hand a message in at the mail server; `target` is one or more addresses, separated by commas."""
+    server = given.mail
+    if server is None:
+        raise WayError("no mail server is set up: HENG_SMTP_URL", lasting=True)
+    mail = EmailMessage()
+    mail["Subject"], mail["From"] = message.subject, server.sender
+    mail["To"] = ", ".join(addresses(target))
+    mail["Date"] = format_datetime(given.clock().astimezone())
+    mail["Message-ID"] = make_msgid(f"heng-{message.id}", domain="heng.invalid")
+    mail["X-Heng-Delivery"] = str(message.id)
+    mail.set_content(message.body)
+    with _open(server, given) as session:
+        if server.security == "starttls":
+            session.starttls(context=_trust(given))
+        if server.user:
+            session.login(server.user, server.password)
+        try:
+            refused = session.send_message(mail)
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = [code for code, _ in error.recipients.values()]
+            raise WayError(
+                f"SMTP {max(codes)}: refused for all", lasting=min(codes) >= _SMTP_LASTING
+            ) from None
+        except smtplib.SMTPResponseException as error:
+            raise WayError(_plain(error), lasting=error.smtp_code >= _SMTP_LASTING) from None
+    return "accepted" if not refused else f"accepted, but refused for {', '.join(sorted(refused))}"
+
+
+def send_webhook(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+    """Post a message as JSON; with a key its HMAC-SHA256 is in `X-Heng-Signature`."""
+    body = json.dumps(
+        {
+            "delivery": message.id,
+            "subject": message.subject,
+            "text": message.body,
+            "created_at": message.created_at.isoformat(),
+        },
+        ensure_ascii=False,
+    ).encode()
+    headers = {}
+    if key := secret.get("key"):
+        headers["X-Heng-Signature"] = "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    status, _ = _post(secret["url"], body, given, headers)
+    return f"HTTP {status}"
+
+
+def send_wecom(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+    """Post a text to a WeCom group robot."""
+    content = _cut(message.text, WECOM_BYTES_MAX)
+    return _robot(secret["url"], {"msgtype": "text", "text": {"content": content}}, given)
+
+
+def send_dingtalk(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+    """Post a text to a DingTalk group robot, signed where it has a secret."""
+    url = secret["url"]
+    if key := secret.get("key"):
+        stamp = round(given.clock().timestamp() * 1000)
+        url += f"&timestamp={stamp}&sign={quote_plus(dingtalk_sign(key, stamp))}"
+    content = _cut(message.text, DINGTALK_BYTES_MAX)
+    return _robot(url, {"msgtype": "text", "text": {"content": content}}, given)
+
+
+def send_sms(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+    """Give a text to the provider of this installation; `target` is numbers, separated by commas."""
+    if given.sms is None:
+        raise WayError("no provider of text messages is set up", lasting=True)
+    return given.sms.send(addresses(target), message.subject, key=f"heng-{message.id}")
+
+
+_WAYS = {
+    "email": send_mail,
+    "webhook": send_webhook,
+    "wecom": send_wecom,
+    "dingtalk": send_dingtalk,
+    "sms": send_sms,
+}
+
+
+def dingtalk_sign(key: str, stamp_ms: int) -> str:
+    """Return DingTalk's signature of a request at a time: base64 of HMAC-SHA256 over time and key."""
+    digest = hmac.new(key.encode(), f"{stamp_ms}\n{key}".encode(), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
+
+
+def addresses(target: str) -> tuple[str, ...]:
+    """Return addresses or numbers that are separated by commas."""
+    return tuple(part for one in target.split(",") if (part := one.strip()))
+
+
+def _open(server: MailServer, given: Given) -> smtplib.SMTP:
+    # By default the name of this machine is looked up, which takes long where nobody knows it.
+    me = server.sender.rpartition("@")[2].rstrip(">") or "localhost"
+    if server.security == "tls":
+        return smtplib.SMTP_SSL(server.host, server.port, me, timeout=TIMEOUT_S, context=_trust(given))
+    return smtplib.SMTP(server.host, server.port, me, timeout=TIMEOUT_S)
+
+
+def _trust(given: Given) -> ssl.SSLContext:
+    return given.trusted or ssl.create_default_context()
+
+
+def _robot(url: str, body: object, given: Given) -> str:
+    """Post to a robot; both WeCom and DingTalk answer 200 with a code of their own, 0 when it is done."""
+    _, answer = _post(url, json.dumps(body, ensure_ascii=False).encode(), given, {})
+    try:
+        said = json.loads(answer)
+        code = said["errcode"]
+    except (ValueError, KeyError, TypeError):
+        raise WayError("the answer is none of a robot") from None
+    if code != 0:
+        raise WayError(f"errcode {code}: {str(said.get('errmsg', ''))[:200]}")
+    return "errcode 0"
+
+
+def _post(url: str, body: bytes, given: Given, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    link: http.client.HTTPConnection
+    if parts.scheme == "https":
+        link = http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=_trust(given))
+    else:
+        link = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        sent = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Heng", **headers}
+        link.request("POST", path, body, sent)
+        with link.getresponse() as answer:
+            if answer.status not in _HTTP_OK:
+                lasting = answer.status in range(400, 500) and answer.status not in _HTTP_ASK_AGAIN
+                raise WayError(f"HTTP {answer.status}", lasting=lasting)
+            return answer.status, answer.read(_ANSWER_MAX)
+    finally:
+        link.close()
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text of at most so many bytes of UTF-8, whole characters."""
+    raw = text.encode()
+    return text if len(raw) <= most else raw[: most - 4].decode(errors="ignore") + "…"
+
+
+def _plain(error: Exception) -> str:
+    """Return what went wrong in one line, without addresses of hooks."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        said = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else ""
+        return f"SMTP {error.smtp_code} {said}"[:300].replace("\n", " ")
+    return f"{type(error).__name__}: {error}"[:300].replace("\n", " ")

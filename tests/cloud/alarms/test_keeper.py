@@ -1,0 +1,99 @@
+"""From readings and events to occurrences on the list, on a real database."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from cloud import alarm_acts
+from cloud.alarm_acts import Alarm
+from rules.alarm.model import Condition
+from tests.cloud.alarms.world import COMMS, HI
+
+pytestmark = pytest.mark.requirement("G-6.11", "G-6.11b", "G-6.11d")
+
+
+def test_a_value_beyond_its_limit_is_on_the_list_until_it_is_back_and_acknowledged(site):
+    point = site.watch(HI)
+
+    async def scene():
+        async with site.keeper() as turn:
+            site.measure(point, 22.0, 23.5, 24.0)
+            await turn()
+            assert site.rows("condition, value, worst, alarm_limit, open, live") == [
+                ("hi", 23.5, 24, 23, True, True)
+            ]
+            async with turn.connection.transaction():
+                alarm = Alarm(1, site.names[point], Condition.HI)
+                await alarm_acts.acknowledge(site.act(turn.connection), alarm, text="seen")
+            assert site.rows("open, acknowledged_by") == [(True, "ann")]
+            site.measure(point, 22.0)
+            await turn()
+            assert site.rows("open, acknowledged_by, ended") == [(False, "ann", "returned")]
+            acts = site.lab.execute("SELECT what, by_whom FROM alarm_acts ORDER BY id")
+            assert acts == [("called", ""), ("acknowledged", "ann")]
+            audited = site.lab.execute("SELECT action, why FROM audit_log WHERE action LIKE 'alarm%%'")
+            assert audited == [("alarm.acknowledge", "seen")]
+
+    asyncio.run(scene())
+
+
+def test_hub_that_starts_again_goes_on_where_it_was(site):
+    point = site.watch(HI, COMMS)
+
+    async def scene():
+        async with site.keeper() as turn:
+            site.measure(point, 24.0)
+            await turn()
+        before = site.rows("id, onset, live, called_at")
+        site.measure(point, 25.0)
+        async with site.keeper() as turn:
+            assert site.rows("id, onset, live, called_at") == before
+            assert site.rows("worst") == [(25,)]
+            site.measure(point, 20.0)
+            await turn()
+            assert site.rows("open, ended") == [(True, "returned")]
+
+    asyncio.run(scene())
+    assert [row[0] for row in site.lab.execute("SELECT what FROM alarm_acts")] == ["called"]
+
+
+def test_data_that_come_hours_late_raise_historical_alarms_and_call_nobody(site):
+    point = site.watch(HI)
+
+    async def scene():
+        async with site.keeper() as turn:
+            begin = site.now
+            for _ in range(3):
+                site.now += timedelta(minutes=30)
+                site.measure(point, *[20.0] * 5)
+                await turn()
+            site.lab.store(point, [(begin + timedelta(minutes=5, seconds=n), 2400, 0) for n in range(9)])
+            site.lab.store(point, [(begin + timedelta(minutes=6), 2000, 0)])
+            await turn()
+            assert site.rows("condition, open, live, called_at, ended") == [
+                ("hi", True, False, None, "returned")
+            ]
+            assert site.lab.execute("SELECT count(*) FROM alarm_acts") == [(0,)]
+            assert site.lab.execute("SELECT count(*) FROM alarm_late") == [(0,)]
+
+    asyncio.run(scene())
+
+
+def test_interlock_that_trips_is_an_urgent_alarm_until_it_is_reset(site):
+    async def scene():
+        async with site.keeper() as turn:
+            site.event("interlock_tripped", "room-2", causes="hot", breach=1)
+            await turn()
+            (row,) = site.rows("point, condition, priority, open, cleared_at, detail->>'causes'")
+            assert row == ("interlock/room-2", "event", 1, True, None, "hot")
+            site.now += timedelta(seconds=9)
+            site.event("interlock_enabled", "room-2")
+            await turn()
+            assert site.rows("open, ended") == [(True, "returned")]
+            site.now += timedelta(seconds=9)
+            site.event("door_forced", "door-1")
+            await turn()
+            assert site.rows("point, open, ended")[1:] == [("door-forced/door-1", True, "returned")]
+
+    asyncio.run(scene())
