@@ -132,6 +132,17 @@ def door_faults(
         yield from _alone(outputs, one.output, f"equipment[{index}].output", owner=f"equipment {one.id}")
 
 
+def door_outputs(
+    portals: Iterable[PortalSettings], equipment: Iterable[EquipmentSettings]
+) -> Iterator[tuple[str, str]]:
+    """Yield the outputs that doors and equipment own, with whose each is."""
+    for portal in portals:
+        if portal.lock_output is not None:
+            yield portal.lock_output, f"portal {portal.name}"
+    for one in equipment:
+        yield one.output, f"equipment {one.id}"
+
+
 def _alone(owners: dict[str, str], wanted: str, place: str, *, owner: str) -> Iterator[Fault]:
     if wanted in owners and owners[wanted] != owner:
         yield Fault(place, wanted, f"one that {owners[wanted]} does not have")
