@@ -19,20 +19,19 @@ from cloud.rights_compile import (
     ended_between,
     same_rights,
 )
+from cloud.rights_documents import document_at
 from cloud.store import rights_issued as store
 from cloud.store.connection import Connection
 from cloud.store.rights_issued import Issued, Served
 from cloud.store.rights_rows import read_rows
-from rules.access.document import AccessRights, Delta, Revocation
-from rules.access.intake import applied, delta_between
+from rules.access.document import AccessRights, Revocation
+from rules.access.intake import delta_between
 from rules.access.snapshot import digest_of, normalised
 from rules.access.words import CredentialState, PersonState
 from wire.shadow import COUNTER_MAX, Revision
 
 _log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
-_snapshot = msgspec.json.Decoder(AccessRights)
-_delta = msgspec.json.Decoder(Delta)
 
 DELTAS_MAX = 50
 """So many deltas stand behind a whole snapshot in the store."""
@@ -86,19 +85,6 @@ async def load(connection: Connection, gateway: Served) -> Held | None:
         ended = _joined(ended, Ended(**{name: tuple(keys) for name, keys in one.ended.items()}))
         number = one.number if one.incarnation == document.revision.incarnation else number
     return Held(document, digest_of(document), deltas, ended, number)
-
-
-async def document_at(
-    connection: Connection, gateway_id: int, revision: Revision
-) -> tuple[AccessRights, int] | None:
-    """Return the newest document up to a revision and of how many deltas it is made; None: not kept."""
-    rows = await store.chain(connection, gateway_id, revision)
-    if not rows:
-        return None
-    document = _snapshot.decode(rows[0].body)
-    for row in rows[1:]:
-        document = applied(document, _delta.decode(row.body))
-    return document, len(rows) - 1
 
 
 async def revoke_now(

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from cloud.mqtt import Mailbox, Publisher, connect, until_lost
-from cloud.rights.issue import Step, document_at, issue, load, revoke_now
+from cloud.rights.issue import Step, issue, load, revoke_now
 from cloud.rights.line import Line, Sending
+from cloud.rights_documents import document_at
 from cloud.store import control_status, retention, rights_rows
 from cloud.store import rights_issued as store
 from cloud.store.connection import Connection

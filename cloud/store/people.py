@@ -61,6 +61,7 @@ WHERE p.id > %(after)s
   AND (%(id)s::int IS NULL OR p.id = %(id)s)
   AND (%(organisation_id)s::int IS NULL OR p.organisation_id = %(organisation_id)s)
   AND (%(number)s::text IS NULL OR p.number = %(number)s)
+  AND (p.kind = 'staff' OR %(id)s::int IS NOT NULL OR %(number)s::text IS NOT NULL)
 ORDER BY p.id
 LIMIT %(limit)s
 """
