@@ -18,10 +18,11 @@ def gateway_settings(
     identity: Path,
     uplink_port: int,
     media_port: int | None = None,
+    control: Sequence[tuple[str, Mapping[str, Any]]] = (),
 ) -> str:
     """Return the TOML of one gateway whose devices are the `[[device]]` tables of the simulators.
 
-    Cameras bring their pictures to `media_port`.
+    Cameras bring their pictures to `media_port`; `control` are further sections, each with its heading.
     """
     head: dict[str, Mapping[str, Any]] = {
         "gateway": {"id": gateway, "data": str(data), "identity": str(identity)},
@@ -30,6 +31,7 @@ def gateway_settings(
     if media_port is not None and any(device["driver"] == "camera" for device in devices):
         head["media"] = {"url": f"https://127.0.0.1:{media_port}"}
     tables = [(f"[{name}]", table) for name, table in head.items()]
+    tables += control
     tables += [("[[device]]", device) for device in devices]
     return "\n".join(_table(title, table) for title, table in tables)
 

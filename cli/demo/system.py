@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from cli.demo import accounts, files, web
+from cli.demo import accounts, control, files, web
 from cli.demo.service import Service, heng
 from cli.embedded import processes
 from cli.embedded.mosquitto import EmbeddedMosquitto
@@ -343,6 +343,7 @@ async def _start_gateway(
         identity=home / "identity",
         uplink_port=uplink_port,
         media_port=media_port,
+        control=control.tables_of(name),
     )
     if said := files.write_unless_edited(file, text):
         tell(f"{name}: {said}")
