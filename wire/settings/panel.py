@@ -40,7 +40,7 @@ class PanelSection(Settings, frozen=True, kw_only=True):
     roll_call: bool = True
     """Whether the page says who is inside."""
     reader: Name | None = None
-    """Subject of the reader at which cards are shown for the panel; absent: the page shows and takes nothing."""
+    """Subject of the reader at which cards are shown for it; absent: the page shows, and takes nothing."""
     card_s: Annotated[float, Meta(ge=5, le=120)] = 30.0
     """So long after the card may the PIN be entered."""
 
