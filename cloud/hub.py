@@ -34,6 +34,7 @@ from cloud.identity.doors import Limits
 from cloud.identity.heads import keep_heads
 from cloud.ingest.service import BROKER as INGEST_BROKER
 from cloud.ingest.service import Ingest
+from cloud.jobs.room import JobsRoom
 from cloud.media.room import MediaRoom, open_room
 from cloud.media.settings import read_media_settings
 from cloud.pool import open_pool
@@ -151,6 +152,7 @@ async def run_hub(
             parts += [Watch(tools, registry).run(), SettingsRoom(tools).run(), ControlRoom(tools).run()]
             parts.append(AlarmRoom(tools, sender_of(environment, tools)).run())
             parts.append(RightsRoom(tools).run())
+            parts.append(JobsRoom(tools).run())
         if "est" in rooms:
             asked = read_enrol_settings(environment)
             enrolment = stack.enter_context(open_enrolment(asked, tools, reload_broker))

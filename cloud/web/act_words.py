@@ -62,6 +62,15 @@ ACTS = {
     "settings.save": mark("Settings of a gateway saved"),
     "settings.revert": mark("Settings of a gateway taken back"),
     "settings.template": mark("Template of settings kept"),
+    # of jobs
+    "method.add": mark("Version of a method kept"),
+    "job.plan": mark("Job planned"),
+    "job.amend": mark("Plan of a job changed"),
+    "job.start": mark("Job started"),
+    "job.release": mark("Job released"),
+    "job.finish": mark("Job finished"),
+    "command.ask": mark("Command asked for"),
+    "command.approve": mark("Command approved"),
     # of pictures and personal data
     "media.request": mark("Request for media"),
     "recording.want": mark("Recording asked for"),

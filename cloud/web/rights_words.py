@@ -29,6 +29,14 @@ PERMISSIONS = {
     Permission.AUTHORISATIONS_READ: mark("Read authorisations"),
     Permission.AUTHORISATIONS_MANAGE: mark("Manage authorisations"),
     Permission.AUDIT_READ: mark("Read the audit log"),
+    Permission.JOBS_READ: mark("Read jobs and their records"),
+    Permission.JOBS_WRITE: mark("Plan, start and finish jobs"),
+    Permission.JOBS_RELEASE: mark("Release held jobs"),
+    Permission.CONTROL_READ: mark("Read interlocks, doors and commands"),
+    Permission.CONTROL_HANDLE: mark("Handle interlocks"),
+    Permission.CONTROL_BYPASS: mark("Bypass causes of interlocks"),
+    Permission.CONTROL_OPERATE: mark("Set outputs, run instruments, open doors"),
+    Permission.COMMANDS_APPROVE: mark("Approve commands as the second person"),
     Permission.METRICS_READ: mark("Read figures of the hub"),
 }
 CARD_STATES = {

@@ -1,0 +1,1 @@
+"""What the hub does for jobs by itself: judges what is stored, tells gateways, interlocks across gateways."""
