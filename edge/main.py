@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge.assembly import AssemblyError
 from edge.clock import TICK_NS, Rules
+from edge.control.checks import control_faults
 from edge.control.outputs import Outputs
 from edge.control.room import Control
 from edge.credential import Presented
@@ -109,6 +110,8 @@ class Gateway:
         self._shutdown = settings.shutdown and Shutdown(settings.shutdown, lambda: self._crew.layouts)
         if self._shutdown and (faults := self._shutdown.faults()):
             raise AssemblyError(faults)
+        if control := control_faults(settings, self._crew.drivers):
+            raise AssemblyError(control)
 
     def settings_changed(self) -> None:
         """Have the settings read again and taken over."""
@@ -154,7 +157,7 @@ class Gateway:
             control = self._control = self._making.control(journal, recorder, outputs, past=past)
             uplink = self._making.uplink(journal, recorder, control, wishes=self._wishes)
             async with asyncio.TaskGroup() as tasks:
-                reload = self._reload(journal, recorder, uplink, outputs=outputs)
+                reload = self._reload(journal, recorder, uplink, outputs=outputs, control=control)
                 local = self._making.local(journal, outputs, tap)
                 self._crew.start(tasks, reload.supervise)
                 parts = [
@@ -164,7 +167,7 @@ class Gateway:
                     tasks.create_task(self._keep("recorder", _every_second(recorder, self._wakes), recorder)),
                 ]
                 if self._world.manager.alive_every_s:
-                    alive = self._world.manager.keep_alive
+                    alive = partial(self._world.manager.keep_alive, lambda: control.alive)
                     parts.append(tasks.create_task(self._keep("signs of life", alive, recorder)))
                 changing = [tasks.create_task(self._keep("local", local.run, recorder))]
                 for name, part in control.parts().items():
@@ -189,6 +192,7 @@ class Gateway:
                 if not self.again:
                     self._world.manager.stopping()
                 await _end(changing)
+                await control.ended()
                 await self._stop(parts, journal=journal, recorder=recorder, uplink=uplink)
 
     async def _stop(
@@ -234,7 +238,15 @@ class Gateway:
         if self._control is not None:
             self._control.presented(presented)
 
-    def _reload(self, journal: Journal, recorder: Recorder, uplink: Uplink, *, outputs: Outputs) -> Reload:
+    def _reload(
+        self,
+        journal: Journal,
+        recorder: Recorder,
+        uplink: Uplink,
+        *,
+        outputs: Outputs,
+        control: Control,
+    ) -> Reload:
         return Reload(
             settings=self._settings,
             crew=self._crew,
@@ -242,6 +254,7 @@ class Gateway:
             recorder=recorder,
             uplink=uplink,
             outputs=outputs,
+            replan=control.replan,
             now_tick=self._world.now_tick,
             supervise=lambda driver: self._making.supervisor(driver, recorder).run(),
         )

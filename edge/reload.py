@@ -17,7 +17,7 @@ from edge.crew import Change, Crew, Supervise
 from edge.driver import Driver
 from edge.journal.journal import Journal
 from edge.recorder import GONE, Recorder
-from edge.shadow.sources import shutdown_faults
+from edge.shadow.sources import named_faults
 from edge.uplink import Uplink
 from wire.messages import Scalar
 from wire.settings.base import Fault
@@ -26,7 +26,20 @@ from wire.status import GapCause
 
 LOG = logging.getLogger(__name__)
 Read = Callable[[], tuple[GatewaySettings | None, Sequence[Fault]]]
-REST = ("gateway", "uplink", "journal", "clock", "shutdown", "media", "portal", "equipment")
+REST = (
+    "gateway",
+    "uplink",
+    "journal",
+    "clock",
+    "shutdown",
+    "media",
+    "control",
+    "interlock",
+    "portal",
+    "equipment",
+    "regulation",
+    "panel",
+)
 _CHANGED = "its settings changed"
 
 
@@ -51,6 +64,8 @@ class Reload:
     outputs: Outputs
     now_tick: Callable[[], int]
     supervise: Supervise
+    replan: Callable[[], None] = lambda: None
+    """Called when devices are other ones than before."""
 
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -82,7 +97,7 @@ class Reload:
                 change, drivers = self.crew.prepare(settings)
             except AssemblyError as error:
                 return Taken(nothing, error.faults)
-            if faults := shutdown_faults(settings, drivers):
+            if faults := named_faults(settings, drivers):
                 return Taken(nothing, faults)
             if change:
                 await self._take_over(settings, change, drivers=drivers, tasks=tasks, words=words or {})
@@ -109,6 +124,7 @@ class Reload:
             self.crew.replace(settings, drivers)
             self.outputs.own(self.crew.drivers)
             self.recorder.feed(self.crew.points, self.crew.layouts, self.crew.late)
+            self.replan()
             await self.journal.declare(self.crew.points, self.crew.layouts, self.crew.devices)
         except asyncio.CancelledError:
             ending = True

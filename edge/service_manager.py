@@ -7,7 +7,7 @@ stands still longer than `WatchdogSec` and starts it again.
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 
@@ -32,10 +32,14 @@ class ServiceManager:
         """The end has begun: no sign of life is due any more."""
         self._send("STOPPING=1")
 
-    async def keep_alive(self) -> None:
-        """Give signs of life until cancelled; returns at once when none are wanted."""
+    async def keep_alive(self, alive: Callable[[], bool] = lambda: True) -> None:
+        """Give signs of life until cancelled; returns at once when none are wanted.
+
+        None is given while `alive` says no: what protects by being alive must not seem to be.
+        """
         while self.alive_every_s:
-            self._send("WATCHDOG=1")
+            if alive():
+                self._send("WATCHDOG=1")
             await asyncio.sleep(self.alive_every_s)
 
     def _send(self, message: str) -> None:

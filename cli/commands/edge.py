@@ -13,7 +13,7 @@ from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
 from edge.lives import Beginning, Lives, end
 from edge.main import Gateway, Shadow
-from edge.shadow.sources import Sources, shutdown_faults
+from edge.shadow.sources import Sources, named_faults
 from edge.world import real_world
 from provisioning.errors import IdentityError
 from provisioning.identity import GatewayIdentity
@@ -174,7 +174,7 @@ def _check(settings: GatewaySettings, data: Path) -> int:
         drivers = build_drivers(settings, Given(real_world().monotonic_ns, data))
     except AssemblyError as error:
         return _refuse(Path("settings"), error.faults)
-    if faults := shutdown_faults(settings, drivers):
+    if faults := named_faults(settings, drivers):
         return _refuse(Path("settings"), faults)
     lines = asyncio.run(_probe(drivers))
     width = max((len(line.what) for line in lines), default=0)

@@ -1,19 +1,49 @@
-"""The interlocks of a gateway: runs the rules on what comes, and has outputs follow them.
+"""The interlocks of a gateway, as the rest of it knows them: shows them what comes, asks and acts.
 
-What makes safe is written to the output first and told then; what permits is on the disk before any output
-is released.
+How they run is in `edge.control.engine`, how outputs are held in `edge.control.holder`.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from edge.control.given import Given, Member
+from msgspec import structs
+
+from edge.control.engine import Engine
+from edge.control.given import Given, Member, Part, Seen
 from edge.control.hearers import Hearers
+from edge.control.holder import Holder
+from edge.control.observing import Observing
+from edge.control.picture import locked, picture
+from edge.control.pulse import Pulse
+from edge.control.runner import Runner, begun, moment
+from edge.control.surroundings import outputs_of, sets_itself, surroundings
+from edge.control.telling import asked_of
 from edge.control.work import WorkDesk
 from rules.access.request import EntryLock
-from rules.interlock.inputs import Asked
+from rules.interlock.acts import act
+from rules.interlock.commands import command_refusal
+from rules.interlock.configured import Surroundings, make_rule, rule_faults
+from rules.interlock.inputs import Asked, EndBypass, ReadBack, Trip
+from rules.interlock.model import EffectKind, Interlock, Plant
+from rules.interlock.plan import Plan, make_plan
 from rules.interlock.reasons import Reason
-from wire.control import InterlockNow
+from rules.interlock.state import Phase, Stepped
+from wire.control import LISTED_MAX, ControlStatus, InterlockNow
+from wire.messages import TICKS_PER_S
+from wire.settings.interlock import InterlockSettings
+
+LOOK_EVERY_S = 0.1
+"""So often does the control loop turn at least."""
+ALIVE_S = 2.0
+"""A control loop that did not turn for longer is none."""
+ASK_JOURNAL_S = 3.0
+ATTEMPTS = 3
+ENDING_S = 2.0
+NOT_KEPT = "the disk takes nothing now, and nothing is permitted that it does not know"
+OVERTAKEN = "it changed again and again while it was written down: look again, then decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +73,270 @@ class Interlocks(Member):
     """All interlocks of one gateway."""
 
     def __init__(self, given: Given, work: WorkDesk) -> None:
+        """The settings' faults were found before (`edge.control.surroundings.control_faults`)."""
         self._given = given
+        self._work = work
         self.changed = Hearers()
+        self._runners: list[Runner] = []
+        self.engine = Engine(given, self._runners, self.changed)
+        self._observing = Observing(self._runners, given.layouts)
+        self._looking = False
+        self._waiting: deque[Seen] = deque()
+        self._acting: dict[str, asyncio.Lock] = {}
+        self._turned_at = self._now()
+        self._soon = asyncio.Event()
+        self._next: int | None = None
+        """The tick for which the control loop waits."""
+        section = given.settings.control
+        name = section.enable_output
+        self._pulse = Pulse(given.outputs, name, section.pulse_ms) if name is not None else None
+        self._owners: dict[str, Runner] = {}
+        given.outputs.guard(self._objection)
+        for settings in given.settings.interlock:
+            self._begin(settings)
+        work.changed.add(self.replan)
+
+    # --- for others ----------------------------------------------------------------------------------------
 
     @property
     def names(self) -> Sequence[str]:
         """The interlocks' names in the settings."""
-        return ()
+        return [runner.name for runner in self._runners]
 
     def locks(self) -> Sequence[EntryLock]:
-        """Return what tripped interlocks lock: entries of portals and zones."""
-        return ()
+        """Return what interlocks that are not released lock: entries of portals."""
+        return [lock for runner in self._runners for lock in locked(runner)]
 
     async def act(self, interlock: str, asked: Asked) -> Acted:
-        """Do what a person asks of an interlock; a permit counts only once it is on the disk."""
-        return Acted(failed=f"no interlock is called {interlock}")
+        """Do what a person asks of an interlock; what permits is on the disk before it counts."""
+        runner = next((one for one in self._runners if one.name == interlock), None)
+        if runner is None:
+            return Acted(failed=f"no interlock is called {interlock}")
+        if isinstance(asked, Trip | EndBypass):
+            tried = self._try(runner, asked)
+            self.engine.adopt(runner, tried)
+            return Acted(tried.refused)
+        async with self._acting[interlock]:
+            return await self._permitted(runner, asked)
 
     def command_refusal(self, device: str, command: str) -> Held | None:
         """Return which interlock keeps a device or an output from doing a command, and why."""
+        for runner in self._runners:
+            reason = command_refusal(runner.state, runner.plan, device=device, command=command)
+            if reason is None and not runner.released and self._owners.get(device) is runner:
+                reason = Reason.TRIPPED if runner.state.phase is Phase.HEALTHY else None
+            if reason is not None:
+                return Held(runner.name, reason)
         return None
 
     def releases(self, output: str) -> bool:
         """Return whether others may set this output: no interlock owns it, or its owner released it."""
-        return True
+        return self._objection(output) is None
 
     def held_zones(self) -> Mapping[str, Sequence[str]]:
         """Return zone -> the interlocks that hold its work."""
-        return {}
+        found: dict[str, list[str]] = {}
+        for runner in self._runners:
+            if not runner.released:
+                for zone in runner.targets(EffectKind.HOLD_WORK):
+                    found.setdefault(zone, []).append(runner.name)
+        return found
 
     def now(self) -> Sequence[InterlockNow]:
         """Return every interlock as it stands."""
-        return ()
+        at = moment(self._given)
+        return [picture(runner, at) for runner in self._runners]
+
+    # --- as a member ---------------------------------------------------------------------------------------
+
+    def look(self, item: Seen) -> None:
+        """Show the interlocks what was taken in; what they tell meanwhile comes after it."""
+        self._waiting.append(item)
+        if self._looking:
+            return
+        self._looking = True
+        try:
+            while self._waiting:
+                for runner, inputs in self._observing.of(self._waiting.popleft()):
+                    self.engine.feed(runner, inputs)
+                    self._wake_for(runner)
+        finally:
+            self._looking = False
+
+    def told(self, status: ControlStatus) -> ControlStatus:
+        """Return the state of control with the interlocks filled in."""
+        return structs.replace(status, interlocks=tuple(self.now())[:LISTED_MAX])
+
+    def parts(self) -> Mapping[str, Part]:
+        """Return the control loop, what holds each output, and what watches the journal."""
+        parts: dict[str, Part] = {}
+        if self._pulse is not None:
+            parts["enable output"] = self._pulse.run
+        if self._runners:
+            parts |= {"interlock permits": self._permit, "interlock journal": self._watch_journal}
+        if self._runners or self._pulse is not None:
+            parts["interlocks"] = self._turn
+        for holder in self._holders():
+            parts[f"interlock output {holder.name}"] = holder.run
+        return parts
+
+    # --- for the gateway -----------------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        """Whether the control loop turns, as far as there is one."""
+        idle = not self._runners and self._pulse is None
+        return idle or self._now() - self._turned_at <= ALIVE_S
+
+    def replan(self) -> None:
+        """Go on with the points, outputs and calibrations that are known now; a changed rule alone trips."""
+        around = self._around()
+        plant, now = around.plant(), moment(self._given)
+        for runner in self._runners:
+            plan = _planned(make_rule(runner.settings, around.points), plant)
+            if plan is not None and (stepped := runner.replan(plan, plant, now)) is not None:
+                self.engine.adopt(runner, stepped)
+        self._observing.listen()
+        for fault in rule_faults([runner.settings for runner in self._runners], around):
+            self._given.tell("interlock_doubtful", {"reason": fault.expectation}, fault.path)
+        self.changed.tell()
+
+    async def ended(self) -> None:
+        """Leave every output that interlocks own in its safe state, and their states written down."""
+        for runner in self._runners:
+            self.engine.feed(runner)
+            self.engine.keep(runner)
+            runner.released = False
+        try:
+            async with asyncio.timeout(ENDING_S), asyncio.TaskGroup() as tasks:
+                for holder in self._holders():
+                    tasks.create_task(holder.make_safe())
+                if self._pulse is not None:
+                    tasks.create_task(self._pulse.end())
+        except TimeoutError:
+            return
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    def _begin(self, settings: InterlockSettings) -> None:
+        around = self._around()
+        plan = make_plan(make_rule(settings, around.points), around.plant())
+        runner, stepped = begun(settings, plan, around.plant(), given=self._given)
+        self._runners.append(runner)
+        self._acting[runner.name] = asyncio.Lock()
+        outputs = {output.name: output for output in outputs_of(self._given.drivers())}
+        for _, effect in settings.outputs():
+            self._owners[effect.target] = runner
+            holder = Holder(
+                self._given.outputs,
+                effect.target,
+                by=f"interlock {runner.name}",
+                read_back=effect.read_back,
+                sets=sets_itself(effect, outputs.get(effect.target), self._given.settings),
+                said=partial(self._read_back, runner),
+            )
+            runner.holders.append(holder)
+        self.engine.adopt(runner, stepped)
+
+    def _around(self) -> Surroundings:
+        return surroundings(
+            self._given.settings,
+            self._given.points(),
+            outputs_of(self._given.drivers()),
+            self._work.calibrations(),
+        )
+
+    def _holders(self) -> Sequence[Holder]:
+        return [holder for runner in self._runners for holder in runner.holders]
+
+    def _now(self) -> float:
+        return self._given.now_tick() / TICKS_PER_S
+
+    def _objection(self, output: str) -> str | None:
+        """Return why others may not set an output."""
+        if self._pulse is not None and output == self._pulse.name:
+            return "it shows that control lives, nothing else sets it"
+        owner = self._owners.get(output)
+        if owner is None or owner.released:
+            return None
+        return f"interlock {owner.name} holds it in its safe state"
+
+    def _read_back(self, runner: Runner, output: str, agrees: bool) -> None:
+        self.engine.feed(runner, [ReadBack(output, agrees)])
+        self._wake_for(runner)
+
+    def _wake_for(self, runner: Runner) -> None:
+        if runner.due is not None and (self._next is None or runner.due < self._next):
+            self._soon.set()
+
+    def _try(self, runner: Runner, asked: Asked) -> Stepped:
+        return act(runner.state, runner.plan, asked, at=moment(self._given))
+
+    async def _permitted(self, runner: Runner, asked: Asked) -> Acted:
+        """Write down what would come of it; it counts when the disk has it and nothing came between."""
+        kind, data = asked_of(asked)
+        for attempt in range(ATTEMPTS):
+            self.engine.feed(runner)
+            tried = self._try(runner, asked)
+            if tried.refused is not None:
+                break
+            if not attempt:
+                self._given.tell(kind, data, runner.name)
+            self.engine.keep(runner, tried.state.kept)
+            if not await self._given.settle():
+                self.engine.keep(runner)
+                return Acted(
+                    failed="the disk takes nothing now, and nothing is permitted that it does not know"
+                )
+            if not runner.overtaken:
+                break
+        done = self._try(runner, asked)
+        durable = done.refused is None and not runner.overtaken
+        self.engine.adopt(runner, done, durable=durable)
+        if done.refused is not None:
+            self.engine.keep(runner)
+        return Acted(done.refused)
+
+    async def _permit(self) -> None:
+        while True:
+            await self.engine.permits.wait()
+            self.engine.permits.clear()
+            for runner in self._runners:
+                if runner.state.phase is Phase.HEALTHY and not runner.released:
+                    await self.engine.permit(runner)
+
+    async def _watch_journal(self) -> None:
+        """Have something written every few seconds, and take note that it was."""
+        while True:
+            self._given.remember("interlocks/asked", str(self._given.now_tick()).encode())
+            taken = await self._given.settle()
+            if taken:
+                self.engine.journal_took()
+            await asyncio.sleep(ASK_JOURNAL_S if taken else 1.0)
+
+    async def _turn(self) -> None:
+        """Let time pass, again and again; each turn asks for the next edge of the enable output."""
+        while True:
+            self._turned_at = self._now()
+            self._soon.clear()
+            self.engine.pass_time()
+            wait_s = LOOK_EVERY_S
+            if self._pulse is not None:
+                self._pulse.beat(self._turned_at)
+                wait_s = min(wait_s, self._pulse.due_s(self._turned_at))
+            self._next = self.engine.next_due()
+            if self._next is not None:
+                wait_s = min(wait_s, max(0.0, (self._next - self._given.now_tick()) / TICKS_PER_S))
+            try:
+                async with asyncio.timeout(max(wait_s, 0.001)):
+                    await self._soon.wait()
+            except TimeoutError:
+                continue
+
+
+def _planned(rule: Interlock, plant: Plant) -> Plan | None:
+    """Return the plan; None where something that it names is not there any more: the old one goes stale."""
+    try:
+        return make_plan(rule, plant)
+    except KeyError:
+        return None

@@ -83,6 +83,8 @@ class OutputDriver(Protocol):
 
 Tell = Callable[[str, Mapping[str, Scalar], str], None]
 """Journal an event: kind, data, subject."""
+Guard = Callable[[str], str | None]
+"""Says of an output why it may not leave its safe state now; None: nothing is against it."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,10 @@ class _Turn:
     """Who set it last; empty: nobody since the gateway started."""
     made_safe: int = 0
     """How often its safe state was asked for: who asked for another one before that comes too late."""
+    wanted: int | None = None
+    """What was written last, confirmed or not; None: nothing since the gateway started."""
+    failure: str = ""
+    """Why it was not made safe when that was tried last, as it was told."""
 
 
 @dataclass(slots=True)
@@ -134,7 +140,12 @@ class Outputs:
         self._settle = settle
         self._sleep = sleep
         self._rests = rests
+        self._guards: list[Guard] = []
         self.own(drivers)
+
+    def guard(self, guard: Guard) -> None:
+        """Have this asked before an output is set to anything but its safe state."""
+        self._guards.append(guard)
 
     def own(self, drivers: Iterable[object]) -> None:
         """Own the outputs of these drivers from now on; those without outputs are passed over.
@@ -238,6 +249,47 @@ class Outputs:
                     raise OutputError(f"{name}: its safe state was asked for meanwhile")
                 await self._write(owned, counts, by=by)
 
+    # --- for those who own an output: interlocks, and what shows that control lives -----------------------
+
+    async def make_safe(self, name: str, *, by: str) -> None:
+        """Write an output's safe value at once and wait until it is confirmed; `OutputError` tells why not.
+
+        Nothing is waited for before it is written: no rest, no turn, no disk. Whoever is setting it meanwhile
+        fails. Tried again and again for the same reason, it is told once.
+        """
+        owned = self._find(name)
+        output, turn = owned.output, owned.turn
+        if output.safe is None:
+            raise OutputError(f"{name}: nobody said which value is towards safety")
+        turn.made_safe += 1
+        told: dict[str, Scalar] = {"counts": output.safe, "exponent": output.exponent}
+        told |= {"value": output.shown(output.safe), "by": by}
+        try:
+            await self._write(owned, output.safe, by=by)
+        except OutputError as error:
+            if turn.failure != str(error):
+                turn.failure = str(error)
+                self._tell("output_failed", {"value": told["value"], "by": by, "reason": str(error)}, name)
+            raise
+        finally:
+            self._rest(output)
+        turn.failure = ""
+        self._tell("output_set", told, name)
+
+    async def pulse(self, name: str, counts: int) -> None:
+        """Write an output without a word about it and without reading it back; `OutputError`."""
+        await self._find(name).driver.write(name, counts)
+
+    async def read_back(self, name: str) -> int | None:
+        """Return what the device says an output is; None when it cannot be read, or is not there."""
+        owned = self._owned.get(name)
+        return None if owned is None else await owned.driver.read_back(name)
+
+    def wanted(self, name: str) -> int | None:
+        """Return what was written last, confirmed or not; None when nothing was since the start."""
+        owned = self._owned.get(name)
+        return None if owned is None else owned.turn.wanted
+
     @contextmanager
     def _outcome(self, name: str, told: Mapping[str, Scalar]) -> Iterator[None]:
         """Tell how it ended, whatever happens."""
@@ -275,7 +327,7 @@ class Outputs:
             raise OutputError(f"{name}: {shown} is not its safe state, and the disk takes nothing now")
 
     async def _write(self, owned: _Owned, counts: int, *, by: str) -> None:
-        owned.turn.written_at, owned.turn.set_by = self._now(), by
+        owned.turn.written_at, owned.turn.set_by, owned.turn.wanted = self._now(), by, counts
         owned.counts = None
         await owned.driver.write(owned.output.name, counts)
         await self._confirm(owned, counts)
@@ -289,6 +341,10 @@ class Outputs:
 
     def _check(self, owned: _Owned, counts: int) -> None:
         output = owned.output
+        if counts != output.safe:
+            for guard in self._guards:
+                if (reason := guard(output.name)) is not None:
+                    raise OutputError(f"{output.name}: {reason}")
         if not output.low <= counts <= output.high:
             raise OutputError(f"{output.name}: {output.shown(counts)}: expected {output.range}")
         written_at = owned.turn.written_at

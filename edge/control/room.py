@@ -17,7 +17,8 @@ What the others may ask is in `Shared`:
 - `interlocks.now() -> Sequence[InterlockNow]`, `interlocks.held_zones() -> Mapping[zone, interlocks]`;
 - `interlocks.changed.add(call)`: called in the loop after anything changed, also a vote or a release;
 - `work.jobs() -> Sequence[Job]`: those of `down/work` (`rules.access.request.Job`), `work.changed` likewise;
-- `line.answer(receipt)`, and `status_changed()` so that the hub hears the new state within 200 ms.
+- `line.answer(receipt)`, and `status_changed()` so that the hub hears the new state within 200 ms;
+- `status()`: the state of all members as it would be told now.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from edge.control.line import ControlLine
 from edge.control.status import StatusDesk
 from edge.control.work import WorkDesk
 from edge.credential import Presented
+from wire.control import ControlStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Shared:
     interlocks: Interlocks
     work: WorkDesk
     status_changed: Callable[[], None]
+    status: Callable[[], ControlStatus]
+    """The state at this moment, of all members."""
 
 
 class Control:
@@ -57,6 +61,7 @@ class Control:
             interlocks=self._interlocks,
             work=self._work,
             status_changed=self._desk.changed,
+            status=self._desk.now,
         )
         self._members: Sequence[Member] = [self._interlocks, self._work, *make_members(shared)]
         self._desk.members = self._members
@@ -79,3 +84,16 @@ class Control:
         """Return what is to be kept running, by name."""
         parts = {name: part for member in self._members for name, part in member.parts().items()}
         return {**parts, "control status": self._desk.run}
+
+    @property
+    def alive(self) -> bool:
+        """Whether the control loop turns, as far as there is one: without, no sign of life is given."""
+        return self._interlocks.alive
+
+    def replan(self) -> None:
+        """Go on with the devices as they are now."""
+        self._interlocks.replan()
+
+    async def ended(self) -> None:
+        """Leave outputs that interlocks own in their safe state; the parts have ended, the drivers run."""
+        await self._interlocks.ended()

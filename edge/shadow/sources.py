@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import structs
 
 from edge.assembly import AssemblyError, all_layouts, build_drivers
+from edge.control.checks import control_faults
 from edge.document import document_faults
 from edge.driver import Driver, Given
 from edge.shadow.book import Book, BookError, State
@@ -137,7 +138,13 @@ def assembly_faults(settings: GatewaySettings, data: Path, *, now_ns: Callable[[
         drivers = build_drivers(settings, Given(now_ns, data))
     except AssemblyError as error:
         return list(error.faults)
-    return shutdown_faults(settings, drivers)
+    return named_faults(settings, drivers)
+
+
+def named_faults(settings: GatewaySettings, drivers: Iterable[Driver]) -> list[Fault]:
+    """Return what shutdown and control name and these drivers do not have, or have otherwise."""
+    made = list(drivers)
+    return [*shutdown_faults(settings, made), *control_faults(settings, made)]
 
 
 def shutdown_faults(settings: GatewaySettings, drivers: Iterable[Driver]) -> list[Fault]:

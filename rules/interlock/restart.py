@@ -116,3 +116,22 @@ def _until(bypass: Bypass, kept: Kept, at: Moment) -> int | None:
     if bypass.until_utc is None or at.utc is None or (kept.utc_seen is not None and at.utc < kept.utc_seen):
         return None
     return at.tick + min(bypass.until_utc - at.utc, bypass.until - kept.at.tick)
+
+
+def replanned(state: State, before: Plan, plan: Plan) -> State:
+    """Return the state where only what is known of the sensors changed, not the rule: nothing trips by it.
+
+    Values of before and after a new correction are not compared: a rate of change and what has to be steady
+    begin anew. `ValueError` when the rule is another one.
+    """
+    if before.fingerprint != plan.fingerprint:
+        raise ValueError(f"rule {plan.fingerprint}: the state belongs to {before.fingerprint}")
+    watches = tuple(
+        watch if old.sensor == new.sensor else replace(watch, window=(), covered_from=None)
+        for old, new, watch in zip(before.watched, plan.watched, state.watches, strict=True)
+    )
+    fits = tuple(
+        fit if old.sensor == new.sensor else fitness.begin(new)
+        for old, new, fit in zip(before.fits, plan.fits, state.fits, strict=False)
+    )
+    return replace(state, watches=watches, fits=fits)

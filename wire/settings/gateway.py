@@ -20,11 +20,14 @@ from wire.settings.check import check
 from wire.settings.gnss import GnssDevice
 from wire.settings.gpio import GpioDevice, WiegandDevice, pins_shared
 from wire.settings.instrument import InstrumentDevice
+from wire.settings.interlock import ControlSection, Interlocks, interlock_faults
 from wire.settings.media import MediaSection
 from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
 from wire.settings.network import NetworkDevice
 from wire.settings.osdp import OsdpDevice
-from wire.settings.portal import Equipments, Portals, door_faults
+from wire.settings.panel import PanelSection, panel_faults
+from wire.settings.portal import Equipments, Portals, door_faults, door_outputs
+from wire.settings.regulation import Regulations, regulation_faults
 from wire.settings.senml import SenmlDevice
 from wire.settings.shutdown import ShutdownSection
 from wire.settings.sysfs import SysfsDevice
@@ -119,20 +122,34 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     clock: ClockSection = ClockSection()
     shutdown: ShutdownSection | None = None
     media: MediaSection | None = None
+    control: ControlSection = ControlSection()
+    interlock: Interlocks = field(default_factory=list)
     portal: Portals = field(default_factory=list)
     equipment: Equipments = field(default_factory=list)
+    regulation: Regulations = field(default_factory=list)
+    panel: PanelSection | None = None
     device: Annotated[list[Device], Meta(min_length=1, max_length=64)]
 
     names_once: ClassVar = {
         "device": ("name", "a name that no other device has"),
+        "interlock": ("name", "a name that no other interlock has"),
         "portal": ("name", "a name that no other portal has"),
         "equipment": ("id", "an id that no other equipment has"),
+        "regulation": ("name", "a name that no other regulation has"),
     }
 
     def faults(self) -> Iterable[Fault]:
-        """What two devices or doors want and only one can have."""
+        """What two devices, interlocks or doors want and only one can have."""
         yield from shared_faults(self.device)
+        yield from interlock_faults(self.interlock, self.control)
         yield from door_faults(self.portal, self.equipment, self.device)
+        yield from regulation_faults(self.regulation, door_outputs(self.portal, self.equipment))
+        yield from panel_faults(
+            self.panel,
+            (one.name for one in self.interlock),
+            (one.name for one in self.portal),
+            self.device,
+        )
 
 
 def shared_faults(devices: Sequence[Device]) -> Iterable[Fault]:

@@ -19,8 +19,11 @@ from wire.settings.gateway import (
     JournalSection,
     shared_faults,
 )
+from wire.settings.interlock import ControlSection, Interlocks, interlock_faults
 from wire.settings.media import MediaSection
-from wire.settings.portal import Equipments, Portals, door_faults
+from wire.settings.panel import PanelSection, panel_faults
+from wire.settings.portal import Equipments, Portals, door_faults, door_outputs
+from wire.settings.regulation import Regulations, regulation_faults
 from wire.settings.shutdown import ShutdownSection
 from wire.settings.toml import to_toml
 from wire.shadow import DOCUMENT_BYTES_MAX
@@ -36,16 +39,28 @@ class ShadowDocument(Settings, frozen=True, kw_only=True):
     clock: ClockSection = ClockSection()
     shutdown: ShutdownSection | None = None
     media: MediaSection | None = None
+    control: ControlSection = ControlSection()
+    interlock: Interlocks = field(default_factory=list)
     portal: Portals = field(default_factory=list)
     equipment: Equipments = field(default_factory=list)
+    regulation: Regulations = field(default_factory=list)
+    panel: PanelSection | None = None
     device: Annotated[list[Device], Meta(min_length=1, max_length=64)]
 
     names_once: ClassVar = GatewaySettings.names_once
 
     def faults(self) -> Iterable[Fault]:
-        """What two devices or doors want and only one can have."""
+        """What two devices, interlocks or doors want and only one can have."""
         yield from shared_faults(self.device)
+        yield from interlock_faults(self.interlock, self.control)
         yield from door_faults(self.portal, self.equipment, self.device)
+        yield from regulation_faults(self.regulation, door_outputs(self.portal, self.equipment))
+        yield from panel_faults(
+            self.panel,
+            (one.name for one in self.interlock),
+            (one.name for one in self.portal),
+            self.device,
+        )
 
 
 def read_text(text: str) -> tuple[Mapping[str, object] | None, list[Fault]]:

@@ -1,0 +1,125 @@
+"""Holds one output for the interlock that owns it: makes it safe, lets it go, and reads back what it is.
+
+It decides nothing. Three loops, so that making safe waits neither for a slow answer nor for a release.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from edge.control.outputs import OutputError, Outputs
+
+LOG = logging.getLogger(__name__)
+READ_EVERY_S = 0.2
+AGAIN_S = 1.0
+"""So long after it could not be made safe is that tried again."""
+RELEASE_AGAIN_S = 5.0
+
+Said = Callable[[str, bool], None]
+"""Told whether an output is what it was told to be."""
+
+
+class Holder:
+    """One output."""
+
+    def __init__(
+        self, outputs: Outputs, name: str, *, by: str, read_back: bool, sets: bool, said: Said
+    ) -> None:
+        """`sets`: released, it is switched on; else whoever may set it then does."""
+        self.name = name
+        self._outputs = outputs
+        self._by = by
+        self._read_back = read_back
+        self._sets = sets
+        self._said = said
+        self._safe = True
+        self._heard = False
+        self._demanded = asyncio.Event()
+        self._demanded.set()
+        self._released = asyncio.Event()
+        self.confirmed: bool | None = None
+        """Whether the device says that it is what it has to be; None: it did not say."""
+
+    def demand_safe(self) -> None:
+        """Make it safe now."""
+        self._safe, self.confirmed = True, None
+        self._released.clear()
+        self._demanded.set()
+
+    def release(self) -> None:
+        """Let it go; what permits that is durable."""
+        self._safe, self.confirmed = False, None
+        self._demanded.clear()
+        self._released.set()
+
+    async def run(self) -> None:
+        """Hold it until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_safe())
+            tasks.create_task(self._let_go())
+            if self._read_back:
+                tasks.create_task(self._watch())
+
+    async def make_safe(self) -> bool:
+        """Write its safe value once; whether the device confirms it."""
+        try:
+            await self._outputs.make_safe(self.name, by=self._by)
+        except OutputError as error:
+            LOG.error("%s: not made safe: %s", self.name, error)
+            return False
+        return True
+
+    async def _keep_safe(self) -> None:
+        while True:
+            await self._demanded.wait()
+            self._demanded.clear()
+            if self._safe and not await self.make_safe():
+                await self._wait(self._demanded, AGAIN_S)
+                if self._safe:
+                    self._demanded.set()
+
+    async def _let_go(self) -> None:
+        while True:
+            await self._released.wait()
+            self._released.clear()
+            if not self._sets or self._safe:
+                continue
+            try:
+                output = self._outputs.output(self.name)
+                await self._outputs.set(
+                    self.name, output.high if output.safe == output.low else output.low, by=self._by
+                )
+            except OutputError as error:
+                LOG.warning("%s: not released yet: %s", self.name, error)
+                await self._wait(self._demanded, RELEASE_AGAIN_S)
+                if not self._safe:
+                    self._released.set()
+
+    async def _watch(self) -> None:
+        while True:
+            said = await self._outputs.read_back(self.name)
+            self._judge(said)
+            await asyncio.sleep(READ_EVERY_S)
+
+    def _judge(self, said: int | None) -> None:
+        """Compare with what was demanded; until it is first heard, staleness alone speaks."""
+        self._heard = self._heard or said is not None
+        if not self._heard:
+            return
+        if self._safe:
+            agrees = said is not None and said == self._outputs.output(self.name).safe
+            if not agrees and self.confirmed:
+                self._demanded.set()
+        else:
+            wanted = self._outputs.wanted(self.name)
+            agrees = said is not None and wanted in (None, said)
+        self.confirmed = agrees
+        self._said(self.name, agrees)
+
+    @staticmethod
+    async def _wait(event: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return
