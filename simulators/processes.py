@@ -92,7 +92,10 @@ def _guard(*, unprivileged: bool) -> list[str]:
     if setpriv is None:
         return []
     drop = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
-    return [setpriv, *(drop if unprivileged and os.geteuid() == 0 else []), "--pdeathsig", "KILL", "--"]
+    as_whom = drop if unprivileged and os.geteuid() == 0 else []
+    unless_orphaned = '[ "$PPID" = "$0" ] || exit 1; exec "$@"'  # We may have died before setpriv began.
+    words = ["--pdeathsig", "KILL", "--", "/bin/sh", "-c", unless_orphaned, str(os.getpid())]
+    return [setpriv, *as_whom, *words]
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:

@@ -221,6 +221,10 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         return True
 
 
+_UNLESS_ORPHANED = '[ "$PPID" = "$0" ] || exit 1; exec "$@"'
+"""A parent that died before the kernel was asked for a signal is noticed by who its child belongs to now."""
+
+
 def _prefix(command: Command) -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
@@ -228,4 +232,4 @@ def _prefix(command: Command) -> list[str]:
     words = [setpriv, "--pdeathsig", command.stop_signal.name.removeprefix("SIG")]
     if command.user is not None:
         words += command.user.setpriv_options
-    return [*words, "--"]
+    return [*words, "--", "/bin/sh", "-c", _UNLESS_ORPHANED, str(os.getpid())]

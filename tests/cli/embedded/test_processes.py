@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,6 +104,20 @@ def test_child_does_not_survive_a_killed_parent(tmp_path):
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
         child = int(parent.stdout.readline())
         assert alive(child)
+        parent.kill()
+    assert asyncio.run(gone(child))
+
+
+def test_child_whose_parent_dies_before_it_has_begun_does_not_begin(tmp_path):
+    late = tmp_path / "setpriv"
+    late.write_text(f'#!/bin/sh\nsleep 0.3\nexec {shutil.which("setpriv")} "$@"\n')
+    late.chmod(0o755)
+    words = [sys.executable, "-c", PARENT, str(tmp_path / "log")]
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PATH": path}
+    ) as parent:
+        child = int(parent.stdout.readline())
         parent.kill()
     assert asyncio.run(gone(child))
 
