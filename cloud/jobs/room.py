@@ -4,28 +4,37 @@ import asyncio
 from collections.abc import Callable
 
 from cloud.jobs.follower import follow
+from cloud.jobs.work import body_of, compile_all
+from cloud.mqtt import Mailbox, Publisher, connect, until_lost
 from cloud.store import feed
+from cloud.store.connection import Connection
 from cloud.supervisor import supervise
 from cloud.tools import Tools
+from wire import frame
+from wire.topics import Channel, build
 
-JUDGING = "jobs: judging"
-PARTS = (JUDGING,)
+JUDGING, BROKER, TELLING = "jobs: judging", "jobs: broker", "jobs: telling"
+PARTS = (JUDGING, BROKER, TELLING)
 _LOOK_S = 0.5
 _REST_S = 0.1
 """So many times a second at most, however many batches come."""
 
 
 class JobsRoom:
-    """One worker; a second one would change nothing but the load."""
+    """One worker. A second one finds everything done already and publishes the same."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._publisher: Publisher | None = None
+        self._sent: dict[int, tuple[int, int]] = {}
+        """Gateway -> revision that was published over this connection."""
 
     async def run(self) -> None:
         """Work until cancelled."""
         health, chance = self._tools.health, self._tools.random
         async with asyncio.TaskGroup() as group:
-            group.create_task(supervise(JUDGING, self._judge, health=health, random=chance))
+            for part, run in ((JUDGING, self._judge), (BROKER, self._connect), (TELLING, self._tell)):
+                group.create_task(supervise(part, run, health=health, random=chance))
 
     async def _judge(self, up: Callable[[], None]) -> None:
         async with self._tools.connection("jobs") as connection:
@@ -35,3 +44,43 @@ class JobsRoom:
                 await follow(connection, now=self._tools.now())
                 await asyncio.sleep(_REST_S)
                 await feed.wait(connection, _LOOK_S)
+
+    async def _connect(self, up: Callable[[], None]) -> None:
+        identity = self._tools.identity
+        async with connect(
+            self._tools.settings.broker,
+            identity.tls_context(),
+            client_id=identity.client_id("work"),
+            filters=[],
+            mailbox=Mailbox(1, 1),
+            now=self._tools.now,
+        ) as (publisher, client):
+            self._sent.clear()
+            self._publisher = publisher
+            up()
+            try:
+                await until_lost(client)
+            finally:
+                self._publisher = None
+
+    async def _tell(self, up: Callable[[], None]) -> None:
+        async with self._tools.connection("jobs: telling") as connection:
+            up()
+            while True:
+                await self._send(connection)
+                await asyncio.sleep(_LOOK_S)
+
+    async def _send(self, connection: Connection) -> None:
+        """Publish what is committed and was not published over this connection."""
+        documents = await compile_all(connection, self._tools.now())
+        publisher = self._publisher
+        if publisher is None:
+            return
+        for one in documents:
+            revision = one.incarnation, one.number
+            if self._sent.get(one.gateway_id) == revision:
+                continue
+            topic = build(one.gateway, Channel.DOWN_WORK)
+            signed = frame.encode(topic, body_of(one), self._tools.identity.signer)
+            await publisher.publish_all([(topic, signed)], retain=True)
+            self._sent[one.gateway_id] = revision
