@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -130,13 +131,12 @@ async def _stored_on_both_sides(folder: Path, at: datetime) -> bool:
     return row is not None and row[0] > 100 and row[1] > 100
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_stops_everything(demo_folder: Path, number: signal.Signals) -> None:
+def test_interrupt_stops_everything(demo_folder: Path) -> None:
     with started(demo_folder) as demo:
         demo.until_open()
         assert len(demo.processes()) > 7
         _assert_refused(demo_folder)
-        demo.process.send_signal(number)
+        demo.process.send_signal(signal.SIGINT)
         assert demo.process.wait(ENDED_S) == 0
         assert demo.remains() == []
 
@@ -169,21 +169,26 @@ def _find(demo: Demo, *words: str) -> psutil.Process:
     pytest.fail(f"no process of the demo is {words}")
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("edge", "gateways/vehicle-1"), "vehicle-1 was killed; starting it again"),
-        (("cli.main", "hub"), "hub was killed; starting it again"),
-        (("mosquitto", "-c"), "the broker was killed; starting it again"),
-    ],
-)
-def test_killed_part_is_started_again(demo_folder: Path, words: tuple[str, ...], said: str) -> None:
+def _is_another(demo: Demo, words: tuple[str, ...], pid: int) -> bool:
+    return _find(demo, *words).pid != pid
+
+
+PARTS = [
+    (("edge", "gateways/vehicle-1"), "vehicle-1 was killed; starting it again"),
+    (("cli.main", "hub"), "hub was killed; starting it again"),
+    (("mosquitto", "-c"), "the broker was killed; starting it again"),
+]
+
+
+def test_killed_parts_are_started_again_and_sigterm_stops_everything(demo_folder: Path) -> None:
     with started(demo_folder) as demo:
         demo.until_open()
-        _find(demo, *words).kill()
         assert demo.process.stderr is not None
-        assert said in demo.process.stderr.readline()
-        assert _find(demo, *words).is_running()
+        for words, said in PARTS:
+            killed = _find(demo, *words)
+            killed.kill()
+            assert said in demo.process.stderr.readline()
+            assert _until(partial(_is_another, demo, words, killed.pid))
         demo.process.send_signal(signal.SIGTERM)
         assert demo.process.wait(ENDED_S) == 0
         assert demo.remains() == []
