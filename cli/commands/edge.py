@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli.commands import edge_ask, edge_procedure, edge_reader, edge_set, edge_tail
+from cli.commands import edge_ask, edge_procedure, edge_reader, edge_safe, edge_set, edge_tail
 from edge.assembly import AssemblyError, build_drivers
 from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
@@ -29,6 +29,7 @@ _ACTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "check": ("check the settings and try every device", lambda _: None),
     "tail": ("show what the running gateway reads", edge_tail.configure),
     "set": ("set one output, or list the outputs", edge_set.configure),
+    "safe": ("leave every output in its safe state; only when no gateway runs", lambda _: None),
     "pair": ("let a reader be paired, for 10 minutes at most", edge_reader.configure_pair),
     "show": (
         "show and sound something at a reader; without words: show the outputs that do not rest",
@@ -94,6 +95,8 @@ def _ask(settings: GatewaySettings, data: Path, arguments: argparse.Namespace) -
         return edge_tail.tail(data, match=arguments.match, as_json=arguments.json, count=arguments.count)
     if arguments.action == "set":
         return edge_set.set_output(settings, data, name=arguments.output, value=arguments.value)
+    if arguments.action == "safe":
+        return edge_safe.make_safe(settings, data)
     if arguments.action == "run":
         words = arguments.arguments
         return edge_procedure.run_procedure(data, arguments.device, arguments.procedure, words=words)

@@ -6,24 +6,22 @@ between two writes is left to a gateway, as nothing here keeps when it was writt
 
 import argparse
 import asyncio
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from cli.commands.edge_ask import AskError, NobodyThereError, answer, refuse
+from cli.commands.edge_ear import Ear, printed
 from edge.assembly import AssemblyError, build_drivers
 from edge.control.offers import RefusedError
 from edge.control.outputs import OutputDriver, OutputError, Outputs
-from edge.driver import DeviceUnavailable, Driver, Given, TimeHint
+from edge.driver import DeviceUnavailable, Driver, Given
 from edge.journal.errors import JournalFullError, JournalInUseError
 from edge.journal.lock import FolderLock
 from edge.local.asks import ListOutputs, SetOutput
 from edge.world import real_world
-from wire.messages import Event, Poll, Position, Scalar
 from wire.settings.gateway import GatewaySettings
-from wire.status import GapCause
 
 HEARD_S = 15.0
 """So long may a device take until it is heard; then it is written anyway, and says itself what is wrong."""
@@ -77,7 +75,7 @@ def _alone(settings: GatewaySettings, data: Path, *, name: str | None, value: st
         raise AskError(str(error), 1) from None
     try:
         drivers = build_drivers(settings, Given(real_world().monotonic_ns, data))
-        outputs = Outputs(drivers, tell=_told, now=time.monotonic)
+        outputs = Outputs(drivers, tell=printed, now=time.monotonic)
         if name is None or value is None:
             return outputs.described()
         counts = outputs.counts(name, value)
@@ -102,7 +100,7 @@ def _names(driver: Driver) -> Sequence[str]:
 
 async def _set(driver: Driver, outputs: Outputs, *, name: str, counts: int) -> None:
     """Run the one driver that has the output until it heard its devices, and set it."""
-    ear = _Ear()
+    ear = Ear()
     try:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(driver.run(ear))
@@ -118,35 +116,3 @@ async def _set(driver: Driver, outputs: Outputs, *, name: str, counts: int) -> N
             if isinstance(error, OutputError):
                 raise error from None
         raise
-
-
-class _Ear:
-    """Implements `edge.driver.Emitter`: hears that the device is there, and keeps nothing."""
-
-    def __init__(self) -> None:
-        self.heard = asyncio.Event()
-
-    async def poll(self, poll: Poll) -> None:
-        self.heard.set()
-
-    async def position(self, position: Position) -> None:
-        self.heard.set()
-
-    async def event(self, event: Event) -> None:
-        self.heard.set()
-
-    async def silent(self, points: Sequence[str], *, cause: GapCause, reason: str, tick: int) -> None:
-        self.heard.set()
-
-    def time(self, hint: TimeHint) -> None:
-        pass
-
-    def remember(self, key: str, value: bytes) -> None:
-        pass
-
-    def recall(self, key: str) -> bytes | None:
-        return None
-
-
-def _told(kind: str, data: Mapping[str, Scalar], subject: str) -> None:
-    print(f"{kind} {subject} {dict(data)}", file=sys.stderr)
