@@ -44,6 +44,9 @@ class PanelSection(Settings, frozen=True, kw_only=True):
     card_s: Annotated[float, Meta(ge=5, le=120)] = 30.0
     """So long after the card may the PIN be entered."""
 
+    when_old: Literal["deny", "honour"] = "deny"
+    """Whether people are known by rights past their age limit, or while nobody knows what time it is."""
+
     def faults(self) -> Iterator[Fault]:
         """An address that is none, one beyond the LAN that nobody asked for, one for everybody."""
         try:

@@ -1,0 +1,1 @@
+"""The panel: a page that the gateway itself serves for a small screen beside the door."""
