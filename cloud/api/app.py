@@ -14,10 +14,12 @@ from cloud.api.guard import Guard
 from cloud.api.head import HeadAsGet
 from cloud.api.metrics import RequestTimes
 from cloud.api.routes import (
+    access,
     audit,
     authorisations,
     calibrations,
     cameras,
+    commands,
     completeness,
     coverage,
     devices,
@@ -27,15 +29,19 @@ from cloud.api.routes import (
     gateways,
     health,
     imports,
+    interlocks,
+    jobs,
     media,
     people,
     points,
     positions,
     readings,
     retention,
+    rights,
     settings,
     settings_templates,
     sites,
+    visits,
     zones,
 )
 from cloud.api.services import Services
@@ -61,13 +67,19 @@ ROUTES = (
     events,
     completeness,
     calibrations,
+    jobs,
     cameras,
     media,
     people,
     authorisations,
+    rights,
+    access,
+    visits,
     imports,
     retention,
     audit,
+    interlocks,
+    commands,
     health,
 )
 

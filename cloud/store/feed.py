@@ -48,9 +48,9 @@ class News:
     gateways: tuple[int, ...]
 
 
-async def listen(connection: Connection) -> None:
-    """Subscribe to the wake-up; the connection must be in autocommit mode."""
-    await connection.execute(f"LISTEN {CHANNEL}")
+async def listen(connection: Connection, channel: str = CHANNEL) -> None:
+    """Subscribe to a wake-up; the connection must be in autocommit mode."""
+    await connection.execute(f"LISTEN {channel}")
 
 
 async def wait(connection: Connection, timeout_s: float) -> bool:
@@ -59,6 +59,12 @@ async def wait(connection: Connection, timeout_s: float) -> bool:
         async for _ in wake_ups:
             return True
     return False
+
+
+async def wake_ups(connection: Connection, timeout_s: float) -> list[tuple[str, str]]:
+    """Return the first wake-up and those that came with it, as (channel, payload); none in time: empty."""
+    async with aclosing(connection.notifies(timeout=timeout_s, stop_after=1)) as came:
+        return [(one.channel, one.payload) async for one in came]
 
 
 async def head(connection: Connection) -> int:

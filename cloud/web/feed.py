@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from cloud.store import control_status
 from cloud.store import feed as store_feed
 from cloud.store.connection import Connection, StoreConnection
 from cloud.store.latest import Latest, latest_of
@@ -37,6 +38,8 @@ class Change:
     sites: bool = False
     """Whether a site's or gateway's state changed."""
     everything: bool = False
+    control: frozenset[int] = frozenset()
+    """Gateways that told something new of what they control, or were asked for something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class LiveFeed:
         try:
             async with await StoreConnection.connect(self._dsn, autocommit=True) as connection:
                 await store_feed.listen(connection)
+                await store_feed.listen(connection, control_status.CHANNEL)
                 self._position = await store_feed.head(connection)
                 await self._read_directory(connection)
                 await self._read_values(connection, None)
@@ -128,7 +132,8 @@ class LiveFeed:
 
     async def _follow(self, connection: Connection) -> None:
         while True:
-            woken = await store_feed.wait(connection, WAKE_S)
+            woken = await store_feed.wake_ups(connection, WAKE_S)
+            control = frozenset(int(id_) for name, id_ in woken if name == control_status.CHANNEL)
             sites = await self._read_directory(connection)
             news = await store_feed.news_since(connection, self._position)
             self._position = news.position
@@ -136,8 +141,8 @@ class LiveFeed:
                 await self._read_values(connection, news.gateways) if news.gateways else ((), ())
             )
             states = self._judge(at_once=sites) or sites
-            if points or positions or states:
-                self._tell(Change(points, positions, states))
+            if points or positions or states or control:
+                self._tell(Change(points, positions, states, control=control))
             if woken:
                 await asyncio.sleep(REST_S)
 

@@ -19,6 +19,7 @@ from cloud.web.assets import content_security_policy, mount_assets
 from cloud.web.audit_page import add_audit_pages
 from cloud.web.calibration_page import add_calibration_pages
 from cloud.web.cameras import add_camera_pages
+from cloud.web.commands_page import add_command_pages
 from cloud.web.context import Web
 from cloud.web.coverage import add_coverage_pages
 from cloud.web.devices import add_device_pages
@@ -27,6 +28,8 @@ from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
 from cloud.web.gateways import add_gateway_pages
 from cloud.web.import_page import add_import_pages
+from cloud.web.interlocks import add_interlock_pages
+from cloud.web.jobs import add_job_pages
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
@@ -73,8 +76,11 @@ def mount(
     add_settings_pages(router, web)
     add_settings_template_pages(router, web)
     add_camera_pages(router, web)
+    add_interlock_pages(router, web)
+    add_command_pages(router, web)
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)
+    add_job_pages(router, web)
     add_sign_in_pages(router, web)
     add_people_pages(router, web)
     add_import_pages(router, web)

@@ -1,7 +1,7 @@
 """The live stream of a page as server-sent events: all that is known, then changes. It reads no database.
 
 Events: `time` (the hub's clock, at least every second), `points`, `positions`, `states` (with
-the counts of them). Their data is JSON.
+the counts of them), `control` (gateways with something new of what they control). Their data is JSON.
 """
 
 import asyncio
@@ -92,6 +92,13 @@ def _events(feed: LiveFeed, view: View, change: Change, *, now: datetime) -> Ite
         yield _event("points", shown)
     if placed:
         yield _event("positions", placed)
+    control = [
+        one.name
+        for one in feed.gateways
+        if (change.everything or one.id in change.control) and _is_seen_there(one.site_id, view.sites)
+    ]
+    if control:
+        yield _event("control", control)
     if change.sites or change.everything:
         # One event: badges and the counts of them change in the same moment.
         standing = feed.standing(view.sites, now=now)
@@ -105,6 +112,10 @@ def _events(feed: LiveFeed, view: View, change: Change, *, now: datetime) -> Ite
 
 def _is_seen(site_id: int, sites: frozenset[int] | None) -> bool:
     return sites is None or site_id in sites
+
+
+def _is_seen_there(site_id: int | None, sites: frozenset[int] | None) -> bool:
+    return sites is None or (site_id is not None and site_id in sites)
 
 
 def _event(name: str, data: Any) -> bytes:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from wire.codec import encode_body
+from wire.control import ControlStatus, InterlockNow
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(hours=1)
 
@@ -34,6 +37,8 @@ class Place:
     sha256: str
     """Of a part of a recording, and of the certificate's file."""
     token: int
+    interlock: str
+    command: str
 
 
 def build(lab: Lab) -> dict[str, Place]:
@@ -115,9 +120,13 @@ def _place(lab: Lab, mark: str, organisation: int) -> Place:
     camera, rate = _camera(lab, mark, organisation=organisation, site=site, gateway=gateway, sha256=sha256)
     calibration = _calibration(lab, mark, organisation=organisation, point=rate, sha256=sha256)
     token = _token(lab, mark, organisation=organisation, account=people[1], sha256=sha256)
+    control = _control(lab, mark, organisation=organisation, site=site, gateway=gateway)
     name = f"{mark}-gateway"
     return Place(
-        *(mark, organisation, site, name, point, position, *people, camera, calibration), sha256.hex(), token
+        *(mark, organisation, site, name, point, position, *people, camera, calibration),
+        sha256.hex(),
+        token,
+        *control,
     )
 
 
@@ -191,6 +200,25 @@ def _token(lab: Lab, mark: str, *, organisation: int, account: int, sha256: byte
         sha256,
         NOW + timedelta(days=1),
     )
+
+
+def _control(lab: Lab, mark: str, *, organisation: int, site: int, gateway: int) -> tuple[str, str]:
+    """Have a gateway tell of an interlock, and a command wait for it; return their names."""
+    name = f"{mark}-room"
+    interlock = InterlockNow(name=name, rule="r", phase="healthy", breach=0)
+    status = ControlStatus(gateway=f"{mark}-gateway", boot=bytes(16), tick=1, interlocks=(interlock,))
+    lab.execute(
+        "INSERT INTO control_status VALUES (%s, %s, %s, 1, %s, %s, %s)",
+        *(organisation, gateway, bytes(16), encode_body(status), START, START),
+    )
+    command = hashlib.sha256(name.encode()).digest()[:16]
+    lab.execute(
+        "INSERT INTO commands (id, organisation_id, gateway_id, site_id, name, arguments, asker_kind, asker,"
+        " by_person, rights, asked_at, valid_ms, approve_until) VALUES (%s, %s, %s, %s, 'interlock.bypass',"
+        " jsonb_build_object('interlock', %s::text), 'account', 'x', 'x', '{}', %s, 30000, %s)",
+        *(command, organisation, gateway, site, name, NOW, NOW + timedelta(minutes=5)),
+    )
+    return name, command.hex()
 
 
 def _people(lab: Lab, mark: str, *, organisation: int, site: int) -> tuple[int, int, int, int]:

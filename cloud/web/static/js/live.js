@@ -206,6 +206,7 @@ const handlers = {
     }
   },
   positions() {},
+  control() {},
   time({ now, connected, broker }) {
     serverAheadMs = now - Date.now();
     fault = !connected ? "database" : !broker ? "broker" : null;
