@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from edge.access.checks import door_problems
 from edge.control.outputs import Output
 from edge.control.surroundings import outputs_of, surroundings
 from edge.driver import Driver
@@ -19,6 +20,7 @@ def control_faults(settings: GatewaySettings, drivers: Iterable[Driver]) -> list
     return [
         *_enable_faults(settings.control.enable_output, outputs),
         *rule_faults(settings.interlock, surroundings(settings, points, outputs)),
+        *door_problems(settings, points, outputs),
         *regulation_problems(settings, made),
     ]
 

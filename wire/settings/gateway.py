@@ -26,7 +26,7 @@ from wire.settings.modbus import ModbusDevice, ModbusRtuDevice
 from wire.settings.network import NetworkDevice
 from wire.settings.osdp import OsdpDevice
 from wire.settings.panel import PanelSection, panel_faults
-from wire.settings.portal import Equipments, Portals, door_faults, door_outputs
+from wire.settings.portal import Equipments, Portals, door_faults, door_outputs, owner_faults
 from wire.settings.regulation import Regulations, regulation_faults
 from wire.settings.senml import SenmlDevice
 from wire.settings.shutdown import ShutdownSection
@@ -143,6 +143,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
         yield from shared_faults(self.device)
         yield from interlock_faults(self.interlock, self.control)
         yield from door_faults(self.portal, self.equipment, self.device)
+        yield from owner_faults(self.portal, self.equipment, self.interlock, self.control)
         yield from regulation_faults(self.regulation, door_outputs(self.portal, self.equipment))
         yield from panel_faults(
             self.panel,

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from wire.settings.base import Fault, PointPart, Settings
 from wire.settings.gpio import WiegandDevice
+from wire.settings.interlock import ControlSection, InterlockSettings, RuleName
 from wire.settings.osdp import OsdpDevice
 from wire.settings.terminal import TerminalDevice
 
@@ -88,7 +89,7 @@ class EquipmentSettings(Settings, frozen=True, kw_only=True):
     id: EquipmentName
     output: PointPart
     released: Literal["on", "off"] = "on"
-    interlock: PlaceName | None = None
+    interlock: RuleName | None = None
     """The interlock that owns the output, where one does; it works only while that releases it too."""
 
 
@@ -130,6 +131,29 @@ def door_faults(
             yield from _alone(outputs, portal.lock_output, place, owner=f"portal {portal.name}")
     for index, one in enumerate(equipment):
         yield from _alone(outputs, one.output, f"equipment[{index}].output", owner=f"equipment {one.id}")
+
+
+def owner_faults(
+    portals: Sequence[PortalSettings],
+    equipment: Sequence[EquipmentSettings],
+    interlocks: Iterable[InterlockSettings],
+    control: ControlSection,
+) -> Iterator[Fault]:
+    """Yield locks that an interlock or the pulse owns, and equipment whose interlock is another one."""
+    owners = {effect.target: rule.name for rule in interlocks for _, effect in rule.outputs()}
+    for index, portal in enumerate(portals):
+        lock = portal.lock_output
+        if lock is not None and (lock in owners or lock == control.enable_output):
+            expected = "an output that no interlock owns; its effect lock_entry locks the door"
+            yield Fault(f"portal[{index}].lock_output", lock, expected)
+    for index, one in enumerate(equipment):
+        if one.output == control.enable_output:
+            expected = "another output than control.enable_output"
+            yield Fault(f"equipment[{index}].output", one.output, expected)
+        if one.interlock is not None and owners.get(one.output) != one.interlock:
+            found = owners.get(one.output)
+            expected = f"{found}, which owns {one.output}" if found else f"one that owns {one.output}"
+            yield Fault(f"equipment[{index}].interlock", one.interlock, expected)
 
 
 def door_outputs(

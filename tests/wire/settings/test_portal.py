@@ -88,3 +88,30 @@ def test_what_a_portal_cannot_be_is_named(before: str, after: str, fault: str) -
 )
 def test_two_doors_never_share_a_reader_a_lock_or_a_contact(line: str, fault: str) -> None:
     assert any(fault in one for one in faults(GOOD + f'[[portal]]\nname = "room-3"\n{line}\n'))
+
+
+INTERLOCK = """
+[[interlock]]
+name = "heat"
+[[interlock.group]]
+name = "any"
+[[interlock.group.cause]]
+kind = "alive"
+name = "sensor"
+point = "room/air/temperature"
+[[interlock.effect]]
+kind = "inhibit_output"
+target = "gpio/balance"
+"""
+
+
+def test_equipment_names_the_interlock_that_owns_its_output_and_locks_have_none() -> None:
+    named = GOOD.replace('output = "gpio/balance"', 'output = "gpio/balance"\ninterlock = "heat"')
+    assert faults(named + INTERLOCK) == []
+    assert faults(named) == ["equipment[0].interlock: 'heat': expected one that owns gpio/balance"]
+    other = named.replace('"heat"', '"cold"')
+    expected = "equipment[0].interlock: 'cold': expected heat, which owns gpio/balance"
+    assert faults(other + INTERLOCK) == [expected]
+    locked = faults(GOOD + INTERLOCK.replace('"gpio/balance"', '"gpio/lock"'))
+    expected = "an output that no interlock owns; its effect lock_entry locks the door"
+    assert locked == [f"portal[0].lock_output: 'gpio/lock': expected {expected}"]

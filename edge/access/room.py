@@ -1,0 +1,289 @@
+"""Access at the gateway: rights that come in, doors, equipment, and what the hub is told of them.
+
+It is a member of control (`edge.control.given.Member`); the commands of the hub reach it through
+`edge.access.doing`. What is decided is in `rules.access`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from edge.access.contacts import Contacts, pressed
+from edge.access.equipment import EquipmentDesk
+from edge.access.judge import Judge
+from edge.access.memory import Memory
+from edge.access.portals import Portals, locked_by
+from edge.access.rights import RightsDesk
+from edge.access.showing import Showing
+from edge.access.steady import Steady
+from edge.control.given import Given, Member, Part, Seen
+from edge.control.hearers import Hearers
+from edge.control.line import Came
+from edge.control.offers import NotDoneError, RefusedError
+from edge.credential import Presented
+from rules.access import EVERYWHERE, Called, Reason, roll_call, sentence
+from rules.access.case import people_in
+from rules.access.passages import lock_down_ended, locked_down, pardoned, placed, tidied
+from rules.access.request import EntryLock, Job
+from rules.access.state import Inside, LockDown
+from rules.access.words import SideKind
+from wire.control import ControlStatus, InsideNow
+from wire.messages import as_text
+from wire.topics import Channel
+
+LOOK_S = 1.0
+KEEP_S = 30.0
+"""So often the steady clock is kept and what ran out is tidied away."""
+OUTSIDE = "outside"
+"""Of `place`: nowhere in here."""
+LISTED_MAX = 256
+INSIDE_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What access asks of the others in control."""
+
+    locks: Callable[[], Sequence[EntryLock]]
+    """What tripped interlocks lock."""
+    releases: Callable[[str], bool]
+    """Whether the interlock that owns an output lets others set it."""
+    jobs: Callable[[], Sequence[Job]]
+    hearers: Sequence[Hearers]
+    """They tell when any of these is another one."""
+    status_changed: Callable[[], None]
+    """To be called when the hub should hear a new state."""
+
+
+class Access(Member):
+    """Doors and equipment of one gateway."""
+
+    def __init__(self, given: Given, around: Around) -> None:
+        settings = given.settings
+        self._given = given
+        self._changed = around.status_changed
+        steady = Steady(
+            boot=given.boot,
+            now_tick=given.now_tick,
+            utc_ms=given.utc_ms,
+            remember=given.remember,
+            recall=given.recall,
+        )
+        self.rights = RightsDesk(
+            settings.gateway.id,
+            given.folder,
+            tell=given.tell,
+            eager=bool(settings.portal or settings.equipment or settings.panel),
+        )
+        self.judge = Judge(
+            rights=self.rights,
+            memory=Memory(remember=given.remember, recall=given.recall, whole=given.kept_whole),
+            steady=steady,
+            tell=given.tell,
+            locks=around.locks,
+            jobs=around.jobs,
+            doors=lambda: self.portals.doors,
+        )
+        self._showing = Showing(settings.device, given.drivers)
+        self.portals = Portals(
+            settings.portal,
+            self.judge,
+            outputs=given.outputs,
+            show=self._showing.show,
+            changed=self._something_changed,
+        )
+        self._equipment = EquipmentDesk(
+            settings.equipment,
+            self.judge,
+            outputs=given.outputs,
+            releases=around.releases,
+            changed=around.status_changed,
+        )
+        contacts = [one.contact_point for one in settings.portal if one.contact_point is not None]
+        self._contacts = Contacts(contacts, points=given.points, layouts=given.layouts)
+        self._wake = asyncio.Event()
+        self._begun = False
+        for one in (*around.hearers, self.rights.changed):
+            one.add(self._locks_changed)
+
+    # --- what the gateway gives ------------------------------------------------------------------------
+
+    @property
+    def came(self) -> Mapping[Channel, Came]:
+        """It takes rights."""
+        return {Channel.DOWN_RIGHTS: self.rights.came}
+
+    def look(self, item: Seen) -> None:
+        """Take what contacts and exit buttons say."""
+        for point, contact, tick in self._contacts.look(item):
+            self.portals.said(point, contact, ticks_ago=self._given.now_tick() - tick)
+        if (button := pressed(item)) is not None:
+            self.portals.pressed(button)
+
+    def presented(self, presented: Presented) -> None:
+        """Judge a credential."""
+        self.portals.presented(presented)
+
+    def parts(self) -> Mapping[str, Part]:
+        """Return what is to be kept running."""
+        parts: dict[str, Part] = {"access rights": self.rights.run, "access": self._run}
+        if self._given.settings.equipment:
+            parts["equipment"] = self._equipment.run
+        for name, lock in self.portals.locks.items():
+            parts[f"lock of {name}"] = lock.run
+        for name, show in self._showing.parts().items():
+            parts[f"feedback of {name}"] = show
+        return parts
+
+    def told(self, status: ControlStatus) -> ControlStatus:
+        """Say which rights are in force, how doors stand, who is inside, what may work."""
+        state = self.judge.memory.state
+        inside = sorted(state.inside.items())[:INSIDE_MAX]
+        return structs.replace(
+            status,
+            rights=self.rights.now(),
+            portals=tuple(self.portals.now()),
+            lock_downs=tuple(sorted(state.lock_downs))[:LISTED_MAX],
+            inside=tuple(InsideNow(person=one, zone=at.zone, at_ms=at.at_ms) for one, at in inside),
+            equipment=tuple(self._equipment.now()),
+        )
+
+    # --- as time goes by -------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        if not self._begun:
+            self._begun = True
+            if self.judge.memory.lost:
+                self.judge.tell("access_state_lost", {}, self._given.settings.gateway.id)
+        kept_s = 0.0
+        while True:
+            self._wake.clear()
+            self.portals.look()
+            self._equipment.ask()
+            if kept_s <= 0:
+                kept_s = KEEP_S
+                self._tidy()
+            wait_s = self._wait_s()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                kept_s -= wait_s
+
+    def _wait_s(self) -> float:
+        due_ms = self.portals.due_ms
+        if due_ms is None:
+            return LOOK_S
+        return min(LOOK_S, max(0.01, (due_ms - self.judge.steady.now_ms()) / 1000))
+
+    def _tidy(self) -> None:
+        steady, memory, snapshot = self.judge.steady, self.judge.memory, self.judge.snapshot
+        steady.keep()
+        if snapshot is not None:
+            memory.put(tidied(memory.state, snapshot, steady_ms=steady.now_ms()))
+
+    def _something_changed(self) -> None:
+        self._wake.set()
+        self._changed()
+
+    def _locks_changed(self) -> None:
+        self.portals.locks_changed()
+        self._equipment.ask()
+        self._something_changed()
+
+    # --- what people ask ---------------------------------------------------------------------------------
+
+    async def open(self, portal: str, side: str, *, by: str) -> None:
+        """Open a door for whoever stands there; `RefusedError` where its entry is locked, `NotDoneError`."""
+        found = self.portals.find(portal)
+        if found is None or found.lock is None:
+            raise RefusedError(f"portal {portal}: expected one with a lock of this gateway")
+        if side not in ("in", "out"):
+            raise RefusedError(f"side {side}: expected in or out")
+        plan = (
+            None if self.judge.snapshot is None else self.judge.snapshot.index.plans.get(f"{portal}/{side}")
+        )
+        open_s = found.settings.exit_open_s if plan is None else float(plan.portal.open_s)
+        is_exit = side == "out" if plan is None else plan.side.kind is SideKind.EXIT
+        if not is_exit:
+            self._check_entry(portal)
+        found.let_in = not is_exit
+        self.judge.tell("door_opened_by_command", {"by": by}, f"{portal}/{side}")
+        failure = await self.portals.open(found, open_s, by=by)
+        if failure:
+            raise NotDoneError(f"portal {portal}: {failure}")
+
+    def _check_entry(self, portal: str) -> None:
+        names = locked_by(self.judge, portal)
+        if not names:
+            return
+        down = names[-1] == "lock_down"
+        reason = sentence(Reason.LOCK_DOWN if down else Reason.INTERLOCK, "en")
+        raise RefusedError(f"portal {portal}: {reason} ({', '.join(names)})")
+
+    async def lock_down(self, zone: str, *, by: str, reason: str) -> None:
+        """Lock down a zone, or `*` for the whole site, at once; `RefusedError` for a zone nobody knows."""
+        self._check_zone(zone)
+        memory = self.judge.memory
+        at_ms, _ = self.judge.utc()
+        lock_down = LockDown(at_ms, as_text(by), as_text(reason))
+        if memory.put(locked_down(memory.state, zone, lock_down)):
+            self.judge.tell_lock_down(zone, on=True)
+        self._locks_changed()
+        await self._given.settle()
+
+    async def release(self, zone: str, *, by: str, reason: str) -> None:
+        """End a lock-down once that is on the disk; `RefusedError` where there is none, `NotDoneError`."""
+        memory = self.judge.memory
+        if zone not in memory.state.lock_downs:
+            known = ", ".join(sorted(memory.state.lock_downs)) or "there is none"
+            raise RefusedError(f"zone {zone}: expected one that is locked down ({known})")
+        memory.propose(lock_down_ended(memory.state, zone))
+        self.judge.tell_lock_down(zone, on=False, by=as_text(by), reason=reason)
+        if not await self._given.settle():
+            memory.propose(memory.state)
+            raise NotDoneError(f"zone {zone}: the disk takes nothing now: it stays locked down")
+        memory.put(lock_down_ended(memory.state, zone))
+        memory.propose(memory.state)
+        self._locks_changed()
+
+    async def place(self, person: str, zone: str, *, by: str) -> None:
+        """Have somebody be in a zone, or `outside`; wrong factors of theirs are forgiven. `RefusedError`."""
+        if zone != OUTSIDE:
+            self._check_zone(zone)
+        if zone == EVERYWHERE:
+            raise RefusedError(f"zone {zone}: expected one zone, or {OUTSIDE}")
+        memory, steady = self.judge.memory, self.judge.steady
+        snapshot = self.judge.snapshot
+        known = person in memory.state.inside or (
+            snapshot is not None and snapshot.person(person) is not None
+        )
+        if not known:
+            raise RefusedError(f"person {person}: expected the number of somebody whom the rights know")
+        at_ms, _ = self.judge.utc()
+        inside = None if zone == OUTSIDE else Inside(zone, at_ms, steady.now_ms())
+        self.judge.tell("access_placed", {"person": person, "by": as_text(by)}, zone)
+        memory.put(pardoned(placed(memory.state, person, inside), person))
+        self._something_changed()
+        await self._given.settle()
+
+    def _check_zone(self, zone: str) -> None:
+        snapshot = self.judge.snapshot
+        zones = () if snapshot is None else tuple(snapshot.index.zones)
+        if zone != EVERYWHERE and zone not in zones:
+            raise RefusedError(f"zone {zone}: expected {EVERYWHERE} or one of {', '.join(zones) or 'none'}")
+
+    def present(self, zone: str) -> bool | None:
+        """Whether somebody is in a zone, or in one within it; None where no door can tell."""
+        if not self._given.settings.portal:
+            return None
+        snapshot, state = self.judge.snapshot, self.judge.memory.state
+        if snapshot is None:
+            return any(inside.zone == zone for inside in state.inside.values())
+        return bool(people_in(snapshot, state, zone, steady_ms=self.judge.steady.now_ms()))
+
+    def roll_call(self) -> list[Called]:
+        """Return everybody who came in and was not seen to leave."""
+        return roll_call(self.judge.snapshot, self.judge.memory.state, steady_ms=self.judge.steady.now_ms())
