@@ -1,4 +1,4 @@
-"""What gateways are told of jobs and calibrations: numbered on change, bounded, begun anew after a restore."""
+"""What gateways are told of jobs and calibrations: numbered on change, bounded, anew after a restore."""
 
 import hashlib
 from dataclasses import replace

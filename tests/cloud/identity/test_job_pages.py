@@ -1,0 +1,116 @@
+"""Jobs as pages: planned, begun, refused with a sentence, finished; only what a person may do is offered."""
+
+import pytest
+
+from rules.permissions import Grant, Role
+from tests.cloud.identity.test_pages import page, post
+
+pytestmark = pytest.mark.requirement("H-7.3.1a", "H-7.3.1b")
+
+
+@pytest.fixture
+def place(world):
+    """A room and two people of the first site, and no jobs."""
+    here = world.places["here"]
+    world.lab.execute("TRUNCATE job_log, jobs, limit_sets CASCADE")
+    world.lab.execute(
+        "INSERT INTO zones (organisation_id, site_id, name, title, kind, covers)"
+        " VALUES (1, %s, 'room-9', 'Room 9', 'room', '{nothing}') ON CONFLICT DO NOTHING",
+        here.site,
+    )
+    return here
+
+
+def cookies(world, role):
+    world.token(Grant(role, 1))
+    return world.session()
+
+
+def plan(here, **more):
+    return {
+        "number": "J-1",
+        "method": "JJG <130>@1",
+        "place": f"{here.site}/room-9",
+        "people": "asker, here-1",
+        "instruments": "std-1",
+        "from_at": "2026-01-01T08:00",
+        "to_at": "2026-01-01T17:00",
+        **more,
+    }
+
+
+METHOD = {
+    "organisation": "1",
+    "method": "JJG <130>",
+    "limits": "temperature 18 22\nhumidity - 60",
+    "people_min": "2",
+    "reason": "as regulated",
+}
+
+
+def test_job_is_planned_begun_and_finished_by_its_pages(world, place):
+    who = cookies(world, Role.ADMINISTRATOR)
+    assert post(world, "/jobs/methods?lang=en", who, **METHOD).status_code == 303
+    listed = page(world, "/jobs?lang=en", who).text
+    assert "JJG &lt;130&gt;" in listed
+    assert "humidity: −∞ … 60" in listed
+    made = post(world, "/jobs?lang=en", who, **plan(place))
+    assert made.status_code == 303, made.text
+    job = made.headers["location"]
+    refused = post(world, f"{job}?lang=en", who, do="start", present="asker")
+    assert refused.status_code == 422
+    assert "Too few of its people are known to be in the zone. (here-1)" in refused.text
+    assert post(world, f"{job}?lang=en", who, do="start", present="asker here-1").status_code == 303
+    shown = page(world, f"{job}?lang=en", who).text
+    assert "Running" in shown
+    assert "as a person said: no door tells it here" in shown
+    record = page(world, f"{job}/record?lang=en", who).text
+    assert "not final: the job is not finished" in record
+    assert "Asked for, and measured by no point of the zone: temperature, humidity" in record
+    assert post(world, job, who, do="finish").status_code == 303
+    assert (
+        "完" in page(world, f"{job}?lang=zh", who).text or "已结束" in page(world, f"{job}?lang=zh", who).text
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"people": "asker nobody"}, "Name people of the organisation by their numbers"),
+        ({"to_at": "2026-01-01T08:00"}, "The end is a date and time"),
+        ({"from_at": "soon"}, "The beginning is a date and time"),
+        ({"number": "a b"}, "The number has 1 to 64"),
+        ({"method": "x@1"}, "Choose a method and its version."),
+        ({"place": "1/cellar"}, "Choose a zone of the site."),
+    ],
+)
+def test_faulty_plan_says_what_is_expected_and_keeps_what_was_typed(world, place, change, sentence):
+    who = cookies(world, Role.ADMINISTRATOR)
+    post(world, "/jobs/methods?lang=en", who, **METHOD)
+    answer = post(world, "/jobs?lang=en", who, **plan(place, **change))
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert 'value="2026-01-01T17:00"' in answer.text or "to_at" in change
+    assert world.lab.execute("SELECT count(*) FROM jobs") == [(0,)]
+
+
+def test_forms_are_offered_to_who_may_use_them(world, place):
+    post(world, "/jobs/methods", cookies(world, Role.ADMINISTRATOR), **METHOD)
+    made = post(world, "/jobs", cookies(world, Role.LABORATORY), **plan(place))
+    assert made.status_code == 303, made.text
+    viewer = cookies(world, Role.VIEWER)
+    assert "Plan it" not in page(world, "/jobs?lang=en", viewer).text
+    assert "Begin the work" not in page(world, f"{made.headers['location']}?lang=en", viewer).text
+    denied = post(world, made.headers["location"], viewer, do="start", present="asker here-1")
+    assert denied.status_code == 403
+    assert page(world, "/jobs", cookies(world, Role.CUSTOMER)).status_code == 403
+
+
+def test_job_of_another_body_is_not_there(world, place):
+    post(world, "/jobs/methods", cookies(world, Role.ADMINISTRATOR), **METHOD)
+    made = post(world, "/jobs", cookies(world, Role.ADMINISTRATOR), **plan(place))
+    world.token(Grant(Role.ADMINISTRATOR, world.places["alien"].organisation))
+    alien = world.session()
+    assert page(world, made.headers["location"], alien).status_code == 404
+    assert post(world, made.headers["location"], alien, do="start").status_code == 404
+    assert "J-1" not in page(world, "/jobs", alien).text
