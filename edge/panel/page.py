@@ -27,6 +27,8 @@ from wire.control import CauseNow, EffectNow, InterlockNow, PortalNow
 SHAPES = {"good": "●", "bad": "▲", "wait": "◆"}
 LOOKS = {Phase.HEALTHY: "good", Phase.TRIPPED: "bad"}
 FORM_S = 60
+READ_BACK = "@output/"
+"""Begins the names of causes that are the read-back of an output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,15 +133,21 @@ def _first_out(now: InterlockNow, language: Language) -> str:
     found = []
     for name in now.first_out:
         cause = words.get(name)
-        found.append(say(WHY[name], language) if name in WHY else _cause_name(cause, name))
+        found.append(say(WHY[name], language) if name in WHY else _cause_name(cause, name, language))
     return escape(", ".join(found))
 
 
-def _cause_name(cause: CauseNow | None, name: str) -> str:
+def _cause_name(cause: CauseNow | None, name: str, language: Language) -> str:
     if cause is None:
         return name
     value = f" ({cause.value})" if cause.value else ""
-    return f"{cause.words or cause.name}{value}"
+    return f"{_cause_words(cause, language)}{value}"
+
+
+def _cause_words(cause: CauseNow, language: Language) -> str:
+    if cause.name.startswith(READ_BACK):
+        return f"{cause.name.removeprefix(READ_BACK)} {own('not_obeyed', language)}"
+    return cause.words or cause.name
 
 
 def _unmet(now: InterlockNow, language: Language) -> Iterator[str]:
@@ -152,7 +160,7 @@ def _unmet(now: InterlockNow, language: Language) -> Iterator[str]:
     causes = {cause.name: cause for cause in now.causes}
     for one in now.unmet:
         cause = causes.get(one.cause)
-        name = f"{_cause_name(cause, one.cause)}: " if one.cause else ""
+        name = f"{_cause_name(cause, one.cause, language)}: " if one.cause else ""
         left = ""
         if one.remaining_s is not None:
             left = f", <strong>{duration(one.remaining_s + 0.999, language)}</strong> {own('left', language)}"
@@ -165,9 +173,10 @@ def _votes(now: InterlockNow, language: Language) -> Iterator[str]:
         return
     yield f"<h3>{own('votes', language)}</h3><table>"
     for group in now.groups:
+        name = own("outputs", language) if group.name.startswith("@") else group.name
         mark = ' class="bad-word"' if group.votes and group.votes >= group.needed else ""
         count = f"{group.votes} {own('of', language)} {group.of} ({own('needed', language)} {group.needed})"
-        yield f"<tr{mark}><th>{escape(group.name)}</th><td>{count}</td></tr>"
+        yield f"<tr{mark}><th>{escape(name)}</th><td>{count}</td></tr>"
         for cause in now.causes:
             if cause.group == group.name:
                 yield _cause_row(cause, language)
@@ -182,7 +191,7 @@ def _cause_row(cause: CauseNow, language: Language) -> str:
         state += f" – {own('bypassed', language)}"
     mark = SHAPES["bad"] if cause.votes else SHAPES["good"] if cause.state == "normal" else SHAPES["wait"]
     value = f" <strong>{escape(cause.value)}</strong>" if cause.value else ""
-    return f"<tr><td>{mark} {escape(cause.words or cause.name)}</td><td>{escape(state)}{value}</td></tr>"
+    return f"<tr><td>{mark} {escape(_cause_words(cause, language))}</td><td>{escape(state)}{value}</td></tr>"
 
 
 def _effects(effects: Sequence[EffectNow], language: Language) -> Iterator[str]:

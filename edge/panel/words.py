@@ -116,6 +116,8 @@ OWN: Mapping[str, Pair] = {
     "breach": ("breach", "第几次触发"),
     "since": ("for", "已"),
     "left": ("left", "剩余"),
+    "outputs": ("Outputs", "输出回读"),
+    "not_obeyed": ("is not what it was told to be", "与指令不符"),
     "no_interlocks": ("No interlocks here.", "此处没有联锁。"),
     "show_card": ("1. Show your card at the reader.", "1. 请在读卡器刷卡。"),
     "card_there": ("Card read", "已读卡"),
