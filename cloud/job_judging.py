@@ -24,7 +24,7 @@ from wire.control import InterlockNow
 
 LOOK_BACK = timedelta(days=30)
 """So long before its start a job is asked for breaches that still stood then."""
-_OPENS = frozenset({"interlock_tripped", "interlock_breached"})
+_OPENS = frozenset({"interlock_tripped", "interlock_breached", "work_held"})
 _CHUNK = 500
 
 
@@ -120,7 +120,7 @@ async def interlock_causes(connection: Connection, kept: KeptJob, *, now: dateti
     held = await list_held(connection, now, site=kept.site_id)
     told = await jobs_evidence.read_breaches(
         connection,
-        kept.site_id,
+        (kept.site_id, kept.job.zone),
         [(gateway.gateway_id, one.name) for gateway, one in holding(held, kept.job.zone)],
         from_at=started - LOOK_BACK,
         to_at=now + timedelta(days=1),

@@ -122,34 +122,42 @@ class Told:
 
 
 _BREACHES = """
-SELECT g.name, e.subject, e.kind, e.observed_at
-  FROM unnest(%(gateways)s::int[], %(interlocks)s::text[]) AS w (gateway_id, interlock)
-  JOIN public.events e ON e.gateway_id = w.gateway_id AND e.subject = w.interlock
-  JOIN public.gateways g ON g.id = e.gateway_id
- WHERE e.kind IN ('interlock_tripped', 'interlock_breached', 'interlock_enabled', 'interlock_resumed')
+SELECT g.name, CASE WHEN e.kind LIKE 'work%%' THEN e.data->>'interlock' ELSE e.subject END AS interlock,
+       e.kind, e.observed_at
+  FROM public.events e JOIN public.gateways g ON g.id = e.gateway_id
+ WHERE e.kind IN ('interlock_tripped', 'interlock_breached', 'interlock_enabled', 'interlock_resumed',
+                  'work_held', 'work_released')
    AND e.site_id = %(site)s AND e.observed_at >= %(from)s AND e.observed_at < %(to)s
- ORDER BY e.gateway_id, e.subject, e.observed_at, e.id
+   AND CASE WHEN e.kind LIKE 'work%%' THEN e.subject = %(zone)s ELSE EXISTS (
+            SELECT 1 FROM unnest(%(gateways)s::int[], %(interlocks)s::text[]) AS w (gateway_id, interlock)
+             WHERE w.gateway_id = e.gateway_id AND w.interlock = e.subject) END
+ ORDER BY e.gateway_id, interlock, e.observed_at, e.id
 """
 
 
 async def read_breaches(
     connection: Connection,
-    site_id: int,
+    place: tuple[int, str],
     interlocks: Sequence[tuple[int, str]],
     *,
     from_at: datetime,
     to_at: datetime,
 ) -> list[Told]:
-    """Return what gateways told of interlocks, (id of the gateway, name), in order for each of them."""
+    """Return what gateways told of interlocks that hold work at (site, zone), in order for each of them.
+
+    That work is held there they tell by itself; `interlocks`, (id of the gateway, name), are those known to
+    do so.
+    """
     given = {
         "gateways": [one[0] for one in interlocks],
         "interlocks": [one[1] for one in interlocks],
-        "site": site_id,
+        "site": place[0],
+        "zone": place[1],
         "from": from_at,
         "to": to_at,
     }
     rows = await (await connection.execute(_BREACHES, given)).fetchall()
-    return [Told(row[0], row[1], row[2], tick_of_datetime(row[3])) for row in rows]
+    return [Told(row[0], row[1] or "", row[2], tick_of_datetime(row[3])) for row in rows]
 
 
 # --- who was there --------------------------------------------------------------------------------------

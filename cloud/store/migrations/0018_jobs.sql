@@ -56,8 +56,9 @@ CREATE TABLE job_feed (
     only_row        boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position        bigint NOT NULL
 );
-CREATE INDEX events_interlocks ON events (gateway_id, observed_at)
-    WHERE kind IN ('interlock_tripped', 'interlock_breached', 'interlock_enabled', 'interlock_resumed');
+CREATE INDEX events_interlocks ON events (site_id, observed_at)
+    WHERE kind IN ('interlock_tripped', 'interlock_breached', 'interlock_enabled', 'interlock_resumed', 'work_held',
+                   'work_released');
 
 -- What a gateway is to know of jobs and calibrations; the incarnation grows when it has seen more than this hub.
 CREATE TABLE work_documents (

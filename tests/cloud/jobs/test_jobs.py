@@ -138,6 +138,26 @@ def test_breach_that_was_over_when_it_became_known_marks_and_does_not_hold(work:
     assert work.job(job_id).job == job
 
 
+def test_work_that_a_gateway_says_is_held_is_held_once(work: Work) -> None:
+    """The gateway tells the trip and that the zone's work is held; after a restart it tells the latter alone."""
+    job_id = work.start("J-15")
+    begin = work.now
+    for step, kind in enumerate(("tripped", "enabled", "")):
+        at = begin + timedelta(seconds=10 * step)
+        if kind:
+            work.tell(f"interlock_{kind}", at=at, breach=1)
+        held = "work_released" if kind == "enabled" else "work_held"
+        work.tell(held, at=at + timedelta(milliseconds=20), subject="room-2", interlock="climate")
+    work.tell("work_held", subject="room-3", interlock="other")
+    work.now += timedelta(seconds=40)
+    work.follow()
+    (hold,) = work.job(job_id).job.holds
+    assert [(one.name, one.to_at is None) for one in hold.causes] == [("interlock/gateway-1/climate", True)]
+    assert hold.from_at == now_tick(begin + timedelta(seconds=20, milliseconds=20))
+    (found,) = work.job(job_id).job.found_later
+    assert found.to_at == now_tick(begin + timedelta(seconds=10))
+
+
 def test_late_trip_marks_readings_of_a_finished_job(work: Work) -> None:
     job_id = work.start("J-5")
     began = work.now
