@@ -112,6 +112,7 @@ class Server:
         self._open: set[asyncio.Task[None]] = set()
         self.port = place.port
         """The one it listens on, once it does."""
+        self.listens = asyncio.Event()
 
     async def run(self) -> None:
         """Listen; `OSError` when the address cannot be had."""
@@ -119,6 +120,7 @@ class Server:
         listening = await asyncio.start_server(self._connected, place.address, place.port, limit=_READ_BYTES)
         try:
             self.port = listening.sockets[0].getsockname()[1]
+            self.listens.set()
             await listening.serve_forever()
         finally:
             listening.close()
