@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cli.commands import edge_ask, edge_procedure, edge_reader, edge_safe, edge_set, edge_tail
+from cli.commands.edge_check import interlock_lines
 from edge.assembly import AssemblyError, build_drivers
 from edge.driver import Driver, Given, ProbeLine
 from edge.journal.errors import JournalInUseError
@@ -179,7 +180,7 @@ def _check(settings: GatewaySettings, data: Path) -> int:
         return _refuse(Path("settings"), error.faults)
     if faults := named_faults(settings, drivers):
         return _refuse(Path("settings"), faults)
-    lines = asyncio.run(_probe(drivers))
+    lines = [*asyncio.run(_probe(drivers)), *interlock_lines(settings, drivers)]
     width = max((len(line.what) for line in lines), default=0)
     for line in lines:
         print(f"{'ok  ' if line.ok else 'FAIL'}  {line.what:<{width}}  {line.answer}")

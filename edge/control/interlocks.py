@@ -91,6 +91,7 @@ class Interlocks(Member):
         name = section.enable_output
         self._pulse = Pulse(given.outputs, name, section.pulse_ms) if name is not None else None
         self._owners: dict[str, Runner] = {}
+        self._doubts: Mapping[str, str] = {}
         given.outputs.guard(self._objection)
         for settings in given.settings.interlock:
             self._begin(settings)
@@ -197,8 +198,7 @@ class Interlocks(Member):
             if plan is not None and (stepped := runner.replan(plan, plant, now)) is not None:
                 self.engine.adopt(runner, stepped)
         self._observing.listen()
-        for fault in rule_faults([runner.settings for runner in self._runners], around):
-            self._given.tell("interlock_doubtful", {"reason": fault.expectation}, fault.path)
+        self._doubt([runner.settings for runner in self._runners], around)
         self.changed.tell()
 
     async def ended(self) -> None:
@@ -237,6 +237,14 @@ class Interlocks(Member):
             )
             runner.holders.append(holder)
         self.engine.adopt(runner, stepped)
+
+    def _doubt(self, rules: Sequence[InterlockSettings], around: Surroundings) -> None:
+        """Tell once what a new calibration leaves of a rule: it may be one that could never be reset."""
+        found = {fault.path: fault.expectation for fault in rule_faults(rules, around)}
+        for path, reason in found.items():
+            if self._doubts.get(path) != reason:
+                self._given.tell("interlock_doubtful", {"reason": reason}, path)
+        self._doubts = found
 
     def _around(self) -> Surroundings:
         return surroundings(

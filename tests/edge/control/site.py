@@ -1,6 +1,7 @@
 """A gateway's control without a gateway: one device, a clock moved by hand, a disk that can refuse."""
 
 import asyncio
+import time
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -132,6 +133,7 @@ class Site:
         self.settings = settings_of(text)
         self.board = Board()
         self.disk = Disk()
+        self._real_from: float | None = None
         self.tick = 100_000
         self.utc_ms: int | None = 1_700_000_000_000
         self.boot = b"1" * 16
@@ -211,6 +213,21 @@ class Site:
     def now(self, name: str = "room") -> InterlockNow:
         """How an interlock stands."""
         return next(one for one in self.interlocks.now() if one.name == name)
+
+    def now_is_real(self) -> None:
+        """Have the clock go by itself from now on."""
+        self._real_from = time.monotonic()
+
+    @property
+    def tick(self) -> int:
+        """Now."""
+        if self._real_from is None:
+            return self._tick
+        return self._tick + int((time.monotonic() - self._real_from) * 100)
+
+    @tick.setter
+    def tick(self, tick: int) -> None:
+        self._tick = tick
 
     def phase(self, name: str = "room") -> str:
         return self.now(name).phase

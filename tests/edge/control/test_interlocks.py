@@ -4,12 +4,21 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from edge.control.outputs import OutputError
 from rules.interlock.inputs import Acknowledge, BeginBypass, Enable, Reset, Trip
 from rules.interlock.reasons import Reason
 from tests.edge.control.site import ANNE, BORIS, RELAY, WARM, WORK, Site, running, turns
 from wire.codec import encode_body
+
+DOORS = """
+[[interlock]]
+name = "room"
+[[interlock.group]]
+name = "doors"
+cause = [{ name = "open", kind = "state", point = "room/door", normal = ["closed"] }]
+"""
 
 
 @pytest.mark.requirement("G-6.9a")
@@ -233,6 +242,33 @@ def test_what_control_does_not_expect_makes_everything_safe() -> None:
             site.broken = False
             site.later(1, "23")
             assert site.phase() != "healthy"
+
+    asyncio.run(run())
+
+
+def test_point_that_is_gone_after_a_change_of_devices_goes_stale_and_trips() -> None:
+    async def run() -> None:
+        site = Site(WARM + WORK)
+        await site.enabled()
+        site.board.points, site.board.layouts = [], []
+        assert site.control is not None
+        site.control.replan()
+        assert site.phase() == "healthy"
+        site.later(5, "23")
+        assert (site.phase(), site.now().causes[0].stale) == ("tripped", True)
+
+    asyncio.run(run())
+
+
+def test_states_with_other_words_are_another_rule() -> None:
+    async def run() -> None:
+        site = Site(DOORS + WORK)
+        await site.enabled()
+        other = structs.replace(site.board.points[1], states={"1": "closed", "0": "open"})
+        site.board.points = [site.board.points[0], other]
+        assert site.control is not None
+        site.control.replan()
+        assert (site.phase(), site.now().first_out) == ("tripped", ("@rule_changed",))
 
     asyncio.run(run())
 
