@@ -26,9 +26,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "enrol": ("cli.commands.enrol", "make this machine a gateway of a hub, by its claim file"),
     "first-boot": ("cli.commands.first_boot", "write the boot files of a new gateway, from its claim"),
     "gateway": ("cli.commands.gateway", "claim, approve, revoke, replace gateways"),
+    "command": ("cli.commands.command", "ask gateways for something, approve it, see what became of it"),
     "broker": ("cli.commands.broker", "write the broker's configuration"),
     "simulate": ("cli.commands.simulate", "run simulated devices that speak the real protocols"),
     "demo": ("cli.commands.demo", "run everything on this machine with simulated devices"),
+    "scenario": ("cli.commands.scenario", "have something happen in a running demo and say what is seen"),
     "bench": ("cli.commands.bench", "measure what the README claims"),
     "faults": ("cli.commands.faults", "kill, cut and corrupt, then account for every reading"),
 }

@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
+from cloud import interlock_rules
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.store import accounts, settings_templates, shadow
+from cloud.store.connection import Connection
 from cloud.store.shadow import Desired, NewRevision, Owner
 from rules.permissions import Permission
 from wire.settings.base import Fault, shorten
@@ -57,7 +59,7 @@ async def save(act: Act, gateway: str, document: str, *, based_on: int, reason: 
     """
     owner = await _owner(act, gateway)
     reason = _reason(reason)
-    if faults := await checked(document):
+    if faults := await faults_of(act.connection, owner, document):
         raise DocumentError(faults)
     await shadow.hold(act.connection, owner.id)
     newest = await shadow.newest(act.connection, owner.id)
@@ -81,7 +83,7 @@ async def revert(act: Act, gateway: str, number: int, *, based_on: int, reason: 
         raise MissingError("number", number, "the number of a revision")
     if based_on != newest:
         raise ConflictError(based_on, newest)
-    if faults := await checked(document):
+    if faults := await faults_of(act.connection, owner, document):
         raise DocumentError(faults)
     return await _add(act, owner, document, based_on=based_on, reason=reason, action="settings.revert")
 
@@ -199,6 +201,11 @@ async def _owner(act: Act, gateway: str) -> Owner:
 async def checked(document: str) -> list[Fault]:
     """Return every fault of a document; a long one takes seconds, in which nothing else waits."""
     return (await asyncio.to_thread(check_text, document))[1]
+
+
+async def faults_of(connection: Connection, owner: Owner, document: str) -> list[Fault]:
+    """Return every fault of a document for a gateway, of its interlocks too as far as they show here."""
+    return await checked(document) or await interlock_rules.faults(connection, owner, document)
 
 
 def difference(before: str, after: str, *, context: int = 0) -> list[str]:

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from cloud.store.connection import Connection
 from cloud.store.ticks import tick_of_datetime
+from rules.interlock.model import Calibration
 from rules.jobs.model import Job
 from rules.work import Work
 
@@ -161,3 +162,14 @@ async def keep_document(connection: Connection, document: Document) -> None:
             *(document.jobs, document.left_out, document.made_at),
         ),
     )
+
+
+async def calibrations_told(connection: Connection, gateway_id: int) -> dict[str, Calibration]:
+    """Return the calibrations by which a gateway judges, as it was told them last."""
+    cursor = await connection.execute(
+        "SELECT (document -> 'calibrations')::text FROM work_documents WHERE gateway_id = %s", (gateway_id,)
+    )
+    row = await cursor.fetchone()
+    if row is None or row[0] is None:
+        return {}
+    return msgspec.json.decode(row[0], type=dict[str, Calibration])

@@ -126,13 +126,13 @@ class SettingsPages:
         return await self._compared_with_newest(request, gateway, draft)
 
     async def _compared_with_newest(self, request: Request, gateway: str, draft: Draft) -> HTMLResponse:
-        draft = replace(draft, faults=await settings_acts.checked(draft.document))
         async with snapshot(self._web.pool) as connection:
             owner = await self._owner(connection, gateway)
+            faults = await settings_acts.faults_of(connection, owner, draft.document)
             newest = await shadow.newest(connection, owner.id)
             before = await shadow.document(connection, owner.id, newest) or ""
         changes = settings_acts.difference(before, draft.document, context=3)
-        return await self._page(request, gateway, replace(draft, changes=changes))
+        return await self._page(request, gateway, replace(draft, changes=changes, faults=faults))
 
     async def _page(
         self,

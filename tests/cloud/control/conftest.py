@@ -1,7 +1,7 @@
 """The real control room on a real database and broker, and a gateway that answers commands as it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,9 +30,7 @@ from wire.control import (
     InterlockNow,
     Receipt,
     ReceiptState,
-    UnmetNow,
 )
-from wire.shadow import Revision
 from wire.topics import Channel, build
 
 BOOT = b"boot-of-gateway1"
@@ -176,7 +174,7 @@ def _nothing_yet(lab: Any) -> None:
 @pytest.fixture
 def scene(
     lab: Any, people: Any, broker: Any, hub_identity: Any, gateway_identity: Any, _nothing_yet: None
-) -> Iterator[Callable[[], Any]]:
+) -> Callable[[], Any]:
     """A function: opens a scene as an async context."""
     identity = gateway_identity(NAME)
     settings = HubSettings(lab.hub_dsn, broker_of_url(broker.hub_url), hub_identity.folder)
@@ -200,12 +198,16 @@ def scene(
         ):
             await publisher.publish_all([(build(NAME, Channel.UP_CONTROL), b"")], retain=True)
             task = group.create_task(room.run())
-            while tools.health.missing(PARTS):
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(10):
+                await _until_up(tools)
             yield Scene(lab, FarGateway(identity, publisher, mailbox), connection, tools.now)
             task.cancel()
 
-    yield opened
+    return opened
 
 
-__all__ = ["Revision", "UnmetNow"]
+async def _until_up(tools: Tools) -> None:
+    while True:
+        if not tools.health.missing(PARTS):
+            return
+        await asyncio.sleep(0.01)

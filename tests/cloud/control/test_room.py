@@ -133,7 +133,7 @@ def test_answer_for_a_command_that_was_never_sent_changes_nothing(scene: Any, pe
 
 @pytest.mark.requirement("G-8a")
 def test_command_wakes_the_room_and_is_not_waited_for(scene: Any, people: Any) -> None:
-    """Asked, committed, published, answered twice, stored: sooner than anybody looks by themselves (0.5 s)."""
+    """Asked, committed, published, answered twice, stored: sooner than anybody looks (0.5 s)."""
 
     async def story() -> list[float]:
         spent = []
