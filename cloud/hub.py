@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from cloud.alarms.room import AlarmRoom, sender_of
-from cloud.alarms.settings import read_mail_server
+from cloud.notify.settings import read_mail_server
 from cloud.api.app import create_app
 from cloud.api.entrance import EntranceLimits
 from cloud.api.services import Services

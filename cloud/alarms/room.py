@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 from cloud.alarms.keeper import Keeper
 from cloud.alarms.sending import Sender
-from cloud.alarms.settings import read_mail_server
-from cloud.alarms.ways import Given
+from cloud.notify.settings import read_mail_server
+from cloud.notify.ways import Given
 from cloud.store import alarm_desk, feed
 from cloud.supervisor import supervise
 from cloud.tools import Tools

@@ -1,6 +1,6 @@
 """Rounds of messages: what is due is written down as messages that wait, in the turn that found it due."""
 
-from cloud.alarms.messages import write_message
+from cloud.notify.texts import write_message
 from cloud.store import alarm_messages
 from cloud.store.alarm_desk import Kept
 from cloud.store.connection import Connection

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from cloud.alarms.ways import Given, Message, WayError, send
+from cloud.notify.ways import Given, Message, WayError, send
 from cloud.store import alarm_messages, feed
 from cloud.store.alarm_messages import Waiting, Way
 from cloud.store.connection import Connection

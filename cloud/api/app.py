@@ -15,6 +15,8 @@ from cloud.api.head import HeadAsGet
 from cloud.api.metrics import RequestTimes
 from cloud.api.routes import (
     access,
+    alarm_manage,
+    alarms,
     audit,
     authorisations,
     calibrations,
@@ -66,6 +68,8 @@ ROUTES = (
     gaps,
     events,
     completeness,
+    alarms,
+    alarm_manage,
     calibrations,
     jobs,
     cameras,

@@ -318,6 +318,12 @@ def _key(occurrence: Occurrence) -> tuple[str, str, int, int]:
     return occurrence.point, occurrence.condition.value, occurrence.revision, occurrence.onset
 
 
+async def tell(connection: Connection, site_id: int) -> None:
+    """Have the room read a site's desk and policy again; the row of the desk must be held."""
+    await connection.execute("UPDATE alarm_desks SET version = version + 1 WHERE site_id = %s", (site_id,))
+    await connection.execute("NOTIFY heng_alarms")
+
+
 async def is_watched(connection: Connection, site_id: int, point: str) -> bool:
     """Whether a site has something watched of this name."""
     cursor = await connection.execute(

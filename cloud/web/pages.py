@@ -15,6 +15,8 @@ from cloud.store.points import list_points
 from cloud.store.positions_read import list_latest_positions
 from cloud.store.sites import find_site, list_gateways, list_sites, shared_zone
 from cloud.store.snapshot import Pool, snapshot
+from cloud.web.alarms_page import add_alarm_pages
+from cloud.web.alarms_setup import add_alarm_setup_pages
 from cloud.web.assets import content_security_policy, mount_assets
 from cloud.web.audit_page import add_audit_pages
 from cloud.web.calibration_page import add_calibration_pages
@@ -70,6 +72,8 @@ def mount(
     _add_whys(router, web)
     _add_map(router, web)
     _add_live(router, web, broker_connected)
+    add_alarm_pages(router, web)
+    add_alarm_setup_pages(router, web)
     add_site_pages(router, web)
     add_device_pages(router, web)
     add_gateway_pages(router, web)

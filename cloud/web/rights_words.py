@@ -28,6 +28,9 @@ PERMISSIONS = {
     Permission.PEOPLE_MANAGE: mark("Manage people and roles"),
     Permission.AUTHORISATIONS_READ: mark("Read authorisations"),
     Permission.AUTHORISATIONS_MANAGE: mark("Manage authorisations"),
+    Permission.ALARMS_READ: mark("See alarms"),
+    Permission.ALARMS_HANDLE: mark("Acknowledge and shelve alarms"),
+    Permission.ALARMS_MANAGE: mark("Say what is an alarm and who is told"),
     Permission.AUDIT_READ: mark("Read the audit log"),
     Permission.JOBS_READ: mark("Read jobs and their records"),
     Permission.JOBS_WRITE: mark("Plan, start and finish jobs"),
@@ -37,6 +40,9 @@ PERMISSIONS = {
     Permission.CONTROL_BYPASS: mark("Bypass causes of interlocks"),
     Permission.CONTROL_OPERATE: mark("Set outputs, run instruments, open doors"),
     Permission.COMMANDS_APPROVE: mark("Approve commands as the second person"),
+    Permission.ACCESS_READ: mark("See doors, rights and who is inside"),
+    Permission.ACCESS_MANAGE: mark("Manage rights and cards"),
+    Permission.VISITS_MANAGE: mark("Register visitors"),
     Permission.METRICS_READ: mark("Read figures of the hub"),
 }
 CARD_STATES = {
@@ -44,6 +50,9 @@ CARD_STATES = {
     "blocked": mark("blocked"),
     "lost": mark("reported lost"),
     "returned": mark("returned"),
+    "stolen": mark("reported stolen"),
+    "damaged": mark("damaged"),
+    "revoked": mark("revoked"),
 }
 ACT_FAULTS = {
     "number": mark("The staff number is missing, too long, or somebody of this organisation has it."),

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cloud.alarms.settings import read_mail_server
-from cloud.alarms.ways import Given, MailServer, Message, WayError, dingtalk_sign, send
+from cloud.notify.settings import read_mail_server
+from cloud.notify.ways import Given, MailServer, Message, WayError, dingtalk_sign, send
 from cloud.settings import SettingsError
 from tests.cloud.alarms.far_ends import mail_server, web_server
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from email.utils import parseaddr
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from cloud.alarms.ways import MailServer
+from cloud.notify.ways import MailServer
 from cloud.settings import SettingsError, is_loopback
 
 _EXPECTED = "expected smtp://user:password@host:587?from=heng@example.org, or smtps:// with port 465"

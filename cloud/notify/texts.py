@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cloud.alarms.words import CONDITIONS, PRIORITIES, SENTENCES, WHATS
+from cloud.notify.words import CONDITIONS, PRIORITIES, SENTENCES, WHATS
 from cloud.store.alarm_messages import SiteFacts, Way
 from cloud.store.ticks import datetime_of_us, us_of_tick
 from rules.alarm.calls import Call, Notification
