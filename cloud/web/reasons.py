@@ -19,6 +19,11 @@ REASONS = (
     mark("gateway was not running"),
     mark("driver ended"),
     mark("its settings changed"),
+    # of doors
+    mark("key of credentials: %(why)s"),
+    mark("portal %(name)s: %(told)s (%(why)s)"),
+    mark("it was shut meanwhile"),
+    mark("%(name)s: nobody said which value is towards safety"),
     # of a Modbus line
     mark("connection closed by the device"),
     mark("connection lost while waiting for an answer"),
@@ -364,6 +369,22 @@ KEYS = {
     "command": mark("command"),
     "text": mark("text"),
     "repeated": mark("repeated"),
+    "open_s": mark("may be opened for (s)"),
+    "seconds": mark("for (s)"),
+    "on": mark("on"),
+    "person": mark("person"),
+    "people": mark("people"),
+    "button": mark("button"),
+    "rule": mark("rule"),
+    "detail": mark("detail"),
+    "notes": mark("notes"),
+    "admits": mark("lets in"),
+    "duress": mark("duress"),
+    "way": mark("way"),
+    "reader": mark("reader"),
+    "kept": mark("kept on the disk"),
+    "forced": mark("forced"),
+    "held": mark("held open"),
 }
 """Fields of an event's data -> their names."""
 
