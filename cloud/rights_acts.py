@@ -71,7 +71,7 @@ async def put_item(
     await _refuse_new_faults(act, place, before)
     new = {"title": title, "body": kept}
     await _note(
-        act, place, f"access.{'add' if old is None else 'change'}", f"{kind} {name}", old=old, new=new
+        act, place, "access.add" if old is None else "access.change", f"{kind} {name}", old=old, new=new
     )
 
 

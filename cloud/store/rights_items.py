@@ -306,6 +306,18 @@ async def cards_of_tokens(connection: Connection, tokens: list[str]) -> dict[str
     }
 
 
+async def names_of(connection: Connection, site_id: int, numbers: list[str]) -> dict[str, str]:
+    """Return number -> name of people of a site's organisation, of those that who asks may see."""
+    cursor = await connection.execute(
+        """
+        SELECT p.number, p.name FROM people p
+         WHERE p.organisation_id = (SELECT organisation_id FROM sites WHERE id = %s) AND p.number = ANY (%s)
+        """,
+        (site_id, numbers),
+    )
+    return {str(number): str(name) for number, name in await cursor.fetchall()}
+
+
 # --- keys -------------------------------------------------------------------------------------------------
 
 

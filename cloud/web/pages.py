@@ -25,6 +25,7 @@ from cloud.web.commands_page import add_command_pages
 from cloud.web.context import Web
 from cloud.web.coverage import add_coverage_pages
 from cloud.web.devices import add_device_pages
+from cloud.web.doors import add_door_pages
 from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
@@ -36,6 +37,8 @@ from cloud.web.overview import figures, problems_first, silent_points, site_kind
 from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
 from cloud.web.retention_page import add_retention_pages
+from cloud.web.rights_page import add_rights_pages
+from cloud.web.rights_places import add_rights_places_pages
 from cloud.web.seen import sites_seen
 from cloud.web.settings import WebSettings
 from cloud.web.settings_page import add_settings_pages
@@ -45,6 +48,7 @@ from cloud.web.site_page import add_site_pages
 from cloud.web.stream import View, stream
 from cloud.web.tracks import position_words, vehicles
 from cloud.web.values import clock_text
+from cloud.web.visitors import add_visitor_pages
 from cloud.web.why import read_whys
 from rules.permissions import Permission
 
@@ -85,6 +89,10 @@ def mount(
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)
     add_job_pages(router, web)
+    add_door_pages(router, web)
+    add_rights_pages(router, web)
+    add_rights_places_pages(router, web)
+    add_visitor_pages(router, web)
     add_sign_in_pages(router, web)
     add_people_pages(router, web)
     add_import_pages(router, web)

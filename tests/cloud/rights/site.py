@@ -3,12 +3,14 @@
 import json
 from typing import Any, Protocol
 
+from cloud.imports.cards import key_id
+
 TABLES = (
     *("rights_honoured", "rights_issued", "rights_state", "visits", "access_items", "access_people"),
     *("control_status", "authorisations", "credentials", "credential_keys", "people", "portals", "zones"),
 )
 KEY = bytes(range(32))
-KEY_ID = "0123456789abcdef"
+KEY_ID = key_id(KEY)
 
 
 class Lab(Protocol):

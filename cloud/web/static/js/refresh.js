@@ -1,7 +1,7 @@
 // Keeps fresh what the live stream does not carry: asks for this page again and takes over its part `#fresh`.
 // It waits while somebody is inside that part by keyboard, so that nobody loses their place.
 
-const EVERY_MS = 10_000;
+const EVERY_MS = Number(document.getElementById("fresh")?.dataset.every) || 10_000;
 
 async function refresh() {
   const shown = document.getElementById("fresh");
