@@ -1,6 +1,6 @@
 """Carries out the commands of doors: `portal.open`, `access.lock_down`, `access.release`, `access.place`."""
 
-from edge.access.room import Access
+from edge.access.room import OUTSIDE, Access
 from edge.command.doing import Data, by_of, text
 from rules.access import EVERYWHERE
 from wire.control import Command
@@ -24,5 +24,5 @@ class DoorDoer:
             case "access.release":
                 await self._access.release(zone, by=by, reason=reason)
             case _:
-                await self._access.place(text(command, "person"), zone, by=by)
+                await self._access.place(text(command, "person"), text(command, "zone") or OUTSIDE, by=by)
         return {}
