@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from simulators.climate import Instrument, Room, Use
 from simulators.devices import gnss, modbus, network, osdp, ups
@@ -47,6 +48,7 @@ from simulators.sources import POLL_S, Recorded, drive_of, driven, played
 from simulators.state import Clocks as Clocks
 from simulators.state import Running as Running
 from simulators.world import World
+from wire.settings.gnss import GNSS_POINTS_FIRST, GnssPoint
 
 
 @asynccontextmanager
@@ -208,6 +210,8 @@ class _Starter:
             "host": "127.0.0.1",
             "port": port,
         }
+        if part.waits:
+            table["points"] = [*get_args(GnssPoint)[:GNSS_POINTS_FIRST], "hold"]
         if recording is not None:
             table["period_ms"] = max(50, recording.period_us // 1000)
         return table

@@ -12,6 +12,7 @@ import psycopg
 
 from cli.demo.accounts import USERS, password_of
 from cli.demo.check import check
+from cli.demo.rights import RightsError
 from cli.demo.system import DemoError, FolderInUseError, System, Wish, running
 from cli.embedded.processes import ProcessError
 from cloud.store.migrate import SchemaError
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     except FolderInUseError as error:
         print(f"heng demo: {error}", file=sys.stderr)
         return 2
-    except (DemoError, ProcessError, ProvisioningError, SchemaError, psycopg.Error) as error:
+    except (DemoError, ProcessError, RightsError, ProvisioningError, SchemaError, psycopg.Error) as error:
         print(f"heng demo: {error}", file=sys.stderr)
         return 1
 

@@ -19,7 +19,8 @@ from typing import Any
 
 import psycopg
 
-from cli.demo import accounts, control, files, web
+from cli.demo import accounts, card_key, control, files, rights, web
+from cli.demo import running as running_file
 from cli.demo.service import Service, heng
 from cli.embedded import processes
 from cli.embedded.mosquitto import EmbeddedMosquitto
@@ -82,6 +83,11 @@ class System:
         """Return the file of a gateway's journal."""
         return self.folder / "gateways" / gateway / "data" / "journal.db"
 
+    def tell_where(self) -> None:
+        """Write down where pages and parts are, for those who have something happen here."""
+        parts = {part.name: part.pid for part in self.services}
+        running_file.tell(self.folder, self.port, parts | {part.role: part.pid for part in self.embedded})
+
     def check_running(self) -> None:
         """Raise `DemoError` that names the first part that has ended by itself."""
         for service in self.services:
@@ -99,6 +105,7 @@ class System:
                 if part.pid is None:
                     revivals += 1
                     await _revive(part, revivals, tell)
+                    self.tell_where()
             await asyncio.sleep(_LOOK_S)
 
 
@@ -139,12 +146,14 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         simulators, offered = await _start_simulators(stack, wish)
         said("simulated devices speak Modbus, OSDP, SCPI, RTSP, NMEA to gpsd, NUT, BLE to BlueZ, and more")
         await _declare(folder, offered, owner_dsn=postgres.owner_dsn, tell=tell)
+        await card_key.hand_over(folder, postgres.owner_dsn)
         hub, port = await _start_hub(
             stack, wish, authority, postgres=postgres, broker=broker, media_port=media_port
         )
         password = accounts.password_of(folder)
         visitor = await web.sign_in(port, accounts.ADMINISTRATOR.login, password)
-        said("the hub is ready, and its four users can sign in")
+        await rights.enter(visitor)
+        said("the hub is ready, its four users can sign in, and know who may pass which door")
         since = time.time()
         gateways = [
             await _start_gateway(
@@ -170,7 +179,11 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
         )
         await _until_online(system)
         said(f"gateways {', '.join(offered)} are online")
-        yield system
+        system.tell_where()
+        try:
+            yield system
+        finally:
+            running_file.forget(folder)
         tell("stopping")
 
 
@@ -333,6 +346,7 @@ async def _start_gateway(
     if not (home / "identity").exists():
         authority.issue_gateway(name, home / "identity", now=datetime.now(UTC))
     (home / "data").mkdir(parents=True, exist_ok=True)
+    card_key.lay(folder, home / "data")
     for device, keys in offered["keys"].items():
         files.place_keys(Path(keys), home / "data" / device)
     file = home / "settings.toml"

@@ -41,6 +41,17 @@ class Visitor:
         status, body, _ = await asyncio.to_thread(_ask, self.port, _Question("GET", path, self._headers()))
         return status, body
 
+    async def send(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
+        """Send JSON to a path, as a page of the hub would."""
+        head = {
+            **self._headers(),
+            "Content-Type": "application/json",
+            "Origin": f"http://127.0.0.1:{self.port}",
+        }
+        sent = None if body is None else json.dumps(body).encode()
+        status, text, _ = await asyncio.to_thread(_ask, self.port, _Question(method, path, head, sent))
+        return Answer(status, text.decode(errors="replace"))
+
     async def listen(self, path: str, *, seconds: float) -> list[str]:
         """Return the lines that an endless answer brings within some seconds."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)

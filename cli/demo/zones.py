@@ -16,7 +16,14 @@ ZONES: Mapping[str, Sequence[Table]] = {
             "cameras": ["room-1/camera"],
             "readers": ["terminals/visitors"],
         },
-        {"name": "room-2", "title": "Calibration room 2", "covers": ["room-2"]},
+        {
+            "name": "room-2",
+            "title": "Calibration room 2",
+            "covers": [
+                *("room-2/air", "room-2/bench", "room-2/surroundings"),
+                *("room-2/air-conditioner", "room-2/humidifier"),
+            ],
+        },
         {"name": "store", "title": "Store", "covers": ["sensors/store"]},
         {"name": "archive", "title": "Archive"},
     ),

@@ -1,0 +1,1 @@
+"""What may happen in the demo: each scenario is played against a running one and says what it sees."""

@@ -1,0 +1,138 @@
+"""The scenarios by name: what each has happen, and everything that has to be seen of it."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from cli.demo.control import CLIMATE, GAS, POWER, STANDING
+from cli.demo.stories import jobs
+from cli.demo.stories.doors import shows
+from cli.demo.stories.interlocks import is_healthy, released, trips
+from cli.demo.stories.kills import kill_broker, kill_hub, kill_sensor
+from cli.demo.stories.teller import Teller
+
+LAB, MOBILE = "lab-1", "mobile-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scenario."""
+
+    title: str
+    play: Callable[[Teller], Awaitable[None]]
+
+
+async def _ramp(teller: Teller) -> None:
+    await is_healthy(teller, LAB, CLIMATE)
+    job = await jobs.running(teller)
+    since = time.time() - 1
+    teller.tell("room 2 begins to warm by 0.25 K a second")
+    await teller.do("lab-1/room-2/air", "warm")
+    try:
+        await trips(teller, LAB, CLIMATE)
+        await jobs.is_held(teller, job)
+        await shows(teller, "1001", "between", expected="interlock")
+        await _alarm(teller, since)
+        await _regulated(teller, since)
+    finally:
+        teller.tell("the heat is mended")
+        await teller.do("lab-1/room-2/air", "mend")
+    await released(teller, LAB, CLIMATE)
+    await jobs.release(teller, job)
+    await shows(teller, "1001", "between", expected="granted", enters=True)
+
+
+async def _alarm(teller: Teller, since: float) -> None:
+    async def raised() -> str | None:
+        for one in await teller.items("/api/alarms", {"site": LAB}):
+            if "room-2" in str(one.get("point", "")):
+                return f"{one.get('condition', '')} {one['point']} {one.get('state', '')}"
+        return None
+
+    await teller.see("an alarm of room 2 stands", raised, within_s=60)
+
+
+async def _regulated(teller: Teller, since: float) -> None:
+    async def tried() -> str | None:
+        found = await teller.events(LAB, ("output_set",), since)
+        mine = [one for one in found if one.subject.startswith("room-2/air-conditioner")]
+        return f"{mine[-1].subject} = {mine[-1].data['value']}" if mine else None
+
+    await teller.see("regulation tries to cool room 2", tried, within_s=60)
+
+
+async def _responder(teller: Teller) -> None:
+    await is_healthy(teller, LAB, CLIMATE)
+    teller.tell("room 2 begins to warm")
+    await teller.do("lab-1/room-2/air", "warm")
+    try:
+        await trips(teller, LAB, CLIMATE)
+        await shows(teller, "1002", "between", expected="interlock")
+        await shows(teller, "1003", "between", expected="granted_responder", enters=True)
+    finally:
+        await teller.do("lab-1/room-2/air", "mend")
+    await released(teller, LAB, CLIMATE)
+
+
+async def _wrong_schedule(teller: Teller) -> None:
+    await is_healthy(teller, LAB, CLIMATE)
+    await shows(teller, "1004", "between", expected="out_of_schedule")
+
+
+async def _two_person(teller: Teller) -> None:
+    for person in ("1001", "1002"):
+        await teller.command(LAB, "access.place", by="admin", person=person, zone="")
+    await shows(teller, "1001", "archive", expected="second_person_awaited")
+    await shows(teller, "1002", "archive", expected="granted", enters=True)
+
+
+async def _ups_battery(teller: Teller) -> None:
+    await is_healthy(teller, MOBILE, POWER)
+    teller.tell("the mobile laboratory loses its mains")
+    await teller.switch("mobile-1/power", "battery")
+    try:
+        await trips(teller, MOBILE, POWER)
+    finally:
+        teller.tell("the mains are back")
+        await teller.switch("mobile-1/power", "")
+    await released(teller, MOBILE, POWER)
+
+
+async def _vehicle_moves(teller: Teller) -> None:
+    await is_healthy(teller, MOBILE, STANDING)
+    teller.tell("somebody drives the mobile laboratory away")
+    await teller.do("mobile-1/gnss/vehicle", "drive")
+    try:
+        await trips(teller, MOBILE, STANDING)
+        await teller.refused(MOBILE, "output.set", by="admin", output="cabin/source", value="1")
+    finally:
+        teller.tell("the vehicle stops")
+        await teller.do("mobile-1/gnss/vehicle", "park")
+    await released(teller, MOBILE, STANDING)
+
+
+async def _gas_alarm(teller: Teller) -> None:
+    await is_healthy(teller, LAB, GAS)
+    teller.tell("gas leaks into room 1")
+    await teller.do("lab-1/room-1/air", "leak")
+    try:
+        await trips(teller, LAB, GAS)
+        await shows(teller, "1002", "entrance", expected="interlock")
+    finally:
+        teller.tell("the leak is closed and the room aired")
+        await teller.do("lab-1/room-1/air", "clear")
+    await released(teller, LAB, GAS)
+
+
+SCENES: Mapping[str, Scene] = {
+    "ramp": Scene("the temperature of room 2 runs away", _ramp),
+    "responder": Scene("a responder is let in while entry is locked", _responder),
+    "wrong-schedule": Scene("a card at the wrong time", _wrong_schedule),
+    "two-person": Scene("a room that nobody enters alone", _two_person),
+    "ups-battery": Scene("the mobile laboratory runs on battery", _ups_battery),
+    "vehicle-moves": Scene("the vehicle moves while somebody measures from afar", _vehicle_moves),
+    "gas-alarm": Scene("a gas alarm isolates power", _gas_alarm),
+    "kill-broker": Scene("the broker dies and comes back", kill_broker),
+    "kill-hub": Scene("the hub dies and comes back", kill_hub),
+    "kill-sensor": Scene("a sensor falls silent and comes back", kill_sensor),
+}
