@@ -1,6 +1,7 @@
-"""What contacts and exit buttons say, out of everything that the gateway sees."""
+"""What contacts, exit buttons and outputs say, out of everything that the gateway sees."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from edge.control.given import Seen
 from rules.access.words import Contact
@@ -8,8 +9,18 @@ from wire.messages import Event, Gap, Layout, PointDeclaration, Poll
 
 PRESSED = "exit_requested"
 _WORDS: Mapping[str, Contact] = {"open": Contact.OPEN, "closed": Contact.CLOSED}
-Said = tuple[str, Contact, int]
-"""Point, what it says, tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one point says."""
+
+    point: str
+    contact: Contact | None
+    """Of a contact."""
+    count: int | None
+    """None: it cannot be known."""
+    tick: int
 
 
 def contact_states(point: PointDeclaration) -> Mapping[int, Contact]:
@@ -18,40 +29,48 @@ def contact_states(point: PointDeclaration) -> Mapping[int, Contact]:
     return found if set(found.values()) == set(_WORDS.values()) else {}
 
 
-class Contacts:
-    """Watches some points."""
+class Points:
+    """Watches contacts, and the points that tell what outputs are."""
 
     def __init__(
         self,
-        watched: Sequence[str],
+        contacts: Iterable[str],
+        outputs: Iterable[str],
         *,
         points: Callable[[], Sequence[PointDeclaration]],
         layouts: Callable[[], Sequence[Layout]],
     ) -> None:
-        self._watched = frozenset(watched)
+        """An output's point has the output's name; not every output has one."""
+        self._contacts = frozenset(contacts)
+        self._watched = self._contacts | frozenset(outputs)
         self._points = points
         self._layouts = layouts
-        self._places: dict[str, list[tuple[int, str, Mapping[int, Contact]]]] = {}
+        self._places: dict[str, list[tuple[int, str]]] = {}
+        self._states: dict[str, Mapping[int, Contact]] = {}
 
     def look(self, item: Seen) -> Iterator[Said]:
         """Yield what a reading, or its absence, says of them."""
         if isinstance(item, Poll):
             if item.layout not in self._places:
-                self._places = self._found()
-            flagged = {place for place, _ in item.flags}
-            for place, point, states in self._places.get(item.layout, ()):
-                count = None if place in flagged else item.counts[place]
-                said = Contact.UNKNOWN if count is None else states.get(count, Contact.UNKNOWN)
-                yield point, said, item.tick
+                self._find()
+            places = self._places.get(item.layout, ())
+            flagged = {place for place, _ in item.flags} if places else ()
+            for place, point in places:
+                yield self._said(point, None if place in flagged else item.counts[place], item.tick)
         elif isinstance(item, Gap) and item.point in self._watched and item.to_tick is None:
-            yield item.point, Contact.UNKNOWN, item.from_tick or 0
+            yield self._said(item.point, None, item.from_tick or 0)
 
-    def _found(self) -> dict[str, list[tuple[int, str, Mapping[int, Contact]]]]:
-        states = {one.name: contact_states(one) for one in self._points() if one.name in self._watched}
-        return {
-            layout.id: [
-                (place, name, states[name]) for place, name in enumerate(layout.points) if name in states
-            ]
+    def _said(self, point: str, count: int | None, tick: int) -> Said:
+        if point not in self._contacts:
+            return Said(point, None, count, tick)
+        states = self._states.get(point, {})
+        contact = Contact.UNKNOWN if count is None else states.get(count, Contact.UNKNOWN)
+        return Said(point, contact, count, tick)
+
+    def _find(self) -> None:
+        self._states = {one.name: contact_states(one) for one in self._points() if one.name in self._contacts}
+        self._places = {
+            layout.id: [(place, name) for place, name in enumerate(layout.points) if name in self._watched]
             for layout in self._layouts()
         }
 

@@ -77,6 +77,16 @@ class EquipmentDesk:
             piece.wake_release.set()
             piece.wake_back.set()
 
+    def output_is(self, output: str, count: int | None) -> None:
+        """Take what an output is: what others switched on is taken back, what its driver lost comes again."""
+        for piece in self._pieces:
+            released = None if count is None else count == piece.released_counts
+            if piece.settings.output == output and piece.released is not None and released != piece.released:
+                piece.released = released
+                self._changed()
+                piece.wake_release.set()
+                piece.wake_back.set()
+
     def _tell(self, piece: Piece, before: Enablement | None) -> None:
         answer = piece.answer
         assert answer is not None

@@ -65,11 +65,19 @@ class LockKeeper:
 
     def shut(self) -> None:
         """Have it locked again at once; openings that were asked for before come to nothing."""
+        active = self._opens or self._until_ms >= 0
         self._until_ms = -1
         while not self._openings.empty():
             self._openings.get_nowait().opened(SHUT)
-        if self._opens or self.state is not Lock.LOCKED:
+        if active or self.state is not Lock.LOCKED:
             self._look.set()
+
+    def is_now(self, count: int | None) -> None:
+        """Take what the output is: others may set it too, and its driver begins with it locked."""
+        if count is None:
+            self._said(Lock.UNKNOWN)
+        elif not self._opens:
+            self._said(Lock.UNLOCKED if count == self._unlocks else Lock.LOCKED)
 
     async def run(self) -> None:
         """Keep it until cancelled, and leave it locked."""

@@ -221,6 +221,12 @@ class Portals:
         if portal.door != before:
             self._changed()
 
+    def output_is(self, output: str, count: int | None) -> None:
+        """Take what a lock's output is, whoever set it."""
+        for portal in self._portals.values():
+            if portal.lock is not None and portal.settings.lock_output == output:
+                portal.lock.is_now(count)
+
     def _happened(self, portal: Portal, happening: Happening, before: DoorState, *, at_ms: int) -> None:
         seconds = max(0, at_ms - before.since_ms) // 1000
         if happening is Happening.OPENED:

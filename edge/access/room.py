@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from edge.access.contacts import Contacts, pressed
+from edge.access.contacts import Points, pressed
 from edge.access.equipment import EquipmentDesk
 from edge.access.judge import Judge
 from edge.access.memory import Memory
@@ -31,6 +31,7 @@ from rules.access.state import Inside, LockDown
 from rules.access.words import SideKind
 from wire.control import ControlStatus, InsideNow
 from wire.messages import as_text
+from wire.settings.portal import door_outputs
 from wire.topics import Channel
 
 LOOK_S = 1.0
@@ -101,8 +102,12 @@ class Access(Member):
             releases=around.releases,
             changed=around.status_changed,
         )
-        contacts = [one.contact_point for one in settings.portal if one.contact_point is not None]
-        self._contacts = Contacts(contacts, points=given.points, layouts=given.layouts)
+        self._points = Points(
+            [one.contact_point for one in settings.portal if one.contact_point is not None],
+            [name for name, _ in door_outputs(settings.portal, settings.equipment)],
+            points=given.points,
+            layouts=given.layouts,
+        )
         self._wake = asyncio.Event()
         self._begun = False
         for one in (*around.hearers, self.rights.changed):
@@ -116,9 +121,13 @@ class Access(Member):
         return {Channel.DOWN_RIGHTS: self.rights.came}
 
     def look(self, item: Seen) -> None:
-        """Take what contacts and exit buttons say."""
-        for point, contact, tick in self._contacts.look(item):
-            self.portals.said(point, contact, ticks_ago=self._given.now_tick() - tick)
+        """Take what contacts, exit buttons and outputs say."""
+        for said in self._points.look(item):
+            if said.contact is not None:
+                self.portals.said(said.point, said.contact, ticks_ago=self._given.now_tick() - said.tick)
+            else:
+                self.portals.output_is(said.point, said.count)
+                self._equipment.output_is(said.point, said.count)
         if (button := pressed(item)) is not None:
             self.portals.pressed(button)
 

@@ -57,6 +57,7 @@ name = "back"
 address = 1
 """
 CONTACT = make_layout(["gpio/door"], [0])
+SWITCHES = make_layout(["gpio/lock", "gpio/balance"], [0, 0])
 
 
 class Jumping(selectors.DefaultSelector):
@@ -182,7 +183,7 @@ class House:
             outputs=self.outputs,
             drivers=lambda: [self.device],  # type: ignore[list-item]
             points=lambda: points,
-            layouts=lambda: [CONTACT],
+            layouts=lambda: [CONTACT, SWITCHES],
             tell=self.tell,
             remember=self.kept.__setitem__,
             recall=self.kept.get,
@@ -258,6 +259,12 @@ class House:
     def contact(self, state: int | None) -> None:
         flags = [] if state is not None else [(0, 1)]
         self.access.look(Poll(CONTACT.id, self.now_tick(), [state], flags))
+
+    def switched(self, output: str, value: int) -> None:
+        """Somebody else sets an output, and its driver says so."""
+        self.device.values[output] = value
+        counts: list[int | None] = [self.device.values[one] for one in SWITCHES.points]
+        self.access.look(Poll(SWITCHES.id, self.now_tick(), counts))
 
     def press(self, **data: Scalar) -> None:
         self.access.look(Event("exit_requested", "gpio/exit", self.now_tick(), data))

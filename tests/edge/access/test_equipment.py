@@ -110,3 +110,20 @@ def test_gateway_that_ends_leaves_it_stopped(tmp_path: Path) -> None:
     run(story(house))
     assert not released(house)
     assert not house.unlocked
+
+
+def test_output_that_others_switch_on_is_taken_back_and_one_that_was_lost_comes_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with House(tmp_path, World()).running() as house:
+            house.switched(BALANCE, 1)
+            await asyncio.sleep(0.01)
+            assert not released(house)
+            house.jobs.append(job())
+            await enter(house, "anna")
+            house.switched(BALANCE, 0)
+            assert not house.status().equipment[0].enabled
+            await asyncio.sleep(0.1)
+            assert released(house)
+            assert house.status().equipment[0].enabled
+
+    run(story())

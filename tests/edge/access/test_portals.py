@@ -1,15 +1,16 @@
 """Who comes is judged on site; the lock opens only for what is on the disk, and only for its time."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 from edge.control.offers import NotDoneError, RefusedError
-from rules.access.document import Head, Side
+from rules.access.document import Head, Mantrap, Side
 from rules.access.request import EntryLock
 from rules.access.words import FactorKind, Passback, Scope
-from tests.edge.access.house import KEY, House, World, card_of, pin_of, run
+from tests.edge.access.house import KEY, SETTINGS, House, World, card_of, pin_of, run
 from tests.rules.access.world import NOW
 
 LOCKED = EntryLock(Scope.ZONE, "lab", "il-1", "too warm")
@@ -386,5 +387,86 @@ def test_time_that_is_not_known_lets_nobody_in(tmp_path: Path) -> None:
             house.utc = NOW
             await house.show("anna")
             assert house.unlocked
+
+    run(story())
+
+
+def test_lock_that_others_open_is_shown_as_open(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with House(tmp_path, World()).running() as house:
+            assert house.status().portals[0].lock == "locked"
+            house.switched("gpio/lock", 1)
+            assert house.status().portals[0].lock == "unlocked"
+            house.switched("gpio/lock", 0)
+            assert house.status().portals[0].lock == "locked"
+
+    run(story())
+
+
+def test_two_doors_of_a_mantrap_never_open_together(tmp_path: Path) -> None:
+    second = """
+[[portal]]
+name = "door-2"
+reader_in = "door/back"
+"""
+    settings = SETTINGS.replace('reader_out = "door/back"', "") + second
+
+    async def story() -> None:
+        world = World()
+        world.put(Mantrap(id="m-1", portals=("door-1", "door-2")))
+        async with House(tmp_path, world, settings=settings).running() as house:
+            await house.show("anna", reader="front")
+            assert house.reasons() == ["mantrap_unknown"], "of a door without a contact nothing is known"
+            house.contact(1)
+            await house.show("anna", reader="back")
+            assert house.reasons()[-1] == "mantrap_open"
+            house.contact(0)
+            await house.show("anna", reader="back")
+            assert house.reasons()[-1] == "granted"
+
+    run(story())
+
+
+def test_grant_at_a_door_without_lock_and_contact_opens_and_moves_nothing(tmp_path: Path) -> None:
+    settings = SETTINGS
+    for line in ("lock_output", "contact_point", "exit_button_point"):
+        settings = re.sub(rf"\n{line} = [^\n]*", "", settings)
+
+    async def story() -> None:
+        async with House(tmp_path, World(), settings=settings).running() as house:
+            await house.show("anna")
+            assert house.reasons() == ["granted"]
+            assert house.device.shown[-1] == ("front", "Please come in")
+            await asyncio.sleep(10)
+            assert house.told("access_no_entry", "access_passed") == []
+            assert house.inside == set()
+
+    run(story())
+
+
+def test_lock_that_does_not_move_is_told_to_who_stands_there(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with House(tmp_path, World()).running() as house:
+            house.device.stuck = True
+            await house.show("anna")
+            await asyncio.sleep(2)
+            assert house.told("access_not_opened")
+            assert house.device.shown[-1] == ("front", "Door cannot be opened now")
+
+    run(story())
+
+
+def test_impulse_lets_the_lock_go_after_its_time(tmp_path: Path) -> None:
+    settings = SETTINGS.replace('name = "door-1"', 'name = "door-1"\nlock_mode = "pulse"\nlock_pulse_s = 0.5')
+
+    async def story() -> None:
+        async with House(tmp_path, World(), settings=settings).running() as house:
+            await house.show("anna")
+            assert house.unlocked
+            await asyncio.sleep(0.6)
+            assert not house.unlocked
+            await asyncio.sleep(2)
+            house.contact(1)
+            assert house.inside == {"anna"}, "who was let in still has time to open the door"
 
     run(story())
