@@ -251,7 +251,7 @@ class Interlocks(Member):
             self._given.settings,
             self._given.points(),
             outputs_of(self._given.drivers()),
-            self._work.calibrations(),
+            calibrations=self._work.calibrations(),
         )
 
     def _holders(self) -> Sequence[Holder]:

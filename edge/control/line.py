@@ -26,7 +26,7 @@ Came = Callable[[bytes], None]
 class Client(Protocol):
     """A connection, as far as it is used here."""
 
-    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
+    async def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
         """Send, and return when the broker has it."""
 
 
@@ -72,16 +72,16 @@ class ControlLine:
         while True:
             self._some.clear()
             while self._receipts:
-                await self._publish(client, identity, Channel.UP_RESULT, self._receipts[0])
+                await self._publish(client, identity, Channel.UP_RESULT, message=self._receipts[0])
                 self._receipts.popleft()
             if not self._status_told and self._status is not None:
                 self._status_told = True
-                await self._publish(client, identity, Channel.UP_CONTROL, self._status)
+                await self._publish(client, identity, Channel.UP_CONTROL, message=self._status)
             elif not self._receipts:
                 await self._some.wait()
 
     async def _publish(
-        self, client: Client, identity: GatewayIdentity, channel: Channel, message: ControlStatus | Receipt
+        self, client: Client, identity: GatewayIdentity, channel: Channel, *, message: ControlStatus | Receipt
     ) -> None:
         topic = build(self._gateway, channel)
         data = frame.encode(topic, encode_body(message), identity.signer)

@@ -15,6 +15,7 @@ def surroundings(
     settings: GatewaySettings,
     points: Iterable[PointDeclaration],
     outputs: Iterable[Output],
+    *,
     calibrations: Mapping[str, Calibration] | None = None,
 ) -> Surroundings:
     """Return what the rules may name."""
