@@ -11,7 +11,7 @@ from edge.credential import Credential
 from rules.permissions import Grant, Role
 from tests.cloud.identity.asking import World, open_world
 from tests.cloud.identity.world import NOW, Place
-from tests.cloud.rights.site import KEY, KEY_ID
+from tests.cloud.rights.laboratory import KEY, KEY_ID
 
 SITE = "here-site"
 

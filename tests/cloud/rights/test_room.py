@@ -11,8 +11,9 @@ from typing import Any
 import aiomqtt
 import pytest
 
+from cloud.mqtt import Mailbox, connect
 from cloud.rights.room import RightsRoom
-from cloud.settings import HubSettings, broker_of_url
+from cloud.settings import Broker, HubSettings, broker_of_url
 from cloud.store import control_status, shadow
 from cloud.store.connection import open_connection
 from cloud.supervisor import Health, end
@@ -20,7 +21,7 @@ from cloud.tools import Tools
 from rules.access.document import AccessRights, Delta, Revocation
 from rules.access.intake import Refused, receive
 from rules.access.snapshot import Snapshot
-from tests.cloud.rights.site import furnish, item, token
+from tests.cloud.rights.laboratory import furnish, item, token
 from wire import frame
 from wire.control import ControlStatus, DocumentNow
 from wire.shadow import Revision
@@ -89,6 +90,19 @@ def _kind(body: bytes) -> type[Any]:
     return next(kind for name, kind in names.items() if body.startswith(b'{"type":"' + name))
 
 
+async def forget(broker: Broker, identity: Any) -> None:
+    """Have the broker keep nothing for the gateway."""
+    async with connect(
+        broker,
+        identity.tls_context(),
+        client_id=identity.client_id("forget"),
+        filters=[],
+        mailbox=Mailbox(1, 1),
+        now=lambda: datetime.now(UTC),
+    ) as (publisher, _):
+        await publisher.publish_all([(build(GATEWAY, Channel.DOWN_RIGHTS), b"")], retain=True)
+
+
 Story = Callable[[Gateway], Awaitable[None]]
 
 
@@ -111,7 +125,7 @@ def play(lab: Any, broker: Any, hub_identity: Any, gateway_identity: Any) -> Cal
             ) as client,
             asyncio.TaskGroup() as group,
         ):
-            await client.publish(build(GATEWAY, Channel.DOWN_RIGHTS), b"", qos=1, retain=True)
+            await forget(settings.broker, hub_identity)
             await client.subscribe(build(GATEWAY, Channel.DOWN_RIGHTS), qos=1)
             hearing = group.create_task(gateway.hear(client))
             room = group.create_task(RightsRoom(tools).run())
@@ -155,3 +169,59 @@ def test_right_reaches_the_gateway_and_its_revocation_follows_at_once(lab: Any, 
     play(story)
     rows = lab.execute("SELECT number, kind, honoured_at IS NOT NULL FROM rights_issued ORDER BY number")
     assert rows == [(1, "snapshot", True), (2, "revocation", True), (3, "delta", True)]
+
+
+def test_restored_hub_goes_on_in_a_new_incarnation(lab: Any, play: Any) -> None:
+    async def story(gateway: Gateway) -> None:
+        await gateway.until(lambda: acknowledged(lab) == (0, 1))
+        gateway.answers = False
+        await gateway.say(Revision(0, 77))
+        await gateway.until(lambda: lab.execute("SELECT incarnation, number FROM rights_state") == [(1, 1)])
+        await gateway.until(lambda: gateway.revision == Revision(1, 1))
+
+    play(story)
+
+
+def test_gateway_that_does_not_answer_finds_the_whole_rights_at_the_broker(lab: Any, play: Any) -> None:
+    async def story(gateway: Gateway) -> None:
+        await gateway.until(lambda: acknowledged(lab) == (0, 1))
+        item(lab, "right", "r-2", {"people": ["p2"], "zones": ["lobby"]})
+        await gateway.until(
+            lambda: gateway.snapshot is not None and len(gateway.snapshot.document.rights) == 2
+        )
+        assert lab.execute("SELECT kept_number FROM rights_state") == [(2,)]
+
+    play(story)
+
+
+def test_rights_that_contradict_themselves_are_told_and_not_sent(lab: Any, play: Any) -> None:
+    async def story(gateway: Gateway) -> None:
+        await gateway.until(lambda: acknowledged(lab) == (0, 1))
+        item(lab, "right", "r-2", {"groups": ["nobody"], "zones": ["lobby"]})
+        await gateway.until(lambda: lab.execute("SELECT faults FROM rights_state")[0][0] != [])
+        assert "a group of this document" in lab.execute("SELECT faults FROM rights_state")[0][0][0]
+        lab.execute("UPDATE credentials SET state = 'stolen' WHERE token = %s", token(2))
+        await gateway.until(lambda: Revocation in gateway.kinds)
+        assert gateway.kinds == [AccessRights, Revocation]
+        lab.execute("DELETE FROM access_items WHERE name = 'r-2'")
+        await gateway.until(lambda: acknowledged(lab) == (0, 3))
+        assert lab.execute("SELECT faults FROM rights_state") == [([],)]
+
+    play(story)
+
+
+def test_change_of_large_rights_goes_as_a_delta_to_what_the_gateway_has(lab: Any, play: Any) -> None:
+    furnish(lab, people=1000)
+    item(lab, "right", "r-1", {"everyone": True, "zones": ["lobby"]})
+
+    async def story(gateway: Gateway) -> None:
+        await gateway.until(lambda: acknowledged(lab) == (0, 1))
+        lab.execute("UPDATE people SET name = 'Changed' WHERE number = 'p7'")
+        await gateway.until(lambda: acknowledged(lab) == (0, 2))
+        lab.execute("UPDATE credentials SET state = 'lost' WHERE token = %s", token(7))
+        await gateway.until(lambda: acknowledged(lab) == (0, 4))
+        assert gateway.kinds == [AccessRights, Delta, Revocation, Delta]
+        assert gateway.refused == []
+
+    play(story)
+    assert lab.execute("SELECT kept_number FROM rights_state") == [(1,)]
