@@ -143,7 +143,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
         yield from shared_faults(self.device)
         yield from interlock_faults(self.interlock, self.control)
         yield from door_faults(self.portal, self.equipment, self.device)
-        yield from owner_faults(self.portal, self.equipment, self.interlock, self.control)
+        yield from owner_faults(self.portal, self.equipment, interlocks=self.interlock, control=self.control)
         yield from regulation_faults(self.regulation, door_outputs(self.portal, self.equipment))
         yield from panel_faults(
             self.panel,

@@ -136,6 +136,7 @@ def door_faults(
 def owner_faults(
     portals: Sequence[PortalSettings],
     equipment: Sequence[EquipmentSettings],
+    *,
     interlocks: Iterable[InterlockSettings],
     control: ControlSection,
 ) -> Iterator[Fault]:
