@@ -112,6 +112,20 @@ REFUSALS = {
     "unknown_interlock": mark("the gateway has no interlock of that name"),
 }
 """Reasons of commands beside them, as `rules.command` has them, and the hub's own."""
+PROOF_STATES = {
+    "not_asked": mark("No proof test is asked for"),
+    "never": mark("Never proved with this rule"),
+    "in_date": mark("Proved, in date"),
+    "due": mark("Due soon"),
+    "overdue": mark("Overdue"),
+    "unknown": mark("Not known"),
+}
+PROOF_KINDS = {"in_date": "good", "due": "late", "overdue": "bad", "never": "bad"}
+STEPS = {
+    "cause": mark("Make it happen, and wait until it votes:"),
+    "effect": mark("Go there and see for yourself that it is safe:"),
+    "reset": mark("Undo the causes; acknowledge, reset, enable. See that nothing is released before that."),
+}
 COMMANDS = {
     "interlock.trip": mark("Trip"),
     "interlock.acknowledge": mark("Acknowledge"),

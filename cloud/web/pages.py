@@ -32,7 +32,10 @@ from cloud.web.figures import milliseconds
 from cloud.web.gateways import add_gateway_pages
 from cloud.web.import_page import add_import_pages
 from cloud.web.interlocks import add_interlock_pages
+from cloud.web.interlocks_proof import add_proof_pages
+from cloud.web.interlocks_rehearsal import add_rehearsal_pages
 from cloud.web.jobs import add_job_pages
+from cloud.web.jobs_interlocks import add_hub_interlock_pages
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
@@ -85,10 +88,13 @@ def mount(
     add_settings_template_pages(router, web)
     add_camera_pages(router, web)
     add_interlock_pages(router, web)
+    add_proof_pages(router, web)
+    add_rehearsal_pages(router, web)
     add_command_pages(router, web)
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)
     add_job_pages(router, web)
+    add_hub_interlock_pages(router, web)
     add_door_pages(router, web)
     add_rights_pages(router, web)
     add_rights_places_pages(router, web)

@@ -54,14 +54,33 @@ class Rehearsal(Struct, frozen=True):
 
 def rehearse(plan: Plan, history: Iterable[Observation], *, from_tick: int, to_tick: int) -> Rehearsal:
     """Return when the rule would have tripped between two UTC ticks; history outside is left out."""
-    heard = sorted((one for one in history if from_tick <= one.tick <= to_tick), key=_order)
-    run = _Run(plan, from_tick)
-    for tick, same in groupby(heard, key=lambda one: one.tick):
-        run.pass_to(tick)
-        run.see(tick, [one.what for one in same])
-    run.pass_to(to_tick)
-    run.see(to_tick, [])
-    return Rehearsal(from_tick, to_tick, run.judged_from, tuple(run.trips))
+    run = Rehearsing(plan, from_tick=from_tick, to_tick=to_tick)
+    run.take(history)
+    return run.end()
+
+
+class Rehearsing:
+    """A rehearsal stretch by stretch, for one who tells how far it has come."""
+
+    def __init__(self, plan: Plan, *, from_tick: int, to_tick: int) -> None:
+        """Between two UTC ticks."""
+        self._span = from_tick, to_tick
+        self._run = _Run(plan, from_tick)
+
+    def take(self, history: Iterable[Observation]) -> None:
+        """Go on with everything that was observed in a stretch, which begins after the one before."""
+        from_tick, to_tick = self._span
+        heard = sorted((one for one in history if from_tick <= one.tick <= to_tick), key=_order)
+        for tick, same in groupby(heard, key=lambda one: one.tick):
+            self._run.pass_to(tick)
+            self._run.see(tick, [one.what for one in same])
+
+    def end(self) -> Rehearsal:
+        """Let the rest of the time pass, and return what the rule would have done."""
+        from_tick, to_tick = self._span
+        self._run.pass_to(to_tick)
+        self._run.see(to_tick, [])
+        return Rehearsal(from_tick, to_tick, self._run.judged_from, tuple(self._run.trips))
 
 
 def _order(one: Observation) -> tuple[int, bytes]:

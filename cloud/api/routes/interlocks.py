@@ -1,22 +1,32 @@
 """What gateways control by themselves, over HTTP: interlocks, doors and equipment as they stand."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
+from pydantic import Field
 
-from cloud.api.errors import not_found
+from cloud.api.errors import not_found, refused
 from cloud.api.guard import needs
-from cloud.api.services import Db, GatewayName, GatewayPath, Given, Page, SiteId, answer
+from cloud.api.routes.people import Body
+from cloud.api.services import Db, GatewayName, GatewayPath, Given, Moment, Page, SiteId, answer
 from cloud.api.strict import StrictRoute
-from cloud.store import control_status
+from cloud.interlock_rehearsal import TEXT_MAX, Asked, RehearsalError, prepare, rehearsal
+from cloud.store import control_status, proofs, shadow
 from cloud.store.control_status import Held
+from cloud.store.proofs import Proof
+from rules.interlock.rehearse import Rehearsal
 from rules.permissions import Permission
+from wire.messages import TICKS_PER_S
 
 router = APIRouter(prefix="/api", tags=["control"], route_class=StrictRoute)
+
+InterlockPath = Annotated[
+    str, Path(alias="interlock", pattern=r"^[^\x00-\x1f\x7f/@]{1,64}$", description="Name of an interlock.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +97,134 @@ def _state(held: Held, now: datetime) -> ControlState:
         heard_at=held.heard_at,
         status=msgspec.to_builtins(held.status),
     )
+
+
+# --- rehearsal and proof ------------------------------------------------------------------------------
+
+
+class NewRehearsal(Body):
+    """A rule to be replayed over stored history."""
+
+    from_at: Annotated[Moment, Field(description="Start.")]
+    to_at: Annotated[Moment, Field(description="End, not included.")]
+    rule: Annotated[
+        str, Field(max_length=TEXT_MAX, description="TOML with one [[interlock]]; empty: as it runs.")
+    ] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """One trip that would have been."""
+
+    at: datetime
+    until: datetime | None
+    """When it could have been reset at the earliest; None: not within the stretch."""
+    first_out: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What the rule would have done."""
+
+    from_at: datetime
+    to_at: datetime
+    readings: int
+    judged_from: datetime | None
+    """When every cause was first normal; before that it says nothing. None: never."""
+    tripped_s: float
+    trips: list[Trip]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofTest:
+    """One proof test of an interlock."""
+
+    id: int
+    begun_at: datetime
+    ended_at: datetime | None
+    by: str
+    rule: str
+    """Fingerprint of the rule that it proves."""
+    passed: bool
+    steps: list[dict[str, Any]]
+    """Those that were done: what, whether it passed and was seen by the interlock, when, and the note."""
+
+
+@router.post(
+    "/gateways/{gateway}/interlocks/{interlock}/rehearsal",
+    response_model=Rehearsed,
+    summary="When a rule would have tripped, by what is stored",
+)
+@needs(Permission.CONTROL_HANDLE)
+async def rehearse(
+    db: Db, given: Given, gateway: GatewayPath, interlock: InterlockPath, sent: NewRehearsal
+) -> Response:
+    """Replay a rule, as it runs or as edited; nothing is changed. It may take half a minute."""
+    asked = Asked(gateway, interlock, sent.from_at.astimezone(UTC), sent.to_at.astimezone(UTC), sent.rule)
+    if await shadow.owner(db, gateway, given.now()) is None:
+        raise not_found("gateway", gateway, "gateway")
+    try:
+        ready = await prepare(db, asked)
+    except RehearsalError as error:
+        raise refused(error.field, "", str(error)) from None
+    found: Rehearsal | None = None
+    async for came in rehearsal(given.pool, ready):
+        found = came if isinstance(came, Rehearsal) else None
+    assert found is not None
+    return answer(_rehearsed(found, ready.readings))
+
+
+@router.get(
+    "/gateways/{gateway}/interlocks/{interlock}/proofs",
+    response_model=Page[ProofTest],
+    summary="Proof tests of an interlock, the newest first",
+)
+@needs(Permission.CONTROL_READ)
+async def proof_tests(db: Db, given: Given, gateway: GatewayPath, interlock: InterlockPath) -> Response:
+    """List the last fifty."""
+    owner = await shadow.owner(db, gateway, given.now())
+    if owner is None:
+        raise not_found("gateway", gateway, "gateway")
+    found = await proofs.list_proofs(db, owner.id, interlock)
+    return answer(Page([_proof(one) for one in found], None))
+
+
+def _rehearsed(found: Rehearsal, readings: int) -> Rehearsed:
+    return Rehearsed(
+        from_at=_at(found.from_tick),
+        to_at=_at(found.to_tick),
+        readings=readings,
+        judged_from=None if found.judged_from is None else _at(found.judged_from),
+        tripped_s=found.tripped_ticks / TICKS_PER_S,
+        trips=[
+            Trip(_at(one.at), None if one.until is None else _at(one.until), list(one.first_out))
+            for one in found.trips
+        ],
+    )
+
+
+def _proof(one: Proof) -> ProofTest:
+    steps = [
+        {
+            "kind": result.step.kind.value,
+            "name": result.step.name,
+            "passed": result.passed,
+            "seen": result.seen,
+            "at": _at(result.at.tick),
+            "note": result.note,
+        }
+        for result in one.run.results
+    ]
+    return ProofTest(
+        one.id,
+        one.begun_at,
+        one.ended_at,
+        one.run.by,
+        one.run.rule,
+        one.ended_at is not None and one.run.passed,
+        steps,
+    )
+
+
+def _at(tick: int) -> datetime:
+    return datetime.fromtimestamp(tick / TICKS_PER_S, UTC)

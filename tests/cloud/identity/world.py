@@ -17,6 +17,26 @@ class Lab(Protocol):
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]: ...
 
 
+_SETTINGS = """
+[[device]]
+driver = "gnss"
+name = "gps"
+prefix = "car"
+[[interlock]]
+name = "{}"
+[[interlock.group]]
+name = "gas"
+[[interlock.group.cause]]
+kind = "event"
+name = "alarm"
+event = "gas_alarm"
+lasts_s = 60
+[[interlock.effect]]
+kind = "hold_work"
+target = "room"
+"""
+
+
 @dataclass(frozen=True)
 class Place:
     """A site and the ids of what belongs to it; `mark` is part of every name."""
@@ -210,6 +230,14 @@ def _control(lab: Lab, mark: str, *, organisation: int, site: int, gateway: int)
     lab.execute(
         "INSERT INTO control_status VALUES (%s, %s, %s, 1, %s, %s, %s)",
         *(organisation, gateway, bytes(16), encode_body(status), START, START),
+    )
+    lab.execute(
+        "INSERT INTO settings_revisions VALUES (%s, %s, 1, %s, sha256('x'), 'gateway', 'x', 'x', %s, 0)",
+        *(organisation, gateway, _SETTINGS.format(name), START),
+    )
+    lab.execute(
+        "INSERT INTO settings_reported VALUES (%s, %s, 0, 0, 'file', '[]', 0, 0, sha256('x'), 1, %s, %s)",
+        *(organisation, gateway, START, START),
     )
     command = hashlib.sha256(name.encode()).digest()[:16]
     lab.execute(

@@ -1,0 +1,95 @@
+"""Proof tests of interlocks: runs under way and over, and what gateways said meanwhile."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from cloud.store.connection import Connection
+from rules.interlock.proof import ProofRun
+
+CLOCKS_APART = timedelta(seconds=5)
+"""By so much a gateway's clock may be behind the hub's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One proof test."""
+
+    id: int
+    gateway_id: int
+    interlock: str
+    begun_at: datetime
+    ended_at: datetime | None
+    run: ProofRun
+
+
+_PROOFS = "SELECT id, gateway_id, interlock, begun_at, ended_at, run FROM control_proofs"
+
+
+async def begin(
+    connection: Connection, organisation_id: int, gateway_id: int, run: ProofRun, at: datetime
+) -> int:
+    """Keep a run that begins; `UniqueViolation` while one of this interlock is under way."""
+    cursor = await connection.execute(
+        """
+        INSERT INTO control_proofs (organisation_id, gateway_id, interlock, rule, begun_at, begun_by, run)
+        VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id
+        """,
+        (organisation_id, gateway_id, run.interlock, run.rule, at, run.by, msgspec.json.encode(run)),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def keep(connection: Connection, proof_id: int, run: ProofRun, *, ended_at: datetime | None) -> None:
+    """Keep how far a run has come; one that has ended never changes."""
+    await connection.execute(
+        "UPDATE control_proofs SET run = %s, ended_at = %s, passed = %s WHERE id = %s AND ended_at IS NULL",
+        (msgspec.json.encode(run), ended_at, run.passed, proof_id),
+    )
+
+
+async def list_proofs(
+    connection: Connection, gateway_id: int, interlock: str, *, limit: int = 50
+) -> list[Proof]:
+    """Return the proof tests of an interlock, the newest first."""
+    cursor = await connection.execute(
+        _PROOFS + " WHERE gateway_id = %s AND interlock = %s ORDER BY id DESC LIMIT %s",
+        (gateway_id, interlock, limit),
+    )
+    return [Proof(*row[:5], msgspec.json.decode(row[5], type=ProofRun)) for row in await cursor.fetchall()]
+
+
+async def under_way(
+    connection: Connection, gateway_id: int, interlock: str, *, hold: bool = False
+) -> Proof | None:
+    """Return the run that is under way; with `hold` nobody else goes on with it meanwhile."""
+    cursor = await connection.execute(
+        _PROOFS
+        + " WHERE gateway_id = %s AND interlock = %s AND ended_at IS NULL"
+        + (" FOR UPDATE" if hold else ""),
+        (gateway_id, interlock),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else Proof(*row[:5], msgspec.json.decode(row[5], type=ProofRun))
+
+
+async def told_since(
+    connection: Connection, gateway_id: int, interlock: str, since: datetime
+) -> list[tuple[str, str]]:
+    """Return (kind, causes) of what a gateway told of an interlock since a step began, in order.
+
+    It has to have come, and to have happened, since then.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT kind, coalesce(data ->> 'causes', '') FROM events
+         WHERE gateway_id = %s AND kind IN ('interlock_voted', 'interlock_enabled') AND subject = %s
+           AND stored_at >= %s AND observed_at >= %s
+         ORDER BY id
+        """,
+        (gateway_id, interlock, since, since - CLOCKS_APART),
+    )
+    return [(str(kind), str(causes)) for kind, causes in await cursor.fetchall()]
