@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cloud.job_judging import holding, hub_causes, stands_for
-from cloud.store import jobs, jobs_evidence
+from cloud.job_judging import holding, stands_for
+from cloud.store import jobs, jobs_evidence, jobs_interlocks
 from cloud.store.connection import Connection
 from cloud.store.control_status import KNOWN_FOR, Held, list_held
 from cloud.store.jobs import KeptJob, KeptLimits, at_tick
@@ -51,7 +51,7 @@ async def facts_of(
     )
     blocked = await jobs_evidence.overdue_instruments(connection, kept.site_id, job.instruments, at=now)
     unmet = [*unfit_interlocks(held, job.zone, now), *await _unfit_limits(connection, kept, limits, now=now)]
-    unmet += [one.name for one in await hub_causes(connection, kept) if one.to_at is None]
+    unmet += await _unfit_hub(connection, kept, now=now)
     return Known(Facts(present, authorised, blocked, tuple(dict.fromkeys(unmet))), doors)
 
 
@@ -76,6 +76,17 @@ def unfit_interlocks(held: Sequence[Held], zone: str, now: datetime) -> list[str
             found.append(name + NOT_KNOWN)
         elif one.phase != Phase.HEALTHY:
             found.append(name)
+    return found
+
+
+async def _unfit_hub(connection: Connection, kept: KeptJob, *, now: datetime) -> list[str]:
+    """Return the interlocks of the hub that hold work in the zone and are not known to be healthy."""
+    found = []
+    for one in await jobs_interlocks.holding(connection, kept.site, kept.job.zone, kept.organisation_id):
+        if not one.fit:
+            found.append(f"hub/{one.name}")
+        elif one.stood_at is None or now - one.stood_at > KNOWN_FOR:
+            found.append(f"hub/{one.name}{NOT_KNOWN}")
     return found
 
 

@@ -1,9 +1,11 @@
-"""The room of jobs: follows what is stored, and tells gateways of jobs and calibrations."""
+"""The room of jobs: follows what is stored, tells gateways of jobs, runs the interlocks of the hub."""
 
 import asyncio
 from collections.abc import Callable
 
+from cloud.hub_interlock_acts import LOOK_S
 from cloud.jobs.follower import follow
+from cloud.jobs.interlocks import HubInterlocks
 from cloud.jobs.work import body_of, compile_all
 from cloud.mqtt import Mailbox, Publisher, connect, until_lost
 from cloud.store import feed
@@ -14,7 +16,8 @@ from wire import frame
 from wire.topics import Channel, build
 
 JUDGING, BROKER, TELLING = "jobs: judging", "jobs: broker", "jobs: telling"
-PARTS = (JUDGING, BROKER, TELLING)
+INTERLOCKS = "jobs: interlocks of the hub"
+PARTS = (JUDGING, BROKER, TELLING, INTERLOCKS)
 _LOOK_S = 0.5
 _REST_S = 0.1
 """So many times a second at most, however many batches come."""
@@ -33,7 +36,12 @@ class JobsRoom:
         """Work until cancelled."""
         health, chance = self._tools.health, self._tools.random
         async with asyncio.TaskGroup() as group:
-            for part, run in ((JUDGING, self._judge), (BROKER, self._connect), (TELLING, self._tell)):
+            for part, run in (
+                (JUDGING, self._judge),
+                (BROKER, self._connect),
+                (TELLING, self._tell),
+                (INTERLOCKS, self._interlocks),
+            ):
                 group.create_task(supervise(part, run, health=health, random=chance))
 
     async def _judge(self, up: Callable[[], None]) -> None:
@@ -44,6 +52,15 @@ class JobsRoom:
                 await follow(connection, now=self._tools.now())
                 await asyncio.sleep(_REST_S)
                 await feed.wait(connection, _LOOK_S)
+
+    async def _interlocks(self, up: Callable[[], None]) -> None:
+        """Begin anew whenever something fails: what was kept counts, and what was not heard trips."""
+        running = HubInterlocks()
+        async with self._tools.connection("jobs: interlocks") as connection:
+            up()
+            while True:
+                await running.look(connection, self._tools.now())
+                await asyncio.sleep(LOOK_S)
 
     async def _connect(self, up: Callable[[], None]) -> None:
         identity = self._tools.identity

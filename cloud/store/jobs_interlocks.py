@@ -73,6 +73,9 @@ class Holding:
     name: str
     holds: bool
     since: datetime | None
+    fit: bool
+    """Whether it is healthy, or out of use: while it starts it neither holds nor lets work begin."""
+    stood_at: datetime | None
 
 
 _ALL = """
@@ -222,9 +225,10 @@ async def answer(connection: Connection, ask_id: int, *, refused: str, at: datet
 async def holding(connection: Connection, site: str, zone: str, organisation_id: int) -> list[Holding]:
     """Return the interlocks of the hub that hold work in a zone, `site/zone`, and whether they do now."""
     cursor = await connection.execute(
-        "SELECT name, enabled AND phase <> 'healthy',"
-        " CASE WHEN enabled AND phase <> 'healthy' THEN coalesce(tripped_at, made_at) ELSE stood_at END"
-        " FROM public.hub_interlocks WHERE organisation_id = %s AND EXISTS ("
+        "SELECT name, enabled AND phase NOT IN ('healthy', 'starting'),"
+        " CASE WHEN enabled AND phase <> 'healthy' THEN coalesce(tripped_at, made_at) ELSE stood_at END,"
+        " NOT enabled OR phase = 'healthy', stood_at FROM public.hub_interlocks"
+        " WHERE organisation_id = %s AND EXISTS ("
         "SELECT 1 FROM jsonb_array_elements(rule->'effects') e"
         " WHERE e->>'kind' = 'hold_work' AND e->>'target' = %s) ORDER BY name",
         (organisation_id, f"{site}/{zone}"),

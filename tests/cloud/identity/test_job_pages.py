@@ -114,3 +114,41 @@ def test_job_of_another_body_is_not_there(world, place):
     assert page(world, made.headers["location"], alien).status_code == 404
     assert post(world, made.headers["location"], alien, do="start").status_code == 404
     assert "J-1" not in page(world, "/jobs", alien).text
+
+
+RULE = {
+    "name": "parked",
+    "point": "here-site/here/air/temperature",
+    "high": "30",
+    "holds": "here-site/room-9",
+    "reason": "heat",
+    "enabled": "1",
+}
+
+
+def test_interlock_of_the_hub_is_kept_asked_and_says_that_it_is_never_the_only_protection(world, place):
+    world.lab.execute("TRUNCATE hub_interlocks CASCADE")
+    who = cookies(world, Role.ADMINISTRATOR)
+    for change, sentence in (
+        ({"name": "A b"}, "The name has 1 to 63 of a-z"),
+        ({"high": "warm"}, "A limit is a number"),
+        ({"point": "x/y"}, "Choose a point."),
+        ({"trips": "nothing"}, "A line names a gateway and one of its interlocks."),
+        ({"holds": "here-site/cellar"}, "no zone is called here-site/cellar"),
+    ):
+        answer = post(world, "/hub-interlocks?lang=en", who, **{**RULE, **change})
+        assert (answer.status_code, sentence in answer.text) == (422, True), (change, answer.text)
+    assert post(world, "/hub-interlocks?lang=en", who, **RULE).status_code == 303
+    shown = page(world, "/hub-interlocks?lang=en", who).text
+    assert "Never the only protection" in shown
+    assert "at most 30.5 s from a breach" in shown
+    assert "Not known: the hub does not judge it" in shown
+    ((interlock, breach),) = world.lab.execute("SELECT id, breach FROM hub_interlocks")
+    address = f"/hub-interlocks/{interlock}"
+    assert post(world, address, who, do="trip", breach=str(breach)).status_code == 303
+    assert world.lab.execute("SELECT act, actor FROM hub_interlock_acts") == [("trip", "asker")]
+    stale = post(world, f"{address}?lang=en", who, do="acknowledge", breach="7")
+    assert "Another breach came in between" in stale.text
+    viewer = cookies(world, Role.VIEWER)
+    assert "Keep a rule" not in page(world, "/hub-interlocks?lang=en", viewer).text
+    assert post(world, address, viewer, do="reset", breach="0", reason="x").status_code == 403

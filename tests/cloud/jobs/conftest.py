@@ -1,7 +1,7 @@
 """A laboratory with a room, a door, two people and a method, in which jobs are done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -40,6 +40,8 @@ class Work:
 
     lab: Lab
     point: int
+    runner: asyncio.Runner
+    connection: Connection | None = None
     now: datetime = START
     tick: int = 0
     numbers: list[int] = field(default_factory=lambda: [0])
@@ -47,11 +49,16 @@ class Work:
 
     def run(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
         async def on_connection() -> T:
-            async with await psycopg.AsyncConnection.connect(self.lab.hub_dsn, autocommit=True) as one:
-                await one.execute("SET TimeZone = 'UTC'")
-                return await ask(one)
+            if self.connection is None:
+                self.connection = await psycopg.AsyncConnection.connect(self.lab.hub_dsn, autocommit=True)
+                await self.connection.execute("SET TimeZone = 'UTC'")
+            return await ask(self.connection)
 
-        return asyncio.run(on_connection())
+        return self.runner.run(on_connection())
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.runner.run(self.connection.close())
 
     def act(self, do: Callable[[Act], Awaitable[T]], viewer: Viewer = ROOT) -> T:
         async def acting(connection: Connection) -> T:
@@ -154,19 +161,23 @@ def laboratory(lab: Lab) -> int:
                 " VALUES (1, %s, 'activity', 'weighing', tstzrange(%s, NULL))",
                 *(person[0], START - timedelta(days=1)),
             )
-    work = Work(lab, point)
     limits = NewLimits("JJG 130", [("temperature", "18", "22")], 2, ["weighing"], "as the regulation says")
-    assert work.act(lambda act: job_acts.add_limits(act, 1, limits)) == 1
+    with asyncio.Runner() as runner:
+        work = Work(lab, point, runner)
+        assert work.act(lambda act: job_acts.add_limits(act, 1, limits)) == 1
+        work.close()
     return point
 
 
 @pytest.fixture
-def work(lab: Lab, laboratory: int) -> Work:
+def work(lab: Lab, laboratory: int) -> Iterator[Work]:
     """The laboratory with nothing done in it yet, fit for work."""
     lab.execute("TRUNCATE job_log, jobs, job_feed, readings, latest, events, batches, control_status CASCADE")
-    made = Work(lab, laboratory)
-    made.status()
-    made.tell("gateway_started")
-    made.measure(20.0, 20.0, 20.0)
-    made.follow()
-    return made
+    with asyncio.Runner() as runner:
+        made = Work(lab, laboratory, runner)
+        made.status()
+        made.tell("gateway_started")
+        made.measure(20.0, 20.0, 20.0)
+        made.follow()
+        yield made
+        made.close()

@@ -139,7 +139,7 @@ def test_breach_that_was_over_when_it_became_known_marks_and_does_not_hold(work:
 
 
 def test_work_that_a_gateway_says_is_held_is_held_once(work: Work) -> None:
-    """The gateway tells the trip and that the zone's work is held; after a restart it tells the latter alone."""
+    """The gateway tells the trip and that work is held; after a restart it tells the latter alone."""
     job_id = work.start("J-15")
     begin = work.now
     for step, kind in enumerate(("tripped", "enabled", "")):
