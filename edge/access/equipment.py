@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge.access.judge import Judge
+from edge.access.owning import as_owner
 from edge.control.offers import NotDoneError
 from edge.control.outputs import Outputs
 from rules.access import Enablement
@@ -139,7 +140,8 @@ class EquipmentDesk:
         by = f"access: {answer.reason.value} {answer.rule}".rstrip() if answer else "access"
         try:
             if released:
-                await self._outputs.set(piece.settings.output, piece.released_counts, by=by[:_DATA_MAX])
+                with as_owner():
+                    await self._outputs.set(piece.settings.output, piece.released_counts, by=by[:_DATA_MAX])
             else:
                 await self._outputs.make_safe(piece.settings.output, by=by[:_DATA_MAX])
         except NotDoneError as error:

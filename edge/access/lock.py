@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from edge.access.owning import as_owner
 from edge.control.offers import NotDoneError
 from edge.control.outputs import Outputs
 from rules.access.words import Lock
@@ -107,7 +108,8 @@ class LockKeeper:
         if self.state is Lock.UNLOCKED:
             return ""
         try:
-            await self._outputs.set(self._output, self._unlocks, by=by)
+            with as_owner():
+                await self._outputs.set(self._output, self._unlocks, by=by)
         except NotDoneError as error:
             self._until_ms = -1
             self._said(Lock.UNKNOWN)

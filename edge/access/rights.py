@@ -62,6 +62,13 @@ class RightsDesk:
         except asyncio.QueueFull:
             LOG.error("rights: more than %s changes wait: one was left out", WAITING_MAX)
 
+    def spoiled(self, reason: str) -> None:
+        """Take note of what was refused before it could be read; the same again is no news."""
+        refusal = f"{Refusal.UNSIGNED}: {as_text(reason)}"
+        if self._refused is None or self._refused[1] != refusal:
+            self._refused = None, refusal, (as_text(reason),)
+            self._told_refusal("rights_refused")
+
     async def run(self) -> None:
         """Restore what was kept, then take what comes, one after the other, until cancelled.
 

@@ -14,6 +14,7 @@ from edge.access.contacts import Points, pressed
 from edge.access.equipment import EquipmentDesk
 from edge.access.judge import Judge
 from edge.access.memory import Memory
+from edge.access.owning import Owned
 from edge.access.portals import Portals, locked_by
 from edge.access.rights import RightsDesk
 from edge.access.showing import Showing
@@ -23,7 +24,7 @@ from edge.control.hearers import Hearers
 from edge.control.line import Came
 from edge.control.offers import NotDoneError, RefusedError
 from edge.credential import Presented
-from rules.access import EVERYWHERE, Called, Reason, roll_call, sentence
+from rules.access import EVERYWHERE, Called, Reason, State, roll_call, sentence
 from rules.access.case import people_in
 from rules.access.passages import lock_down_ended, locked_down, pardoned, placed, tidied
 from rules.access.request import EntryLock, Job
@@ -108,6 +109,7 @@ class Access(Member):
             points=given.points,
             layouts=given.layouts,
         )
+        given.outputs.guard(Owned(dict(door_outputs(settings.portal, settings.equipment))))
         self._wake = asyncio.Event()
         self._begun = False
         for one in (*around.hearers, self.rights.changed):
@@ -119,6 +121,11 @@ class Access(Member):
     def came(self) -> Mapping[Channel, Came]:
         """It takes rights."""
         return {Channel.DOWN_RIGHTS: self.rights.came}
+
+    def spoiled(self, channel: Channel, reason: str) -> None:
+        """Tell the hub that rights came which it did not sign, or not whole."""
+        if channel is Channel.DOWN_RIGHTS:
+            self.rights.spoiled(reason)
 
     def look(self, item: Seen) -> None:
         """Take what contacts, exit buttons and outputs say."""
@@ -249,14 +256,20 @@ class Access(Member):
         if zone not in memory.state.lock_downs:
             known = ", ".join(sorted(memory.state.lock_downs)) or "there is none"
             raise RefusedError(f"zone {zone}: expected one that is locked down ({known})")
-        memory.propose(lock_down_ended(memory.state, zone))
         self.judge.tell_lock_down(zone, on=False, by=as_text(by), reason=reason)
-        if not await self._given.settle():
-            memory.propose(memory.state)
+        if not await self._permit(lambda state: lock_down_ended(state, zone)):
             raise NotDoneError(f"zone {zone}: the disk takes nothing now: it stays locked down")
-        memory.put(lock_down_ended(memory.state, zone))
-        memory.propose(memory.state)
         self._locks_changed()
+
+    async def _permit(self, change: Callable[[State], State]) -> bool:
+        """Have a state count once it is on the disk; return whether it does."""
+        memory = self.judge.memory
+        memory.propose(change(memory.state))
+        durable = await self._given.settle()
+        if durable:
+            memory.put(change(memory.state))
+        memory.propose(memory.state)  # Others may have gone on meanwhile.
+        return durable
 
     async def place(self, person: str, zone: str, *, by: str) -> None:
         """Have somebody be in a zone, or `outside`; wrong factors of theirs are forgiven. `RefusedError`."""
@@ -274,9 +287,9 @@ class Access(Member):
         at_ms, _ = self.judge.utc()
         inside = None if zone == OUTSIDE else Inside(zone, at_ms, steady.now_ms())
         self.judge.tell("access_placed", {"person": person, "by": as_text(by)}, zone)
-        memory.put(pardoned(placed(memory.state, person, inside), person))
+        if not await self._permit(lambda state: pardoned(placed(state, person, inside), person)):
+            raise NotDoneError(f"person {person}: the disk takes nothing now: they stay where they were")
         self._something_changed()
-        await self._given.settle()
 
     def _check_zone(self, zone: str) -> None:
         snapshot = self.judge.snapshot

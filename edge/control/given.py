@@ -52,6 +52,9 @@ class Member:
         """Who takes the bodies that the hub signed, by channel; asked once, at the start."""
         return {}
 
+    def spoiled(self, channel: Channel, reason: str) -> None:
+        """Take note that something came down which the hub did not sign, or not whole; it goes no further."""
+
     def look(self, item: Seen) -> None:
         """Take note of what was measured or happened, at once: in the loop, before the disk has it.
 

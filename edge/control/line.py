@@ -15,6 +15,7 @@ from provisioning.identity import GatewayIdentity
 from wire import frame
 from wire.codec import encode_body
 from wire.control import ControlStatus, Receipt
+from wire.errors import WireError
 from wire.topics import Channel, build
 
 RECEIPTS_MAX = 1000
@@ -36,6 +37,8 @@ class ControlLine:
     def __init__(self, gateway: str) -> None:
         self._gateway = gateway
         self._came: dict[str, tuple[Channel, Came]] = {}
+        self.spoiled: Callable[[Channel, str], None] = lambda _, __: None
+        """Told of what came on one of `topics` and is not the hub's, or not whole."""
         self._status: ControlStatus | None = None
         self._status_told = True
         self._receipts: deque[Receipt] = deque(maxlen=RECEIPTS_MAX)
@@ -64,7 +67,12 @@ class ControlLine:
         """Take what came on one of `topics`; `WireError` for what the hub did not sign."""
         channel, take = self._came[topic]
         bounds = frame.LARGE if channel is Channel.DOWN_RIGHTS else frame.ANY
-        take(signed_body(topic, payload, identity=identity, word=channel.value, bounds=bounds))
+        try:
+            body = signed_body(topic, payload, identity=identity, word=channel.value, bounds=bounds)
+        except WireError as error:
+            self.spoiled(channel, str(error))
+            raise
+        take(body)
 
     async def send(self, client: Client, identity: GatewayIdentity) -> None:
         """Send on one connection until cancelled; raises what the connection raises."""

@@ -31,6 +31,7 @@ from edge.control.status import StatusDesk
 from edge.control.work import WorkDesk
 from edge.credential import Presented
 from wire.control import ControlStatus
+from wire.topics import Channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +68,13 @@ class Control:
         self._desk.members = self._members
         for member in self._members:
             self.line.listen(member.came)
+        self.line.spoiled = self._spoiled
         self._interlocks.changed.add(self._desk.changed)
         self._work.changed.add(self._desk.changed)
+
+    def _spoiled(self, channel: Channel, reason: str) -> None:
+        for member in self._members:
+            member.spoiled(channel, reason)
 
     def look(self, item: Seen) -> None:
         """Take note of what was measured or happened, at once; it is not on the disk yet."""

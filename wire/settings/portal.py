@@ -141,7 +141,14 @@ def owner_faults(
     control: ControlSection,
 ) -> Iterator[Fault]:
     """Yield locks that an interlock or the pulse owns, and equipment whose interlock is another one."""
-    owners = {effect.target: rule.name for rule in interlocks for _, effect in rule.outputs()}
+    rules = list(interlocks)
+    owners = {effect.target: rule.name for rule in rules for _, effect in rule.outputs()}
+    doors = dict(door_outputs(portals, equipment))
+    for index, rule in enumerate(rules):
+        for place, effect in rule.outputs():
+            if effect.release == "set" and effect.target in doors:
+                expected = f"leave: {doors[effect.target]} alone sets {effect.target}"
+                yield Fault(f"interlock[{index}].effect[{place}].release", effect.release, expected)
     for index, portal in enumerate(portals):
         lock = portal.lock_output
         if lock is not None and (lock in owners or lock == control.enable_output):

@@ -351,6 +351,10 @@ def test_person_is_placed_where_somebody_says_they_are(tmp_path: Path) -> None:
             assert [(one.person, one.zone) for one in house.access.roll_call()] == [("anna", "lab")]
             await house.access.place("anna", "outside", by="17")
             assert house.access.roll_call() == []
+            house.disk = False
+            with pytest.raises(NotDoneError, match="they stay where they were"):
+                await house.access.place("anna", "lab", by="17")
+            assert house.access.roll_call() == []
             for person, zone in (("zoe", "lab"), ("anna", "attic"), ("anna", "*")):
                 with pytest.raises(RefusedError, match="expected"):
                     await house.access.place(person, zone, by="17")
@@ -468,5 +472,18 @@ def test_impulse_lets_the_lock_go_after_its_time(tmp_path: Path) -> None:
             await asyncio.sleep(2)
             house.contact(1)
             assert house.inside == {"anna"}, "who was let in still has time to open the door"
+
+    run(story())
+
+
+def test_nobody_else_opens_a_lock_whatever_they_may_set(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with House(tmp_path, World()).running() as house:
+            for output, owner in (("gpio/lock", "portal door-1"), ("gpio/balance", "equipment balance-1")):
+                with pytest.raises(NotDoneError, match=f"{output}: {owner} alone sets it"):
+                    await house.outputs.set(output, 1, by="local")
+                await house.outputs.set(output, 0, by="local")
+            await house.show("anna")
+            assert house.unlocked
 
     run(story())

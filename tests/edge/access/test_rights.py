@@ -166,3 +166,13 @@ def test_key_that_is_unfit_lets_nobody_in_and_is_told(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="expected 32"):
         asyncio.run(desk.desk.run())
     assert "key of credentials: credential.key: 5 bytes" in desk.desk.now().faults[0]
+
+
+def test_what_the_hub_did_not_sign_is_told_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.take(encode(document()))
+    for _ in range(3):
+        desk.desk.spoiled("down/rights: expected the signature of a pinned hub key")
+    assert desk.desk.now().refusal == "unsigned: down/rights: expected the signature of a pinned hub key"
+    assert [kind for kind, _ in desk.events] == ["rights_taken", "rights_refused"]
+    assert desk.alive("anna")

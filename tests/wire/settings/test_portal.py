@@ -115,3 +115,6 @@ def test_equipment_names_the_interlock_that_owns_its_output_and_locks_have_none(
     locked = faults(GOOD + INTERLOCK.replace('"gpio/balance"', '"gpio/lock"'))
     expected = "an output that no interlock owns; its effect lock_entry locks the door"
     assert locked == [f"portal[0].lock_output: 'gpio/lock': expected {expected}"]
+    sets = INTERLOCK.replace('kind = "inhibit_output"', 'kind = "inhibit_output"\nrelease = "set"')
+    expected = "leave: equipment balance-1 alone sets gpio/balance"
+    assert faults(named + sets) == [f"interlock[0].effect[0].release: 'set': expected {expected}"]
