@@ -18,7 +18,7 @@ TAU_S = 900.0
 COOLING_K_PER_S = 0.02
 RAMP_K = 8.0
 """So much warmer a room becomes while something heats it that should not."""
-RAMP_K_PER_S = 0.25
+RAMP_K_PER_S = 1.0
 LEAK_PPM = 4000.0
 MOISTURE_PER_S = 0.05
 DRYING_PER_S = 0.004

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from cli.demo.accounts import USERS, password_of
+from cli.demo.alarms import AlarmsError
 from cli.demo.check import check
 from cli.demo.rights import RightsError
 from cli.demo.system import DemoError, FolderInUseError, System, Wish, running
@@ -40,7 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
     except FolderInUseError as error:
         print(f"heng demo: {error}", file=sys.stderr)
         return 2
-    except (DemoError, ProcessError, RightsError, ProvisioningError, SchemaError, psycopg.Error) as error:
+    except (
+        DemoError,
+        ProcessError,
+        AlarmsError,
+        RightsError,
+        ProvisioningError,
+        SchemaError,
+        psycopg.Error,
+    ) as error:
         print(f"heng demo: {error}", file=sys.stderr)
         return 1
 

@@ -5,11 +5,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from cli.demo import web
-from cli.demo.accounts import USERS, password_of
 from cli.demo.running import Found, NotRunningError, find
-from cli.demo.stories.scenes import SCENES
-from cli.demo.stories.teller import NotSeenError, Teller
+from cli.demo.stories.scenes import SCENES, play
+from cli.demo.stories.teller import NotSeenError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,14 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _play(found: Found, names: list[str]) -> int:
-    password = password_of(found.folder)
     failed = 0
     for name in names:
         print(f"{name}: {SCENES[name].title}", flush=True)
         try:
-            users = {user.login: await web.sign_in(found.port, user.login, password) for user in USERS}
-            await SCENES[name].play(Teller(found, users, lambda text: print(text, flush=True)))
-        except (NotSeenError, OSError, LookupError, TypeError) as error:
+            await play(name, found, lambda text: print(text, flush=True))
+        except NotSeenError as error:
             failed += 1
             print(f"heng scenario: {name}: {error}", file=sys.stderr, flush=True)
         else:

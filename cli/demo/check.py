@@ -20,7 +20,10 @@ from urllib.parse import urlencode
 from cli.demo import given_out, happenings, page_values, people
 from cli.demo.asking import Stretch, WrongError, at_of, items, json_of, readings
 from cli.demo.people import Day
+from cli.demo.running import find
 from cli.demo.signing_in import each_sees_theirs
+from cli.demo.stories.scenes import play
+from cli.demo.stories.teller import NotSeenError
 from cli.demo.system import System
 
 OBSERVED_S = 12.0
@@ -98,9 +101,22 @@ async def _judge(system: System, started: float, day: asyncio.Task[Day | str]) -
             await (asked.get(name) or _ask(name, question, system, stretch=stretch))
             for name, question in questions.items()
         ]
+    checks.append(
+        await _ask("a room that runs away is held, locked and made safe", _story, system, stretch=stretch)
+    )
     began = Stretch(max(began_at(system.folder), stretch.to_at - PAST_S), stretch.to_at)
     past = await _ask("all that is stored: due = stored + explained", _past, system, stretch=began)
     return [*checks, replace(past, note=True)]
+
+
+async def _story(system: System, _: Stretch) -> str:
+    """Have a room run away; everything that has to be seen of it is, or `WrongError` says what was not."""
+    told: list[str] = []
+    try:
+        await play("ramp", find(system.folder), told.append)
+    except NotSeenError as error:
+        raise WrongError(str(error)) from None
+    return f"{len(told)} things seen: {told[-1].strip()}"
 
 
 def began_at(folder: Path) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from cli.demo import accounts, card_key, control, files, rights, web
+from cli.demo import accounts, alarms, card_key, control, files, rights, web
 from cli.demo import running as running_file
 from cli.demo.service import Service, heng
 from cli.embedded import processes
@@ -178,6 +178,7 @@ async def running(wish: Wish, tell: Tell) -> AsyncIterator[System]:
             embedded=(postgres, broker),
         )
         await _until_online(system)
+        await alarms.enter(visitor)
         said(f"gateways {', '.join(offered)} are online")
         system.tell_where()
         try:

@@ -3,13 +3,17 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+from cli.demo import alarms, web
+from cli.demo.accounts import USERS, password_of
 from cli.demo.control import CLIMATE, GAS, POWER, STANDING
+from cli.demo.running import Found
 from cli.demo.stories import jobs
 from cli.demo.stories.doors import shows
 from cli.demo.stories.interlocks import is_healthy, released, trips
 from cli.demo.stories.kills import kill_broker, kill_hub, kill_sensor
-from cli.demo.stories.teller import Teller
+from cli.demo.stories.teller import NotSeenError, Teller
 
 LAB, MOBILE = "lab-1", "mobile-1"
 
@@ -26,7 +30,7 @@ async def _ramp(teller: Teller) -> None:
     await is_healthy(teller, LAB, CLIMATE)
     job = await jobs.running(teller)
     since = time.time() - 1
-    teller.tell("room 2 begins to warm by 0.25 K a second")
+    teller.tell("room 2 begins to warm by 1 K a second")
     await teller.do("lab-1/room-2/air", "warm")
     try:
         await trips(teller, LAB, CLIMATE)
@@ -44,12 +48,24 @@ async def _ramp(teller: Teller) -> None:
 
 async def _alarm(teller: Teller, since: float) -> None:
     async def raised() -> str | None:
-        for one in await teller.items("/api/alarms", {"site": LAB}):
-            if "room-2" in str(one.get("point", "")):
-                return f"{one.get('condition', '')} {one['point']} {one.get('state', '')}"
+        for one in await teller.items("/api/alarms"):
+            if one["point"] == alarms.POINTS[0] and one["condition"] == "hihi" and _at(one["onset"]) >= since:
+                return f"{one['point']} is {one['value']} °C, limit {one['limit']} °C, {one['state']}"
         return None
 
-    await teller.see("an alarm of room 2 stands", raised, within_s=60)
+    await teller.see("an urgent alarm stands", raised, within_s=60)
+
+    async def escalated() -> str | None:
+        for one in await teller.items("/api/alarm-messages"):
+            if one["channel"] == alarms.WAYS[1] and _at(one["created_at"]) >= since:
+                return f"{one['channel']} is told: {one['subject']}"
+        return None
+
+    await teller.see("nobody acknowledges, so it escalates", escalated, within_s=60)
+
+
+def _at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 async def _regulated(teller: Teller, since: float) -> None:
@@ -136,3 +152,13 @@ SCENES: Mapping[str, Scene] = {
     "kill-hub": Scene("the hub dies and comes back", kill_hub),
     "kill-sensor": Scene("a sensor falls silent and comes back", kill_sensor),
 }
+
+
+async def play(name: str, demo: Found, say: Callable[[str], None]) -> None:
+    """Play a scenario; `NotSeenError` names the first thing that was expected and not seen."""
+    password = password_of(demo.folder)
+    try:
+        users = {user.login: await web.sign_in(demo.port, user.login, password) for user in USERS}
+        await SCENES[name].play(Teller(demo, users, say))
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        raise NotSeenError(f"{type(error).__name__}: {error}") from error
