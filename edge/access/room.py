@@ -6,6 +6,7 @@ It is a member of control (`edge.control.given.Member`); the commands of the hub
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -36,7 +37,7 @@ from wire.settings.portal import door_outputs
 from wire.topics import Channel
 
 LOOK_S = 1.0
-KEEP_S = 30.0
+KEEP_MS = 30_000
 """So often the steady clock is kept and what ran out is tidied away."""
 OUTSIDE = "outside"
 """Of `place`: nowhere in here."""
@@ -88,7 +89,7 @@ class Access(Member):
             jobs=around.jobs,
             doors=lambda: self.portals.doors,
         )
-        self._showing = Showing(settings.device, given.drivers)
+        self._showing = Showing(settings.portal, settings.device, given.drivers)
         self.portals = Portals(
             settings.portal,
             self.judge,
@@ -144,8 +145,11 @@ class Access(Member):
 
     def parts(self) -> Mapping[str, Part]:
         """Return what is to be kept running."""
-        parts: dict[str, Part] = {"access rights": self.rights.run, "access": self._run}
-        if self._given.settings.equipment:
+        parts: dict[str, Part] = {"access rights": self.rights.run}
+        settings = self._given.settings
+        if settings.portal or settings.equipment:
+            parts["access"] = self._run
+        if settings.equipment:
             parts["equipment"] = self._equipment.run
         for name, lock in self.portals.locks.items():
             parts[f"lock of {name}"] = lock.run
@@ -171,22 +175,19 @@ class Access(Member):
     async def _run(self) -> None:
         if not self._begun:
             self._begun = True
-            if self.judge.memory.lost:
+            if self.judge.memory.lost and self._given.settings.portal:
                 self.judge.tell("access_state_lost", {}, self._given.settings.gateway.id)
-        kept_s = 0.0
+        keep_ms = self.judge.steady.now_ms()
         while True:
             self._wake.clear()
             self.portals.look()
             self._equipment.ask()
-            if kept_s <= 0:
-                kept_s = KEEP_S
+            if self.judge.steady.now_ms() >= keep_ms:
+                keep_ms = self.judge.steady.now_ms() + KEEP_MS
                 self._tidy()
-            wait_s = self._wait_s()
-            try:
-                async with asyncio.timeout(wait_s):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._wait_s()):
                     await self._wake.wait()
-            except TimeoutError:
-                kept_s -= wait_s
 
     def _wait_s(self) -> float:
         due_ms = self.portals.due_ms

@@ -10,7 +10,7 @@ from edge.control.given import Part
 from edge.control.offers import Feedback, NotDoneError, ReaderDriver
 from edge.driver import Driver
 from wire.settings.osdp import OsdpDevice
-from wire.settings.portal import readers_of
+from wire.settings.portal import PortalSettings, readers_of
 
 LOG = logging.getLogger(__name__)
 WAITING_MAX = 4
@@ -18,10 +18,17 @@ WAITING_MAX = 4
 
 
 class Showing:
-    """The readers of one gateway that can show something."""
+    """The readers at doors of one gateway that can show something."""
 
-    def __init__(self, devices: Iterable[object], drivers: Callable[[], Sequence[Driver]]) -> None:
-        self._places = readers_of([one for one in devices if isinstance(one, OsdpDevice)])
+    def __init__(
+        self,
+        portals: Iterable[PortalSettings],
+        devices: Iterable[object],
+        drivers: Callable[[], Sequence[Driver]],
+    ) -> None:
+        at_doors = {reader for portal in portals for _, reader, _ in portal.readers()}
+        places = readers_of([one for one in devices if isinstance(one, OsdpDevice)])
+        self._places = {reader: place for reader, place in places.items() if reader in at_doors}
         self._drivers = drivers
         self._waiting: Mapping[str, asyncio.Queue[Feedback]] = {
             reader: asyncio.Queue(WAITING_MAX) for reader in self._places
