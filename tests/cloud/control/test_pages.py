@@ -1,0 +1,225 @@
+"""What pages of interlocks show and let be done: never green when nobody knows, what is missing by name."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cloud.command_rules import PERMISSIONS
+from cloud.web.interlocks_words import COMMANDS, REFUSALS, SENTENCES, STATES
+from rules import command
+from rules.interlock import reasons
+from rules.permissions import Grant, Role
+from tests.cloud.identity.asking import World, open_world
+from tests.cloud.identity.world import NOW
+from wire.codec import encode_body
+from wire.control import BypassNow, CauseNow, ControlStatus, EffectNow, GroupNow, InterlockNow, UnmetNow
+
+pytestmark = pytest.mark.requirement("G-6.9b", "G-6.11")
+PAGE = "/interlocks/here-gateway/here-room"
+FORM = {"sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture(scope="module")
+def world(lab: Any) -> Iterator[World]:
+    with open_world(lab) as opened:
+        opened.lab.execute(
+            "INSERT INTO authorisations (organisation_id, person_id, kind, subject, valid)"
+            " SELECT 1, p.id, 'activity', 'interlock.' || r, '[2020-01-01,)' FROM people p,"
+            " unnest(ARRAY['acknowledge', 'reset', 'enable', 'bypass']) r WHERE p.number = 'asker'"
+        )
+        yield opened
+
+
+def tell(world: World, phase: str, *, age_s: float = 2, **more: Any) -> None:
+    """Have the gateway say how its interlock stands."""
+    causes = (
+        CauseNow(
+            name="too-hot", group="air", words="air above 24 °C", state="voting", votes=True, value="25.1"
+        ),
+        CauseNow(
+            name="humid", group="air", words="air above 60 %", state="normal", value="48", uncertainty="2"
+        ),
+    )
+    given: dict[str, Any] = {
+        "causes": causes,
+        "groups": (GroupNow(name="air", needed=1, of=2, votes=1),),
+        "effects": (EffectNow(kind="lock_entry", target="door-2", safe=True, confirmed=True),),
+        "first_out": ("too-hot",),
+        "worst_s": 31.55,
+        "breach": 3,
+    }
+    now = InterlockNow(name="here-room", title="Room", rule="r", phase=phase, **(given | more))
+    said = ControlStatus(gateway="here-gateway", boot=bytes(16), tick=2, interlocks=(now,))
+    at = NOW - timedelta(seconds=age_s)
+    world.lab.execute(
+        "UPDATE control_status SET body = %s, received_at = %s, heard_at = %s WHERE gateway_id ="
+        " (SELECT id FROM gateways WHERE name = 'here-gateway')",
+        *(encode_body(said), at, at),
+    )
+
+
+def look(world: World, path: str = PAGE, *, role: Role = Role.SAFETY, language: str = "en") -> str:
+    world.token(Grant(role, 1))
+    answer = world.ask(f"{path}?lang={language}", cookies=world.session())
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def send(world: World, path: str = PAGE, *, role: Role = Role.SAFETY, **form: Any) -> Any:
+    world.token(Grant(role, 1))
+    return world.ask(path, method="POST", cookies=world.session(), data=form, headers=FORM)
+
+
+def badges(page: str) -> set[str]:
+    return set(re.findall(r'class="state ([a-z]+)"', page))
+
+
+def button(page: str, do: str) -> str:
+    found = re.search(rf'<button[^>]*id="do-{do}"[^>]*>', page)
+    assert found is not None
+    return found[0]
+
+
+def test_gateway_that_is_not_heard_is_not_known_and_nothing_is_green(world: World) -> None:
+    tell(world, "healthy", age_s=31)
+    page = look(world)
+    assert "Nobody knows how the interlock stands" in page
+    assert "good" not in badges(page)
+    assert "unmonitored" in badges(page)
+    assert "good" not in badges(look(world, "/interlocks"))
+    assert "联锁的状态不可知" in look(world, language="zh")
+
+
+def test_matrix_shows_causes_votes_values_effects_and_first_out(world: World) -> None:
+    tell(world, "tripped")
+    page = look(world)
+    for words in (
+        "air above 24 °C",
+        "1 / 1 votes",
+        "25.1",
+        "± 2",
+        "locks entry door-2",
+        "first out",
+        "31.55 s",
+    ):
+        assert words in page, words
+    assert "It is no certified safety function" in page
+    assert "投票动作" in look(world, language="zh")
+
+
+def test_what_is_missing_before_a_reset_is_named_beside_the_disabled_button(world: World) -> None:
+    tell(
+        world,
+        "tripped",
+        unmet=(UnmetNow(reason="out", cause="too-hot"), UnmetNow(reason="not_acknowledged")),
+    )
+    page = look(world)
+    assert "disabled" in button(page, "reset")
+    assert "disabled" not in button(page, "acknowledge")
+    assert "disabled" not in button(page, "trip")
+    assert "<strong>too-hot</strong>: it is out of bounds" in page
+    assert 'id="why-reset">it is out of bounds' in page
+    assert 'id="why-enable">the interlock has to be reset first' in page
+
+
+def test_countdowns_run_from_when_they_were_told(world: World) -> None:
+    bypass = BypassNow(cause="humid", by="a", second="b", reason="filter", remaining_s=62)
+    tell(
+        world,
+        "tripped",
+        unmet=(UnmetNow(reason="off_delay", cause="too-hot", remaining_s=12),),
+        bypasses=(bypass,),
+    )
+    page = look(world)
+    assert re.findall(r'class="countdown" data-ends="\d+">([\d:]+)<', page)[:2] == ["0:10", "1:00"]
+    assert "filter (a, b)" in page
+
+
+def test_viewer_sees_everything_and_may_trip_alone(world: World) -> None:
+    tell(world, "tripped")
+    page = look(world, role=Role.VIEWER)
+    assert "disabled" in button(page, "acknowledge")
+    assert "disabled" not in button(page, "trip")
+    assert 'name="minutes"' not in page
+
+
+def test_acknowledgement_is_asked_and_stands_in_the_history(world: World) -> None:
+    tell(world, "tripped")
+    answer = send(world, do="acknowledge", breach="3", comment="seen", key="k-1")
+    assert (answer.status_code, answer.headers["location"]) == (303, PAGE)
+    page = look(world)
+    assert "On its way, no receipt yet" in page
+    again = send(world, do="acknowledge", breach="3", comment="seen", key="k-1")
+    assert again.status_code == 303
+    rows = world.lab.execute("SELECT arguments FROM commands WHERE name = 'interlock.acknowledge'")
+    assert rows == [({"breach": 3, "comment": "seen", "interlock": "here-room"},)]
+
+
+def test_what_is_refused_at_the_hub_is_told_on_the_page(world: World) -> None:
+    tell(world, "tripped")
+    answer = send(world, do="acknowledge", breach="2")
+    assert answer.status_code == 422
+    assert "Not done: another breach came in between" in answer.text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"do": "acknowledge", "breach": "many"},
+        {"do": "bypass", "cause": "humid", "reason": "", "minutes": "5"},
+        {"do": "bypass", "cause": "humid", "reason": "x", "minutes": "-5"},
+    ],
+)
+def test_form_with_a_fault_changes_nothing(world: World, form: dict[str, str]) -> None:
+    tell(world, "tripped")
+    before = world.lab.execute("SELECT count(*) FROM commands")
+    assert send(world, **form).status_code == 422
+    assert world.lab.execute("SELECT count(*) FROM commands") == before
+
+
+def test_bypass_waits_on_the_list_for_a_second_person_who_is_not_the_first(world: World) -> None:
+    tell(world, "healthy")
+    assert send(world, do="bypass", cause="humid", reason="filter", minutes="30").status_code == 303
+    page = look(world, "/interlocks")
+    assert "Waits for a second person" in page
+    ((identity,),) = world.lab.execute(
+        "SELECT encode(id, 'hex') FROM commands WHERE arguments ->> 'reason' = 'filter'"
+    )
+    one = look(world, f"/commands/{identity}")
+    assert "you asked for it yourself" in one
+    assert send(world, f"/commands/{identity}/approval").status_code == 403
+    assert identity in look(world, "/gateways/here-gateway/commands")
+
+
+def test_pages_of_what_is_not_there_are_not_there(world: World) -> None:
+    world.token(Grant(Role.SAFETY, 1))
+    for path in (
+        "/interlocks/here-gateway/none",
+        "/interlocks/none/none",
+        "/commands/xyz",
+        "/interlocks/here-gateway/none/proof",
+        "/interlocks/here-gateway/none/rehearsal",
+    ):
+        assert world.ask(path, cookies=world.session()).status_code == 404, path
+    assert send(world, do="explode").status_code == 404
+
+
+def test_rehearsal_answers_line_by_line(world: World) -> None:
+    form = {"from": "2026-01-01T08:00", "to": "2026-01-01T09:00", "text": ""}
+    answer = send(world, f"{PAGE}/rehearsal", **form)
+    lines = [line for line in answer.text.splitlines() if line]
+    assert lines[0] == '{"done":0.0}'
+    assert '"judged_from"' in lines[-1]
+    refused = send(world, f"{PAGE}/rehearsal", **{**form, "text": "[["})
+    assert refused.text.startswith('{"refused":"rule: expected TOML')
+
+
+def test_every_reason_and_command_has_the_words_of_its_rule() -> None:
+    assert {reason.value: words for reason, words in reasons.SENTENCES.items()} == SENTENCES
+    for reason, words in command.SENTENCES.items():
+        assert {**REFUSALS, **SENTENCES}[reason.value] == words
+    assert set(COMMANDS) == set(command.KINDS) == set(PERMISSIONS)
+    assert "unknown" in STATES
