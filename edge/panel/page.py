@@ -15,6 +15,7 @@ from edge.panel.words import (
     WHY,
     Language,
     duration,
+    left_words,
     own,
     reason,
     say,
@@ -68,7 +69,8 @@ def page(title: str, body: str, language: Language, *, live: str = "", home_s: i
 def overview(shown: Shown, language: Language) -> str:
     """Return what stands in the page that shows everything."""
     parts = [_lock_down(one, language) for one in shown.lock_downs]
-    parts += [_interlock(one, shown, language) for one in shown.interlocks]
+    wrong_first = sorted(shown.interlocks, key=lambda one: one.phase == Phase.HEALTHY)
+    parts += [_interlock(one, shown, language) for one in wrong_first]
     if not shown.interlocks:
         parts.append(f'<p class="dim">{own("no_interlocks", language)}</p>')
     if shown.portals:
@@ -99,10 +101,10 @@ def _interlock(now: InterlockNow, shown: Shown, language: Language) -> str:
     if now.acknowledged_by:
         lines.append(f"<p>{own('acknowledged', language)}: {escape(now.acknowledged_by)}</p>")
     lines += _unmet(now, language)
-    lines += _votes(now, language)
-    lines += _effects(now.effects, language)
     if shown.takes and (act := next_act(now)):
         lines.append(_act_link(now, act, language))
+    lines += _votes(now, language)
+    lines += _effects(now.effects, language)
     return f'<section class="card {look}">{"".join(lines)}</section>'
 
 
@@ -163,7 +165,7 @@ def _unmet(now: InterlockNow, language: Language) -> Iterator[str]:
         name = f"{_cause_name(cause, one.cause, language)}: " if one.cause else ""
         left = ""
         if one.remaining_s is not None:
-            left = f", <strong>{duration(one.remaining_s + 0.999, language)}</strong> {own('left', language)}"
+            left = f", <strong>{left_words(one.remaining_s, language)}</strong>"
         yield f"<li>{escape(name)}{word(REASONS, one.reason, language)}{left}</li>"
     yield "</ul>"
 
@@ -243,8 +245,7 @@ def card_line(left_s: float | None, language: Language) -> str:
     """Return whether a card was shown, and for how long it counts."""
     if left_s is None:
         return f'<p class="wait-word">{SHAPES["wait"]} {own("card_none", language)}</p>'
-    left = duration(left_s + 0.999, language)
-    return f"<p>{SHAPES['good']} {own('card_there', language)} ({left} {own('left', language)})</p>"
+    return f"<p>{SHAPES['good']} {own('card_there', language)} ({left_words(left_s, language)})</p>"
 
 
 def act_form(now: InterlockNow, act: str, card: str, language: Language) -> str:

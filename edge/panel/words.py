@@ -106,7 +106,7 @@ OWN: Mapping[str, Pair] = {
     "inside": ("Inside", "室内人员"),
     "nobody": ("Nobody was seen to come in.", "没有进入记录。"),
     "doubtful": ("doubtful", "存疑"),
-    "safe": ("safe", "已撤离到安全处"),
+    "safe": ("safe", "在集合点"),
     "visitor": ("visitor", "访客"),
     "lock_down": ("Lock-down", "封锁"),
     "everywhere": ("everywhere", "全部区域"),
@@ -115,7 +115,6 @@ OWN: Mapping[str, Pair] = {
     "acknowledged": ("Acknowledged by", "确认人"),
     "breach": ("breach", "第几次触发"),
     "since": ("for", "已"),
-    "left": ("left", "剩余"),
     "outputs": ("Outputs", "输出回读"),
     "not_obeyed": ("is not what it was told to be", "与指令不符"),
     "no_interlocks": ("No interlocks here.", "此处没有联锁。"),
@@ -163,6 +162,12 @@ def reason(key: str, language: Language) -> str:
         return sentence(AccessReason(key), language)
     except ValueError:
         return key
+
+
+def left_words(seconds: float, language: Language) -> str:
+    """Return how long something takes yet, to the next full second."""
+    left = duration(seconds + 0.999, language)
+    return f"剩余 {left}" if language == "zh" else f"{left} left"
 
 
 def duration(seconds: float, language: Language) -> str:

@@ -1,6 +1,6 @@
 // Keeps what is shown of now; says so when the gateway does not answer. Makes the digits of the PIN.
 const EVERY_MS = 1000;
-const OLD_MS = 4000;
+const OLD_MS = 3000;
 const live = document.querySelector("[data-live]");
 let heard = Date.now();
 let shown = "";
@@ -39,7 +39,11 @@ if (keys && pin) {
     button.type = "button";
     button.textContent = label;
     if (name) button.setAttribute("aria-label", name);
-    button.addEventListener("click", act);
+    button.addEventListener("click", () => {
+      act();
+      pin.focus();
+      pin.setSelectionRange(pin.value.length, pin.value.length);
+    });
     keys.append(button);
   };
   for (const digit of "1234567890") press(digit, () => { pin.value += digit; });
