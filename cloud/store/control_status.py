@@ -77,12 +77,23 @@ async def get_held(connection: Connection, gateway: str, at: datetime) -> Held |
 
 
 def _held(row: Sequence[Any]) -> Held | None:
-    *before, body, received_at, heard_at = row
+    gateway_id, organisation_id, gateway, site_id, site, title, zone, body, received_at, heard_at = row
     try:
         status = decode_body(body, ControlStatus)
     except MessageError:  # of a version that had other fields: it is told anew within seconds
         return None
-    return Held(*before, status, received_at, heard_at)
+    return Held(
+        gateway_id=gateway_id,
+        organisation_id=organisation_id,
+        gateway=gateway,
+        site_id=site_id,
+        site=site,
+        site_title=title,
+        time_zone=zone,
+        status=status,
+        received_at=received_at,
+        heard_at=heard_at,
+    )
 
 
 async def keep(

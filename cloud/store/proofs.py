@@ -1,7 +1,9 @@
 """Proof tests of interlocks: runs under way and over, and what gateways said meanwhile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -59,7 +61,7 @@ async def list_proofs(
         _PROOFS + " WHERE gateway_id = %s AND interlock = %s ORDER BY id DESC LIMIT %s",
         (gateway_id, interlock, limit),
     )
-    return [Proof(*row[:5], msgspec.json.decode(row[5], type=ProofRun)) for row in await cursor.fetchall()]
+    return [_proof(row) for row in await cursor.fetchall()]
 
 
 async def under_way(
@@ -73,7 +75,7 @@ async def under_way(
         (gateway_id, interlock),
     )
     row = await cursor.fetchone()
-    return None if row is None else Proof(*row[:5], msgspec.json.decode(row[5], type=ProofRun))
+    return None if row is None else _proof(row)
 
 
 async def told_since(
@@ -93,3 +95,8 @@ async def told_since(
         (gateway_id, interlock, since, since - CLOCKS_APART),
     )
     return [(str(kind), str(causes)) for kind, causes in await cursor.fetchall()]
+
+
+def _proof(row: Sequence[Any]) -> Proof:
+    id_, gateway_id, interlock, begun_at, ended_at, run = row
+    return Proof(id_, gateway_id, interlock, begun_at, ended_at, msgspec.json.decode(run, type=ProofRun))
