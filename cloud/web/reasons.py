@@ -20,6 +20,7 @@ REASONS = (
     mark("driver ended"),
     mark("its settings changed"),
     # of doors
+    # of doors
     mark("key of credentials: %(why)s"),
     mark("portal %(name)s: %(told)s (%(why)s)"),
     mark("it was shut meanwhile"),
@@ -385,6 +386,7 @@ KEYS = {
     "kept": mark("kept on the disk"),
     "forced": mark("forced"),
     "held": mark("held open"),
+    "factors": mark("factors shown"),
 }
 """Fields of an event's data -> their names."""
 

@@ -94,11 +94,10 @@ class Judge:
         )
         return enablement(equipment, self.snapshot, self.memory.state, moment=moment)
 
-    def told(self, decision: Decision) -> None:
-        """Tell a decision."""
-        self.tell(
-            "access_granted" if decision.granted else "access_refused", data_of(decision), decision.side
-        )
+    def told(self, decision: Decision, factors: Sequence[Factor]) -> None:
+        """Tell a decision, and what was shown for it."""
+        data = {**data_of(decision), "factors": ", ".join(one.kind.value for one in factors)}
+        self.tell("access_granted" if decision.granted else "access_refused", data, decision.side)
 
     def moved(self, moved: Moved, subject: str) -> None:
         """Go on with what people did, and tell it."""

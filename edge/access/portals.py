@@ -141,7 +141,7 @@ class Portals:
             until_ms = self._judge.steady.now_ms() + int(portal.settings.factor_s * 1000)
             self._sequences.awaits(side, Begun(factors, decision.awaits, until_ms))
         if decision.reason is not Reason.FACTOR_AWAITED:
-            self._judge.told(decision)
+            self._judge.told(decision, factors)
         if decision.granted:
             self._grant(portal, decision)
         else:
@@ -152,7 +152,7 @@ class Portals:
         """Tell that somebody did not give the next factor; one that was wrong was told already."""
         if all(one.kind != begun.awaits for one in begun.factors[1:]):
             decision = self._judge.decide(side, begun.factors, timed_out=True)
-            self._judge.told(decision)
+            self._judge.told(decision, begun.factors)
             self._show(self._of_side[side], feedback(decision))
 
     def _grant(self, portal: Portal, decision: Decision) -> None:

@@ -33,6 +33,7 @@ def test_known_card_opens_the_door_once_that_is_on_the_disk(tmp_path: Path) -> N
                 "rule": "right:r-staff",
                 "revision": "1.1",
                 "open_s": 5,
+                "factors": "card",
             }
             assert [one for one in house.device.written if one[1] == 1] == [("gpio/lock", 1, True)]
             assert house.device.shown[-1] == ("front", "Please come in")
@@ -137,7 +138,8 @@ def test_duress_looks_like_any_other_entry_at_the_door(tmp_path: Path) -> None:
             await house.present(pin_of("4321"))
             assert house.unlocked
             assert house.device.shown[-1] == ("front", "Please come in")
-            assert house.told("access_granted")[0][2]["duress"] is True
+            (granted,) = house.told("access_granted")
+            assert (granted[2]["duress"], granted[2]["factors"]) == (True, "card, pin")
 
     run(story())
 
