@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from edge.assembly import AssemblyError
@@ -62,15 +63,18 @@ class Lives:
         good = first
         now = self._tried(first)
         alive = None
+        again = False
         while True:
             gateway = self._built(now)
             if gateway is None:
                 now = good
                 continue
+            if again:
+                alive = partial(self._world.manager.keep_alive, partial(_is_alive, gateway))
             loop.run_until_complete(serve(gateway, alive))
             if not gateway.again:
                 return
-            alive = self._world.manager.keep_alive
+            again = True
             good = self._as_it_counts(good)
             now = self._tried(good)
 
@@ -95,6 +99,10 @@ class Lives:
         settings = before.settings if found.settings is None else found.settings
         identity = self._load(settings) or before.identity
         return Beginning(settings, identity, found.set_aside)
+
+
+def _is_alive(gateway: Gateway) -> bool:
+    return gateway.alive
 
 
 async def serve(gateway: Gateway, alive: Alive | None = None) -> None:

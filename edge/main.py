@@ -122,6 +122,11 @@ class Gateway:
         self._ended = True
 
     @property
+    def alive(self) -> bool:
+        """Whether what has to turn turns, as far as it was begun."""
+        return self._control is None or self._control.alive
+
+    @property
     def again(self) -> bool:
         """Whether it stopped to be started again with other settings."""
         return self._again and not self._ended and not self.last_command

@@ -99,6 +99,7 @@ class Making:
             settle=journal.commit,
             now_tick=self.world.now_tick,
             utc_ms=self.utc_ms,
+            taken_at=lambda: journal.taken_at,
             kept_whole=past.boot is not None and past.damage is None,
         )
         return Control(given, make_members)

@@ -64,9 +64,11 @@ class Engine:
             self._journal_out = True
             self.trip_all(f"the journal took nothing for {JOURNAL_S:g} s")
 
-    def journal_took(self) -> None:
-        """The journal took something."""
-        self._journal_tick, self._journal_out = self._given.now_tick(), False
+    def journal_took(self, tick: int | None = None) -> None:
+        """The journal took something, now or at a tick."""
+        tick = self._given.now_tick() if tick is None else tick
+        if tick > self._journal_tick:
+            self._journal_tick, self._journal_out = tick, False
 
     def trip(self, runner: Runner, reason: str) -> None:
         """Trip one interlock for a reason of the gateway itself."""

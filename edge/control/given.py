@@ -42,6 +42,8 @@ class Given:
     """UTC where it is trusted."""
     kept_whole: bool
     """Whether what was kept before can be believed to be all there was."""
+    taken_at: Callable[[], float | None] = lambda: None
+    """When the disk took something last, in seconds of `now_tick`; None: nobody says."""
 
 
 class Member:

@@ -13,6 +13,8 @@ LOG = logging.getLogger(__name__)
 READ_EVERY_S = 0.2
 AGAIN_S = 1.0
 """So long after it could not be made safe is that tried again."""
+FIRST_AGAIN_S, FIRST_TRIES = 0.2, 25
+"""The same after the start, while its driver may still be looking for the device; nothing is told of that."""
 RELEASE_AGAIN_S = 5.0
 
 Said = Callable[[str, bool], None]
@@ -34,6 +36,9 @@ class Holder:
         self._said = said
         self._safe = True
         self._heard = False
+        self._tries = 0
+        """Since the start, as long as it could not be made safe."""
+        self._failure = ""
         self._demanded = asyncio.Event()
         self._demanded.set()
         self._released = asyncio.Event()
@@ -62,11 +67,18 @@ class Holder:
 
     async def make_safe(self) -> bool:
         """Write its safe value once; whether the device confirms it."""
+        first = not self._heard and self._tries < FIRST_TRIES
+        self._tries += 1
         try:
-            await self._outputs.make_safe(self.name, by=self._by)
+            await self._outputs.make_safe(
+                self.name, by=self._by, confirm=self._read_back, tell_failure=not first
+            )
         except OutputError as error:
-            LOG.error("%s: not made safe: %s", self.name, error)
+            if not first and str(error) != self._failure:
+                self._failure = str(error)
+                LOG.error("%s: not made safe: %s", self.name, error)
             return False
+        self._heard, self._failure = True, ""
         return True
 
     async def _keep_safe(self) -> None:
@@ -74,7 +86,8 @@ class Holder:
             await self._demanded.wait()
             self._demanded.clear()
             if self._safe and not await self.make_safe():
-                await self._wait(self._demanded, AGAIN_S)
+                first = not self._heard and self._tries < FIRST_TRIES
+                await self._wait(self._demanded, FIRST_AGAIN_S if first else AGAIN_S)
                 if self._safe:
                     self._demanded.set()
 
@@ -86,9 +99,8 @@ class Holder:
                 continue
             try:
                 output = self._outputs.output(self.name)
-                await self._outputs.set(
-                    self.name, output.high if output.safe == output.low else output.low, by=self._by
-                )
+                on = output.high if output.safe == output.low else output.low
+                await self._outputs.set(self.name, on, by=self._by, confirm=self._read_back)
             except OutputError as error:
                 LOG.warning("%s: not released yet: %s", self.name, error)
                 await self._wait(self._demanded, RELEASE_AGAIN_S)

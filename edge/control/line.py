@@ -6,22 +6,32 @@ of what the journal carries: when too many wait for a connection, the oldest are
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
+
+from msgspec import structs
 
 from edge.verified import signed_body
 from provisioning.identity import GatewayIdentity
 from wire import frame
 from wire.codec import encode_body
 from wire.control import ControlStatus, Receipt
-from wire.errors import WireError
+from wire.errors import FrameError, WireError
 from wire.topics import Channel, build
 
+LOG = logging.getLogger(__name__)
 RECEIPTS_MAX = 1000
 
 Came = Callable[[bytes], None]
 """Called in the loop with a body that the hub signed on this gateway's topic; must not block, nor raise."""
+
+
+def _shortened(status: ControlStatus) -> ControlStatus:
+    """Return what fits into a frame whatever was configured."""
+    interlocks = tuple(structs.replace(one, causes=(), unmet=()) for one in status.interlocks)
+    return structs.replace(status, interlocks=interlocks, inside=())
 
 
 class Client(Protocol):
@@ -92,5 +102,10 @@ class ControlLine:
         self, client: Client, identity: GatewayIdentity, channel: Channel, *, message: ControlStatus | Receipt
     ) -> None:
         topic = build(self._gateway, channel)
-        data = frame.encode(topic, encode_body(message), identity.signer)
+        try:
+            data = frame.encode(topic, encode_body(message), identity.signer)
+        except FrameError as error:
+            LOG.error("control: too much to tell, causes and people are left out: %s", error)
+            assert isinstance(message, ControlStatus)
+            data = frame.encode(topic, encode_body(_shortened(message)), identity.signer)
         await client.publish(topic, data, qos=1, retain=channel is Channel.UP_CONTROL)

@@ -216,12 +216,13 @@ class Outputs:
             raise RefusedError(f"value {value}: expected at most {-exponent} places")
         return whole
 
-    async def set(self, name: str, counts: int, *, by: str) -> None:
+    async def set(self, name: str, counts: int, *, by: str, confirm: bool = True) -> None:
         """Set an output and wait until the device confirms it; `OutputError` tells why not.
 
-        `by` says who or what asked. Everything that was written is told as an event, confirmed or not; what
-        was refused before it was written is the caller's to tell. What permits something is durable before
-        it happens, what is towards safety happens first.
+        Without `confirm` it is not read back: for what cannot be. `by` says who or what asked. Everything
+        that was written is told as an event, confirmed or not; what was refused before it was written is the
+        caller's to tell. What permits something is durable before it happens, what is towards safety
+        happens first.
         """
         output, turn = self._find(name).output, self._find(name).turn
         told: dict[str, Scalar] = {"counts": counts, "exponent": output.exponent}
@@ -232,7 +233,7 @@ class Outputs:
                 owned = await self._checked(name, counts)
                 with self._outcome(name, told):
                     self._rest(output)
-                    await self._write(owned, counts, by=by)
+                    await self._write(owned, counts, by=by, confirm=confirm)
             return
         made_safe = turn.made_safe
         async with turn.busy:
@@ -247,11 +248,11 @@ class Outputs:
                     raise OutputError(f"{name}: its settings changed meanwhile")
                 if turn.made_safe != made_safe:
                     raise OutputError(f"{name}: its safe state was asked for meanwhile")
-                await self._write(owned, counts, by=by)
+                await self._write(owned, counts, by=by, confirm=confirm)
 
     # --- for those who own an output: interlocks, and what shows that control lives -----------------------
 
-    async def make_safe(self, name: str, *, by: str) -> None:
+    async def make_safe(self, name: str, *, by: str, confirm: bool = True, tell_failure: bool = True) -> None:
         """Write an output's safe value at once and wait until it is confirmed; `OutputError` tells why not.
 
         Nothing is waited for before it is written: no rest, no turn, no disk. Whoever is setting it meanwhile
@@ -265,9 +266,9 @@ class Outputs:
         told: dict[str, Scalar] = {"counts": output.safe, "exponent": output.exponent}
         told |= {"value": output.shown(output.safe), "by": by}
         try:
-            await self._write(owned, output.safe, by=by)
+            await self._write(owned, output.safe, by=by, confirm=confirm)
         except OutputError as error:
-            if turn.failure != str(error):
+            if tell_failure and turn.failure != str(error):
                 turn.failure = str(error)
                 self._tell("output_failed", {"value": told["value"], "by": by, "reason": str(error)}, name)
             raise
@@ -326,11 +327,12 @@ class Outputs:
             shown = output.shown(counts)
             raise OutputError(f"{name}: {shown} is not its safe state, and the disk takes nothing now")
 
-    async def _write(self, owned: _Owned, counts: int, *, by: str) -> None:
+    async def _write(self, owned: _Owned, counts: int, *, by: str, confirm: bool) -> None:
         owned.turn.written_at, owned.turn.set_by, owned.turn.wanted = self._now(), by, counts
         owned.counts = None
         await owned.driver.write(owned.output.name, counts)
-        await self._confirm(owned, counts)
+        if confirm:
+            await self._confirm(owned, counts)
         owned.counts = counts
 
     def _find(self, name: str) -> _Owned:

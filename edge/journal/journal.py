@@ -98,6 +98,8 @@ class Journal:
         self._clock_kept: KnownClock | None = None
         self.failing = False
         """Whether the disk refused what was tried last."""
+        self.taken_at = now()
+        """When the disk took something that was written, in monotonic seconds."""
         self._committing = asyncio.Lock()
         self._sieve = Sieve()
         self.pace = pace
@@ -261,6 +263,7 @@ class Journal:
         return not self.failing
 
     def _noted(self, notes: Mapping[str, bytes]) -> None:
+        self.taken_at = self._now()
         for key, value in notes.items():
             if self._notes.get(key) == value:
                 del self._notes[key]

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_it_gives_signs_of_life_twice_in_each_period(listening: socket.socket) -
         return said
 
     assert asyncio.run(story()) == [b"WATCHDOG=1"] * 3
+
+
+@pytest.mark.requirement("G-6.9c")
+def test_no_sign_of_life_is_given_for_what_does_not_turn(listening: socket.socket) -> None:
+    environ = {"NOTIFY_SOCKET": listening.getsockname(), "WATCHDOG_USEC": "20000"}
+    manager = ServiceManager(environ)
+
+    async def story() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(manager.keep_alive(lambda: False), 0.1)
+
+    asyncio.run(story())
+    manager.stopping()
+    assert listening.recv(100) == b"STOPPING=1"
 
 
 @pytest.mark.parametrize(
