@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "enrol": ("cli.commands.enrol", "make this machine a gateway of a hub, by its claim file"),
     "first-boot": ("cli.commands.first_boot", "write the boot files of a new gateway, from its claim"),
     "gateway": ("cli.commands.gateway", "claim, approve, revoke, replace gateways"),
+    "alarm": ("cli.commands.alarm", "see alarms, acknowledge, shelve, say who is told"),
     "command": ("cli.commands.command", "ask gateways for something, approve it, see what became of it"),
     "broker": ("cli.commands.broker", "write the broker's configuration"),
     "simulate": ("cli.commands.simulate", "run simulated devices that speak the real protocols"),

@@ -68,7 +68,7 @@ async def acknowledge(act: Act, alarm: Alarm, *, text: str = "") -> None:
             desk, policy, point=alarm.point, condition=alarm.condition, by=by, text=text, now=now
         )
 
-    await _do(act, "alarm.acknowledge", alarm, do, why=text)
+    await _do(act, alarm, do, action="alarm.acknowledge", why=text)
 
 
 async def comment(act: Act, alarm: Alarm, *, text: str) -> None:
@@ -80,7 +80,7 @@ async def comment(act: Act, alarm: Alarm, *, text: str) -> None:
             desk, policy, point=alarm.point, condition=alarm.condition, by=by, text=text, now=now
         )
 
-    await _do(act, "alarm.comment", alarm, do, why=text)
+    await _do(act, alarm, do, action="alarm.comment", why=text)
 
 
 async def assign(act: Act, alarm: Alarm, *, to: str) -> None:
@@ -90,7 +90,7 @@ async def assign(act: Act, alarm: Alarm, *, to: str) -> None:
     def do(desk: Desk, policy: Policy, now: int) -> Outcome | Refused:
         return acts.assign(desk, policy, point=alarm.point, condition=alarm.condition, by=by, to=to, now=now)
 
-    await _do(act, "alarm.assign", alarm, do, new={"to": to})
+    await _do(act, alarm, do, action="alarm.assign", new={"to": to})
 
 
 async def shelve(act: Act, alarm: Alarm, *, until: datetime | None, text: str) -> None:
@@ -103,7 +103,7 @@ async def shelve(act: Act, alarm: Alarm, *, until: datetime | None, text: str) -
             desk, policy, point=alarm.point, condition=alarm.condition, by=by, text=text, until=end, now=now
         )
 
-    await _do(act, "alarm.shelve", alarm, do, new={"until": _iso(until)}, why=text)
+    await _do(act, alarm, do, action="alarm.shelve", new={"until": _iso(until)}, why=text)
 
 
 async def unshelve(act: Act, alarm: Alarm) -> None:
@@ -113,7 +113,7 @@ async def unshelve(act: Act, alarm: Alarm) -> None:
     def do(desk: Desk, policy: Policy, now: int) -> Outcome | Refused:
         return acts.unshelve(desk, policy, point=alarm.point, condition=alarm.condition, by=by, now=now)
 
-    await _do(act, "alarm.unshelve", alarm, do)
+    await _do(act, alarm, do, action="alarm.unshelve")
 
 
 async def take_out(act: Act, site_id: int, point: str, *, until: datetime | None, text: str) -> None:
@@ -124,7 +124,7 @@ async def take_out(act: Act, site_id: int, point: str, *, until: datetime | None
     def do(desk: Desk, policy: Policy, now: int) -> Outcome | Refused:
         return acts.take_out(desk, policy, point=point, by=by, text=text, until=end, now=now)
 
-    await _do(act, "alarm.take-out", _Point(site_id, point), do, new={"until": _iso(until)}, why=text)
+    await _do(act, _Point(site_id, point), do, action="alarm.take-out", new={"until": _iso(until)}, why=text)
 
 
 async def put_back(act: Act, site_id: int, point: str) -> None:
@@ -134,7 +134,7 @@ async def put_back(act: Act, site_id: int, point: str) -> None:
     def do(desk: Desk, policy: Policy, now: int) -> Outcome | Refused:
         return acts.put_back(desk, policy, point=point, by=by, now=now)
 
-    await _do(act, "alarm.put-back", _Point(site_id, point), do)
+    await _do(act, _Point(site_id, point), do, action="alarm.put-back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class _Point:
 
 
 async def _do(
-    act: Act, action: str, about: Alarm | _Point, do: Do, *, new: object = None, why: str = ""
+    act: Act, about: Alarm | _Point, do: Do, *, action: str, new: object = None, why: str = ""
 ) -> None:
     kept = await alarm_desk.hold(act.connection, about.site_id, {about.point})
     if kept is None or not act.viewer.may(Permission.ALARMS_READ, kept.organisation_id, about.site_id):

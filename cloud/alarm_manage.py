@@ -20,6 +20,7 @@ from rules.alarm import check
 from rules.alarm.check import Fault
 from rules.alarm.model import Rule
 from rules.alarm.model import Template as Rules
+from rules.alarm.policy import Policy
 from rules.permissions import Permission
 from wire.quantities import QUANTITIES
 
@@ -42,7 +43,7 @@ async def save_template(
     _check_name(name)
     if quantity and quantity not in QUANTITIES:
         raise ActError("quantity", quantity, "a quantity, or nothing for conditions without limits")
-    reason, found = _text("reason", reason), _written_rules(rules)
+    reason, found = _text("reason", reason), written_rules(rules)
     range_ = QUANTITIES.get(quantity)
     low, high = (None, None) if range_ is None else (range_.low, range_.high)
     _refuse(check.template_faults(Rules(name, 0, found), low, high))
@@ -123,10 +124,7 @@ async def save_policy(act: Act, site_id: int, written: PolicyText, *, reason: st
         raise MissingError("site", site_id, "an existing site")
     await _may(act, organisation_id)
     reason = _text("reason", reason)
-    try:
-        policy = policy_of(written)
-    except WrittenError as error:
-        raise ActError(error.field, error.value, error.expected) from None
+    policy = written_policy(written)
     _refuse(check.policy_faults(policy))
     ways = [way.name for way in await alarm_messages.channels(act.connection, organisation_id)]
     for name, chain in written.chains.items():
@@ -210,7 +208,7 @@ async def test_channel(act: Act, organisation_id: int, name: str) -> int:
     subject, body = write_test(found, act.viewer.login, act.at)
     message = NewMessage(name, subject, body)
     (made,) = await alarm_messages.keep_messages(
-        act.connection, organisation_id, None, round_id=None, messages=[message]
+        act.connection, organisation_id, None, round_id=None, messages=[message], at=act.at
     )
     await act.note("alarm-way.test", f"alarm way {name}", organisation_id=organisation_id)
     return made
@@ -257,9 +255,18 @@ async def _channel(act: Act, organisation_id: int, name: str) -> alarm_messages.
     return found[0]
 
 
-def _written_rules(rules: Sequence[RuleText]) -> tuple[Rule, ...]:
+def written_rules(rules: Sequence[RuleText]) -> tuple[Rule, ...]:
+    """Return the rules that were written; `ActError`."""
     try:
         return rules_of(rules)
+    except WrittenError as error:
+        raise ActError(error.field, error.value, error.expected) from None
+
+
+def written_policy(written: PolicyText) -> Policy:
+    """Return the policy that was written; `ActError`."""
+    try:
+        return policy_of(written)
     except WrittenError as error:
         raise ActError(error.field, error.value, error.expected) from None
 

@@ -15,6 +15,7 @@ from provisioning.ca import CertificateAuthority
 WORDS = {
     "ingest": "readings per second, published to committed and acknowledged, beside bare COPY",
     "edge": "memory, processor time, bytes, latency and peak rate of one gateway; --all: with every driver",
+    "alarms": "a storm of alarms: rows, rounds of messages, and answers of the page meanwhile",
     "control": "trips, breach to safe state, decisions at doors, revocations and commands",
     "journal": "rates, size, start-up time and wear of the gateway's journal",
     "provision": "claim code to first reading, a thousand enrolments, how quickly a revoked gateway is out",

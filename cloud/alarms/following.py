@@ -193,7 +193,8 @@ class Following:
             is_over = point_id in over
             if self._overdue.get(one.series.id) is not is_over:
                 self._overdue[one.series.id] = is_over
-                _add_samples(taken, one, [Sample(tick_of_datetime(now), Decimal(is_over))])
+                tick = max(tick_of_datetime(now), one.timeline.base_at + 1)
+                _add_samples(taken, one, [Sample(tick, Decimal(is_over))])
 
     def due(self, taken: Taken, tick: int) -> Iterator[tuple[Watched, list[Sample], int | None]]:
         """Yield the series that something came for or whose time has come, and how far each has come."""
@@ -207,6 +208,14 @@ class Following:
         if one.series.hold_ticks is not None or one.series.part == "calibration":
             return tick
         return None if self._gateways.get(one.series.id) in self._waiting else tick
+
+    def points_of(self, site_id: int) -> list[str]:
+        """Return the points of a site that templates watch."""
+        return [
+            one.series.point
+            for one in self.series.values()
+            if one.series.site_id == site_id and one.series.part == "readings"
+        ]
 
     # --- what is kept --------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from cloud.store.alarm_desk import Changes, Kept
 from cloud.store.alarm_series import Series
 from cloud.store.connection import Connection
 from cloud.store.ticks import tick_of_datetime
+from rules.alarm.acts import suppress
 from rules.alarm.calls import next_at
 from rules.alarm.handling import observe
 from rules.alarm.model import Occurrence
@@ -26,6 +27,8 @@ from rules.alarm.timeline import Change, View, compare, view
 _log = logging.getLogger(__name__)
 
 FORGET_EVERY = timedelta(hours=1)
+NO_JOB = "no_job"
+"""The design by which a mobile laboratory outside of a job is not judged by its environment."""
 
 
 @dataclass(slots=True)
@@ -36,6 +39,8 @@ class News:
     """By series."""
     found: list[Occurrence] = field(default_factory=list)
     withdrawn: list[Occurrence] = field(default_factory=list)
+    design: Mapping[str, str] | None = None
+    """What is suppressed by design from now on; None: as it is."""
 
 
 class Keeper:
@@ -104,6 +109,7 @@ class Keeper:
         stretch = await alarm_feed.next_stretch(self._connection, room.feed, head)
         taken = await self._following.gather(self._connection, stretch, now)
         self._judge(taken, tick, news)
+        await self._design(news)
         await self._write(news, tick)
         await self._keep(taken.late, now)
         await alarm_room.move(self._connection, stretch.until)
@@ -115,6 +121,8 @@ class Keeper:
         self._following = Following()
         self._desks.clear()
         self._acts_seen = await alarm_desk.newest_act(self._connection)
+        for site_id in await alarm_desk.versions(self._connection):
+            await self._desk(site_id)
         for one, seen in await self._following.load(self._connection, tick):
             await self._differs(one, seen, news)
         self._feed, self._loaded = room.feed, True
@@ -179,13 +187,30 @@ class Keeper:
         for site_id in news.keys() | self._due_sites(tick):
             kept = await self._desk(site_id)
             part = news.get(site_id, News())
-            desk, log = observe(kept.desk, kept.policy, part.views.values(), now=tick)
+            desk, log = kept.desk, ()
+            if part.design is not None:
+                desk, log = suppress(desk, kept.policy, part.design, now=tick)
+            desk, more = observe(desk, kept.policy, part.views.values(), now=tick)
             desk = await rounds.next_round(self._connection, kept, desk)
             changes = Changes(
-                site_id, kept.organisation_id, kept.desk, desk, log, tuple(part.found), tuple(part.withdrawn)
+                site_id,
+                kept.organisation_id,
+                kept.desk,
+                desk,
+                (*log, *more),
+                tuple(part.found),
+                tuple(part.withdrawn),
             )
             await alarm_desk.write(self._connection, changes, self._following.places.get(site_id, {}))
             self._desks[site_id] = replace(kept, desk=desk)
+
+    async def _design(self, news: dict[int, News]) -> None:
+        """Have the environment of a mobile laboratory count only during its jobs."""
+        outside = await alarm_room.sites_without_job(self._connection)
+        for site_id in outside | {site for site, kept in self._desks.items() if kept.desk.suppressed}:
+            wanted = dict.fromkeys(self._following.points_of(site_id), NO_JOB) if site_id in outside else {}
+            if (await self._desk(site_id)).desk.suppressed != wanted:
+                news.setdefault(site_id, News()).design = wanted
 
     def _due_sites(self, tick: int) -> set[int]:
         found = set()

@@ -4,6 +4,7 @@ from cloud.notify.texts import write_message
 from cloud.store import alarm_messages
 from cloud.store.alarm_desk import Kept
 from cloud.store.connection import Connection
+from cloud.store.ticks import datetime_of_us, us_of_tick
 from rules.alarm.calls import due, part_of, told
 from rules.alarm.desk import Desk
 
@@ -23,6 +24,11 @@ async def next_round(connection: Connection, kept: Kept, desk: Desk) -> Desk:
         for channel in channels
     ]
     await alarm_messages.keep_messages(
-        connection, kept.organisation_id, kept.site_id, round_id=round_id, messages=waiting
+        connection,
+        kept.organisation_id,
+        kept.site_id,
+        round_id=round_id,
+        messages=waiting,
+        at=datetime_of_us(us_of_tick(round_.at)),
     )
     return told(desk, kept.policy, round_)

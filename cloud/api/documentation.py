@@ -16,6 +16,9 @@ from typing import Any
 from cloud.api.routes.health import Alive, Check, Readiness
 from cloud.api.routes.settings import Difference, SettingsDocument, SettingsState
 from cloud.api.services import Page
+from cloud.store.alarm_points import WatchedPoint
+from cloud.store.alarm_templates import Channel, Delivery, SavedPolicy, Template
+from cloud.store.alarms_read import Alarm, Remark
 from cloud.store.audit_log import AuditRow
 from cloud.store.calibration_entries import Calibration, Standing
 from cloud.store.camera_timeline import Picture, Segment, Span, Timeline
@@ -44,6 +47,7 @@ from cloud.store.web_sessions import ApiToken
 from cloud.store.zones import Portal, Zone
 
 _SHAPES = (
+    Alarm,
     Alive,
     ApiToken,
     AuditRow,
@@ -54,9 +58,11 @@ _SHAPES = (
     Camera,
     Candidate,
     Cell,
+    Channel,
     Check,
     Completeness,
     Cover,
+    Delivery,
     Device,
     Duty,
     Difference,
@@ -76,7 +82,9 @@ _SHAPES = (
     Portal,
     Readiness,
     Reading,
+    Remark,
     Revision,
+    SavedPolicy,
     Segment,
     Series,
     SettingsDocument,
@@ -85,10 +93,12 @@ _SHAPES = (
     Site,
     Span,
     Standing,
+    Template,
     Timeline,
     Told,
     Track,
     Unexplained,
+    WatchedPoint,
     Wish,
     Zone,
     ZoneCoverage,

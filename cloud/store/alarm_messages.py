@@ -116,14 +116,15 @@ async def keep_messages(
     *,
     round_id: int | None,
     messages: Sequence[NewMessage],
+    at: datetime,
 ) -> list[int]:
     """Let messages wait, and wake who sends them when the transaction ends; return their ids."""
     ids = []
     for one in messages:
         cursor = await connection.execute(
             "INSERT INTO alarm_deliveries (organisation_id, site_id, round_id, channel, subject, body, state,"
-            " next_at, created_at) VALUES (%s, %s, %s, %s, %s, %s, 'waiting', now(), now()) RETURNING id",
-            (organisation_id, site_id, round_id, one.channel, one.subject, one.body),
+            " next_at, created_at) VALUES (%s, %s, %s, %s, %s, %s, 'waiting', %s, %s) RETURNING id",
+            (organisation_id, site_id, round_id, one.channel, one.subject, one.body, at, at),
         )
         row = await cursor.fetchone()
         assert row is not None

@@ -48,6 +48,19 @@ async def calibrations_version(connection: Connection) -> tuple[int, int]:
     return (0, 0) if row is None else (row[0], row[1])
 
 
+async def sites_without_job(connection: Connection) -> set[int]:
+    """Return mobile laboratories that have jobs, none of which is under way: their environment counts in one.
+
+    A mobile laboratory that was never given a job is watched at all times.
+    """
+    cursor = await connection.execute(
+        "SELECT s.id FROM sites s WHERE s.kind = 'mobile_lab'"
+        " AND EXISTS (SELECT FROM jobs j WHERE j.site_id = s.id)"
+        " AND NOT EXISTS (SELECT FROM jobs j WHERE j.site_id = s.id AND j.state IN ('running', 'held'))"
+    )
+    return {row[0] for row in await cursor.fetchall()}
+
+
 async def overdue(connection: Connection, point_ids: Sequence[int], today: date) -> set[int]:
     """Return those points whose calibration was due before a day."""
     cursor = await connection.execute(

@@ -110,8 +110,8 @@ FAULTS = {
     "name": mark("A name has 1 to 63 of a-z, 0-9 and '-', and is not in use where it is to be removed."),
     "target": mark("Enter addresses or numbers separated by commas, or the whole address of a hook."),
 }
-BY_DESIGN = mark("by design: %(design)s")
-DURATION = mark("lasted %(time)s")
+DESIGNS = {"no_job": mark("no job is under way here")}
+"""Which design suppresses -> in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,8 @@ class Shown:
     state: str
     look: str
     ended: str
+    muted: str
+    """Why it is shelved, suppressed or out of service."""
     causes: str
     """What the event told of its causes, as it was written."""
 
@@ -145,6 +147,7 @@ def show(alarm: Alarm, language: Language) -> Shown:
         say(STATES[alarm.state]),
         STATE_KINDS[alarm.state],
         say(ENDS[alarm.ended]) if alarm.ended in ENDS else "",
+        say(DESIGNS[alarm.mute_reason]) if alarm.mute_reason in DESIGNS else alarm.mute_reason,
         next((_causes(one) for one in told if one), ""),
     )
 

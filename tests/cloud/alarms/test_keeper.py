@@ -97,3 +97,109 @@ def test_interlock_that_trips_is_an_urgent_alarm_until_it_is_reset(site):
             assert site.rows("point, open, ended")[1:] == [("door-forced/door-1", True, "returned")]
 
     asyncio.run(scene())
+
+
+def test_silence_is_an_alarm_of_its_own_and_the_value_stays_as_it_was(site):
+    point = site.watch(HI, COMMS)
+
+    async def scene():
+        async with site.keeper() as turn:
+            site.measure(point, 24.0)
+            await turn()
+            await turn(after_s=120)
+            assert site.rows("condition, open, cleared_at, live") == [
+                ("hi", True, None, True),
+                ("comms", True, None, True),
+            ]
+            site.measure(point, 20.0)
+            await turn()
+            assert site.rows("condition, ended") == [("hi", "returned"), ("comms", "returned")]
+
+    asyncio.run(scene())
+
+
+def test_rules_that_change_end_what_stood_by_them(site):
+    point = site.watch(HI)
+
+    async def scene():
+        async with site.keeper() as turn:
+            site.measure(point, 24.0)
+            await turn()
+            site.watch(HI | {"limit": "23.50"}, point=point)
+            await turn(after_s=1)
+            assert site.rows("ended, alarm_limit") == [("rule_changed", 23)]
+            site.measure(point, 24.0)
+            await turn()
+            assert [row[0] for row in site.rows("alarm_limit")] == [23, 23.5]
+            assert site.rows("open, cleared_at IS NULL")[1] == (True, True)
+
+    asyncio.run(scene())
+
+
+def test_calibration_that_is_overdue_is_an_alarm_until_it_is_done_and_outlives_a_restart(site):
+    point = site.watch({"condition": "calibration", "priority": 4})
+    site.lab.execute("UPDATE points SET calibration_due = '2025-12-24' WHERE id = %s", point)
+
+    async def scene():
+        async with site.keeper() as turn:
+            await turn(after_s=60)
+            before = site.rows("id, condition, cleared_at, withdrawn_at")
+            assert [row[1:] for row in before] == [("calibration", None, None)]
+        async with site.keeper() as turn:
+            await turn(after_s=120)
+            assert site.rows("id, condition, cleared_at, withdrawn_at") == before
+            site.lab.execute("UPDATE points SET calibration_due = '2027-01-01' WHERE id = %s", point)
+            await turn(after_s=120)
+            assert site.rows("condition, ended") == [("calibration", "returned")]
+
+    asyncio.run(scene())
+
+
+def test_mobile_laboratory_outside_of_a_job_is_suppressed_visibly(site):
+    point = site.watch(HI)
+    site.lab.execute("UPDATE sites SET kind = 'mobile_lab' WHERE id = 1")
+
+    def job(state):
+        site.lab.execute(
+            "INSERT INTO jobs (organisation_id, site_id, number, zone, state, planned_from, planned_to,"
+            " document, author, made_at)"
+            " VALUES (1, 1, 'J1', 'lab', %s, now(), now(), '{}', 'test', now())"
+            " ON CONFLICT (organisation_id, number) DO UPDATE SET state = excluded.state",
+            state,
+        )
+
+    async def scene():
+        async with site.keeper() as turn:
+            job("planned")
+            site.measure(point, 24.0)
+            await turn()
+            assert site.rows("open, called_at") == [(True, None)]
+            acts = [row[0] for row in site.lab.execute("SELECT what FROM alarm_acts ORDER BY id")]
+            assert acts == ["suppressed"]
+            job("running")
+            site.measure(point, 24.0)
+            await turn()
+            acts = [row[0] for row in site.lab.execute("SELECT what FROM alarm_acts ORDER BY id")]
+            assert acts == ["suppressed", "released", "called"]
+
+    try:
+        asyncio.run(scene())
+    finally:
+        site.lab.execute("DELETE FROM jobs; UPDATE sites SET kind = 'laboratory'")
+
+
+def test_door_that_was_told_while_much_waits_at_the_gateway_wakes_nobody_until_it_has_caught_up(site):
+    async def scene():
+        async with site.keeper() as turn:
+            site.event("gateway_backlog", "gateway-1", batches=9, readings=900)
+            await turn(after_s=1)
+            site.event("tampered", "cabinet", at=site.now - timedelta(hours=2))
+            await turn(after_s=1)
+            assert site.rows("condition, live, called_at") == [("tamper", False, None)]
+            site.event("gateway_backlog", "gateway-1", batches=0, readings=0)
+            await turn(after_s=1)
+            ((live, called),) = site.rows("live, called_at")
+            assert live
+            assert called is not None
+
+    asyncio.run(scene())

@@ -1,7 +1,7 @@
 """An alarm room on a real database, with a clock that stands until it is moved."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +21,7 @@ PERSON = Viewer(kind="account", login="ann", origin=Origin("test"))
 
 
 class Lab(Protocol):
+    dsn: str
     hub_dsn: str
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]: ...
@@ -69,6 +70,22 @@ class Site:
             self.now += timedelta(seconds=step_s)
             rows.append((self.now, round(value * 100), 0))
         self.lab.store(point, rows)
+
+    def measure_all(self, points: Sequence[int], value: float) -> None:
+        """Store one value of each point, a second after now."""
+        self.now += timedelta(seconds=1)
+        with psycopg.connect(self.lab.dsn) as connection:
+            connection.cursor().executemany(
+                "INSERT INTO readings VALUES (%s, %s, %s, 1, 0)",
+                [(self.now, round(value * 100), point) for point in points],
+            )
+            connection.execute(
+                "INSERT INTO batches (organisation_id, gateway_id, epoch, seq, hash, previous, key_id,"
+                " signature, boot, clock_state, clock_source, state, readings, first_at, last_at,"
+                " received_at) VALUES (1, 1, '', 0, '', '', '', '', '', 'synchronised', 'system', 'placed',"
+                " 1, %s, %s, now())",
+                (self.now, self.now),
+            )
 
     def event(self, kind: str, subject: str, *, at: datetime | None = None, **data: Any) -> None:
         self.lab.execute(
