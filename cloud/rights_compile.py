@@ -138,7 +138,7 @@ class _Compiler:
         groups = {name for right in rights for name in right.groups}
         people = self._persons(wanted, {visit.person for visit in visits})
         known = {person.id for person in people}
-        schedules = {one.schedule for one in (*rights, *visits) if one.schedule is not None}
+        schedules = {one.schedule for one in rights} | {one.schedule for one in visits}
         if self._faults or zone is None or rows.key_id is None:
             return Compiled(None, tuple(self._faults), tuple(self._notes))
         made = AccessRights(
@@ -297,7 +297,13 @@ class _Compiler:
             made = self._made(found, Portal, **leads, **plain)
             if made is not None:
                 return made
-        return Portal(id=row.name, **leads, **sides)
+        return Portal(
+            id=row.name,
+            from_zone=row.from_zone,
+            to_zone=row.to_zone,
+            inward=sides["inward"],
+            outward=sides["outward"],
+        )
 
     def _visits(self) -> tuple[Visit, ...]:
         found = []

@@ -4,7 +4,7 @@ What ends somebody's rights gets a revision of its own, a revocation, which need
 says the same follows with the next number.
 """
 
-import logging
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,15 +22,14 @@ from cloud.rights_compile import (
 from cloud.rights_documents import document_at
 from cloud.store import rights_issued as store
 from cloud.store.connection import Connection
-from cloud.store.rights_issued import Issued, Served
-from cloud.store.rights_rows import read_rows
+from cloud.store.rights_issued import Issued, Served, deflated
+from cloud.store.rights_rows import Rows, read_rows
 from rules.access.document import AccessRights, Revocation
 from rules.access.intake import delta_between
 from rules.access.snapshot import digest_of, normalised
 from rules.access.words import CredentialState, PersonState
 from wire.shadow import COUNTER_MAX, Revision
 
-_log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
 
 DELTAS_MAX = 50
@@ -137,12 +136,12 @@ async def issue(
             return Step(held)
         if held is not None and (state.incarnation, state.number) != (held.revision.incarnation, held.number):
             held = await load(connection, gateway)
-        made = compile_rights(rows, gateway.gateway, now=now)
+        made = await asyncio.to_thread(_compiled, rows, gateway.gateway, held, now)
         await store.set_faults(connection, gateway, made.faults, at=now)
-        if made.rights is None:
+        document = made.document
+        if document is None:
             return Step(held, faults=made.faults)
-        document = normalised(made.rights)
-        if held is not None and beyond is None and not _due(held, document, now):
+        if held is not None and beyond is None and not made.due:
             return Step(held)
         step = Step(held)
         incarnation, number = state.incarnation, state.number
@@ -150,8 +149,7 @@ async def issue(
             incarnation, number, held = beyond.incarnation + 1, 0, None
             step = Step(None)
         elif held is not None:
-            ended = ended_between(held.document, document, at_ms=_ms(now))
-            fresh = _without(ended, held.ended)
+            fresh = _without(made.ended, held.ended)
             if fresh:
                 step = await _revoke(connection, gateway, held, fresh=fresh, now=now)
                 assert step.held is not None
@@ -176,8 +174,8 @@ async def _revoke(
         rights=fresh.rights[:LISTED_MAX],
         visits=fresh.visits[:LISTED_MAX],
     )
-    body = _encoder.encode(revocation)
-    row = Issued(held.revision.incarnation, number, "revocation", None, body, now, msgspec.to_builtins(fresh))
+    body, ended = deflated(_encoder.encode(revocation)), msgspec.to_builtins(fresh)
+    row = Issued(held.revision.incarnation, number, "revocation", None, body, now, ended)
     await store.add(connection, gateway, row)
     return Step(replace(held, ended=_joined(held.ended, fresh), number=number), revocation)
 
@@ -185,22 +183,45 @@ async def _revoke(
 async def _keep(
     connection: Connection, gateway: Served, held: Held | None, *, document: AccessRights, now: datetime
 ) -> Held:
+    row, made = await asyncio.to_thread(_packed, held, document, now)
+    await store.add(connection, gateway, row)
+    return made
+
+
+def _packed(held: Held | None, document: AccessRights, now: datetime) -> tuple[Issued, Held]:
+    """Return a document as it is kept: whole, or as what makes it of the one before where that is small."""
     body, kind, deltas = _encoder.encode(document), "snapshot", 0
     delta = None if held is None or held.deltas >= DELTAS_MAX else delta_between(held.document, document)
     if delta is not None and held is not None:
         small = _encoder.encode(delta)
         if len(small) < len(body) // 2:
             body, kind, deltas = small, "delta", held.deltas + 1
-    digest = digest_of(document)
-    revision = document.revision
-    row = Issued(revision.incarnation, revision.number, kind, digest, body, now, {})
-    await store.add(connection, gateway, row)
-    return Held(document, digest, deltas, number=revision.number)
+    digest, revision = digest_of(document), document.revision
+    row = Issued(revision.incarnation, revision.number, kind, digest, deflated(body), now, {})
+    return row, Held(document, digest, deltas, number=revision.number)
 
 
-def _due(held: Held, document: AccessRights, now: datetime) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    document: AccessRights | None
+    faults: tuple[str, ...]
+    due: bool = False
+    """Whether it says something else than what is held, or what is held grows old."""
+    ended: Ended = NOTHING
+
+
+def _compiled(rows: Rows, gateway: str, held: Held | None, now: datetime) -> _Made:
+    """Return what the rows come to; it takes a while for many people, so that others wait elsewhere."""
+    made = compile_rights(rows, gateway, now=now)
+    if made.rights is None:
+        return _Made(None, made.faults)
+    document = normalised(made.rights)
+    if held is None:
+        return _Made(document, (), due=True)
     age_s = (_ms(now) - held.document.issued_at_ms) / 1000
-    return not same_rights(held.document, document) or age_s >= RENEWED_AT * held.document.max_age_s
+    if same_rights(held.document, document):
+        return _Made(document, (), due=age_s >= RENEWED_AT * held.document.max_age_s)
+    return _Made(document, (), due=True, ended=ended_between(held.document, document, at_ms=_ms(now)))
 
 
 def _without(ended: Ended, known: Ended) -> Ended:

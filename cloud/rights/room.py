@@ -20,13 +20,15 @@ from cloud.supervisor import supervise
 from cloud.tools import Tools
 from wire import frame
 from wire.codec import encode_body
+from wire.control import DocumentNow
 from wire.messages import Message
 from wire.topics import Channel, build
 
 _log = logging.getLogger(__name__)
 
-BROKER, LISTENING, KEEPING = "rights: broker", "rights: listening", "rights: keeping"
-PARTS = (BROKER, LISTENING, KEEPING)
+BROKER, LISTENING = "rights: broker", "rights: listening"
+HEARING, KEEPING = "rights: hearing", "rights: keeping"
+PARTS = (BROKER, LISTENING, HEARING, KEEPING)
 _LOOK_S = 0.5
 AGAIN_S = 600.0
 """So often the rights of a gateway are compiled although nothing woke anybody: time changes them too."""
@@ -40,7 +42,7 @@ class RightsRoom:
         self._tools = tools
         self._publisher: Publisher | None = None
         self._lines: dict[int, Line] = {}
-        self._wake = asyncio.Event()
+        self._wake, self._heard = asyncio.Event(), asyncio.Event()
         self._changed: set[tuple[int, int]] = set()
         """Organisation, and site or 0."""
         self._spoke: set[int] = set()
@@ -52,7 +54,8 @@ class RightsRoom:
         """Work until cancelled."""
         health, random = self._tools.health, self._tools.random
         async with asyncio.TaskGroup() as group:
-            for part, run in ((BROKER, self._connect), (LISTENING, self._listen), (KEEPING, self._keep)):
+            parts = (self._connect, self._listen, self._hear, self._keep)
+            for part, run in zip(PARTS, parts, strict=True):
                 group.create_task(supervise(part, run, health=health, random=random))
 
     async def _connect(self, up: Callable[[], None]) -> None:
@@ -86,10 +89,11 @@ class RightsRoom:
             async for told in connection.notifies():
                 if told.channel == control_status.CHANNEL:
                     self._spoke.add(int(told.payload))
+                    self._heard.set()
                 else:
                     organisation, _, site = told.payload.partition(":")
                     self._changed.add((int(organisation), int(site)))
-                self._wake.set()
+                    self._wake.set()
 
     async def _keep(self, up: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -109,16 +113,15 @@ class RightsRoom:
     async def look(self, connection: Connection, now_s: float) -> None:
         """Do everything that there is to do now, the most urgent first."""
         changed, self._changed = self._changed, set()
-        spoke, self._spoke = self._spoke, set()
         everything, self._everything = self._everything, False
         if everything or changed:
             await self._find(connection)
-            spoke |= self._lines.keys() if everything else set()
+            self._spoke |= self._lines.keys() if everything else set()
+            self._heard.set()
         for line in self._lines.values():
             place = (line.gateway.organisation_id, line.gateway.site_id)
             line.dirty |= everything or bool(changed & {place, (place[0], 0)})
             line.dirty |= now_s - line.looked_s >= AGAIN_S
-        await self._hear(connection, spoke, now_s)
         await self._revoke(connection, {organisation for organisation, site in changed if site == 0})
         for line in list(self._lines.values()):
             if line.dirty:
@@ -141,17 +144,30 @@ class RightsRoom:
 
     # --- what gateways say ------------------------------------------------------------------------------
 
-    async def _hear(self, connection: Connection, spoke: set[int], now_s: float) -> None:
-        spoke &= self._lines.keys()
-        if not spoke:
+    async def _hear(self, up: Callable[[], None]) -> None:
+        """Take in what gateways say; what they acknowledge must not wait for what is compiled."""
+        async with self._tools.connection("rights: hearing") as connection:
+            self._spoke |= self._lines.keys()
+            up()
+            while True:
+                await self._heard.wait()
+                self._heard.clear()
+                spoke, self._spoke = self._spoke & self._lines.keys(), set()
+                for gateway_id, said, at in await store.said(connection, sorted(spoke)):
+                    await self._take_in(connection, self._lines.get(gateway_id), said, at=at)
+
+    async def _take_in(
+        self, connection: Connection, line: Line | None, said: DocumentNow, *, at: datetime
+    ) -> None:
+        if line is None:
             return
-        for gateway_id, said, at in await store.said(connection, sorted(spoke)):
-            line = self._lines[gateway_id]
-            if line.hear(said, now_s):
-                async with connection.transaction():
-                    await store.set_honoured(connection, line.gateway, said, at=at)
-            if line.beyond is not None:
-                line.dirty = True
+        late = not line.up_to_date
+        if line.hear(said, asyncio.get_running_loop().time()):
+            async with connection.transaction():
+                await store.set_honoured(connection, line.gateway, said, at=at)
+        line.dirty |= line.beyond is not None
+        if line.dirty or late:
+            self._wake.set()
 
     # --- what is sent -----------------------------------------------------------------------------------
 

@@ -45,7 +45,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """One revision: a whole snapshot, a delta to the snapshot before it, or a revocation; as JSON."""
+    """One revision: a whole snapshot, a delta to the snapshot before it, or a revocation; as JSON.
+
+    Read it is inflated; to be added it is `deflated`.
+    """
 
     incarnation: int
     number: int
@@ -127,7 +130,7 @@ async def add(connection: Connection, gateway: Served, new: Issued) -> None:
         """,
         (
             *(gateway.gateway_id, gateway.organisation_id, new.incarnation, new.number, new.kind, new.digest),
-            *(zlib.compress(new.body, 6), new.issued_at, Jsonb(new.ended)),
+            *(new.body, new.issued_at, Jsonb(new.ended)),
         ),
     )
     await connection.execute(
@@ -196,6 +199,11 @@ async def _issued(
         Issued(incarnation, number, kind, digest, _inflated(body), issued_at, ended)
         for incarnation, number, kind, digest, body, issued_at, ended in await cursor.fetchall()
     ]
+
+
+def deflated(body: bytes) -> bytes:
+    """Return a body as it is kept."""
+    return zlib.compress(body, 6)
 
 
 def _inflated(body: bytes) -> bytes:

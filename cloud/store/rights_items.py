@@ -1,5 +1,6 @@
 """The items of access rights, and what people and cards are at doors, as they are shown and changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,13 +80,21 @@ async def list_items(
     connection: Connection,
     *,
     site_id: int | None = None,
-    kinds: list[str] | None = None,
+    kinds: Sequence[str] | None = None,
     after: int = 0,
     limit: int = 10_000,
 ) -> list[Item]:
     """Return items by kind and name: those of a site with those of its organisation, or all."""
     async with connection.cursor(row_factory=class_row(Item)) as cursor:
-        await cursor.execute(_ITEMS, {"site": site_id, "kinds": kinds, "after": after, "limit": limit})
+        await cursor.execute(
+            _ITEMS,
+            {
+                "site": site_id,
+                "kinds": None if kinds is None else list(kinds),
+                "after": after,
+                "limit": limit,
+            },
+        )
         return await cursor.fetchall()
 
 

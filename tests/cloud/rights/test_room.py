@@ -64,10 +64,10 @@ class Gateway:
     async def say(self, revision: Revision | None = None) -> None:
         """Tell what is decided by; the time of it is the acknowledgement."""
         self._tick += 1
+        now = datetime.now(UTC)
         said = DocumentNow(revision=revision or self.revision)
         status = ControlStatus(gateway=GATEWAY, boot=bytes(16), tick=self._tick, rights=said)
         async with open_connection(self._lab.dsn, "gateway") as connection:
-            now = datetime.now(UTC)
             owner = await shadow.owner(connection, GATEWAY, now)
             assert owner is not None
             async with connection.transaction():
