@@ -1,4 +1,4 @@
-.PHONY: setup demo test lint bench faults alike healthy mutants restarts questions settings firmware clean
+.PHONY: setup demo test lint bench faults alike healthy mutants stale restarts questions settings firmware clean
 
 setup:
 	@scripts/setup.sh
@@ -36,6 +36,10 @@ healthy:
 mutants:
 	@scripts/setup.sh --with-tests
 	@.venv/bin/python scripts/mutate.py --share $(or $(SHARE),1)
+
+stale:
+	@scripts/setup.sh --with-tests
+	@HENG_STALE=1 .venv/bin/python -m pytest -n 0 tests/edge/control/test_stale.py
 
 restarts:
 	@scripts/setup.sh --with-tests

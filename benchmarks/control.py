@@ -22,14 +22,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import control_hub
 from benchmarks.edge import percentile
+from benchmarks.everything import innermost
 from provisioning.ca import CertificateAuthority
 from simulators.devices.modbus import ModbusLine, Unit
 from simulators.running import Clocks, Running, running
 from simulators.scenario import Scenario, load_scenario
 
 GATEWAY = "lab-1"
-TRIPS, BREACHES = 10_000, 60
+TRIPS, BREACHES, CARDS, COMMANDS = 10_000, 60, 10_000, 200
 SLOW_MS = 20.0
 LINES = (
     ("room-1", 1, "room-1/air/temperature", "doors/source"),
@@ -38,6 +40,7 @@ LINES = (
     ("plant", 4, "room-2/air-conditioner/temperature", "doors/lamp"),
 )
 """Modbus line, unit, point and output of each interlock."""
+DOORS = ("entrance", "archive", "between")
 PATIENCE_S = 3600.0
 RELEASED_S = 60.0
 HIGH, BEYOND = 30, 60.0
@@ -60,6 +63,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--trips", type=int, default=TRIPS, help="of interlocks (default %(default)s)")
     parser.add_argument("--breaches", type=int, default=BREACHES, help="from outside (default %(default)s)")
+    parser.add_argument("--cards", type=int, default=CARDS, help="held to readers (default %(default)s)")
+    parser.add_argument(
+        "--commands", type=int, default=COMMANDS, help="and revocations (default %(default)s)"
+    )
     parser.add_argument("--json", action="store_true")
 
 
@@ -74,7 +81,12 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(name)
         folder.chmod(0o755)
         slow = _library(folder, compiler)
-        result = asyncio.run(_measure(folder, args, slow))
+        (folder / "hub").mkdir()
+        (folder / "hub").chmod(0o755)
+        try:
+            result = asyncio.run(_measure(folder, args, slow))
+        except ExceptionGroup as errors:
+            raise innermost(errors) from None  # devices stand in one another
     print(json.dumps(result)) if args.json else _table(result)
     return 0
 
@@ -93,10 +105,24 @@ async def _measure(folder: Path, args: argparse.Namespace, slow: Path) -> dict[s
         slowed = await _trips(site, args.trips, delay)
     async with _site(folder / "breach", args.write_gateway) as site:
         breaches, bound_s = await _breaches(site, args.breaches)
+    async with _site(folder / "doors", args.write_gateway) as site:
+        cards = await _cards(site, args.cards)
+    revocations, commands = await control_hub.measure(
+        folder / "hub",
+        args.start_server,
+        args.start_broker,
+        gateway=lambda port, authority: _site(
+            folder / "online", args.write_gateway, port=port, authority=authority
+        ),
+        number=args.commands,
+    )
     return {
         "interlock_ms": told(plain),
         "interlock_slow_fsync_ms": told(slowed),
         "breach_to_safe_ms": {**told(breaches), "bound": round(bound_s * 1000)},
+        "access_ms": told(cards),
+        "revocation_ms": told(revocations),
+        "command_ms": told(commands),
     }
 
 
@@ -106,20 +132,27 @@ def told(values: Sequence[float]) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def _site(folder: Path, write: Write) -> AsyncIterator[Site]:
-    """Run the devices of the demo's laboratory while the context is open, and write its gateway's files."""
+async def _site(
+    folder: Path, write: Write, *, port: int = _DEAD_PORT, authority: CertificateAuthority | None = None
+) -> AsyncIterator[Site]:
+    """Run the devices of the demo's laboratory while the context is open, and write its gateway's files.
+
+    With an authority it has nothing but doors, and a broker at `port`.
+    """
     far, home = folder / "far", folder / GATEWAY
     far.mkdir(parents=True)
-    authority = CertificateAuthority.create(folder / "ca", now=datetime.now(UTC))
+    alone = authority is None
+    authority = authority or CertificateAuthority.create(folder / "ca", now=datetime.now(UTC))
     authority.issue_gateway(GATEWAY, home / "identity", now=datetime.now(UTC))
     clocks = Clocks(lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time)
     demo = load_scenario("demo")
     laboratory = Scenario(title=demo.title, gateway=[one for one in demo.gateway if one.id == GATEWAY])
     async with running(laboratory, seed=1, folder=far, clocks=clocks) as state:
         offered: dict[str, Any] = dict(state.gateways[GATEWAY])
-        settings = write(home, offered, identity=home / "identity", port=_DEAD_PORT)
+        settings = write(home, offered, identity=home / "identity", port=port)
         with settings.open("a", encoding="utf-8") as file:
-            file.write("".join(map(_interlock, range(len(LINES)))))
+            rules = map(_interlock, range(len(LINES))) if alone else ()
+            file.write("".join([*rules, *map(_portal, DOORS)]))
         yield Site(folder, settings, offered["environment"], state)
 
 
@@ -130,6 +163,14 @@ def _interlock(number: int) -> str:
         f'[[interlock.group.cause]]\nkind = "limit"\nname = "c"\npoint = "{point}"\nhigh = {HIGH}\n'
         f'guarded = false\nstale_after_s = 60\n[[interlock.effect]]\nkind = "inhibit_output"\n'
         f'target = "{output}"\n'
+    )
+
+
+def _portal(name: str) -> str:
+    part = f"doors/{name}"
+    return (
+        f'\n[[portal]]\nname = "{name}"\nreader_in = "{part}"\nlock_output = "{part}/lock"\n'
+        f'contact_point = "{part}/contact"\nexit_button_point = "{part}/button"\n'
     )
 
 
@@ -170,12 +211,19 @@ async def _trips(site: Site, trips: int, environment: Mapping[str, str]) -> list
     return found
 
 
+async def _cards(site: Site, cards: int) -> list[float]:
+    async with _gateway(site, {}, "--cards", str(cards)) as process:
+        await _line(site, process, RELEASED_S)
+        found: list[float] = (await _line(site, process, PATIENCE_S))["access_ms"]
+    return found
+
+
 async def _breaches(site: Site, breaches: int) -> tuple[list[float], float]:
     """Have a sensor go beyond its limit again and again; return ms until the output is confirmed safe."""
     chance = random.Random(11)
     found: list[float] = []
     released: set[str] = set()
-    async with _gateway(site, {}, "--trips", "0") as process:
+    async with _gateway(site, {}, "--trips", "0", "--cards", "0") as process:
         bound_s = float((await _line(site, process, RELEASED_S))["worst_s"])
         while len(found) < breaches:
             number = len(found) % len(LINES)

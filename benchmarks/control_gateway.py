@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.control_doors import hold_cards, rights
+from edge.access.room import Access
 from edge.control.interlocks import Interlocks
 from edge.control.outputs import OutputDriver
 from edge.control.room import Control
@@ -182,7 +184,7 @@ async def until(find: Callable[[], T | None]) -> T:
     raise SystemExit(f"the gateway has no control after {READY_S:g} s")
 
 
-async def measure(settings: GatewaySettings, folder: Path, *, trips: int) -> None:
+async def measure(settings: GatewaySettings, folder: Path, *, trips: int, cards: int) -> None:
     """Run the gateway, measure and say what was found; with no trips say when breaches were made safe."""
     world = real_world()
     identity = GatewayIdentity.load(folder / settings.gateway.identity)
@@ -197,7 +199,17 @@ async def measure(settings: GatewaySettings, folder: Path, *, trips: int) -> Non
         listen(gateway.drivers, lines)
         worst = max(one.worst_s for one in interlocks.now())
         print(json.dumps({"worst_s": worst}), flush=True)
-        if trips:
+        if cards:
+            access = next(one for one in control._members if isinstance(one, Access))
+            for _ in range(round(READY_S / _LOOK_S)):
+                if access.rights.key:
+                    break
+                await asyncio.sleep(_LOOK_S)
+            await access.rights.take(rights(settings.gateway.id, access.rights, settings.portal))
+            held = await hold_cards(control, access.rights, settings.portal, number=cards)
+            print(json.dumps({"access_ms": held}), flush=True)
+            stop.set()
+        elif trips:
             found = await trip_again_and_again(control, interlocks, lines, trips=trips)
             print(json.dumps({"interlock_ms": found}), flush=True)
             stop.set()
@@ -210,12 +222,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("settings", type=Path)
-    parser.add_argument("--trips", type=int, default=10_000)
+    parser.add_argument("--trips", type=int, default=0)
+    parser.add_argument("--cards", type=int, default=0)
     arguments = parser.parse_args()
     settings, faults = read_settings(arguments.settings)
     if settings is None:
         raise SystemExit("; ".join(map(str, faults)))
-    asyncio.run(measure(settings, arguments.settings.resolve().parent, trips=arguments.trips))
+    asyncio.run(
+        measure(settings, arguments.settings.resolve().parent, trips=arguments.trips, cards=arguments.cards)
+    )
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ async def _measure(
     async with (
         start_server(folder / "postgres") as server,
         start_broker(folder / "broker", authority) as broker,
-        _hub(folder, server, broker, identity=hub) as http,
+        running_hub(folder, server, broker, identity=hub) as http,
     ):
         (claim,) = await make_claims(server.hub_dsn, SITE, [FIRST])
         place = Place(folder, http, broker, listener)
@@ -174,13 +174,14 @@ async def _measure(
 
 
 @asynccontextmanager
-async def _hub(
+async def running_hub(
     folder: Path, server: Server, broker: Broker, *, identity: HubIdentity
 ) -> AsyncIterator[HubHttp]:
+    """Run a hub with one site while the context is open; `StepError` when it does not become ready."""
     http, enrol = free_ports(2)
     await _prepare(server)
     (folder / "site.toml").write_text(_SITE_FILE)
-    await _heng("site", "apply", str(folder / "site.toml"), "--database-url", server.owner_dsn)
+    await heng("site", "apply", str(folder / "site.toml"), "--database-url", server.owner_dsn)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HENG_")} | {
         "HENG_DATABASE_URL": server.hub_dsn,
         "HENG_MQTT_URL": broker.hub_url,
@@ -228,7 +229,7 @@ async def _first_reading(place: Place, claim: Claim) -> float:
         file = home / "claim"
         file.write_bytes(write_claim(claim))
         started = time.monotonic()
-        await _heng("enrol", str(file), "--settings", str(settings))
+        await heng("enrol", str(file), "--settings", str(settings))
         async with gateway_process(settings, home / "gateway.log"):
             await _until(place.http.has_reading, FIRST_S, "no reading was stored")
             return time.monotonic() - started
@@ -268,7 +269,8 @@ async def _last_stored(http: HubHttp, gateway: str, act: float) -> float:
     return stored_at
 
 
-async def _heng(*words: str) -> None:
+async def heng(*words: str) -> None:
+    """Run a subcommand to its end; `StepError` when it fails."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.main", *words),
         stdout=asyncio.subprocess.DEVNULL,

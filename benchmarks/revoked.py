@@ -33,7 +33,7 @@ class HubHttp:
     """Asks a hub that has no accounts, over HTTP on 127.0.0.1. It blocks."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
 
     def is_ready(self) -> bool:
         """Whether database, schema and broker are there."""
@@ -61,7 +61,7 @@ class HubHttp:
             raise OSError(f"the hub answered {status}: {said!r}")
 
     def _ask(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
-        line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_ASK_S)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_ASK_S)
         try:
             line.request(method, path, body, {"Content-Type": "application/json"})
             answer = line.getresponse()
