@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "web": ("cli.commands.room", "run API and pages alone, as a process of their own"),
     "database": ("cli.commands.database", "create or upgrade the hub's tables"),
     "site": ("cli.commands.site", "declare organisations, sites, gateways and bindings from a file"),
+    "rights": ("cli.commands.rights", "keys of cards, what gateways honour, why rights are not sent"),
     "people": ("cli.commands.people", "open the first administrator's account, apply people from a file"),
     "audit": ("cli.commands.audit", "verify, export and sign the audit log"),
     "evidence": ("cli.commands.evidence", "prove again what a gateway sealed"),
