@@ -320,7 +320,7 @@ class Interlocks(Member):
             if at is not None:
                 self.engine.journal_took(int(at * TICKS_PER_S))
             if at is None or self._now() - at > ASK_JOURNAL_S:
-                self._given.remember("interlocks/asked", str(self._given.now_tick()).encode())
+                self._given.remember("@interlocks/asked", str(self._given.now_tick()).encode())
                 taken = await self._given.settle()
                 if taken:
                     self.engine.journal_took()

@@ -18,8 +18,8 @@ from rules.interlock.step import next_due
 from wire.messages import TICK_MS, Event
 from wire.settings.interlock import InterlockSettings
 
-KEPT = "interlock/"
-"""What begins the keys under which states are kept."""
+KEPT = "@interlock/"
+"""What begins the keys under which states are kept; no device is called so."""
 
 
 def moment(given: Given) -> Moment:

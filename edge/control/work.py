@@ -21,7 +21,7 @@ from wire.shadow import Revision
 from wire.topics import Channel
 
 LOG = logging.getLogger(__name__)
-KEY = "control/work"
+KEY = "@control/work"
 REFUSED = "work_refused"
 
 

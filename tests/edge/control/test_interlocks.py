@@ -68,7 +68,7 @@ def test_nothing_is_released_that_the_disk_did_not_take() -> None:
             site.disk.hangs = None
             await turns()
             assert site.board.values["gpio/relay"] == 1
-            assert b'"healthy"' in site.disk.kept["interlock/room"]
+            assert b'"healthy"' in site.disk.kept["@interlock/room"]
 
     asyncio.run(run())
 
@@ -93,7 +93,7 @@ def test_breach_while_a_permit_is_on_its_way_to_the_disk_wins() -> None:
             assert site.board.values["gpio/relay"] == 0
             site.disk.hangs = None
             await site.disk.settle()
-            assert b'"tripped"' in site.disk.kept["interlock/room"]
+            assert b'"tripped"' in site.disk.kept["@interlock/room"]
 
     asyncio.run(run())
 

@@ -64,6 +64,6 @@ def test_end_leaves_outputs_safe_and_the_state_written_down() -> None:
         assert site.control is not None
         await site.control.ended()
         assert site.board.values["gpio/relay"] == 0
-        assert b'"healthy"' in site.disk.waiting["interlock/room"]
+        assert b'"healthy"' in site.disk.waiting["@interlock/room"]
 
     asyncio.run(run())

@@ -4,12 +4,13 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from rules.interlock.inputs import Acknowledge, BeginBypass, Moment, PassCheck, Reset
-from rules.interlock.model import CheckDue, InState, Interlock
+from rules.interlock.model import CheckDue, Fit, InState, Interlock, Rate
 from rules.interlock.plan import make_plan
 from rules.interlock.reasons import Reason
-from rules.interlock.restart import begin, restart, restore
+from rules.interlock.restart import begin, replanned, restart, restore
 from rules.interlock.state import (
     Bypass,
     ChangeKind,
@@ -27,6 +28,7 @@ from tests.rules.interlock.tables import Row, table
 from tests.rules.interlock.world import (
     ANNE,
     BORIS,
+    CERTIFICATE,
     HOLD,
     INHIBIT,
     LOCK,
@@ -291,3 +293,36 @@ def test_value_of_before_the_restart_is_not_there_any_more() -> None:
 def test_interlock_with_its_causes_knows_whether_it_is_hard() -> None:
     soft: Interlock = rule(effects=[HOLD, LOCK])
     assert (soft.hard, rule(effects=[LOCK, INHIBIT]).hard) == (False, True)
+
+
+def test_other_calibration_trips_nothing_and_compares_no_values_across_it() -> None:
+    fast = Rate(point="u", change_max=Decimal(1), within_s=3)
+    fit = Fit(
+        point="u",
+        low=Decimal(19),
+        high=Decimal(25),
+        spread_max=Decimal(1),
+        rate_max_per_h=Decimal(10),
+        window_s=3,
+        time_s=5,
+        guarded=False,
+    )
+    run = healthy(rule(cause(fast, "fast"), fit=[fit]), u=2200)
+    moved = structs.replace(CERTIFICATE, correction=(Decimal(3), Decimal(3)))
+    sensors = {**PLANT.sensors, "u": structs.replace(PLANT.sensors["u"], calibration=moved)}
+    after = make_plan(run.plan.rule, structs.replace(PLANT, sensors=sensors))
+    run.state, run.plan = replanned(run.state, run.plan, after), after
+    assert (run.phase, run.watch("fast").window) == (Phase.HEALTHY, ())
+    for second in range(11, 20):
+        run.see(second, u=2200)
+    assert run.phase is Phase.HEALTHY
+    assert not run.kinds
+    run.see(20, u=2400)
+    assert run.phase is Phase.TRIPPED
+
+
+def test_same_sensors_change_nothing_and_another_rule_is_no_replanning() -> None:
+    run = healthy()
+    assert replanned(run.state, run.plan, make_plan(run.plan.rule, PLANT)) == run.state
+    with pytest.raises(ValueError, match="the state belongs to"):
+        replanned(run.state, run.plan, make_plan(rule(cause(name="other")), PLANT))
