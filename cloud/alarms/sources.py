@@ -5,7 +5,7 @@ looked at it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rules.alarm.model import Condition, Priority, Rule
@@ -44,9 +44,10 @@ SOURCES: Mapping[str, Source] = {
     "interlock_enabled": Source("interlock", begins=False, priority=_URGENT),
     "interlock_resumed": Source("interlock", begins=False, priority=_URGENT),
     "access_granted": Source("duress", begins=True, priority=_URGENT, once=True),
+    "access_refused": Source("duress", begins=True, priority=_URGENT, once=True),
     "door_forced": Source("door-forced", begins=True, once=True),
     "door_held": Source("door-held", begins=True, priority=_MEDIUM, once=True),
-    "lock_down": Source("lock-down", begins=True, once=True),
+    "lock_down": Source("lock-down", begins=True),
     "tamper": Source("tamper", begins=True, condition=_TAMPER, once=True),
     **_pair("tamper", "tampered", "tamper_ended", _HIGH, _TAMPER),
     **_pair("tamper", "reader_tampered", "reader_untampered", _HIGH, _TAMPER),
@@ -59,10 +60,15 @@ SOURCES: Mapping[str, Source] = {
 
 
 def source_of(kind: str, data: Mapping[str, Any]) -> Source | None:
-    """Return what an event says of alarms; None when it says nothing. Entry is one only under duress."""
-    if kind == "access_granted" and data.get("duress") is not True:
+    """Return what an event says of alarms; None when it says nothing.
+
+    Entry is one only under duress, refused or not; a lock-down tells its end by the same kind.
+    """
+    if kind in ("access_granted", "access_refused") and data.get("duress") is not True:
         return None
-    return SOURCES.get(kind)
+    found = SOURCES.get(kind)
+    ended = kind == "lock_down" and data.get("on") is False
+    return replace(found, begins=False) if found is not None and ended else found
 
 
 def name_of(source: Source, subject: str) -> str:

@@ -10,7 +10,8 @@ from cloud.store.connection import Connection
 
 KINDS = (
     *("access_granted", "access_refused", "access_passed", "access_no_entry", "access_too_few"),
-    *("access_visitor_alone", "access_unauthorised_entry", "door_forced", "door_held", "door_released"),
+    *("access_visitor_alone", "access_unauthorised_entry", "door_forced", "door_held", "door_shut"),
+    *("access_not_opened", "access_late", "access_placed", "exit_opened", "door_opened_by_command"),
     *("lock_down",),
 )
 """Kinds of events about doors and who passes them."""

@@ -8,7 +8,7 @@ from cloud.rights_explain import DECISIONS, Explained
 from cloud.store.control_status import Held
 from cloud.store.decisions import DoorEvent, Revoked, RightsOf
 from cloud.store.zones import Portal, Zone
-from cloud.web.doors_words import CONTACTS, HAPPENED, LOCK_DOWN, LOCKS, OUTCOMES, STEPS
+from cloud.web.doors_words import CONTACTS, HAPPENED, LOCK_DOWN, LOCKS, OUTCOMES, QUIET, STEPS
 from cloud.web.figures import milliseconds
 from cloud.web.language import Language
 from cloud.web.words import mark
@@ -173,7 +173,7 @@ def _said(event: DoorEvent, language: Language) -> Badge:
     if event.kind == "lock_down":
         on = bool(event.data.get("on"))
         return "bad" if on else "good", language.say(LOCK_DOWN[on])
-    quiet = event.kind in ("access_passed", "access_no_entry", "door_released")
+    quiet = event.kind in QUIET
     word = HAPPENED.get(event.kind)
     return "none" if quiet else "bad", event.kind if word is None else language.say(word)
 

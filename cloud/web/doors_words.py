@@ -22,8 +22,24 @@ HAPPENED = {
     "access_unauthorised_entry": mark("Somebody went in whom no head of the laboratory had authorised."),
     "door_forced": mark("The door was opened without leave."),
     "door_held": mark("The door stands open for too long."),
-    "door_released": mark("The door is shut again."),
+    "door_shut": mark("The door is shut again."),
+    "access_not_opened": mark("Entry was granted, and the door was not opened."),
+    "access_late": mark("Shown while the gateway stood still: nothing was opened."),
+    "access_placed": mark("Somebody entered by hand where this person is."),
+    "exit_opened": mark("Opened by the exit button."),
+    "door_opened_by_command": mark("Opened by a command."),
 }
+QUIET = frozenset(
+    {
+        "access_passed",
+        "access_no_entry",
+        "door_shut",
+        "access_placed",
+        "exit_opened",
+        "door_opened_by_command",
+    }
+)
+"""Of these nobody has to think that something is wrong."""
 LOCK_DOWN = {True: mark("Entry was locked down."), False: mark("The lock-down was ended.")}
 STEPS = {
     Step.PORTAL: mark("The door"),
