@@ -31,7 +31,7 @@ from rules.access.passages import lock_down_ended, locked_down, pardoned, placed
 from rules.access.request import EntryLock, Job
 from rules.access.state import Inside, LockDown
 from rules.access.words import SideKind
-from wire.control import ControlStatus, InsideNow
+from wire.control import ControlStatus, DocumentNow, InsideNow
 from wire.messages import as_text
 from wire.settings.portal import door_outputs
 from wire.topics import Channel
@@ -43,6 +43,7 @@ OUTSIDE = "outside"
 """Of `place`: nowhere in here."""
 LISTED_MAX = 256
 INSIDE_MAX = 10_000
+FAULTS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +164,23 @@ class Access(Member):
         inside = sorted(state.inside.items())[:INSIDE_MAX]
         return structs.replace(
             status,
-            rights=self.rights.now(),
+            rights=self._rights_now(),
             portals=tuple(self.portals.now()),
             lock_downs=tuple(sorted(state.lock_downs))[:LISTED_MAX],
             inside=tuple(InsideNow(person=one, zone=at.zone, at_ms=at.at_ms) for one, at in inside),
             equipment=tuple(self._equipment.now()),
         )
+
+    def _rights_now(self) -> DocumentNow:
+        """Say too what the rights in force do not name although it is here."""
+        now, settings, snapshot = self.rights.now(), self._given.settings, self.judge.snapshot
+        if snapshot is None:
+            return now
+        doors = (one.name for one in settings.portal if f"{one.name}/in" not in snapshot.index.plans)
+        pieces = (one.id for one in settings.equipment if one.id not in snapshot.index.equipment)
+        unknown = [f"portal {name}: not in the rights: every card is refused there" for name in doors]
+        unknown += [f"equipment {name}: not in the rights: it never works" for name in pieces]
+        return structs.replace(now, faults=(*now.faults, *unknown)[:FAULTS_MAX]) if unknown else now
 
     # --- as time goes by -------------------------------------------------------------------------------
 

@@ -75,3 +75,12 @@ def test_key_of_tokens_is_made_only_when_there_are_doors_or_rights(tmp_path: Pat
         running.cancel()
 
     asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_door_and_equipment_that_the_rights_do_not_name_are_told(tmp_path: Path) -> None:
+    assert House(tmp_path, World()).status().rights.faults == ()
+    settings = SETTINGS.replace('"door-1"', '"door-9"').replace('"balance-1"', '"balance-9"')
+    assert House(tmp_path, World(), settings=settings).status().rights.faults == (
+        "portal door-9: not in the rights: every card is refused there",
+        "equipment balance-9: not in the rights: it never works",
+    )
