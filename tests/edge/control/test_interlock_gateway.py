@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -129,6 +130,15 @@ async def _story(story: Story) -> None:
         await story.said("interlock_ready", 2)
         await story.enable(2, 2)
         await until(lambda: board.pins.level(RELAY) == 1)
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(0.2)
+        board.changes.clear()
+        await asyncio.sleep(0.3)
+        assert not board.changes  # one that hangs does not pulse either
+        process.send_signal(signal.SIGCONT)
+        await until(lambda: len(board.changes) > 2)
+        assert not story.events("output_failed")
+
         process.kill()
         await process.wait()
         board.changes.clear()

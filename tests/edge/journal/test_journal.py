@@ -295,3 +295,28 @@ def test_commit_says_whether_the_disk_took_it(
             assert await journal.commit()
 
     asyncio.run(story())
+
+
+def test_journal_knows_when_the_disk_took_something_last(
+    bench: "Bench", journal: Journal, files_up_to: FilesUpTo
+) -> None:
+    """Interlocks trip by it: a commit with nothing to write says nothing of the disk."""
+
+    async def story() -> None:
+        async with journal:
+            await journal.open([bench.layout])
+            journal.intake.add(bench.poll(1))
+            assert await journal.commit()
+            taken_at = journal.taken_at
+            assert await journal.commit()
+            assert journal.taken_at == taken_at
+            for keep in (lambda: journal.intake.add(bench.poll(2)), lambda: journal.remember("note", b"1")):
+                keep()
+                with files_up_to(100):
+                    assert not await journal.commit()
+                assert journal.taken_at == taken_at
+                assert await journal.commit()
+                assert journal.taken_at > taken_at
+                taken_at = journal.taken_at
+
+    asyncio.run(story())
