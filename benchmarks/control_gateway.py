@@ -122,8 +122,11 @@ async def trip_again_and_again(
         nonlocal left
         await release(control, interlocks, line)
         while left > 0:
-            left -= 1
             await asyncio.sleep(chance.uniform(0, APART_S))
+            if state(interlocks, line.name).phase != Phase.HEALTHY or not interlocks.releases(line.output):
+                await release(control, interlocks, line)  # something else tripped it
+                continue
+            left -= 1
             line.written.clear()
             poll, begun = line.poll(line.bad), time.perf_counter_ns()
             control.look(poll)

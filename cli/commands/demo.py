@@ -13,6 +13,7 @@ import psycopg
 from cli.demo.accounts import USERS, password_of
 from cli.demo.alarms import AlarmsError
 from cli.demo.check import check
+from cli.demo.page import demo_page
 from cli.demo.rights import RightsError
 from cli.demo.system import DemoError, FolderInUseError, System, Wish, running
 from cli.embedded.processes import ProcessError
@@ -63,8 +64,10 @@ async def _run(arguments: argparse.Namespace) -> int:
                 return await _check(system, as_json=arguments.json)
             logins = ", ".join(user.login for user in USERS)
             _tell(f"sign in as {logins}; the password of each is {password_of(system.folder)}")
-            _tell(f"open {system.address}    (Ctrl-C stops everything)")
-            await system.watch(_tell)
+            async with demo_page(system.folder, system.address) as port:
+                _tell(f"scenarios to play, with buttons: http://127.0.0.1:{port}/")
+                _tell(f"open {system.address}    (Ctrl-C stops everything)")
+                await system.watch(_tell)
     except asyncio.CancelledError:
         if not stop.asked:
             raise

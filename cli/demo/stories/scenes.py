@@ -23,6 +23,7 @@ class Scene:
     """One scenario."""
 
     title: str
+    chinese: str
     play: Callable[[Teller], Awaitable[None]]
 
 
@@ -141,16 +142,20 @@ async def _gas_alarm(teller: Teller) -> None:
 
 
 SCENES: Mapping[str, Scene] = {
-    "ramp": Scene("the temperature of room 2 runs away", _ramp),
-    "responder": Scene("a responder is let in while entry is locked", _responder),
-    "wrong-schedule": Scene("a card at the wrong time", _wrong_schedule),
-    "two-person": Scene("a room that nobody enters alone", _two_person),
-    "ups-battery": Scene("the mobile laboratory runs on battery", _ups_battery),
-    "vehicle-moves": Scene("the vehicle moves while somebody measures from afar", _vehicle_moves),
-    "gas-alarm": Scene("a gas alarm isolates power", _gas_alarm),
-    "kill-broker": Scene("the broker dies and comes back", kill_broker),
-    "kill-hub": Scene("the hub dies and comes back", kill_hub),
-    "kill-sensor": Scene("a sensor falls silent and comes back", kill_sensor),
+    "ramp": Scene("the temperature of room 2 runs away", "2 号房间温度失控", _ramp),
+    "responder": Scene(
+        "a responder is let in while entry is locked", "进入被锁定时应急人员可进入", _responder
+    ),
+    "wrong-schedule": Scene("a card at the wrong time", "在不允许的时间刷卡", _wrong_schedule),
+    "two-person": Scene("a room that nobody enters alone", "不得单人进入的房间", _two_person),
+    "ups-battery": Scene("the mobile laboratory runs on battery", "移动实验室由电池供电", _ups_battery),
+    "vehicle-moves": Scene(
+        "the vehicle moves while somebody measures from afar", "远程测量时车辆移动", _vehicle_moves
+    ),
+    "gas-alarm": Scene("a gas alarm isolates power", "气体报警切断电源", _gas_alarm),
+    "kill-broker": Scene("the broker dies and comes back", "消息代理被杀死后恢复", kill_broker),
+    "kill-hub": Scene("the hub dies and comes back", "中心被杀死后恢复", kill_hub),
+    "kill-sensor": Scene("a sensor falls silent and comes back", "传感器失联后恢复", kill_sensor),
 }
 
 
