@@ -123,8 +123,10 @@ class OutputDoer:
         """Set it, and return what the device confirmed."""
         name = text(command, "output")
         counts = self._outputs.counts(name, text(command, "value"))
-        await self._outputs.set(name, counts, by=by_of(command))
         output = self._outputs.output(name)
+        if not output.low <= counts <= output.high:
+            raise RefusedError(f"{name}: {output.shown(counts)}: expected {output.range}")
+        await self._outputs.set(name, counts, by=by_of(command))
         value = f"{Decimal(counts).scaleb(output.exponent):f}"
         return {"output": name, "counts": counts, "exponent": output.exponent, "value": value}
 
