@@ -26,6 +26,7 @@ from cloud.web.context import Web
 from cloud.web.coverage import add_coverage_pages
 from cloud.web.devices import add_device_pages
 from cloud.web.doors import add_door_pages
+from cloud.web.doors_commands import add_door_commands
 from cloud.web.errors import NotHereError, PageRoute
 from cloud.web.feed import LiveFeed
 from cloud.web.figures import milliseconds
@@ -36,6 +37,7 @@ from cloud.web.interlocks_proof import add_proof_pages
 from cloud.web.interlocks_rehearsal import add_rehearsal_pages
 from cloud.web.jobs import add_job_pages
 from cloud.web.jobs_interlocks import add_hub_interlock_pages
+from cloud.web.jobs_operation import add_operation_pages
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
@@ -95,7 +97,9 @@ def mount(
     add_calibration_pages(router, web)
     add_job_pages(router, web)
     add_hub_interlock_pages(router, web)
+    add_operation_pages(router, web)
     add_door_pages(router, web)
+    add_door_commands(router, web)
     add_rights_pages(router, web)
     add_rights_places_pages(router, web)
     add_visitor_pages(router, web)

@@ -12,6 +12,8 @@ from rules.permissions import Grant, Role
 from tests.cloud.identity.asking import World, open_world
 from tests.cloud.identity.world import NOW, Place
 from tests.cloud.rights.laboratory import KEY, KEY_ID
+from wire.codec import encode_body
+from wire.control import ControlStatus, PortalNow
 
 SITE = "here-site"
 
@@ -272,3 +274,36 @@ def test_roll_call_and_gateways_say_when_nothing_is_known(world: World, here: Pl
     (found,) = world.ask("/api/access/gateways", admin).json()
     assert found["up_to_date"] is False
     assert found["may_still_honour"][0]["people"] == ["1002"]
+
+
+def test_lock_down_is_asked_of_the_gateways_and_of_nobody_who_tells_nothing(
+    world: World, here: Place
+) -> None:
+    world.token(Grant(Role.SAFETY, 1))
+    session = world.session()
+
+    def send(form: dict[str, str]) -> Any:
+        headers = {"origin": "http://hub"}
+        return world.ask(
+            "/doors", method="POST", cookies=session, data={"site": SITE} | form, headers=headers
+        )
+
+    form = {"do": "access.lock_down", "reason": "gas", "zone": ""}
+    assert send(form).status_code == 422
+    status = ControlStatus(gateway=here.gateway, boot=bytes(16), tick=1, portals=(PortalNow(name="front"),))
+    world.lab.execute(
+        "INSERT INTO control_status SELECT 1, id, %s, 1, %s, %s, %s FROM gateways WHERE name = %s",
+        *(bytes(16), encode_body(status), NOW, NOW, here.gateway),
+    )
+    assert send({**form, "reason": ""}).status_code == 422
+    assert send({**form, "do": "output.set"}).status_code == 422
+    answer = send(form)
+    assert answer.status_code == 303, answer.text
+    rows = world.lab.execute("SELECT name, arguments FROM commands ORDER BY number DESC LIMIT 1")
+    assert rows == [("access.lock_down", {"reason": "gas"})]
+    answer = send({"do": "portal.open", "side": "front/in", "reason": "delivery"})
+    assert answer.headers["location"].startswith("/commands/")
+    text = world.ask(f"/doors?site={SITE}&lang=en", cookies=session).text
+    assert "not known" in text
+    world.token(Grant(Role.DISPATCHER, 1))
+    assert send(form).status_code == 403
