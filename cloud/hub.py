@@ -37,6 +37,7 @@ from cloud.ingest.service import Ingest
 from cloud.jobs.room import JobsRoom
 from cloud.media.room import MediaRoom, open_room
 from cloud.media.settings import read_media_settings
+from cloud.operation.room import OperationRoom
 from cloud.pool import open_pool
 from cloud.rights.room import RightsRoom
 from cloud.settings import HubSettings, SettingsError, from_environment, is_loopback
@@ -152,7 +153,7 @@ async def run_hub(
             parts += [Watch(tools, registry).run(), SettingsRoom(tools).run(), ControlRoom(tools).run()]
             parts.append(AlarmRoom(tools, sender_of(environment, tools)).run())
             parts.append(RightsRoom(tools).run())
-            parts.append(JobsRoom(tools).run())
+            parts += [JobsRoom(tools).run(), OperationRoom(tools).run()]
         if "est" in rooms:
             asked = read_enrol_settings(environment)
             enrolment = stack.enter_context(open_enrolment(asked, tools, reload_broker))

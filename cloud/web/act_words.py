@@ -95,6 +95,8 @@ ACTS = {
     "job.start": mark("Job started"),
     "job.release": mark("Job released"),
     "job.finish": mark("Job finished"),
+    "operation.begin": mark("Remote operation begun"),
+    "operation.end": mark("Remote operation ended"),
     "hub-interlock.save": mark("Rule of the hub kept"),
     "hub-interlock.trip": mark("Interlock of the hub tripped by a person"),
     "hub-interlock.acknowledge": mark("Interlock of the hub acknowledged"),

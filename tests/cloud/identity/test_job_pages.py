@@ -4,6 +4,7 @@ import pytest
 
 from rules.permissions import Grant, Role
 from tests.cloud.identity.test_pages import page, post
+from tests.cloud.identity.world import NOW
 
 pytestmark = pytest.mark.requirement("H-7.3.1a", "H-7.3.1b")
 
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.requirement("H-7.3.1a", "H-7.3.1b")
 def place(world):
     """A room and two people of the first site, and no jobs."""
     here = world.places["here"]
-    world.lab.execute("TRUNCATE job_log, jobs, limit_sets CASCADE")
+    world.lab.execute("TRUNCATE job_log, jobs, limit_sets, hub_interlocks CASCADE")
     world.lab.execute(
         "INSERT INTO zones (organisation_id, site_id, name, title, kind, covers)"
         " VALUES (1, %s, 'room-9', 'Room 9', 'room', '{nothing}') ON CONFLICT DO NOTHING",
@@ -127,7 +128,6 @@ RULE = {
 
 
 def test_interlock_of_the_hub_is_kept_asked_and_says_that_it_is_never_the_only_protection(world, place):
-    world.lab.execute("TRUNCATE hub_interlocks CASCADE")
     who = cookies(world, Role.ADMINISTRATOR)
     for change, sentence in (
         ({"name": "A b"}, "The name has 1 to 63 of a-z"),
@@ -152,3 +152,45 @@ def test_interlock_of_the_hub_is_kept_asked_and_says_that_it_is_never_the_only_p
     viewer = cookies(world, Role.VIEWER)
     assert "Keep a rule" not in page(world, "/hub-interlocks?lang=en", viewer).text
     assert post(world, address, viewer, do="reset", breach="0", reason="x").status_code == 403
+
+
+def test_remote_operation_is_refused_in_words_while_nothing_vouches_for_the_zone(world, place):
+    who = cookies(world, Role.ADMINISTRATOR)
+    post(world, "/jobs/methods", who, **METHOD)
+    job = post(world, "/jobs", who, **plan(place)).headers["location"]
+    assert post(world, job, who, do="start", present="asker here-1").status_code == 303
+    shown = page(world, "/operations?lang=en", who).text
+    assert "J-1: std-1" in shown
+    what = {"what": f"{job.rpartition('/')[2]}/std-1", "gateway": place.gateway}
+    refused = post(world, "/operations?lang=en", who, **what)
+    assert refused.status_code == 422
+    assert "No interlock of a gateway watches the zone: nothing vouches for it. (room-9)" in refused.text
+    assert "没有网关联锁监视此区域" in post(world, "/operations?lang=zh", who, **what).text
+    assert world.lab.execute("SELECT count(*) FROM operations") == [(0,)]
+    assert post(world, "/operations", cookies(world, Role.VIEWER), **what).status_code == 403
+
+
+def test_session_shows_its_transcript_and_ends_by_its_page(world, place):
+    who = cookies(world, Role.ADMINISTRATOR)
+    post(world, "/jobs/methods", who, **METHOD)
+    job = post(world, "/jobs", who, **plan(place)).headers["location"]
+    ((session,),) = world.lab.execute("SELECT max(id) FROM web_sessions")
+    ((operation,),) = world.lab.execute(
+        "INSERT INTO operations (organisation_id, site_id, job_id, gateway_id, instrument, operator,"
+        " account_id, session_id, started_at, heard_at)"
+        " SELECT 1, %s, %s, id, 'std-1', 'asker', %s, %s, %s, %s"
+        " FROM gateways WHERE name = %s RETURNING id",
+        *(place.site, int(job.rpartition("/")[2]), world.asker, session, NOW, NOW, place.gateway),
+    )
+    address = f"/operations/{operation}"
+    assert post(world, address, who, do="note", text="the <pan> swings").status_code == 303
+    refused = post(world, f"{address}?lang=en", who, do="command", procedure="weigh", arguments="load = 1")
+    assert "The job does not run. (J-1)" in refused.text
+    assert post(world, f"{address}?lang=en", who, do="command", arguments="nonsense").status_code == 422
+    shown = page(world, f"{address}?lang=en", who).text
+    assert "the &lt;pan&gt; swings" in shown
+    assert "This transcript was changed" not in shown
+    other = world.session()
+    assert "What the instrument is to do" not in page(world, f"{address}?lang=en", other).text
+    assert post(world, address, other, do="end", text="enough").status_code == 303
+    assert "A person ended it. (enough)" in page(world, f"{address}?lang=en", who).text
