@@ -95,7 +95,10 @@ def _events(feed: LiveFeed, view: View, change: Change, *, now: datetime) -> Ite
     control = [
         one.name
         for one in feed.gateways
-        if (change.everything or one.id in change.control) and _is_seen_there(one.site_id, view.sites)
+        if one.id in change.control
+        and view.site in (None, one.site)
+        and one.site_id is not None
+        and _is_seen(one.site_id, view.sites)
     ]
     if control:
         yield _event("control", control)
@@ -112,10 +115,6 @@ def _events(feed: LiveFeed, view: View, change: Change, *, now: datetime) -> Ite
 
 def _is_seen(site_id: int, sites: frozenset[int] | None) -> bool:
     return sites is None or site_id in sites
-
-
-def _is_seen_there(site_id: int | None, sites: frozenset[int] | None) -> bool:
-    return sites is None or (site_id is not None and site_id in sites)
 
 
 def _event(name: str, data: Any) -> bytes:

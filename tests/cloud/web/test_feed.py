@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg import AsyncConnection
 
+from cloud.store import control_status
 from cloud.store import feed as store_feed
 from cloud.web.feed import QUEUE_MAX, Change, Client, LiveFeed
 from cloud.web.language import language
@@ -192,6 +193,26 @@ def test_badges_and_their_counts_are_one_event(owner_dsn: str, hub_dsn: str) -> 
                         assert told.items() <= data["counts"].items()
                         assert data["counts"]["sites"] == len(kinds) == 4
                         return
+
+    _within(10, check)
+
+
+def test_what_a_gateway_controls_is_told_to_pages_that_may_see_it(owner_dsn: str, hub_dsn: str) -> None:
+    async def check() -> None:
+        feed = LiveFeed(hub_dsn, now=now)
+        async with _running(feed), await AsyncConnection.connect(hub_dsn, autocommit=True) as connection:
+            view = View(language("en"), "lab-1")
+            cursor = await connection.execute("SELECT id FROM gateways WHERE name IN ('van-1', 'lab-1')")
+            for (id_,) in await cursor.fetchall():
+                await control_status.wake(connection, id_)
+            async for chunk in stream(feed, view, now=now, broker_connected=lambda: True):
+                for name, data in _events(chunk):
+                    if name == "control":
+                        assert data == ["lab-1"]
+                        return
+                cursor = await connection.execute("SELECT id FROM gateways ORDER BY name DESC")
+                for (id_,) in await cursor.fetchall():
+                    await control_status.wake(connection, id_)
 
     _within(10, check)
 
