@@ -3,9 +3,11 @@
 from rules.access import Reason
 from rules.access.document import Right, Schedule, Span, Visit, Zone
 from rules.access.faults import faults_of
+from rules.access.passages import Happening, entered
+from rules.access.reasons import Step
 from rules.access.request import EntryLock
-from rules.access.words import Effect, Escort, Scope
-from tests.rules.access.world import HOUR_MS, NOW, World, card
+from rules.access.words import Effect, Escort, Outcome, Passback, Scope
+from tests.rules.access.world import HOUR_MS, NOW, STEADY, World, card, inside
 
 
 def test_first_of_several_interlocks_by_name_is_told(world: World) -> None:
@@ -60,3 +62,40 @@ def test_one_host_of_several_is_company_enough(world: World) -> None:
     world.present(card("vera"))
     world.pass_through()
     assert "vera" in world.state.inside
+
+
+def test_visitor_who_waits_comes_in_with_the_host_whoever_else_is_inside(world: World) -> None:
+    world.live(inside={"carl": inside("lab")})
+    world.change("visits", "v-1", escort=Escort.HOST)
+    world.present(card("vera"))
+    assert world.present(card("ben"), after_s=1).admits == ("ben", "vera")
+
+
+def test_two_who_were_just_let_in_are_enough_for_a_visitor(world: World) -> None:
+    world.change("zones", "lab", min_people=2)
+    world.present(card("anna"))
+    assert world.present(card("ben"), after_s=1).admits == ("ben", "anna")
+    assert world.present(card("vera"), after_s=2).granted
+
+
+def test_visitor_is_alone_without_the_host_whoever_else_is_there(world: World) -> None:
+    world.live(inside={one: inside("lab") for one in ("anna", "ben", "vera")})
+    assert world.present(card("ben"), side="door-1/out").granted
+    moved = entered(world.state, world.snapshot(), side="door-1/out", at_ms=NOW, steady_ms=STEADY)
+    assert [one.person for one in moved.happened if one.kind is Happening.VISITOR_ALONE] == ["vera"]
+
+
+def test_passback_is_judged_where_a_zone_asks_for_it_and_only_there(world: World) -> None:
+    def outcome() -> Outcome:
+        return next(one.outcome for one in world.explain().findings if one.step is Step.PASSBACK)
+
+    assert outcome() is Outcome.NOT_NEEDED
+    world.change("zones", "lab", passback=Passback.HARD)
+    assert outcome() is not Outcome.NOT_NEEDED
+
+
+def test_interval_of_waiting_does_not_include_its_end(world: World) -> None:
+    world.change("zones", "lab", min_people=3)
+    world.present(card("anna"))
+    world.present(card("ben"), after_s=30)
+    assert [one.person for one in world.state.waiting["door-1/in"]] == ["ben"]

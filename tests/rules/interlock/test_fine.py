@@ -9,6 +9,7 @@ from rules.interlock.matrix import bounds
 from rules.interlock.model import Fit, Happened, InState, ticks
 from rules.interlock.plan import make_plan
 from rules.interlock.proof import proof_steps, step_words
+from rules.interlock.state import ChangeKind
 from rules.interlock.step import next_due
 from tests.rules.interlock.world import PLANT, Run, cause, healthy, rule
 
@@ -64,3 +65,10 @@ def test_proof_step_speaks_of_its_own_cause() -> None:
     words = [step_words(step, one, PLANT) for step in proof_steps(one)]
     assert "door" not in words[0]
     assert "door" in words[1]
+
+
+def test_trip_is_told_with_the_number_of_its_breach() -> None:
+    run = healthy()
+    run.see(11, t=3000)
+    [tripped] = [change for change in run.changes if change.kind is ChangeKind.TRIPPED]
+    assert tripped.breach == run.breach == 2
