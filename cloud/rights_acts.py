@@ -6,7 +6,7 @@ contradict themselves: what stood there before goes on, and the first thing that
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -138,6 +138,10 @@ def _check(kind: str, name: str, body: Mapping[str, Any]) -> None:
         item_of(kind, name, body)
     except msgspec.ValidationError as error:
         raise ActError(kind, name, str(error)) from None
+    try:
+        date.fromisoformat(name if kind == "day" else "2000-01-01")
+    except ValueError:
+        raise ActError("date", name, "a date that exists, such as 2026-10-01") from None
 
 
 async def _faults(act: Act, place: Place) -> dict[int, frozenset[str]]:

@@ -15,7 +15,7 @@ class Credential:
     id: int
     person_id: int
     kind: str
-    """`card`."""
+    """`card`, `phone`, `qr`, …"""
     format: str
     ending: str
     """The last two characters of its number; empty where that would be too much of it."""
@@ -23,7 +23,7 @@ class Credential:
     to_at: datetime | None
     """Not included; None: open."""
     state: str
-    """`active`, `blocked`, `lost` or `returned`."""
+    """`active`, `blocked`, `lost`, `stolen`, `damaged`, `returned` or `revoked`."""
 
 
 async def list_credentials(connection: Connection, person_id: int) -> list[Credential]:

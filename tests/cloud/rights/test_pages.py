@@ -107,6 +107,13 @@ def test_right_that_makes_no_sense_is_refused_and_nothing_is_kept(
     assert world.lab.execute("SELECT count(*) FROM access_items") == [(0,)]
 
 
+def test_day_that_does_not_exist_is_refused(world: World, admin: str) -> None:
+    path = "/api/organisations/1/access/day/2026-02-31"
+    answer = world.ask(path, admin, "PUT", json={"body": {"kind": "holiday"}})
+    assert answer.status_code == 422
+    assert "a date that exists" in answer.text
+
+
 def test_role_at_a_site_manages_rights_there_and_nowhere_else(world: World, here: Place) -> None:
     token = world.token(Grant(Role.SAFETY, 1, here.site))
     body = {"everyone": True, "zones": ["lobby"]}
