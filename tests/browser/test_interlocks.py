@@ -1,6 +1,5 @@
 """Interlocks in a real browser: live, by keyboard, on a phone, in two languages, grey when nobody knows."""
 
-import itertools
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -73,7 +72,7 @@ def tell(hub, phase: str, *, age_s: float = 0, tick: int = 1) -> None:
         connection.execute("SELECT pg_notify('heng_control', %s)", (str(row[0]),))
 
 
-@pytest.mark.parametrize(("language", "width"), list(itertools.product(("en", "zh"), (360, 1600))))
+@pytest.mark.parametrize(("language", "width"), [("en", 360), ("zh", 1600)])
 def test_pages_of_interlocks_fit_and_axe_finds_no_violation(browse, hub, language: str, width: int) -> None:
     tell(hub, "tripped")
     for path in ("/interlocks", PAGE, "/gateways/lab-1/commands"):

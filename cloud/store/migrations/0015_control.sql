@@ -64,6 +64,7 @@ CREATE TABLE commands (
     CHECK ((issued_at IS NULL) = (not_after IS NULL) AND (issued_at IS NULL) = (fence IS NULL))
 );
 CREATE UNIQUE INDEX commands_key ON commands (organisation_id, asker_kind, asker, key) WHERE key IS NOT NULL;
+CREATE INDEX commands_issued ON commands (issued_at);
 CREATE INDEX commands_gateway ON commands (gateway_id, number);
 CREATE INDEX commands_open ON commands (not_after) WHERE issued_at IS NOT NULL AND outcome IN ('', 'accepted');
 
