@@ -11,10 +11,9 @@ from pathlib import Path
 import psycopg
 
 from cli.demo.accounts import USERS, password_of
-from cli.demo.alarms import AlarmsError
 from cli.demo.check import check
+from cli.demo.entering import EnteringError
 from cli.demo.page import demo_page
-from cli.demo.rights import RightsError
 from cli.demo.system import DemoError, FolderInUseError, System, Wish, running
 from cli.embedded.processes import ProcessError
 from cloud.store.migrate import SchemaError
@@ -45,8 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (
         DemoError,
         ProcessError,
-        AlarmsError,
-        RightsError,
+        EnteringError,
         ProvisioningError,
         SchemaError,
         psycopg.Error,

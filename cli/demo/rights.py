@@ -5,9 +5,9 @@ Everything is entered again whenever the demo starts; what is there already stay
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from cli.demo.web import Answer, Visitor
+from cli.demo.entering import Entering
+from cli.demo.web import Visitor
 
 FACILITY = 17
 CARDS: Mapping[str, int] = {"1001": 20001, "1002": 20002, "1003": 20003, "1004": 20004}
@@ -42,32 +42,24 @@ AUTHORISED: Sequence[tuple[str, str, str]] = (
 """Number of a person, kind and subject."""
 
 
-class RightsError(Exception):
-    """The hub did not take something; the text says what it answered."""
-
-
 async def enter(visitor: Visitor) -> None:
-    """Enter everything; `RightsError` for the first thing that the hub refuses."""
-    people = {row["number"]: row["person_id"] for row in await _items(visitor, "/api/access/people")}
-    sites = {row["name"]: row["id"] for row in await _items(visitor, "/api/sites")}
+    """Enter everything; `EnteringError` for the first thing that the hub refuses."""
+    hub = Entering(visitor)
+    people = {row["number"]: row["person_id"] for row in await hub.items("/api/access/people")}
+    sites = {row["name"]: row["id"] for row in await hub.items("/api/sites")}
     for number, card in CARDS.items():
         path = f"/api/access/people/{people[number]}"
         body = {"format": "h10301", "facility": str(FACILITY), "number": str(card)}
-        answer = await visitor.send("POST", f"{path}/cards", body)
-        if answer.status != 201 and "a card that nobody" not in answer.text:
-            raise RightsError(_said(f"card of {number}", answer))
-        await _send(visitor, "PUT", f"{path}/pins", {"pin": PIN})
+        await hub.send("POST", f"{path}/cards", body, unless="a card that nobody")
+        await hub.send("PUT", f"{path}/pins", {"pin": PIN})
     for kind, name, title, item in ITEMS:
         path = f"/api/sites/{sites[SITE]}/access/{kind}/{name}"
-        await _send(visitor, "PUT", path, {"title": title, "body": item})
-    await _authorise(visitor, people)
+        await hub.send("PUT", path, {"title": title, "body": item})
+    await _authorise(hub, people)
 
 
-async def _authorise(visitor: Visitor, people: Mapping[str, int]) -> None:
-    held = {
-        (row["person_id"], row["kind"], row["subject"])
-        for row in await _items(visitor, "/api/authorisations")
-    }
+async def _authorise(hub: Entering, people: Mapping[str, int]) -> None:
+    held = {(row["person_id"], row["kind"], row["subject"]) for row in await hub.items("/api/authorisations")}
     for number, kind, subject in AUTHORISED:
         if (people[number], kind, subject) in held:
             continue
@@ -78,22 +70,4 @@ async def _authorise(visitor: Visitor, people: Mapping[str, int]) -> None:
             "from_at": datetime(2026, 1, 1, tzinfo=UTC).isoformat(),
             "basis": "the demo",
         }
-        await _send(visitor, "POST", "/api/authorisations", body)
-
-
-async def _items(visitor: Visitor, path: str) -> list[dict[str, Any]]:
-    answer = await visitor.get(f"{path}?limit=1000")
-    if answer.status != 200:
-        raise RightsError(_said(path, answer))
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
-
-
-async def _send(visitor: Visitor, method: str, path: str, body: Mapping[str, object]) -> None:
-    answer = await visitor.send(method, path, body)
-    if answer.status >= 300:
-        raise RightsError(_said(f"{method} {path}", answer))
-
-
-def _said(what: str, answer: Answer) -> str:
-    return f"{what}: status {answer.status}: {answer.text[:300]}"
+        await hub.send("POST", "/api/authorisations", body)
