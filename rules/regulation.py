@@ -224,15 +224,15 @@ class Stepped(Struct, frozen=True):
     told: tuple[Told, ...] = ()
 
 
-def look(state: State, rule: Rule, view: View, tick: int) -> Stepped:
+def look(state: State, rule: Rule, view: View, *, tick: int) -> Stepped:
     """Return the state after a look; looking more often changes nothing."""
     told: list[Told] = []
     state = _demanded(state, view, tick)
     if state.phase is Phase.IDLE:
         return Stepped(state)
-    state = _released(state, view, tick, told)
-    state = _corrected(state, rule, view, tick)
-    state = _ranged(state, view, tick, told)
+    state = _released(state, view, tick, told=told)
+    state = _corrected(state, rule, view, tick=tick)
+    state = _ranged(state, view, tick, told=told)
     if not state.closed and tick - state.since >= rule.call_after:
         state = replace(state, called=True)
         told.append(Told.CALLED)
@@ -252,7 +252,7 @@ def _demanded(state: State, view: View, tick: int) -> State:
     return replace(begun, phase=Phase.SETTING, trim=0, trimmed_at=tick, since=tick, called=False)
 
 
-def _released(state: State, view: View, tick: int, told: list[Told]) -> State:
+def _released(state: State, view: View, tick: int, *, told: list[Told]) -> State:
     if not view.released and state.phase is not Phase.WAITING:
         told.append(Told.WAITING)
         began = tick if state.phase is Phase.SETTLED else state.since
@@ -265,7 +265,7 @@ def _released(state: State, view: View, tick: int, told: list[Told]) -> State:
     return state
 
 
-def _corrected(state: State, rule: Rule, view: View, tick: int) -> State:
+def _corrected(state: State, rule: Rule, view: View, *, tick: int) -> State:
     how, side = rule.correction, 0 if view.value is None else state.demand.range.side(view.value)
     if how is None or state.phase is not Phase.OPEN or side == 0 or tick - state.trimmed_at < how.every:
         return state
@@ -276,7 +276,7 @@ def _corrected(state: State, rule: Rule, view: View, tick: int) -> State:
     return replace(moved, phase=Phase.SETTING)
 
 
-def _ranged(state: State, view: View, tick: int, told: list[Told]) -> State:
+def _ranged(state: State, view: View, tick: int, *, told: list[Told]) -> State:
     asked = state.demand.range
     inside = not asked.given or (view.value is not None and asked.side(view.value) == 0)
     if state.phase is Phase.OPEN and inside and (not asked.given or view.taken >= state.confirmed_at):
@@ -300,7 +300,7 @@ def next_write(state: State, rule: Rule, tick: int) -> int | None:
 
 
 def written(
-    state: State, rule: Rule, counts: int, tick: int, *, failed: str = "", was_there: bool = False
+    state: State, rule: Rule, counts: int, *, tick: int, failed: str = "", was_there: bool = False
 ) -> Stepped:
     """Return the state after a write that was confirmed, or failed for a reason.
 

@@ -79,6 +79,7 @@ class Asking:
         self._honour_old = honour_old
         self._card: tuple[Credential, int] | None = None
         self._tries = Bucket.full(PER_MINUTE, sources.now_tick() / 100)
+        self._too_often = False
         self._state = _restored(sources.recall(_KEPT))
 
     def presented(self, presented: Presented) -> None:
@@ -108,7 +109,9 @@ class Asking:
         """Do what somebody asks, or say why not. A card counts for one PIN, right or wrong."""
         sources = self._sources
         if not self._tries.take(sources.now_tick() / 100):
-            return self._refused(wish, "too_often")
+            told, self._too_often = self._too_often, True
+            return Outcome("too_often") if told else self._refused(wish, "too_often")
+        self._too_often = False
         digits = wish.pin.isascii() and wish.pin.isdigit()
         if not (digits and PIN_DIGITS_MIN <= len(wish.pin) <= PIN_DIGITS_MAX):
             return Outcome("pin_shape")
@@ -120,17 +123,17 @@ class Asking:
         token = card.token(sources.key()[0])
         if asker.reason is not None or asker.person is None:
             reason = asker.reason or Reason.CREDENTIAL_UNKNOWN
-            outcome = self._refused(wish, reason.value, asker, token)
+            outcome = self._refused(wish, reason.value, asker=asker, token=token)
             await sources.settle()
             return outcome
         acted = await sources.act(wish.interlock, self._asked(wish, asker))
         if acted.done:
-            self._tell(wish, "done", asker, token)
+            self._tell(wish, "done", asker=asker, token=token)
             outcome = Outcome()
         elif acted.refused is not None:
-            outcome = self._refused(wish, acted.refused.value, asker, token)
+            outcome = self._refused(wish, acted.refused.value, asker=asker, token=token)
         else:
-            self._tell(wish, "failed", asker, token, text=acted.failed)
+            self._tell(wish, "failed", asker=asker, token=token, text=acted.failed)
             outcome = Outcome("failed", acted.failed)
         await sources.settle()
         return outcome
@@ -162,17 +165,17 @@ class Asking:
             return Reset(by=by, breach=wish.breach, reason="at the panel")
         return Enable(by=by, breach=wish.breach)
 
-    def _refused(self, wish: Wish, reason: str, asker: Asker | None = None, token: str = "") -> Outcome:
-        self._tell(wish, "refused", asker, token, reason=reason)
+    def _refused(self, wish: Wish, reason: str, *, asker: Asker | None = None, token: str = "") -> Outcome:
+        self._tell(wish, "refused", asker=asker, token=token, reason=reason)
         return Outcome(reason)
 
     def _tell(
         self,
         wish: Wish,
         state: str,
+        *,
         asker: Asker | None,
         token: str,
-        *,
         reason: str = "",
         text: str = "",
     ) -> None:

@@ -248,7 +248,7 @@ def card_line(left_s: float | None, language: Language) -> str:
     return f"<p>{SHAPES['good']} {own('card_there', language)} ({left_words(left_s, language)})</p>"
 
 
-def act_form(now: InterlockNow, act: str, card: str, language: Language) -> str:
+def act_form(now: InterlockNow, act: str, language: Language, *, card: str) -> str:
     """Return the form by which somebody asks for an act."""
     hidden = "".join(
         f'<input type="hidden" name="{name}" value="{escape(str(value))}">'

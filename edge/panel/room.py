@@ -133,7 +133,7 @@ class Panel(Member):
         if now is None or self._settings.reader is None:
             raise BadRequest(404)
         card = card_line(self._asking.card_left_s, language)
-        body = act_form(replace(now, breach=wish.breach), wish.act, card, language)
+        body = act_form(replace(now, breach=wish.breach), wish.act, language, card=card)
         return Answer(200, page(self._title, body, language, home_s=FORM_S), HTML)
 
     async def _act(self, request: Request) -> Answer:

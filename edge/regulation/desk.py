@@ -178,7 +178,7 @@ class Regulations(Member):
             value=None if newest is None else newest.value,
             taken=0 if newest is None else newest.tick,
         )
-        self._took(one, look(one.state, one.rule, one.view, tick))
+        self._took(one, look(one.state, one.rule, one.view, tick=tick))
 
     def _demand(self, one: _One, tick: int) -> Demand:
         local = None
@@ -236,7 +236,7 @@ class Regulations(Member):
     def _done(self, one: _One, counts: int, *, failed: str = "", was_there: bool = False) -> None:
         tick = self._given.now_tick()
         one.wake.set()
-        self._took(one, written(one.state, one.rule, counts, tick, failed=failed, was_there=was_there))
+        self._took(one, written(one.state, one.rule, counts, tick=tick, failed=failed, was_there=was_there))
 
     def _took(self, one: _One, found: Stepped) -> None:
         before, one.state = one.state, found.state

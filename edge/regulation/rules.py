@@ -88,13 +88,14 @@ def regulation_problems(settings: GatewaySettings, drivers: Iterable[Driver]) ->
     points = {point.name: point for driver in drivers for point in driver.points}
     faults: list[Fault] = []
     for index, one in enumerate(settings.regulation):
-        faults += _problems(one, f"regulation[{index}]", outputs, points)
+        faults += _problems(one, f"regulation[{index}]", outputs=outputs, points=points)
     return faults
 
 
 def _problems(
     one: RegulationSettings,
     place: str,
+    *,
     outputs: Mapping[str, Output],
     points: Mapping[str, PointDeclaration],
 ) -> Iterator[Fault]:

@@ -125,14 +125,14 @@ def test_adjustment_is_closed_only_by_the_point_or_a_call(row: Row) -> None:
     if row["when"].startswith(("confirmed", "not confirmed")):
         counts = {"confirmed, there": 230, "confirmed, on the way": 220}.get(row["when"], 230)
         failed = "the device says nothing" if row["when"] == "not confirmed" else ""
-        found = written(state, RULE, counts, 300, failed=failed)
+        found = written(state, RULE, counts, tick=300, failed=failed)
     else:
         view, tick = seen(row["when"], row["in"])
         before = state
         if row["when"].startswith("another value") and "held" in row["when"]:
-            assert look(state, RULE, replace(view, demand=WISHED), tick).told == ()
-        found = look(before, RULE, view, tick)
-        again = look(found.state, RULE, view, tick)
+            assert look(state, RULE, replace(view, demand=WISHED), tick=tick).told == ()
+        found = look(before, RULE, view, tick=tick)
+        again = look(found.state, RULE, view, tick=tick)
         assert again.told == ()
         assert again.state == found.state
     assert (found.state.phase, ", ".join(found.told)) == (row["then"], row["told"])
@@ -140,19 +140,19 @@ def test_adjustment_is_closed_only_by_the_point_or_a_call(row: Row) -> None:
 
 def test_call_closes_and_is_made_once_and_the_way_back_is_told_all_the_same() -> None:
     out = View(demand=WISHED, released=True, value=OUTSIDE, taken=200)
-    called = look(STATES["open"], RULE, out, 100 + RULE.call_after)
+    called = look(STATES["open"], RULE, out, tick=100 + RULE.call_after)
     assert (called.told, called.state.closed) == ((Told.CALLED,), True)
-    assert look(called.state, RULE, out, 100 + 5 * RULE.call_after).told == ()
-    back = look(called.state, RULE, replace(out, value=INSIDE), 100 + 6 * RULE.call_after)
+    assert look(called.state, RULE, out, tick=100 + 5 * RULE.call_after).told == ()
+    back = look(called.state, RULE, replace(out, value=INSIDE), tick=100 + 6 * RULE.call_after)
     assert (back.told, back.state.called) == ((Told.IN_RANGE,), False)
 
 
 def test_failure_is_told_once_for_one_reason_and_tried_again_later() -> None:
-    first = written(STATES["setting"], RULE, 230, 300, failed="no answer")
+    first = written(STATES["setting"], RULE, 230, tick=300, failed="no answer")
     assert next_write(first.state, RULE, 301) is None
     assert next_write(first.state, RULE, 3300) == 230
-    assert written(first.state, RULE, 230, 3300, failed="no answer").told == ()
-    assert written(first.state, RULE, 230, 3300, failed="says 21").told == (Told.FAILED,)
+    assert written(first.state, RULE, 230, tick=3300, failed="no answer").told == ()
+    assert written(first.state, RULE, 230, tick=3300, failed="says 21").told == (Told.FAILED,)
 
 
 # --- on the way, and correction -----------------------------------------------------------------------
@@ -172,8 +172,8 @@ def test_correction_moves_the_wish_away_from_the_point(row: Row) -> None:
     state = replace(STATES["open"], trim=int(row["correction so far"]), trimmed_at=1000)
     value = None if row["point"] == "silent" else Decimal(row["point"])
     view = View(demand=WISHED, released=True, value=value, taken=4000)
-    assert look(state, rule, view, 3999).state.trim == state.trim
-    assert look(state, rule, view, 4000).state.trim == int(row["then"])
+    assert look(state, rule, view, tick=3999).state.trim == state.trim
+    assert look(state, rule, view, tick=4000).state.trim == int(row["then"])
 
 
 STEPS = st.lists(
@@ -197,8 +197,8 @@ def test_whatever_comes_nothing_is_written_while_held_nor_out_of_range_nor_by_mo
     for wished, released, value, later, outcome in steps:
         tick += later
         view = View(demand=wished, released=released, value=value, taken=tick)
-        found = look(state, rule, view, tick)
-        twice = look(look(state, rule, view, tick).state, rule, view, tick)
+        found = look(state, rule, view, tick=tick)
+        twice = look(look(state, rule, view, tick=tick).state, rule, view, tick=tick)
         assert (twice.state, twice.told) == (found.state, ())
         if Told.IN_RANGE in found.told:
             assert value == INSIDE
@@ -212,4 +212,4 @@ def test_whatever_comes_nothing_is_written_while_held_nor_out_of_range_nor_by_mo
         assert released
         assert rule.low <= counts <= rule.high
         assert state.is_set is None or abs(counts - state.is_set) <= 20
-        state = written(state, rule, counts, tick, failed=outcome).state
+        state = written(state, rule, counts, tick=tick, failed=outcome).state
