@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gateway": ("cli.commands.gateway", "claim, approve, revoke, replace gateways"),
     "alarm": ("cli.commands.alarm", "see alarms, acknowledge, shelve, say who is told"),
     "command": ("cli.commands.command", "ask gateways for something, approve it, see what became of it"),
+    "job": ("cli.commands.job", "plan jobs, begin, release and finish them, write their records"),
     "broker": ("cli.commands.broker", "write the broker's configuration"),
     "simulate": ("cli.commands.simulate", "run simulated devices that speak the real protocols"),
     "demo": ("cli.commands.demo", "run everything on this machine with simulated devices"),

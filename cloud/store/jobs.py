@@ -153,6 +153,7 @@ SELECT j.id, j.organisation_id, j.site_id, s.name, s.title, s.time_zone, j.docum
  WHERE (%(id)s::int IS NULL OR j.id = %(id)s)
    AND (%(site)s::int IS NULL OR j.site_id = %(site)s)
    AND (%(zone)s::text IS NULL OR j.zone = %(zone)s)
+   AND (%(number)s::text IS NULL OR j.number = %(number)s)
    AND (%(state)s::text IS NULL OR j.state = %(state)s)
    AND (%(open)s IS NOT TRUE OR j.state <> 'finished')
    AND (%(before)s::int IS NULL OR j.id < %(before)s)
@@ -165,10 +166,10 @@ SELECT j.id, j.organisation_id, j.site_id, s.name, s.title, s.time_zone, j.docum
 async def list_jobs(connection: Connection, **given: object) -> list[KeptJob]:
     """Return jobs, the last made first.
 
-    `site`, `zone`, `state` and `open` (not finished) narrow them; `before` is an id; with `from_at` and
-    `to_at` those whose work touches this stretch.
+    `site`, `zone`, `number`, `state` and `open` (not finished) narrow them; `before` is an id; with `from_at`
+    and `to_at` those whose work touches this stretch.
     """
-    names = ("id", "site", "zone", "state", "open", "before", "from_at", "to_at")
+    names = ("id", "site", "zone", "number", "state", "open", "before", "from_at", "to_at")
     values = {**dict.fromkeys(names), "limit": 1000, **given}
     rows = await (await connection.execute(_JOBS, values)).fetchall()
     return [_job(row) for row in rows]
