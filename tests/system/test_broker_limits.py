@@ -6,7 +6,7 @@ import pytest
 
 from tests.system import mqtt_raw
 from tests.system.mqtt_raw import Connect
-from wire.frame import FRAME_BYTES_MAX
+from wire.frame import FRAME_BYTES_MAX, LARGE_FRAME_BYTES_MAX
 from wire.topics import PREFIX, Channel, build
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def test_oversized_packet_ends_the_connection_and_reaches_nobody(parties, gatewa
             mallory = await mqtt_raw.connect(parties.broker.gateway_port, context, Connect("mallory"))
             await mallory.publish(build("mallory", Channel.UP_BATCH), b"first")
             assert await mallory.is_open()
-            await mallory.publish(build("mallory", Channel.UP_BATCH), bytes(2**20))
+            await mallory.publish(build("mallory", Channel.UP_BATCH), bytes(LARGE_FRAME_BYTES_MAX + 2**20))
             assert not await mallory.is_open()
             mallory.hang_up()
             topic = build("honest", Channel.UP_BATCH)
