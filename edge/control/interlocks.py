@@ -91,6 +91,8 @@ class Interlocks(Member):
         name = section.enable_output
         self._pulse = Pulse(given.outputs, name, section.pulse_ms) if name is not None else None
         self._owners: dict[str, Runner] = {}
+        self._shown: dict[str, tuple[object, ...]] = {}
+        """What of each interlock the others heard with its read-backs."""
         self._doubts: Mapping[str, str] = {}
         given.outputs.guard(self._objection)
         for settings in given.settings.interlock:
@@ -272,6 +274,11 @@ class Interlocks(Member):
     def _read_back(self, runner: Runner, output: str, agrees: bool) -> None:
         self.engine.feed(runner, [ReadBack(output, agrees)])
         self._wake_for(runner)
+        kept = runner.state.kept
+        shown = (kept.breach, kept.phase, runner.released, *(one.confirmed for one in runner.holders))
+        if self._shown.get(runner.name) != shown:
+            self._shown[runner.name] = shown
+            self.changed.tell()
 
     def _wake_for(self, runner: Runner) -> None:
         if runner.due is not None and (self._next is None or runner.due < self._next):

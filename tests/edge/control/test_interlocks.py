@@ -296,3 +296,19 @@ def test_state_of_control_can_be_told_to_the_hub() -> None:
         assert (await site.interlocks.act("hall", Trip(by=ANNE))).failed == "no interlock is called hall"
 
     asyncio.run(run())
+
+
+def test_others_hear_when_an_output_is_confirmed_in_its_safe_state() -> None:
+    async def run() -> None:
+        site = Site()
+        async with running(site):
+            await site.enabled()
+            await turns()
+            heard: list[bool | None] = []
+            site.interlocks.changed.add(lambda: heard.append(site.now().effects[0].confirmed))
+            site.read("24.11")
+            await asyncio.sleep(0.3)
+            assert site.now().effects[0].confirmed is True
+            assert heard[-1] is True
+
+    asyncio.run(run())
