@@ -20,11 +20,15 @@ REASONS = (
     mark("driver ended"),
     mark("its settings changed"),
     # of doors
-    # of doors
     mark("key of credentials: %(why)s"),
     mark("portal %(name)s: %(told)s (%(why)s)"),
     mark("it was shut meanwhile"),
     mark("%(name)s: nobody said which value is towards safety"),
+    # of commands, regulation and the panel
+    mark("an interlock holds the output"),
+    mark("it is not known what is wished for"),
+    mark("at the panel"),
+    mark("this gateway has no %(what)s"),
     # of a Modbus line
     mark("connection closed by the device"),
     mark("connection lost while waiting for an answer"),
@@ -387,6 +391,20 @@ KEYS = {
     "forced": mark("forced"),
     "held": mark("held open"),
     "factors": mark("factors shown"),
+    "name": mark("name"),
+    "state": mark("state"),
+    "second": mark("second person"),
+    "act": mark("act"),
+    "breach": mark("number of the breach"),
+    "output": mark("output"),
+    "point": mark("point"),
+    "reading": mark("reading"),
+    "low": mark("lower limit"),
+    "high": mark("upper limit"),
+    "correction": mark("correction"),
+    "answers": mark("answers"),
+    "phase": mark("state of the interlock"),
+    "regulation": mark("regulation"),
 }
 """Fields of an event's data -> their names."""
 

@@ -259,6 +259,15 @@ EVENTS = {
     "rights_refused": mark("Access rights refused"),
     "rights_lost": mark("Kept access rights cannot be read"),
     "rights_not_kept": mark("Access rights in force, not kept on the disk"),
+    "command_receipt": mark("Answer to a command"),
+    "command_unreadable": mark("Command that cannot be read"),
+    "panel_asked": mark("Asked at the panel"),
+    "regulation_adjusted": mark("Regulation: set, confirmed by the device"),
+    "regulation_in_range": mark("Regulation: back in range"),
+    "regulation_deviates": mark("Regulation: out of range"),
+    "regulation_waiting": mark("Regulation: an interlock holds the output"),
+    "regulation_failed": mark("Regulation: not set"),
+    "regulation_called": mark("Regulation: not back in range, a person is called"),
 }
 FIX_MODES = {0: mark("unknown"), 1: mark("no fix"), 2: mark("2D fix"), 3: mark("3D fix")}
 BROWSER = {

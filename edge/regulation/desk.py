@@ -29,6 +29,7 @@ from rules.regulation import (
     Rule,
     State,
     Stepped,
+    Told,
     View,
     demand,
     look,
@@ -44,6 +45,7 @@ MANUAL_S = 8 * 3600.0
 """So long does a value set by hand last where nobody said how long."""
 MANUAL_MAX_S = 24 * 3600.0
 AUTO = "auto"
+EVENTS: Mapping[Told, str] = {told: f"regulation_{told.value}" for told in Told}
 
 Present = Callable[[str], bool | None]
 """Whether somebody is in a zone; None: no door tells."""
@@ -241,7 +243,7 @@ class Regulations(Member):
     def _took(self, one: _One, found: Stepped) -> None:
         before, one.state = one.state, found.state
         for told in found.told:
-            self._given.tell(f"regulation_{told.value}", self._data(one), one.settings.name)
+            self._given.tell(EVENTS[told], self._data(one), one.settings.name)
         if found.told or before.phase is not found.state.phase or before.is_set != found.state.is_set:
             self._changed()
 

@@ -11,6 +11,7 @@ from wire.messages import PointDeclaration
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings
 from wire.settings.regulation import DAYS, MINUTES, RegulationSettings, minute_of
+from wire.settings.regulation import Correction as CorrectionSettings
 from wire.settings.regulation import Wish as WishSettings
 
 
@@ -48,9 +49,12 @@ def make_rule(settings: RegulationSettings, output: Output) -> Rule:
         step_max=output.step_max,
         apart=ticks(output.apart_s),
         call_after=ticks(settings.call_after_s),
-        correction=how
-        and Correction(_steps(how.step, output), ticks(how.every_s), _steps(how.most, output), how.opposite),
+        correction=None if how is None else _correction(how, output),
     )
+
+
+def _correction(how: CorrectionSettings, output: Output) -> Correction:
+    return Correction(_steps(how.step, output), ticks(how.every_s), _steps(how.most, output), how.opposite)
 
 
 def _wish(settings: RegulationSettings, wish: WishSettings, output: Output) -> Wish:
