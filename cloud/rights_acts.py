@@ -71,7 +71,7 @@ async def put_item(
     await _refuse_new_faults(act, place, before)
     new = {"title": title, "body": kept}
     await _note(
-        act, place, "access.add" if old is None else "access.change", f"{kind} {name}", old=old, new=new
+        act, place, "access.add" if old is None else "access.change", thing=f"{kind} {name}", old=old, new=new
     )
 
 
@@ -84,7 +84,7 @@ async def drop_item(act: Act, place: Place, *, kind: str, name: str, why: str = 
         raise MissingError(kind, name, f"an existing {kind}")
     await store.drop_item(act.connection, place.organisation_id, place.site_id, kind=kind, name=name)
     await _refuse_new_faults(act, place, before)
-    await _note(act, place, "access.drop", f"{kind} {name}", old=old, why=why)
+    await _note(act, place, "access.drop", thing=f"{kind} {name}", old=old, why=why)
 
 
 async def approve(act: Act, site_id: int, name: str) -> None:
@@ -105,7 +105,7 @@ async def approve(act: Act, site_id: int, name: str) -> None:
     )
     await store.put_item(act.connection, item)
     await _refuse_new_faults(act, place, before)
-    await _note(act, place, "access.approve", f"right {name}", new={"by": number})
+    await _note(act, place, "access.approve", thing=f"right {name}", new={"by": number})
 
 
 async def head_of(act: Act, site: SiteRow) -> str:
@@ -164,6 +164,6 @@ async def _refuse_new_faults(act: Act, place: Place, before: Mapping[int, frozen
             raise ActError(field, value, expected or rest)
 
 
-async def _note(act: Act, place: Place, action: str, thing: str, **given: Any) -> None:
+async def _note(act: Act, place: Place, action: str, *, thing: str, **given: Any) -> None:
     where = "" if place.site_id is None else f" at site {place.site_id}"
     await act.note(action, f"{thing}{where}", organisation_id=place.organisation_id, **given)

@@ -53,7 +53,7 @@ async def register(act: Act, wish: Wish) -> int:
     )
     made = await visits.add(act.connection, new, by=act.viewer.login, at=act.at)
     told = {"visitor": number, "host": wish.host, "zones": list(wish.zones), "to": wish.to_at.isoformat()}
-    await _note(act, site.organisation_id, "visit.register", made, new={**told, "site": site.name})
+    await _note(act, site.organisation_id, "visit.register", visit_id=made, new={**told, "site": site.name})
     return made
 
 
@@ -64,7 +64,7 @@ async def end(act: Act, visit_id: int, *, why: str) -> None:
     why = _text("why", why, 500)
     if not await visits.end(act.connection, visit.id, at=act.at, why=why):
         raise ActError("visit", visit.id, "one that is not ended")
-    await _note(act, visit.organisation_id, "visit.end", visit.id, why=why)
+    await _note(act, visit.organisation_id, "visit.end", visit_id=visit.id, why=why)
 
 
 async def approve(act: Act, visit_id: int) -> None:
@@ -72,7 +72,7 @@ async def approve(act: Act, visit_id: int) -> None:
     visit = await _visit(act, visit_id)
     number = await head_of(act, await place_of(act, visit.site_id))
     await visits.approve(act.connection, visit.id, by=number, at=act.at)
-    await _note(act, visit.organisation_id, "visit.approve", visit.id, new={"by": number})
+    await _note(act, visit.organisation_id, "visit.approve", visit_id=visit.id, new={"by": number})
 
 
 async def _site(act: Act, site_id: int) -> SiteRow:
@@ -104,7 +104,7 @@ async def _check(act: Act, site: SiteRow, wish: Wish) -> None:
         raise ActError("zones", ", ".join(unknown), f"some of {', '.join(sorted(known))}")
 
 
-async def _note(act: Act, organisation_id: int, action: str, visit_id: int, **given: object) -> None:
+async def _note(act: Act, organisation_id: int, action: str, *, visit_id: int, **given: object) -> None:
     await act.note(action, f"visit {visit_id}", organisation_id=organisation_id, **given)
 
 

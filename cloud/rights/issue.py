@@ -136,7 +136,7 @@ async def issue(
             return Step(held)
         if held is not None and (state.incarnation, state.number) != (held.revision.incarnation, held.number):
             held = await load(connection, gateway)
-        made = await asyncio.to_thread(_compiled, rows, gateway.gateway, held, now)
+        made = await asyncio.to_thread(_compiled, rows, gateway.gateway, held=held, now=now)
         await store.set_faults(connection, gateway, made.faults, at=now)
         document = made.document
         if document is None:
@@ -210,7 +210,7 @@ class _Made:
     ended: Ended = NOTHING
 
 
-def _compiled(rows: Rows, gateway: str, held: Held | None, now: datetime) -> _Made:
+def _compiled(rows: Rows, gateway: str, *, held: Held | None, now: datetime) -> _Made:
     """Return what the rows come to; it takes a while for many people, so that others wait elsewhere."""
     made = compile_rights(rows, gateway, now=now)
     if made.rights is None:

@@ -53,7 +53,7 @@ async def _asked(act: Act, form: Mapping[str, str]) -> list[Command]:
         raise ActError("reason", reason, f"a text of 1 to {REASON_MAX} characters")
     wanted = form.get("do", "")
     if wanted == "portal.open":
-        return [await _open(act, held, form.get("side", ""), reason)]
+        return [await _open(act, held, form.get("side", ""), reason=reason)]
     if wanted not in ("access.lock_down", "access.release"):
         raise ActError("do", wanted, "portal.open, access.lock_down or access.release")
     arguments: dict[str, Scalar] = {"reason": reason}
@@ -62,7 +62,7 @@ async def _asked(act: Act, form: Mapping[str, str]) -> list[Command]:
     return [await command_acts.ask(act, Wish(one.gateway, wanted, arguments)) for one in held]
 
 
-async def _open(act: Act, held: list[Held], side: str, reason: str) -> Command:
+async def _open(act: Act, held: list[Held], side: str, *, reason: str) -> Command:
     portal, _, way = side.partition("/")
     gateway = next((one.gateway for one in held if any(p.name == portal for p in one.status.portals)), None)
     if gateway is None:

@@ -103,10 +103,12 @@ def door_views(
     portals = {portal.id: portal for zone in zones for portal in zone.portals}
     titles = {zone.name: zone.title for zone in zones}
     states = {one.name: one for each in held if each.is_known(now) for one in each.status.portals}
-    return [_door(one, titles, states.get(one.name), language) for one in portals.values()]
+    return [_door(one, titles, states.get(one.name), language=language) for one in portals.values()]
 
 
-def _door(portal: Portal, titles: Mapping[str, str], state: PortalNow | None, language: Language) -> DoorView:
+def _door(
+    portal: Portal, titles: Mapping[str, str], state: PortalNow | None, *, language: Language
+) -> DoorView:
     outside = language.say(_OUTSIDE)
     start = outside if portal.from_zone is None else titles.get(portal.from_zone, portal.from_zone)
     end = outside if portal.to_zone is None else titles.get(portal.to_zone, portal.to_zone)
@@ -143,10 +145,10 @@ def event_views(
     events: Iterable[DoorEvent], who: Who, doors: Mapping[str, str], *, language: Language
 ) -> list[EventView]:
     """Return what happened at doors, with the one sentence for each."""
-    return [_event(one, who, doors, language) for one in events]
+    return [_event(one, who, doors, language=language) for one in events]
 
 
-def _event(event: DoorEvent, who: Who, doors: Mapping[str, str], language: Language) -> EventView:
+def _event(event: DoorEvent, who: Who, doors: Mapping[str, str], *, language: Language) -> EventView:
     door, _, side = event.subject.partition("/")
     number = str(event.data.get("person", ""))
     name = who.get(number, "")

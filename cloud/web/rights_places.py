@@ -11,7 +11,6 @@ from cloud.api.guard import needs, viewer_of
 from cloud.identity.acts import Act, ActError
 from cloud.rights_acts import Place
 from cloud.store.rights_items import list_items
-from cloud.store.rights_rows import SiteRow
 from cloud.store.snapshot import snapshot
 from cloud.web.context import Web
 from cloud.web.doors import chosen
@@ -60,7 +59,7 @@ class PlacesPages:
             if "drop" in form:
                 await rights_acts.drop_item(one, place, kind=kind, name=form["drop"])
                 return
-            item, body = await _item(one, row, kind, pairs)
+            item, body = await _item(one, kind, pairs)
             await rights_acts.put_item(
                 one, place, kind=kind, name=item, body=body, title=text_of(form, "title")
             )
@@ -98,7 +97,7 @@ class PlacesPages:
         return response
 
 
-async def _item(act: Act, site: SiteRow, kind: str, pairs: Pairs) -> tuple[str, dict[str, Any]]:
+async def _item(act: Act, kind: str, pairs: Pairs) -> tuple[str, dict[str, Any]]:
     """Return name and body of an item as a form sends it."""
     form = dict(pairs)
     name = text_of(form, "id")
