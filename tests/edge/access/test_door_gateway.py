@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,8 +113,21 @@ class Story:
         await until(lambda: len(self.events(kind)) >= count)
         return self.events(kind)[count - 1]
 
-    async def unlocked(self) -> None:
-        await until(lambda: self.board.pins.level(LOCK) == 1)
+    async def show_until(self, number: int, what: Callable[[], object]) -> None:
+        """Show a card until something is true: a busy machine may cut it, or listen late."""
+        end = time.monotonic() + 60
+        while not what():
+            assert time.monotonic() < end, "did not come true in time"
+            await self.show(number)
+            with suppress(AssertionError):
+                await until(what, 2.0)
+
+    @property
+    def unlocked(self) -> bool:
+        return self.board.pins.level(LOCK) == 1
+
+    def refused(self, reason: str) -> bool:
+        return any(event.data["reason"] == reason for event in self.events("access_refused"))
 
     async def walk(self) -> None:
         """Open the door and shut it again, both seen."""
@@ -130,42 +144,37 @@ async def _story(story: Story) -> None:
         board.drive(pin, level)
     process = await story.started()
     try:
-        await story.said("gateway_started")
-        await asyncio.sleep(0.5)
-        await story.show(ANNA)
-        assert (await story.said("access_refused")).data["reason"] == "rights_missing"
+        await story.show_until(ANNA, lambda: story.refused("rights_missing"))
         story.send(story.rights())
         await story.said("rights_taken")
-        await story.show(ANNA)
-        await story.unlocked()
-        granted = await story.said("access_granted")
-        assert (granted.subject, granted.data["person"]) == ("door-1/in", "anna")
+        await story.show_until(ANNA, lambda: story.unlocked)
         await story.walk()
-        passed = await story.said("access_passed")
+        granted, passed = await story.said("access_granted"), await story.said("access_passed")
+        assert (granted.subject, granted.data["person"]) == ("door-1/in", "anna")
         assert (passed.data["person"], passed.data["zone"]) == ("anna", "lab")
-        await until(lambda: board.pins.level(LOCK) == 0)
+        await until(lambda: not story.unlocked)
 
         story.revoke(ANNA)
         await story.said("rights_taken", 2)
-        await story.show(ANNA)
-        assert (await story.said("access_refused", 2)).data["reason"] == "credential_revoked"
+        await story.show_until(ANNA, lambda: story.refused("credential_revoked"))
         process.kill()
         await process.wait()
 
         settings = story.folder / "gateway.toml"
         settings.write_text(re.sub(r"port = \d+", "port = 9", settings.read_text()))
         process = await story.started()
-        await until(lambda: (story.folder / "data" / "local.sock").exists())
-        await asyncio.sleep(2.5)
+        await story.show_until(BEN, lambda: story.unlocked)
+        board.drive(DOOR, 1)
+        await asyncio.sleep(0.2)
+        board.drive(DOOR, 0)
+        await until(lambda: not story.unlocked)
         board.changes.clear()
         await story.show(ANNA)
-        await asyncio.sleep(0.6)  # a frame ends with a silence
-        await story.show(BEN)
-        await story.unlocked()
-        assert [level for pin, level in board.changes if pin == LOCK and level] == [1], "ben's alone"
+        await asyncio.sleep(1)
+        assert (LOCK, 1) not in board.changes
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 30) == 0
-        assert board.pins.level(LOCK) == 0
+        assert not story.unlocked
     finally:
         if process.returncode is None:
             process.kill()
