@@ -23,6 +23,7 @@ from cloud.alarm_documents import (
 )
 from cloud.identity.acts import Act, ActError
 from cloud.store import accounts, alarm_points, alarm_templates
+from cloud.store.alarm_points import WatchedPoint
 from cloud.store.sites import list_sites
 from rules.alarm.policy import Policy
 
@@ -121,7 +122,7 @@ async def _template(act: Act, organisation_id: int, one: FileTemplate, *, reason
     if ids:
         for start in range(0, len(ids), alarm_manage.POINTS_MAX):
             part = ids[start : start + alarm_manage.POINTS_MAX]
-            await alarm_manage.apply_template(act, organisation_id, one.name, part, reason=reason)
+            await alarm_manage.apply_template(act, organisation_id, one.name, point_ids=part, reason=reason)
         lines.append(f"template {one.name} watches {len(ids)} more points")
     return lines
 
@@ -129,7 +130,7 @@ async def _template(act: Act, organisation_id: int, one: FileTemplate, *, reason
 async def _points(act: Act, one: FileTemplate) -> list[int]:
     """Return the points that a template of the file is to watch and does not; a pattern must fit one."""
     known = await alarm_points.list_points(act.connection, limit=POINTS_MAX)
-    chosen = {}
+    chosen: dict[int, WatchedPoint] = {}
     for pattern in one.points:
         fits = [
             point

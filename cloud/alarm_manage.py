@@ -75,7 +75,7 @@ async def save_template(
 
 
 async def apply_template(
-    act: Act, organisation_id: int, name: str, point_ids: Sequence[int], *, reason: str
+    act: Act, organisation_id: int, name: str, *, point_ids: Sequence[int], reason: str
 ) -> None:
     """Have a template watch points, in place of what watched them."""
     await _may(act, organisation_id)
@@ -141,7 +141,7 @@ async def save_policy(act: Act, site_id: int, written: PolicyText, *, reason: st
         act.connection,
         organisation_id,
         site_id,
-        policy,
+        policy=policy,
         author=act.viewer.login,
         reason=reason,
         at=act.at,

@@ -25,6 +25,7 @@ BACKLOG = "gateway_backlog"
 DAILY = timedelta(minutes=1)
 """So often calibrations and what is declared of points are looked at."""
 _Key = tuple[int, str, str]
+_Wanted = tuple[alarm_series.Watch, tuple[Rule, ...], int | None]
 
 
 class Following:
@@ -74,14 +75,14 @@ class Following:
             return
         self._zones = await alarm_room.covers(connection)
         tick = tick_of_datetime(now)
-        wanted: dict[_Key, tuple[alarm_series.Watch, tuple[Rule, ...], int | None]] = {}
+        wanted: dict[_Key, _Wanted] = {}
         for watch in await alarm_series.watches(connection):
             for part, rules in part_rules(watch.rules).items():
                 hold = _hold(watch.period_ms) if part == "readings" else None
                 wanted[watch.site_id, watch.point, part] = watch, rules, hold
         for key, one in [(key, one) for key, one in self._by_name.items() if key[2] != "event"]:
             asked = wanted.get(key)
-            if asked is not None and _same(one.series, *asked):
+            if asked is not None and _same(one.series, asked):
                 del wanted[key]
                 continue
             at = max(tick, one.timeline.base_at)
@@ -141,11 +142,11 @@ class Following:
                     self._gateways[one.series.id] = arrived.gateway_id
                     _add_samples(taken, one, arrived.samples)
         for told in await alarm_feed.events(connection, stretch, (*SOURCES, BACKLOG)):
-            await self._hear(connection, told, taken, tick)
+            await self._hear(connection, told, taken, tick=tick)
         await self._look_at_calibrations(connection, taken, now)
         return taken
 
-    async def _hear(self, connection: Connection, told: Told, taken: Taken, tick: int) -> None:
+    async def _hear(self, connection: Connection, told: Told, taken: Taken, *, tick: int) -> None:
         if told.kind == BACKLOG:
             self._tell_backlog(told.gateway_id, told.data, taken)
             return
@@ -223,7 +224,7 @@ class Following:
         """Forget old samples; return what is to be kept of them."""
         return [(one.series, base) for one in self.series.values() if (base := one.compacted()) is not None]
 
-    async def judge_again(self, connection: Connection, one: Watched, since: int, tick: int) -> Again:
+    async def judge_again(self, connection: Connection, one: Watched, *, since: int, tick: int) -> Again:
         """Judge a series from before `since` on, from what is stored; its memory stays as it is."""
         base = await alarm_series.base_before(connection, one.series.id, since)
         start = one.series.from_tick if base is None else base.tick
@@ -250,12 +251,11 @@ class Following:
         if series.part == "calibration" or series.point_id is None or series.point_id not in self._scales:
             return []
         return await alarm_feed.readings_since(
-            connection, series.point_id, begin, end, scales=self._scales[series.point_id]
+            connection, series.point_id, since=begin, until=end, scales=self._scales[series.point_id]
         )
 
     async def _read_backlog(self, connection: Connection, tick: int) -> None:
-        cursor = await connection.execute("SELECT id FROM gateways")
-        ids = [row[0] for row in await cursor.fetchall()]
+        ids = await alarm_room.all_gateways(connection)
         told = await newest_backlog(connection, ids, since=_moment(tick) - TOLD_WITHIN)
         self._waiting = {gateway for gateway, one in told.items() if one.data.get("batches")}
 
@@ -265,7 +265,8 @@ def _hold(period_ms: int | None) -> int | None:
     return None if period_ms is None else PERIODS * period_ms // TICK_MS
 
 
-def _same(series: Series, watch: alarm_series.Watch, rules: tuple[Rule, ...], hold: int | None) -> bool:
+def _same(series: Series, wanted: _Wanted) -> bool:
+    watch, rules, hold = wanted
     return (series.revision, series.rules, series.hold_ticks) == (watch.revision, rules, hold)
 
 

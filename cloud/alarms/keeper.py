@@ -20,6 +20,7 @@ from cloud.store.connection import Connection
 from cloud.store.ticks import tick_of_datetime
 from rules.alarm.acts import suppress
 from rules.alarm.calls import next_at
+from rules.alarm.desk import Act, Desk, Open
 from rules.alarm.handling import observe
 from rules.alarm.model import Occurrence
 from rules.alarm.timeline import Change, View, compare, view
@@ -78,7 +79,7 @@ class Keeper:
             await alarm_series.judged(self._connection, series_id)
             return True
         since, tick = late[series_id], tick_of_datetime(now)
-        again = await self._following.judge_again(self._connection, one, since, tick)
+        again = await self._following.judge_again(self._connection, one, since=since, tick=tick)
         try:
             async with self._connection.transaction():
                 await alarm_room.position(self._connection, hold=True)
@@ -170,7 +171,7 @@ class Keeper:
                 taken.late[one.series.id] = (one.series.organisation_id, late)
             seen = view(one.timeline)
             revisions = compare(one.seen, seen)
-            open_items = ()
+            open_items: tuple[Open, ...] = ()
             kept = self._desks.get(one.series.site_id)
             if kept is not None:
                 open_items = kept.desk.open.get(one.series.point, ())
@@ -187,7 +188,8 @@ class Keeper:
         for site_id in news.keys() | self._due_sites(tick):
             kept = await self._desk(site_id)
             part = news.get(site_id, News())
-            desk, log = kept.desk, ()
+            desk: Desk = kept.desk
+            log: tuple[Act, ...] = ()
             if part.design is not None:
                 desk, log = suppress(desk, kept.policy, part.design, now=tick)
             desk, more = observe(desk, kept.policy, part.views.values(), now=tick)

@@ -43,7 +43,7 @@ class AlarmRoom:
             self._tools.connection("alarms feed") as woken,
         ):
             await feed.listen(woken)
-            await woken.execute(f"LISTEN {alarm_desk.CHANNEL}")
+            await alarm_desk.listen(woken)
             keeper = Keeper(connection)
             await keeper.turn(self._tools.now())
             up()

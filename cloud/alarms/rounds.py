@@ -16,10 +16,10 @@ async def next_round(connection: Connection, kept: Kept, desk: Desk) -> Desk:
         return desk
     site = await alarm_messages.site_of(connection, kept.site_id)
     channels = await alarm_messages.channels(connection, kept.organisation_id, round_.recipients)
-    round_id = await alarm_messages.keep_round(connection, kept.organisation_id, kept.site_id, round_)
+    round_id = await alarm_messages.keep_round(connection, kept.organisation_id, kept.site_id, round_=round_)
     waiting = [
         alarm_messages.NewMessage(
-            channel.name, *write_message(site, round_, part_of(round_, channel.name), channel)
+            channel.name, *write_message(site, round_, part_of(round_, channel.name), way=channel)
         )
         for channel in channels
     ]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from cloud.notify.ways import Given, Message, WayError, send
+from cloud.notify.ways import Address, Given, Message, WayError, send
 from cloud.store import alarm_messages, feed
 from cloud.store.alarm_messages import Waiting, Way
 from cloud.store.connection import Connection
@@ -29,7 +29,7 @@ class Sender:
 
     async def run(self, connection: Connection, up: Callable[[], None]) -> None:
         """Send until cancelled; raises psycopg's errors."""
-        await connection.execute(f"LISTEN {alarm_messages.SEND_CHANNEL}")
+        await alarm_messages.listen(connection)
         with ThreadPoolExecutor(AT_ONCE, "heng-alarm-way") as threads:
             up()
             while True:
@@ -59,6 +59,6 @@ class Sender:
             return False, "there is no such way any more", True
         message = Message(one.id, one.subject, one.body, one.created_at)
         try:
-            return True, send(way.kind, way.target, way.secret, message, self._given), False
+            return True, send(Address(way.kind, way.target, way.secret), message, self._given), False
         except WayError as error:
             return False, str(error), error.lasting

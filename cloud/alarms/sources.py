@@ -26,7 +26,7 @@ class Source:
 
 
 def _pair(
-    what: str, begins: str, ends: str, priority: Priority, condition: Condition = Condition.EVENT
+    what: str, begins: str, ends: str, *, priority: Priority, condition: Condition = Condition.EVENT
 ) -> dict[str, Source]:
     return {
         begins: Source(what, begins=True, condition=condition, priority=priority),
@@ -49,12 +49,12 @@ SOURCES: Mapping[str, Source] = {
     "door_held": Source("door-held", begins=True, priority=_MEDIUM, once=True),
     "lock_down": Source("lock-down", begins=True),
     "tamper": Source("tamper", begins=True, condition=_TAMPER, once=True),
-    **_pair("tamper", "tampered", "tamper_ended", _HIGH, _TAMPER),
-    **_pair("tamper", "reader_tampered", "reader_untampered", _HIGH, _TAMPER),
-    **_pair("tamper", "camera_tampered", "camera_tamper_ended", _HIGH, _TAMPER),
-    **_pair("gas", "gas_alarm", "gas_alarm_ended", _URGENT),
-    **_pair("fire-release", "fire_released", "fire_release_ended", _URGENT),
-    **_pair("power", "power_lost", "power_restored", _HIGH),
+    **_pair("tamper", "tampered", "tamper_ended", priority=_HIGH, condition=_TAMPER),
+    **_pair("tamper", "reader_tampered", "reader_untampered", priority=_HIGH, condition=_TAMPER),
+    **_pair("tamper", "camera_tampered", "camera_tamper_ended", priority=_HIGH, condition=_TAMPER),
+    **_pair("gas", "gas_alarm", "gas_alarm_ended", priority=_URGENT),
+    **_pair("fire-release", "fire_released", "fire_release_ended", priority=_URGENT),
+    **_pair("power", "power_lost", "power_restored", priority=_HIGH),
 }
 """Kind of event -> what it says."""
 

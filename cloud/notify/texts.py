@@ -16,7 +16,9 @@ LINES_MAX = 40
 """Alarms that one message names; what is beyond it is counted, and all are on the page."""
 
 
-def write_message(site: SiteFacts, round_: Notification, calls: Sequence[Call], way: Way) -> tuple[str, str]:
+def write_message(
+    site: SiteFacts, round_: Notification, calls: Sequence[Call], *, way: Way
+) -> tuple[str, str]:
     """Return subject and body of what one way is told in a round."""
     say = SENTENCES[way.language]
     ones = sorted({call.occurrence.id: call for call in calls}.values(), key=_urgent_first)

@@ -12,7 +12,7 @@ import json
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
@@ -54,6 +54,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where a way leads: what may be shown of it, and what may not."""
+
+    kind: str
+    """`email`, `webhook`, `wecom`, `dingtalk` or `sms`."""
+    target: str
+    secret: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class MailServer:
     """Where e-mail is handed in."""
 
@@ -84,22 +94,22 @@ class Given:
     """None: what the machine trusts."""
 
 
-def send(kind: str, target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+def send(way: Address, message: Message, given: Given) -> str:
     """Send a message by one way and return what the far end said. `WayError` when it did not go out."""
     try:
-        return _WAYS[kind](target, secret, message, given)
+        return _WAYS[way.kind](way, message, given)
     except (OSError, http.client.HTTPException, smtplib.SMTPException) as error:
         raise WayError(_plain(error)) from None
 
 
-def send_mail(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
-    """Hand a message in at the mail server; `target` is one or more addresses, separated by commas."""
+def send_mail(way: Address, message: Message, given: Given) -> str:
+    """Hand a message in at the mail server; its target is one or more addresses, separated by commas."""
     server = given.mail
     if server is None:
         raise WayError("no mail server is set up: HENG_SMTP_URL", lasting=True)
     mail = EmailMessage()
     mail["Subject"], mail["From"] = message.subject, server.sender
-    mail["To"] = ", ".join(addresses(target))
+    mail["To"] = ", ".join(addresses(way.target))
     mail["Date"] = format_datetime(given.clock().astimezone())
     mail["Message-ID"] = make_msgid(f"heng-{message.id}", domain="heng.invalid")
     mail["X-Heng-Delivery"] = str(message.id)
@@ -121,7 +131,7 @@ def send_mail(target: str, secret: Mapping[str, str], message: Message, given: G
     return "accepted" if not refused else f"accepted, but refused for {', '.join(sorted(refused))}"
 
 
-def send_webhook(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+def send_webhook(way: Address, message: Message, given: Given) -> str:
     """Post a message as JSON; with a key its HMAC-SHA256 is in `X-Heng-Signature`."""
     body = json.dumps(
         {
@@ -133,33 +143,33 @@ def send_webhook(target: str, secret: Mapping[str, str], message: Message, given
         ensure_ascii=False,
     ).encode()
     headers = {}
-    if key := secret.get("key"):
+    if key := way.secret.get("key"):
         headers["X-Heng-Signature"] = "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
-    status, _ = _post(secret["url"], body, given, headers)
+    status, _ = _post(way.secret["url"], body, given, headers=headers)
     return f"HTTP {status}"
 
 
-def send_wecom(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+def send_wecom(way: Address, message: Message, given: Given) -> str:
     """Post a text to a WeCom group robot."""
     content = _cut(message.text, WECOM_BYTES_MAX)
-    return _robot(secret["url"], {"msgtype": "text", "text": {"content": content}}, given)
+    return _robot(way.secret["url"], {"msgtype": "text", "text": {"content": content}}, given)
 
 
-def send_dingtalk(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
+def send_dingtalk(way: Address, message: Message, given: Given) -> str:
     """Post a text to a DingTalk group robot, signed where it has a secret."""
-    url = secret["url"]
-    if key := secret.get("key"):
+    url = way.secret["url"]
+    if key := way.secret.get("key"):
         stamp = round(given.clock().timestamp() * 1000)
         url += f"&timestamp={stamp}&sign={quote_plus(dingtalk_sign(key, stamp))}"
     content = _cut(message.text, DINGTALK_BYTES_MAX)
     return _robot(url, {"msgtype": "text", "text": {"content": content}}, given)
 
 
-def send_sms(target: str, secret: Mapping[str, str], message: Message, given: Given) -> str:
-    """Give a text to the provider of this installation; `target` is numbers, separated by commas."""
+def send_sms(way: Address, message: Message, given: Given) -> str:
+    """Give a text to the provider of this installation; its target is numbers, separated by commas."""
     if given.sms is None:
         raise WayError("no provider of text messages is set up", lasting=True)
-    return given.sms.send(addresses(target), message.subject, key=f"heng-{message.id}")
+    return given.sms.send(addresses(way.target), message.subject, key=f"heng-{message.id}")
 
 
 _WAYS = {
@@ -196,7 +206,7 @@ def _trust(given: Given) -> ssl.SSLContext:
 
 def _robot(url: str, body: object, given: Given) -> str:
     """Post to a robot; both WeCom and DingTalk answer 200 with a code of their own, 0 when it is done."""
-    _, answer = _post(url, json.dumps(body, ensure_ascii=False).encode(), given, {})
+    _, answer = _post(url, json.dumps(body, ensure_ascii=False).encode(), given, headers={})
     try:
         said = json.loads(answer)
         code = said["errcode"]
@@ -207,7 +217,7 @@ def _robot(url: str, body: object, given: Given) -> str:
     return "errcode 0"
 
 
-def _post(url: str, body: bytes, given: Given, headers: Mapping[str, str]) -> tuple[int, bytes]:
+def _post(url: str, body: bytes, given: Given, *, headers: Mapping[str, str]) -> tuple[int, bytes]:
     parts = urlsplit(url)
     host = parts.hostname or ""
     link: http.client.HTTPConnection

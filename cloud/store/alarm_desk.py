@@ -18,9 +18,6 @@ from rules.alarm.desk import Act, Desk, Open, Told
 from rules.alarm.model import Condition, Ended, Occurrence, Priority
 from rules.alarm.policy import MINUTE, Policy
 
-CHANNEL = "heng_alarms"
-"""The NOTIFY channel that acts wake the room on."""
-
 
 class Handling(msgspec.Struct, frozen=True, omit_defaults=True):
     """What of an open alarm has no column of its own."""
@@ -80,6 +77,11 @@ ON CONFLICT (site_id, point, condition, revision, onset) DO UPDATE SET
     acknowledged_by = coalesce(excluded.acknowledged_by, o.acknowledged_by),
     handling = coalesce(excluded.handling, o.handling), withdrawn_at = NULL
 """
+
+
+async def listen(connection: Connection) -> None:
+    """Be woken when a person did something; the connection must be in autocommit mode."""
+    await connection.execute("LISTEN heng_alarms")
 
 
 async def hold(connection: Connection, site_id: int, points: Collection[str] | None = None) -> Kept | None:
@@ -214,7 +216,7 @@ async def write(
 ) -> None:
     """Write what changed between two desks; the row of the desk must be held."""
     one = changes
-    values = [_row(one, occurrence, item, places) for occurrence, item in _rows(one)]
+    values = [_row(one, occurrence, item, places=places) for occurrence, item in _rows(one)]
     async with connection.cursor() as cursor:
         if values:
             await cursor.executemany(_UPSERT, values)
@@ -280,7 +282,7 @@ async def _write_acts(connection: Connection, one: Changes) -> None:
 
 
 def _row(
-    one: Changes, occurrence: Occurrence, item: Open | None, places: Mapping[str, Place]
+    one: Changes, occurrence: Occurrence, item: Open | None, *, places: Mapping[str, Place]
 ) -> dict[str, Any]:
     place = places.get(occurrence.point, Place(None, occurrence.point, {}))
     acts = one.after.acknowledgements.get(occurrence.point, ())

@@ -146,7 +146,7 @@ async def readings(
 
 
 async def readings_since(
-    connection: Connection, point_id: int, since: datetime, until: datetime, *, scales: Scales
+    connection: Connection, point_id: int, *, since: datetime, until: datetime, scales: Scales
 ) -> list[Sample]:
     """Return all samples of a point after one time and up to another, in order."""
     cursor = await connection.execute(_SINCE, (point_id, since, until))

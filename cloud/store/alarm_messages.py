@@ -12,9 +12,6 @@ from psycopg.types.json import Jsonb
 from cloud.store.connection import Connection
 from rules.alarm.calls import Notification
 
-SEND_CHANNEL = "heng_alarm_messages"
-"""The NOTIFY channel that wakes who sends."""
-
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
@@ -64,6 +61,11 @@ class Waiting:
     created_at: datetime
 
 
+async def listen(connection: Connection) -> None:
+    """Be woken when a message waits; the connection must be in autocommit mode."""
+    await connection.execute("LISTEN heng_alarm_messages")
+
+
 async def site_of(connection: Connection, site_id: int) -> SiteFacts:
     """Return what messages say of a site."""
     cursor = await connection.execute(
@@ -73,7 +75,8 @@ async def site_of(connection: Connection, site_id: int) -> SiteFacts:
     if row is None:
         raise LookupError(f"there is no site {site_id}")
     cursor = await connection.execute("SELECT name, quantity FROM points WHERE site_id = %s", (site_id,))
-    return SiteFacts(*row, dict(await cursor.fetchall()))
+    id_, name, title, time_zone = row
+    return SiteFacts(id_, name, title, time_zone, dict(await cursor.fetchall()))
 
 
 async def channels(
@@ -90,7 +93,9 @@ async def channels(
         return await cursor.fetchall()
 
 
-async def keep_round(connection: Connection, organisation_id: int, site_id: int, round_: Notification) -> int:
+async def keep_round(
+    connection: Connection, organisation_id: int, site_id: int, *, round_: Notification
+) -> int:
     """Write a round down and return its id."""
     calls: list[dict[str, Any]] = [
         {"alarm": call.occurrence.id, "to": call.recipients, "step": call.step, "count": call.count}

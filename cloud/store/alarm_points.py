@@ -61,15 +61,21 @@ async def list_points(
         opened = await alarm_desk.open_items(connection, site, names)
         desks[site] = msgspec.structs.replace(await alarm_desk.peek(connection, site), open=opened)
     found = []
-    for *facts, rules in rows:
-        desk, name = desks[facts[1]], facts[3]
+    for row in rows:
+        desk, name, rules = desks[row[1]], row[3], row[7]
         judged = None
         if rules is not None:
             judged = Applied(name, 0, msgspec.convert(rules, tuple[Rule, ...], strict=False))
         out = desk.maintenance.get(name)
         found.append(
             WatchedPoint(
-                *facts,
+                id=row[0],
+                site_id=row[1],
+                site=row[2],
+                name=name,
+                title=row[4],
+                quantity=row[5],
+                template=row[6],
                 state=point_state(desk, name, judged).value,
                 out_since=None if out is None else _at(out.at),
                 out_until=None if out is None or out.until is None else _at(out.until),

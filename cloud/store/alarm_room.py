@@ -84,6 +84,11 @@ async def covers(connection: Connection) -> dict[int, list[tuple[str, list[str]]
     return found
 
 
+async def all_gateways(connection: Connection) -> list[int]:
+    """Return the ids of all gateways."""
+    return [row[0] for row in await (await connection.execute("SELECT id FROM gateways")).fetchall()]
+
+
 async def organisation_of(connection: Connection, site_id: int) -> int | None:
     """Return the organisation of a site."""
     row = await (

@@ -77,17 +77,17 @@ FROM alarm_series WHERE until_tick IS NULL ORDER BY id
 """
 
 
+def rules_of(stored: object) -> tuple[Rule, ...]:
+    """Return rules as they are stored, as JSON that was read."""
+    return msgspec.convert(stored, tuple[Rule, ...], strict=False)
+
+
 async def watches(connection: Connection) -> list[Watch]:
     """Return every point that a template watches."""
     cursor = await connection.execute(_WATCHES)
     return [
-        Watch(
-            *row[:5],
-            rules=msgspec.convert(row[5], tuple[Rule, ...], strict=False),
-            period_ms=row[6],
-            since=row[7],
-        )
-        for row in await cursor.fetchall()
+        Watch(body, site, id_, name, revision, rules_of(rules), period_ms, since)
+        for body, site, id_, name, revision, rules, period_ms, since in await cursor.fetchall()
     ]
 
 
@@ -95,8 +95,10 @@ async def running(connection: Connection) -> list[Series]:
     """Return the series that are watched now."""
     cursor = await connection.execute(_SERIES)
     return [
-        Series(*row[:7], msgspec.convert(row[7], tuple[Rule, ...], strict=False), *row[8:])
-        for row in await cursor.fetchall()
+        Series(id_, body, site, point_id, point, part, revision, rules_of(rules), hold, grp, begin_tick)
+        for id_, body, site, point_id, point, part, revision, rules, hold, grp, begin_tick in (
+            await cursor.fetchall()
+        )
     ]
 
 

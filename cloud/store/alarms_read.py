@@ -210,7 +210,9 @@ async def count_open(connection: Connection, site_id: int | None = None) -> Coun
     return Counts(*(row or (0, 0, 0, 0)))
 
 
-async def read_figures(connection: Connection, site_id: int, from_at: datetime, to_at: datetime) -> Figures:
+async def read_figures(
+    connection: Connection, site_id: int, *, from_at: datetime, to_at: datetime
+) -> Figures:
     """Return how the alarms of a site were to live with in an interval."""
     start, end = tick_of_datetime(from_at), tick_of_datetime(to_at)
     cursor = await connection.execute(

@@ -153,7 +153,7 @@ class AlarmPages:
                 limit=ROWS + 1,
             )
             figures = [
-                (one, await read_figures(connection, one.id, now - _FIGURES_SPAN, now))
+                (one, await read_figures(connection, one.id, from_at=now - _FIGURES_SPAN, to_at=now))
                 for one in sites
                 if only is None or one.id == only.id
             ]

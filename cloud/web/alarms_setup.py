@@ -109,7 +109,7 @@ class SetupPages:
             ids = [_id({"points": value}, "points") for field, value in pairs if field == "points"]
             organisation_id = _id({"organisation": organisation}, "organisation")
             if name:
-                await alarm_manage.apply_template(one, organisation_id, name, ids, reason=reason)
+                await alarm_manage.apply_template(one, organisation_id, name, point_ids=ids, reason=reason)
             else:
                 await alarm_manage.stop_watching(one, organisation_id, ids, reason=reason)
 

@@ -158,7 +158,9 @@ async def save_template(request: Request, given: Given, name: TemplateName, sent
 async def apply(request: Request, given: Given, name: TemplateName, sent: SentPoints) -> Response:
     """Apply it to points, in place of what watched them."""
     async with acting(request, given.pool, given.now()) as act:
-        await alarm_manage.apply_template(act, sent.organisation_id, name, sent.points, reason=sent.reason)
+        await alarm_manage.apply_template(
+            act, sent.organisation_id, name, point_ids=sent.points, reason=sent.reason
+        )
     return Response(status_code=204)
 
 

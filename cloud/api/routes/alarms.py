@@ -138,7 +138,7 @@ async def rates(db: Db, site_id: SitePath, during: During) -> Response:
     """Return figures of the alarms of a site."""
     if await get_site(db, site_id) is None:
         raise not_found("site", site_id, "site")
-    return _rates(await read_figures(db, site_id, during.from_at, during.to_at))
+    return _rates(await read_figures(db, site_id, from_at=during.from_at, to_at=during.to_at))
 
 
 @router.post(

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from cloud.notify.settings import read_mail_server
-from cloud.notify.ways import Given, MailServer, Message, WayError, dingtalk_sign, send
+from cloud.notify.ways import Address, Given, MailServer, Message, WayError, dingtalk_sign, send
 from cloud.settings import SettingsError
 from tests.cloud.alarms.far_ends import mail_server, web_server
 
@@ -21,7 +21,7 @@ HERE = Given(clock=lambda: NOW)
 def test_mail_is_handed_in_to_every_address():
     with mail_server() as box:
         given = Given(MailServer("127.0.0.1", box.port, "heng@lab.example", "none"), clock=lambda: NOW)
-        assert send("email", "ann@lab.example, bob@lab.example", {}, SAID, given) == "accepted"
+        assert send(Address("email", "ann@lab.example, bob@lab.example", {}), SAID, given) == "accepted"
         (mail,) = box.mails
         assert mail["Subject"] == "【衡】高温"
         assert mail["To"] == "ann@lab.example, bob@lab.example"
@@ -35,19 +35,19 @@ def test_mail_that_is_refused_says_so(answer, lasting):
         box.refuse = answer
         given = Given(MailServer("127.0.0.1", box.port, "heng@lab.example", "none"), clock=lambda: NOW)
         with pytest.raises(WayError, match=answer[:3]) as caught:
-            send("email", "ann@lab.example", {}, SAID, given)
+            send(Address("email", "ann@lab.example", {}), SAID, given)
         assert caught.value.lasting is lasting
 
 
 def test_without_a_mail_server_mail_is_given_up_at_once():
     with pytest.raises(WayError, match="HENG_SMTP_URL") as caught:
-        send("email", "ann@lab.example", {}, SAID, HERE)
+        send(Address("email", "ann@lab.example", {}), SAID, HERE)
     assert caught.value.lasting
 
 
 def test_webhook_is_posted_json_that_its_key_signs():
     with web_server() as hook:
-        assert send("webhook", "", {"url": hook.url, "key": "k"}, SAID, HERE) == "HTTP 200"
+        assert send(Address("webhook", "", {"url": hook.url, "key": "k"}), SAID, HERE) == "HTTP 200"
         ((path, body, headers),) = hook.posts
         assert path == "/robot?key=s3cret"
         assert body == {
@@ -65,7 +65,7 @@ def test_webhook_that_does_not_take_it_says_so_without_its_secret(status, lastin
     with web_server() as hook:
         hook.status = status
         with pytest.raises(WayError, match=f"HTTP {status}") as caught:
-            send("webhook", "", {"url": hook.url}, SAID, HERE)
+            send(Address("webhook", "", {"url": hook.url}), SAID, HERE)
         assert caught.value.lasting is lasting
         assert "s3cret" not in str(caught.value)
 
@@ -73,7 +73,7 @@ def test_webhook_that_does_not_take_it_says_so_without_its_secret(status, lastin
 def test_wecom_is_posted_a_text_of_2048_bytes_at_most():
     with web_server() as hook:
         long = Message(7, "热", "温" * 1000, NOW)
-        assert send("wecom", "", {"url": hook.url}, long, HERE) == "errcode 0"
+        assert send(Address("wecom", "", {"url": hook.url}), long, HERE) == "errcode 0"
         ((_, body, _),) = hook.posts
         assert body["msgtype"] == "text"
         assert len(body["text"]["content"].encode()) <= 2048
@@ -85,15 +85,15 @@ def test_robot_that_answers_with_a_code_did_not_take_it():
     with web_server() as hook:
         hook.answer = {"errcode": 93000, "errmsg": "invalid webhook url"}
         with pytest.raises(WayError, match="errcode 93000: invalid webhook url"):
-            send("wecom", "", {"url": hook.url}, SAID, HERE)
+            send(Address("wecom", "", {"url": hook.url}), SAID, HERE)
         hook.answer = "no robot"
         with pytest.raises(WayError, match="none of a robot"):
-            send("dingtalk", "", {"url": hook.url}, SAID, HERE)
+            send(Address("dingtalk", "", {"url": hook.url}), SAID, HERE)
 
 
 def test_dingtalk_is_posted_a_signed_text():
     with web_server() as hook:
-        assert send("dingtalk", "", {"url": hook.url, "key": "SEC1"}, SAID, HERE) == "errcode 0"
+        assert send(Address("dingtalk", "", {"url": hook.url, "key": "SEC1"}), SAID, HERE) == "errcode 0"
         ((path, body, _),) = hook.posts
         asked = parse_qs(urlsplit(path).query)
         assert asked["timestamp"] == ["1767225600000"]
@@ -114,17 +114,17 @@ def test_text_message_goes_to_the_provider_of_the_installation():
             sent.append((numbers, text, key))
             return "queued"
 
-    assert send("sms", "+86 1, +86 2", {}, SAID, Given(sms=Provider())) == "queued"
+    assert send(Address("sms", "+86 1, +86 2", {}), SAID, Given(sms=Provider())) == "queued"
     assert sent == [(("+86 1", "+86 2"), "【衡】高温", "heng-7")]
     with pytest.raises(WayError, match="no provider"):
-        send("sms", "+86 1", {}, SAID, HERE)
+        send(Address("sms", "+86 1", {}), SAID, HERE)
 
 
 def test_nobody_listening_is_told_without_the_address():
     with web_server() as hook:
         url = hook.url
     with pytest.raises(WayError) as caught:
-        send("webhook", "", {"url": url}, SAID, HERE)
+        send(Address("webhook", "", {"url": url}), SAID, HERE)
     assert not caught.value.lasting
     assert "s3cret" not in str(caught.value)
 
