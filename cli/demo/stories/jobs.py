@@ -1,5 +1,6 @@
-"""The demo's job in room 2: planned, begun, held by a breach, released by who may."""
+"""Jobs of the demo: planned, begun, held by a breach, released by who may."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,38 +8,52 @@ from cli.demo.stories.doors import shows
 from cli.demo.stories.teller import Teller
 
 METHOD = "demo-voltage"
-SITE = "lab-1"
-ROOM = "room-2"
 PEOPLE = ("1001", "1002")
 
 
-async def running(teller: Teller) -> int:
-    """Have a job running in room 2, the one of an earlier story where it goes on; return its id."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Where work is done, and with what."""
+
+    site: str
+    zone: str
+    door: str | None = None
+    """By which people come in; None: no door tells who is there, a person says it."""
+    instruments: tuple[str, ...] = ()
+
+
+ROOM_2 = Work("lab-1", "room-2", "between")
+CABIN = Work("mobile-1", "cabin", instruments=("bath",))
+
+
+async def running(teller: Teller, work: Work = ROOM_2) -> int:
+    """Have a job running, the one of an earlier story where it goes on; return its id."""
     for state in ("running", "held"):
         for job in await teller.items("/api/jobs", {"state": state}):
-            if job["zone"] == ROOM:
+            if job["zone"] == work.zone:
                 if state == "held":
                     await release(teller, job["id"])
                 return int(job["id"])
-    site = next(row for row in await teller.items("/api/sites") if row["name"] == SITE)
+    site = next(row for row in await teller.items("/api/sites") if row["name"] == work.site)
     people = await teller.items("/api/access/people")
     version = await _version(teller, people[0]["organisation_id"])
-    for person in PEOPLE:
-        await shows(teller, person, "between", expected="granted", enters=True)
+    for person in PEOPLE if work.door is not None else ():
+        await shows(teller, person, work.door or "", expected="granted", enters=True)
     now = datetime.now(UTC)
     plan = {
         "site_id": site["id"],
-        "number": f"DEMO-{now:%Y%m%d-%H%M%S}",
+        "number": f"DEMO-{now:%Y%m%d-%H%M%S}-{work.zone}",
         "method": METHOD,
         "version": version,
-        "zone": ROOM,
+        "zone": work.zone,
         "people": list(PEOPLE),
+        "instruments": list(work.instruments),
         "from_at": _text(now),
         "to_at": _text(now + timedelta(hours=8)),
     }
     made = await teller.send("POST", "/api/jobs", plan)
     await teller.send("POST", f"/api/jobs/{made['id']}/start", {"present": list(PEOPLE)})
-    await teller.see(f"job {plan['number']} runs in room 2", lambda: _is(teller, made["id"], "running"))
+    await teller.see(f"job {plan['number']} runs in {work.zone}", lambda: _is(teller, made["id"], "running"))
     return int(made["id"])
 
 

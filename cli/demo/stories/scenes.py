@@ -116,16 +116,42 @@ async def _ups_battery(teller: Teller) -> None:
 
 
 async def _vehicle_moves(teller: Teller) -> None:
+    await is_healthy(teller, MOBILE, POWER)
     await is_healthy(teller, MOBILE, STANDING)
+    job = await jobs.running(teller, jobs.CABIN)
+    session = await _operate(teller, job)
     teller.tell("somebody drives the mobile laboratory away")
     await teller.do("mobile-1/gnss/vehicle", "drive")
     try:
         await trips(teller, MOBILE, STANDING)
+        await jobs.is_held(teller, job)
+
+        async def over() -> str | None:
+            told = (await teller.get(f"/api/operations/{session}"))["operation"]
+            return str(told["end_reason"]) if told["ended_at"] else None
+
+        await teller.see("the remote operation ended by itself", over)
         await teller.refused(MOBILE, "output.set", by="admin", output="cabin/source", value="1")
     finally:
         teller.tell("the vehicle stops")
         await teller.do("mobile-1/gnss/vehicle", "park")
     await released(teller, MOBILE, STANDING)
+    await jobs.release(teller, job)
+
+
+async def _operate(teller: Teller, job: int) -> int:
+    """Begin to operate the bath of the cabin from afar, and have it do something; return the session."""
+    wish = {"job_id": job, "gateway": MOBILE, "instrument": "bath"}
+    session = int((await teller.send("POST", "/api/operations", wish))["id"])
+    body = {"procedure": "set_point", "arguments": {"target": "22"}}
+    sent = await teller.send("POST", f"/api/operations/{session}/commands", body)
+
+    async def done() -> str | None:
+        told = await teller.get(f"/api/commands/{sent['command']}")
+        return None if told["state"] in ("sent", "accepted") else str(told["state"])
+
+    await teller.see("admin operates the bath from afar, to 22 °C", done)
+    return session
 
 
 async def _gas_alarm(teller: Teller) -> None:
