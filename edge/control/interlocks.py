@@ -15,6 +15,7 @@ from edge.control.engine import Engine
 from edge.control.given import Given, Member, Part, Seen
 from edge.control.hearers import Hearers
 from edge.control.holder import Holder
+from edge.control.loop import ControlLoop
 from edge.control.observing import Observing
 from edge.control.picture import locked, picture
 from edge.control.pulse import Pulse
@@ -32,14 +33,8 @@ from rules.interlock.plan import Plan, make_plan
 from rules.interlock.reasons import Reason
 from rules.interlock.state import Phase, Stepped
 from wire.control import LISTED_MAX, ControlStatus, InterlockNow
-from wire.messages import TICKS_PER_S
 from wire.settings.interlock import InterlockSettings
 
-LOOK_EVERY_S = 0.1
-"""So often does the control loop turn at least."""
-ALIVE_S = 2.0
-"""A control loop that did not turn for longer is none."""
-ASK_JOURNAL_S = 3.0
 ATTEMPTS = 3
 ENDING_S = 2.0
 NOT_KEPT = "the disk takes nothing now, and nothing is permitted that it does not know"
@@ -83,13 +78,10 @@ class Interlocks(Member):
         self._looking = False
         self._waiting: deque[Seen] = deque()
         self._acting: dict[str, asyncio.Lock] = {}
-        self._turned_at = self._now()
-        self._soon = asyncio.Event()
-        self._next: int | None = None
-        """The tick for which the control loop waits."""
         section = given.settings.control
         name = section.enable_output
         self._pulse = Pulse(given.outputs, name, section.pulse_ms) if name is not None else None
+        self._loop = ControlLoop(given, self.engine, self._pulse)
         self._owners: dict[str, Runner] = {}
         self._shown: dict[str, tuple[object, ...]] = {}
         """What of each interlock the others heard with its read-backs."""
@@ -162,7 +154,7 @@ class Interlocks(Member):
             while self._waiting:
                 for runner, inputs in self._observing.of(self._waiting.popleft()):
                     self.engine.feed(runner, inputs)
-                    self._wake_for(runner)
+                    self._loop.wake_for(runner)
         finally:
             self._looking = False
 
@@ -176,9 +168,9 @@ class Interlocks(Member):
         if self._pulse is not None:
             parts["enable output"] = self._pulse.run
         if self._runners:
-            parts |= {"interlock permits": self._permit, "interlock journal": self._watch_journal}
+            parts |= {"interlock permits": self._loop.permit, "interlock journal": self._loop.watch_journal}
         if self._runners or self._pulse is not None:
-            parts["interlocks"] = self._turn
+            parts["interlocks"] = self._loop.turn
         for holder in self._holders():
             parts[f"interlock output {holder.name}"] = holder.run
         return parts
@@ -189,7 +181,7 @@ class Interlocks(Member):
     def alive(self) -> bool:
         """Whether the control loop turns, as far as there is one."""
         idle = not self._runners and self._pulse is None
-        return idle or self._now() - self._turned_at <= ALIVE_S
+        return idle or self._loop.alive
 
     def replan(self) -> None:
         """Go on with the points, outputs and calibrations that are known now; a changed rule alone trips."""
@@ -259,9 +251,6 @@ class Interlocks(Member):
     def _holders(self) -> Sequence[Holder]:
         return [holder for runner in self._runners for holder in runner.holders]
 
-    def _now(self) -> float:
-        return self._given.now_tick() / TICKS_PER_S
-
     def _objection(self, output: str) -> str | None:
         """Return why others may not set an output."""
         if self._pulse is not None and output == self._pulse.name:
@@ -273,21 +262,24 @@ class Interlocks(Member):
 
     def _read_back(self, runner: Runner, output: str, agrees: bool) -> None:
         self.engine.feed(runner, [ReadBack(output, agrees)])
-        self._wake_for(runner)
+        self._loop.wake_for(runner)
         kept = runner.state.kept
         shown = (kept.breach, kept.phase, runner.released, *(one.confirmed for one in runner.holders))
         if self._shown.get(runner.name) != shown:
             self._shown[runner.name] = shown
             self.changed.tell()
 
-    def _wake_for(self, runner: Runner) -> None:
-        if runner.due is not None and (self._next is None or runner.due < self._next):
-            self._soon.set()
-
     def _try(self, runner: Runner, asked: Asked) -> Stepped:
         return act(runner.state, runner.plan, asked, at=moment(self._given))
 
     async def _permitted(self, runner: Runner, asked: Asked) -> Acted:
+        """Have it decided; whatever comes of it, even with nobody waiting any more, the disk gets what is so."""
+        try:
+            return await self._decided(runner, asked)
+        finally:
+            self.engine.keep(runner)
+
+    async def _decided(self, runner: Runner, asked: Asked) -> Acted:
         """Write down what would come of it; it counts when the disk has it and nothing came between."""
         kind, data = asked_of(asked)
         for attempt in range(ATTEMPTS):
@@ -299,58 +291,14 @@ class Interlocks(Member):
                 self._given.tell(kind, data, runner.name)
             self.engine.keep(runner, tried.state.kept)
             if not await self._given.settle():
-                self.engine.keep(runner)
-                return Acted(
-                    failed="the disk takes nothing now, and nothing is permitted that it does not know"
-                )
+                return Acted(failed=NOT_KEPT)
             if not runner.overtaken:
                 break
+        else:
+            return Acted(failed=OVERTAKEN)
         done = self._try(runner, asked)
-        durable = done.refused is None and not runner.overtaken
-        self.engine.adopt(runner, done, durable=durable)
-        if done.refused is not None:
-            self.engine.keep(runner)
+        self.engine.adopt(runner, done, durable=done.refused is None)
         return Acted(done.refused)
-
-    async def _permit(self) -> None:
-        while True:
-            await self.engine.permits.wait()
-            self.engine.permits.clear()
-            for runner in self._runners:
-                if runner.state.phase is Phase.HEALTHY and not runner.released:
-                    await self.engine.permit(runner)
-
-    async def _watch_journal(self) -> None:
-        """Take note of what the journal takes; have it take something where nothing else comes."""
-        while True:
-            at, taken = self._given.taken_at(), True
-            if at is not None:
-                self.engine.journal_took(int(at * TICKS_PER_S))
-            if at is None or self._now() - at > ASK_JOURNAL_S:
-                self._given.remember("@interlocks/asked", str(self._given.now_tick()).encode())
-                taken = await self._given.settle()
-                if taken:
-                    self.engine.journal_took()
-            await asyncio.sleep(ASK_JOURNAL_S if taken else 1.0)
-
-    async def _turn(self) -> None:
-        """Let time pass, again and again; each turn asks for the next edge of the enable output."""
-        while True:
-            self._turned_at = self._now()
-            self._soon.clear()
-            self.engine.pass_time()
-            wait_s = LOOK_EVERY_S
-            if self._pulse is not None:
-                self._pulse.beat(self._turned_at)
-                wait_s = min(wait_s, self._pulse.due_s(self._turned_at))
-            self._next = self.engine.next_due()
-            if self._next is not None:
-                wait_s = min(wait_s, max(0.0, (self._next - self._given.now_tick()) / TICKS_PER_S))
-            try:
-                async with asyncio.timeout(max(wait_s, 0.001)):
-                    await self._soon.wait()
-            except TimeoutError:
-                continue
 
 
 def _planned(rule: Interlock, plant: Plant) -> Plan | None:

@@ -312,3 +312,22 @@ def test_others_hear_when_an_output_is_confirmed_in_its_safe_state() -> None:
             assert heard[-1] is True
 
     asyncio.run(run())
+
+
+def test_act_that_nobody_waits_for_any_more_permits_nothing() -> None:
+    async def run() -> None:
+        site = Site(WARM + WORK)
+        site.later(2, "23")
+        breach = site.now().breach
+        site.disk.hangs = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            asked = Acknowledge(by=ANNE, breach=breach)
+            acting = tasks.create_task(site.interlocks.act("room", asked))
+            await turns()
+            acting.cancel()
+        site.disk.hangs = None
+        await site.disk.settle()
+        assert site.now().acknowledged_by == ""
+        assert b"anne" not in site.disk.kept["@interlock/room"]
+
+    asyncio.run(run())
