@@ -273,7 +273,7 @@ class Interlocks(Member):
         return act(runner.state, runner.plan, asked, at=moment(self._given))
 
     async def _permitted(self, runner: Runner, asked: Asked) -> Acted:
-        """Have it decided; whatever comes of it, even with nobody waiting any more, the disk gets what is so."""
+        """Have it decided; whatever comes of it, the disk gets what is so, even with nobody waiting."""
         try:
             return await self._decided(runner, asked)
         finally:

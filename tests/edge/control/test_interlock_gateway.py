@@ -44,7 +44,7 @@ driver = "gpio"
 name = "board"
 input = [{{ name = "door", kind = "door_contact", pin = 17 }}]
 output = [
-    {{ name = "source", kind = "relay", pin = 4, contact_pin = 5 }},
+    {{ name = "source", kind = "relay", pin = 4, contact_pin = 5, read_back_ms = 5000 }},
     {{ name = "enable", kind = "relay", pin = 6 }},
 ]
 """
