@@ -87,10 +87,17 @@ def points_of(rule: Interlock) -> list[str]:
 
 
 def simple_rule(
-    name: str, point: str, *, low: Decimal | None, high: Decimal | None, **times: float
+    name: str,
+    point: str,
+    *,
+    low: Decimal | None,
+    high: Decimal | None,
+    on_delay_s: float = 0.0,
+    stale_after_s: float = 0.0,
 ) -> Interlock:
     """Return a rule with one cause, a point that leaves its limits; effects come with `save`."""
-    cause = Cause(name="limit", condition=Limit(point=point, low=low, high=high, guarded=False), **times)
+    limit = Limit(point=point, low=low, high=high, guarded=False)
+    cause = Cause(name="limit", condition=limit, on_delay_s=on_delay_s, stale_after_s=stale_after_s)
     return Interlock(name=name, groups=(Group(name="causes", causes=(cause,)),), effects=())
 
 

@@ -202,7 +202,8 @@ async def _breaches_in(
     onset = _standing_since(job, name, jobs.now_tick(from_at))
     if onset is None:
         onset = await _onset(connection, point.id, limit, at=from_at, bound=first)
-    found, at = [], from_at
+    found: list[Cause] = []
+    at = from_at
     while at < last:
         samples = await jobs_evidence.neighbours(
             connection, point.id, at, later=True, bound=last, limit=_CHUNK

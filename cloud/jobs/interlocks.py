@@ -26,7 +26,7 @@ from rules.interlock.inputs import Acknowledge, Enable, Moment, Person, Reading,
 from rules.interlock.inputs import Asked as Wanted
 from rules.interlock.plan import Plan, make_plan
 from rules.interlock.restart import restore
-from rules.interlock.state import LATCHED, Phase, State, Stepped, encode_kept, needs_keeping
+from rules.interlock.state import LATCHED, Change, Phase, State, Stepped, encode_kept, needs_keeping
 from rules.interlock.status import unmet
 from rules.interlock.step import step
 from wire.messages import TICK_MS
@@ -116,7 +116,8 @@ class HubInterlocks:
         return run
 
     async def _feed(self, connection: Connection, run: Run, at: Moment, now: datetime) -> None:
-        before, changed = run.state, []
+        before = run.state
+        changed: list[Change] = []
         readings = await self._readings(connection, run, at, now)
         for _, same in groupby(readings, key=lambda one: one.tick):
             stepped = step(run.state, run.plan, at, inputs=list[Seen](same))

@@ -100,9 +100,9 @@ async def list_limits(
 
 
 def _limits(row: Sequence[Any]) -> KeptLimits:
-    organisation, method, version, limits, people_min, activities, *told = row
-    known = msgspec.json.decode(limits, type=tuple[Limit, ...])
-    return KeptLimits(organisation, LimitSet(method, version, known, people_min), tuple(activities), *told)
+    organisation, method, version, limits, people_min, activities, author, reason, made_at = row
+    known = LimitSet(method, version, msgspec.json.decode(limits, type=tuple[Limit, ...]), people_min)
+    return KeptLimits(organisation, known, tuple(activities), author, reason, made_at)
 
 
 async def limits_of(connection: Connection, kept: KeptJob) -> KeptLimits:
@@ -176,9 +176,19 @@ async def list_jobs(connection: Connection, **given: object) -> list[KeptJob]:
 
 
 def _job(row: Sequence[Any]) -> KeptJob:
-    *place, document, attested, author, made_at = row
-    job = msgspec.json.decode(document, type=Job)
-    return KeptJob(*place, job, None if attested is None else tuple(attested), author, made_at)
+    number, organisation_id, site_id, site, site_title, time_zone, document, attested, author, made_at = row
+    return KeptJob(
+        id=number,
+        organisation_id=organisation_id,
+        site_id=site_id,
+        site=site,
+        site_title=site_title,
+        time_zone=time_zone,
+        job=msgspec.json.decode(document, type=Job),
+        attested=None if attested is None else tuple(attested),
+        author=author,
+        made_at=made_at,
+    )
 
 
 async def get_job(connection: Connection, job_id: int, *, change: bool = False) -> KeptJob | None:

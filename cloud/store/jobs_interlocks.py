@@ -98,24 +98,28 @@ async def list_hub_interlocks(
 
 
 def _interlock(row: Sequence[Any]) -> HubInterlock:
-    *place, version, rule, trips, enabled, author, reason, made_at, kept, phase, breach = row[:15]
-    first_out, unmet, stood_at, tripped_at = row[15:]
+    number, organisation_id, site_id, site, name, version, rule, trips, enabled, *rest = row
+    author, reason, made_at, kept, phase, breach, first_out, unmet, stood_at, tripped_at = rest
     return HubInterlock(
-        *place,
-        version,
-        msgspec.json.decode(rule, type=Interlock),
-        msgspec.json.decode(trips, type=tuple[Trip, ...]),
-        enabled,
-        author,
-        reason,
-        made_at,
-        None if kept is None else kept.encode(),
-        phase,
-        breach,
-        tuple(first_out),
-        unmet,
-        stood_at,
-        tripped_at,
+        id=number,
+        organisation_id=organisation_id,
+        site_id=site_id,
+        site=site,
+        name=name,
+        version=version,
+        rule=msgspec.json.decode(rule, type=Interlock),
+        trips=msgspec.json.decode(trips, type=tuple[Trip, ...]),
+        enabled=enabled,
+        author=author,
+        reason=reason,
+        made_at=made_at,
+        kept=None if kept is None else kept.encode(),
+        phase=phase,
+        breach=breach,
+        first_out=tuple(first_out),
+        unmet=unmet,
+        stood_at=stood_at,
+        tripped_at=tripped_at,
     )
 
 

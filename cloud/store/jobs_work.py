@@ -144,7 +144,25 @@ SELECT d.gateway_id, d.organisation_id, g.name, d.incarnation, d.number, d.docum
 async def documents(connection: Connection) -> list[Document]:
     """Return what every gateway is to know."""
     rows = await (await connection.execute(_DOCUMENTS)).fetchall()
-    return [Document(*row[:5], msgspec.json.decode(row[5], type=Work), *row[6:]) for row in rows]
+    return [_document(row) for row in rows]
+
+
+def _document(row: Sequence[Any]) -> Document:
+    *place, incarnation, number, document, digest, jobs, left_out, made_at = row
+    gateway_id, organisation_id, gateway = place
+    work = msgspec.json.decode(document, type=Work)
+    return Document(
+        gateway_id=gateway_id,
+        organisation_id=organisation_id,
+        gateway=gateway,
+        incarnation=incarnation,
+        number=number,
+        work=work,
+        digest=digest,
+        jobs=jobs,
+        left_out=left_out,
+        made_at=made_at,
+    )
 
 
 async def keep_document(connection: Connection, document: Document) -> None:
