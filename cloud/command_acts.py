@@ -72,8 +72,7 @@ async def ask(act: Act, wish: Wish) -> Command:
     person = await _person(act, wish)
     kind, asker = _asker(act)
     if wish.key is not None:
-        await _hold(act.connection, f"{owner.organisation_id} {kind} {asker} {wish.key}")
-        before = await commands.by_key(act.connection, owner.organisation_id, (kind, asker), wish.key)
+        before = await commands.by_key(act.connection, owner.organisation_id, (kind, asker), key=wish.key)
         if before is not None:
             return _same(before, wish)
     held = await control_status.get_held(act.connection, owner.name, act.at)
@@ -313,7 +312,8 @@ async def _release(
     not_after = at + timedelta(seconds=valid_s)
     tick = held.tick_at(not_after) if held is not None and held.is_known(at) else None
     boot = held.status.boot if held is not None and tick is not None else None
-    await commands.release(connection, command_id, gateway_id, Release(at, not_after, boot, tick))
+    settled = Release(at, not_after, boot, tick)
+    await commands.release(connection, command_id, gateway_id, settled=settled)
 
 
 def _known(held: Held | None, at: datetime) -> control.ControlStatus | None:
@@ -325,10 +325,6 @@ def _same(before: Command, wish: Wish) -> Command:
     if (before.gateway, before.name, before.arguments) != asked:
         raise ActError("key", wish.key, "a key that no other command was asked for with")
     return before
-
-
-async def _hold(connection: Connection, what: str) -> None:
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (what,))
 
 
 async def _there(connection: Connection, command_id: bytes) -> Command:

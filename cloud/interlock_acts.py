@@ -45,7 +45,7 @@ class Provable:
     fingerprint: str
 
 
-async def provable(connection: Connection, gateway: str, interlock: str, at: datetime) -> Provable:
+async def provable(connection: Connection, gateway: str, interlock: str, *, at: datetime) -> Provable:
     """Return an interlock with the rule that runs; `MissingError`, and `ActError` where the hub lacks it."""
     owner = await shadow.owner(connection, gateway, at)
     if owner is None:
@@ -67,8 +67,8 @@ async def begin(act: Act, gateway: str, interlock: str) -> int:
     if await proofs.under_way(act.connection, found.owner.id, interlock, hold=True) is not None:
         raise ActError("interlock", interlock, "one whose proof test is not under way")
     run = begin_proof(found.rule, found.fingerprint, by=as_text(act.viewer.login or "nobody"), at=_at(act.at))
-    made = await proofs.begin(act.connection, found.owner.organisation_id, found.owner.id, run, act.at)
-    await _note(act, found, "proof.begin", {"proof": made, "rule": found.fingerprint})
+    made = await proofs.begin(act.connection, found.owner, run, at=act.at)
+    await _note(act, found, "proof.begin", new={"proof": made, "rule": found.fingerprint})
     return made
 
 
@@ -85,13 +85,13 @@ async def record(act: Act, gateway: str, interlock: str, *, passed: bool, note: 
     run = record_step(run, at=_at(act.at), passed=passed, note=note)
     await proofs.keep(act.connection, proof.id, run, ended_at=None if run.ended is None else act.at)
     result = run.results[-1]
-    new = {
+    new: dict[str, object] = {
         "proof": proof.id,
         "step": "" if step is None else f"{step.kind} {step.name}".strip(),
         "passed": result.passed,
         "seen": result.seen,
     }
-    await _note(act, found, "proof.record", new, why=note)
+    await _note(act, found, "proof.record", new=new, why=note)
     return run
 
 
@@ -100,14 +100,14 @@ async def abandon(act: Act, gateway: str, interlock: str) -> None:
     found = await _allowed(act, gateway, interlock)
     proof = await _under_way(act, found)
     await proofs.keep(act.connection, proof.id, abandon_proof(proof.run, _at(act.at)), ended_at=act.at)
-    await _note(act, found, "proof.abandon", {"proof": proof.id})
+    await _note(act, found, "proof.abandon", new={"proof": proof.id})
 
 
 async def seen(connection: Connection, proof: Proof) -> ProofRun:
     """Return a run with what the gateway told since its step began."""
     run = proof.run
     since = proof.begun_at if not run.results else _moment(run.results[-1].at, proof.begun_at)
-    told = await proofs.told_since(connection, proof.gateway_id, proof.interlock, since)
+    told = await proofs.told_since(connection, proof.gateway_id, proof.interlock, since=since)
     names = {step.name for step in run.steps}
     changes = [
         Change(_KINDS[kind], run.begun, 0, causes=tuple(name for name in names if _names(causes, name)))
@@ -137,7 +137,7 @@ def _moment(at: Moment, begun_at: datetime) -> datetime:
 
 
 async def _allowed(act: Act, gateway: str, interlock: str) -> Provable:
-    found = await provable(act.connection, gateway, interlock, act.at)
+    found = await provable(act.connection, gateway, interlock, at=act.at)
     if not act.viewer.may(Permission.CONTROL_HANDLE, found.owner.organisation_id, found.owner.site_id):
         raise ForbiddenError("gateway", gateway, f"the permission {Permission.CONTROL_HANDLE} there")
     return found
@@ -150,11 +150,11 @@ async def _under_way(act: Act, found: Provable) -> Proof:
     return proof
 
 
-async def _note(act: Act, found: Provable, action: str, new: object, *, why: str = "") -> None:
+async def _note(act: Act, found: Provable, action: str, *, new: dict[str, object], why: str = "") -> None:
     await act.note(
         action,
         f"gateway {found.owner.name}",
         organisation_id=found.owner.organisation_id,
-        new={"interlock": found.rule.name, **(new if isinstance(new, dict) else {})},
+        new={"interlock": found.rule.name, **new},
         why=why,
     )

@@ -107,7 +107,7 @@ async def keep_status(
             heard_at = None if status.at_ms is None else min(received_at, _moment(status.at_ms))
         await control_status.keep(connection, owner, status, received_at=received_at, heard_at=heard_at)
         begun = await commands.begin_anew(
-            connection, owner.organisation_id, owner.id, (status.fence.incarnation, status.fence.number)
+            connection, owner.organisation_id, owner.id, seen=(status.fence.incarnation, status.fence.number)
         )
     if begun is not None:
         _log.warning(

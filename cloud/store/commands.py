@@ -169,7 +169,7 @@ async def refuse(connection: Connection, command_id: bytes, *, word: str, text: 
     )
 
 
-async def release(connection: Connection, command_id: bytes, gateway_id: int, release: Release) -> None:
+async def release(connection: Connection, command_id: bytes, gateway_id: int, *, settled: Release) -> None:
     """Give a command its number and send it, when this transaction commits.
 
     Commands of one gateway are numbered one after the other, in the order in which they commit.
@@ -193,13 +193,13 @@ async def release(connection: Connection, command_id: bytes, gateway_id: int, re
                             incarnation = %s, fence = %s
          WHERE id = %s AND issued_at IS NULL
         """,
-        (release.issued_at, release.not_after, release.boot, release.not_after_tick, *row, command_id),
+        (settled.issued_at, settled.not_after, settled.boot, settled.not_after_tick, *row, command_id),
     )
     await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(gateway_id)))
 
 
 async def begin_anew(
-    connection: Connection, organisation_id: int, gateway_id: int, seen: tuple[int, int]
+    connection: Connection, organisation_id: int, gateway_id: int, *, seen: tuple[int, int]
 ) -> int | None:
     """Begin an incarnation that a gateway has not seen, if it has seen more than was given out here."""
     if seen == (0, 0):
@@ -227,8 +227,8 @@ _COMMANDS = """
 SELECT encode(c.id, 'hex') AS id, c.number, g.name AS gateway, c.gateway_id, c.organisation_id, c.site_id,
        s.name AS site, c.name, c.arguments, c.asker_kind, c.asker, c.by_person AS by, c.rights, c.key,
        c.asked_at, c.valid_ms, c.approve_until, c.approver, c.second_person AS second, c.approved_at,
-       c.refused, c.refused_text, c.issued_at, c.not_after, c.incarnation, c.fence, encode(c.boot, 'hex') AS boot,
-       c.not_after_tick, c.outcome
+       c.refused, c.refused_text, c.issued_at, c.not_after, c.incarnation, c.fence,
+       encode(c.boot, 'hex') AS boot, c.not_after_tick, c.outcome
   FROM commands c
   JOIN gateways g ON g.id = c.gateway_id
   LEFT JOIN sites s ON s.id = c.site_id
@@ -270,9 +270,13 @@ async def get_command(connection: Connection, command_id: bytes, *, hold: bool =
 
 
 async def by_key(
-    connection: Connection, organisation_id: int, asker: tuple[str, str], key: str
+    connection: Connection, organisation_id: int, asker: tuple[str, str], *, key: str
 ) -> Command | None:
-    """Return what an asker called by a key before."""
+    """Return what an asker called by a key before; nobody else uses the key until this transaction ends."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+        (f"{organisation_id} {asker[0]} {asker[1]} {key}",),
+    )
     async with connection.cursor(row_factory=class_row(Command)) as cursor:
         await cursor.execute(
             _COMMANDS + "WHERE c.organisation_id = %s AND c.asker_kind = %s AND c.asker = %s AND c.key = %s",

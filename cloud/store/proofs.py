@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cloud.store.connection import Connection
+from cloud.store.shadow import Owner
 from rules.interlock.proof import ProofRun
 
 CLOCKS_APART = timedelta(seconds=5)
@@ -29,16 +30,14 @@ class Proof:
 _PROOFS = "SELECT id, gateway_id, interlock, begun_at, ended_at, run FROM control_proofs"
 
 
-async def begin(
-    connection: Connection, organisation_id: int, gateway_id: int, run: ProofRun, at: datetime
-) -> int:
+async def begin(connection: Connection, owner: Owner, run: ProofRun, *, at: datetime) -> int:
     """Keep a run that begins; `UniqueViolation` while one of this interlock is under way."""
     cursor = await connection.execute(
         """
         INSERT INTO control_proofs (organisation_id, gateway_id, interlock, rule, begun_at, begun_by, run)
         VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id
         """,
-        (organisation_id, gateway_id, run.interlock, run.rule, at, run.by, msgspec.json.encode(run)),
+        (owner.organisation_id, owner.id, run.interlock, run.rule, at, run.by, msgspec.json.encode(run)),
     )
     row = await cursor.fetchone()
     assert row is not None
@@ -79,7 +78,7 @@ async def under_way(
 
 
 async def told_since(
-    connection: Connection, gateway_id: int, interlock: str, since: datetime
+    connection: Connection, gateway_id: int, interlock: str, *, since: datetime
 ) -> list[tuple[str, str]]:
     """Return (kind, causes) of what a gateway told of an interlock since a step began, in order.
 

@@ -82,7 +82,7 @@ class ProofPages:
         language, now = language_of(request), self._web.now()
         async with snapshot(self._web.pool) as connection:
             try:
-                found = await interlock_acts.provable(connection, gateway, interlock, now)
+                found = await interlock_acts.provable(connection, gateway, interlock, at=now)
             except ActError:
                 raise NotHereError from None
             runs = await proofs.list_proofs(connection, found.owner.id, interlock)

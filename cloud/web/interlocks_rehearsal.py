@@ -93,7 +93,7 @@ class RehearsalPages:
             if isinstance(came, float):
                 yield _line({"done": came})
             else:
-                yield _line(_shown(came, ready, language, zone))
+                yield _line(_shown(came, ready, language, zone=zone))
 
 
 def _lines(content: AsyncIterator[bytes]) -> StreamingResponse:
@@ -119,7 +119,7 @@ def _asked(form: Mapping[str, str], gateway: str, interlock: str, *, zone: ZoneI
     return Asked(gateway, interlock, times[0], times[1], form.get("text", ""))
 
 
-def _shown(found: Rehearsal, ready: Prepared, language: Language, zone: ZoneInfo) -> dict[str, object]:
+def _shown(found: Rehearsal, ready: Prepared, language: Language, *, zone: ZoneInfo) -> dict[str, object]:
     return {
         "readings": ready.readings,
         "judged_from": None if found.judged_from is None else _clock(found.judged_from, zone),

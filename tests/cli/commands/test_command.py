@@ -9,7 +9,7 @@ import pytest
 from cli.main import main
 from cloud.store.migrate import upgrade
 
-pytestmark = pytest.mark.requirement("G-6.9c")
+pytestmark = pytest.mark.requirement("G-6.9d")
 TRIP = ("van-1", "interlock.trip", "interlock=cabin")
 
 

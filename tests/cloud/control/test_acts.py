@@ -18,7 +18,7 @@ from rules.permissions import Grant, Rights, Role
 from tests.cloud.control.conftest import BOOT, NAME, ROOM, interlock, status
 from wire.control import BypassNow, CauseNow, InterlockNow, UnmetNow
 
-pytestmark = [pytest.mark.requirement("G-6.9c"), pytest.mark.usefixtures("_nothing_yet")]
+pytestmark = [pytest.mark.requirement("G-6.9d"), pytest.mark.usefixtures("_nothing_yet")]
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Acting = Callable[[Act], Awaitable[Command]]
 

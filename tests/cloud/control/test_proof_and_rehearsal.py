@@ -23,7 +23,7 @@ from wire.control import InterlockNow
 from wire.messages import PointDeclaration, Points
 from wire.settings.toml import to_toml
 
-pytestmark = [pytest.mark.requirement("G-6.9a", "G-6.11")]
+pytestmark = [pytest.mark.requirement("G-6.9a2", "G-6.11")]
 T = TypeVar("T")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -89,7 +89,7 @@ def hear(lab: Any, at: datetime) -> None:
     """Have the gateway say that it runs the rule of the settings."""
 
     async def heard(connection: Connection) -> None:
-        found = await interlock_acts.provable(connection, NAME, "climate", at)
+        found = await interlock_acts.provable(connection, NAME, "climate", at=at)
         owner = await shadow.owner(connection, NAME, at)
         assert owner is not None
         now = InterlockNow(name="climate", rule=found.fingerprint, phase="healthy", breach=0)
@@ -126,7 +126,7 @@ def test_proof_test_goes_through_every_step_and_makes_the_interlock_proved(
     assert (ended.passed, ended.step) == (True, None)
 
     async def due(connection: Connection) -> Any:
-        found = await interlock_acts.provable(connection, NAME, "climate", NOW)
+        found = await interlock_acts.provable(connection, NAME, "climate", at=NOW)
         runs = await proofs.list_proofs(connection, gateway, "climate")
         later = NOW + timedelta(days=400)
         return [interlock_acts.due(found, runs, at).state for at in (NOW + timedelta(days=1), later)]

@@ -12,7 +12,7 @@ from tests.cloud.control.conftest import BOOT, NAME, ROOM, Scene, interlock, sta
 from wire.control import ReceiptState
 from wire.shadow import Revision
 
-pytestmark = pytest.mark.requirement("G-6.9c")
+pytestmark = pytest.mark.requirement("G-6.9d")
 ACCEPTED, EXECUTED, REFUSED = ReceiptState.ACCEPTED, ReceiptState.EXECUTED, ReceiptState.REFUSED
 
 

@@ -15,7 +15,7 @@ from wire.messages import PointDeclaration, Points
 from wire.settings.toml import to_toml
 from wire.status import PointKind
 
-pytestmark = pytest.mark.requirement("G-6.9a")
+pytestmark = pytest.mark.requirement("G-6.9a2")
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 POINTS = Points(

@@ -80,17 +80,7 @@ def _adder(lab: Lab, organisation: int) -> Callable[..., int]:
 def _place(lab: Lab, mark: str, organisation: int) -> Place:
     add = _adder(lab, organisation)
 
-    site = add(
-        "INSERT INTO sites (organisation_id, name, title, kind) VALUES (%s, %s, %s, 'laboratory')",
-        f"{mark}-site",
-        f"{mark} site",
-    )
-    gateway = add("INSERT INTO gateways (organisation_id, name) VALUES (%s, %s)", f"{mark}-gateway")
-    add(
-        "INSERT INTO gateway_bindings (organisation_id, gateway_id, site_id) VALUES (%s, %s, %s)",
-        gateway,
-        site,
-    )
+    site, gateway = _served(add, mark)
     points = []
     for name, quantity in (("air/temperature", "temperature"), ("position", "position")):
         point = add(
@@ -148,6 +138,22 @@ def _place(lab: Lab, mark: str, organisation: int) -> Place:
         token,
         *control,
     )
+
+
+def _served(add: Callable[..., int], mark: str) -> tuple[int, int]:
+    """Return a site and the gateway that serves it."""
+    site = add(
+        "INSERT INTO sites (organisation_id, name, title, kind) VALUES (%s, %s, %s, 'laboratory')",
+        f"{mark}-site",
+        f"{mark} site",
+    )
+    gateway = add("INSERT INTO gateways (organisation_id, name) VALUES (%s, %s)", f"{mark}-gateway")
+    add(
+        "INSERT INTO gateway_bindings (organisation_id, gateway_id, site_id) VALUES (%s, %s, %s)",
+        gateway,
+        site,
+    )
+    return site, gateway
 
 
 def _camera(
