@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from cloud.alarms.judging import Again, OnEnd, Taken, judge_again
-from cloud.alarms.sources import REVISION, SOURCES, Source, name_of, rule_of, source_of
+from cloud.alarms.sources import REVISION, SOURCES, Source, name_of, rule_of, sources_of
 from cloud.alarms.watched import Watched, part_rules, timeline_of, watched
 from cloud.store import alarm_feed, alarm_room, alarm_series
 from cloud.store.alarm_desk import Place
@@ -150,12 +150,20 @@ class Following:
         if told.kind == BACKLOG:
             self._tell_backlog(told.gateway_id, told.data, taken)
             return
-        source = source_of(told.kind, told.data)
-        if source is None:
-            return
+        for source in sources_of(told.kind, told.data):
+            one = await self._speaking(connection, told, source, tick=tick)
+            if one is not None:
+                _add_samples(taken, one, _samples(source, told.tick))
+
+    async def _speaking(
+        self, connection: Connection, told: Told, source: Source, *, tick: int
+    ) -> Watched | None:
+        """Return the series of what told something; one begins with the first alarm."""
         name = name_of(source, told.subject)
         one = self._by_name.get((told.site_id, name, "event"))
         if one is None:
+            if not source.begins:
+                return None
             grp = str(told.data.get("zone") or told.subject)
             new = Series(
                 *(0, told.organisation_id, told.site_id, None, name, "event", REVISION, (rule_of(source),)),
@@ -167,7 +175,7 @@ class Following:
         if source.begins:
             place = Place(None, one.series.grp, {"kind": told.kind, **told.data})
             self.places[told.site_id][one.series.point] = place
-        _add_samples(taken, one, _samples(source, told.tick))
+        return one
 
     def _tell_backlog(self, gateway_id: int | None, data: Mapping[str, object], taken: Taken) -> None:
         if gateway_id is None:
@@ -237,14 +245,16 @@ class Following:
     ) -> list[Sample]:
         begin, end = _moment(since), _moment(until)
         if series.part == "event":
-            kinds = [kind for kind, source in SOURCES.items() if series.point.startswith(f"{source.what}/")]
+            what = series.point.partition("/")[0]
+            kinds = [kind for kind, sources in SOURCES.items() if any(one.what == what for one in sources)]
             told = await alarm_feed.events_since(
                 connection, series.organisation_id, series.site_id, since=begin, kinds=kinds
             )
             return [
                 sample
                 for one in told
-                if (source := source_of(one.kind, one.data)) and name_of(source, one.subject) == series.point
+                for source in sources_of(one.kind, one.data)
+                if name_of(source, one.subject) == series.point
                 for sample in _samples(source, one.tick)
                 if sample.at > since
             ]

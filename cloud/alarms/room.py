@@ -7,13 +7,15 @@ from cloud.alarms.keeper import Keeper
 from cloud.alarms.sending import Sender
 from cloud.notify.settings import read_mail_server
 from cloud.notify.ways import Given
-from cloud.store import alarm_desk, feed
+from cloud.store import alarm_desk, alarm_room, feed
+from cloud.store.connection import Connection
 from cloud.supervisor import supervise
 from cloud.tools import Tools
 
 JUDGING, SENDING = "alarms: judging", "alarms: sending"
 PARTS = (JUDGING, SENDING)
 _LOOK_S = 1.0
+_LEAD_S = 2.0
 _REST_S = 0.1
 """Wake-ups that come closer than this are answered together."""
 
@@ -24,7 +26,7 @@ def sender_of(environment: Mapping[str, str], tools: Tools) -> Sender:
 
 
 class AlarmRoom:
-    """One worker; a second one waits for the first at every turn and finds nothing left to do."""
+    """One worker; a second one waits until the first is gone."""
 
     def __init__(self, tools: Tools, sender: Sender) -> None:
         self._tools = tools
@@ -44,6 +46,7 @@ class AlarmRoom:
         ):
             await feed.listen(woken)
             await alarm_desk.listen(woken)
+            await _leading(woken, 0, up)
             keeper = Keeper(connection)
             await keeper.turn(self._tools.now())
             up()
@@ -56,4 +59,12 @@ class AlarmRoom:
 
     async def _send(self, up: Callable[[], None]) -> None:
         async with self._tools.connection("alarm messages") as connection:
+            await _leading(connection, 1, up)
             await self._sender.run(connection, up)
+
+
+async def _leading(connection: Connection, part: int, up: Callable[[], None]) -> None:
+    """Wait until no other process does this part; to wait is to work."""
+    while not await alarm_room.lead(connection, part):
+        up()
+        await asyncio.sleep(_LEAD_S)

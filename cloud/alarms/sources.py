@@ -5,7 +5,7 @@ looked at it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rules.alarm.model import Condition, Priority, Rule
@@ -25,50 +25,63 @@ class Source:
     """It begins and ends at the same time."""
 
 
-def _pair(
-    what: str, begins: str, ends: str, *, priority: Priority, condition: Condition = Condition.EVENT
-) -> dict[str, Source]:
-    return {
-        begins: Source(what, begins=True, condition=condition, priority=priority),
-        ends: Source(what, begins=False, condition=condition, priority=priority),
-    }
+def _begins(what: str, priority: Priority, *, condition: Condition = Condition.EVENT) -> Source:
+    return Source(what, begins=True, condition=condition, priority=priority)
+
+
+def _ends(what: str, *, condition: Condition = Condition.EVENT) -> Source:
+    return Source(what, begins=False, condition=condition)
+
+
+def _once(what: str, priority: Priority, *, condition: Condition = Condition.EVENT) -> Source:
+    return Source(what, begins=True, condition=condition, priority=priority, once=True)
 
 
 _URGENT, _HIGH, _MEDIUM = Priority.URGENT, Priority.HIGH, Priority.MEDIUM
 _TAMPER = Condition.TAMPER
+_DURESS = _once("duress", _URGENT)
 
-SOURCES: Mapping[str, Source] = {
-    "interlock_tripped": Source("interlock", begins=True, priority=_URGENT),
-    "interlock_breached": Source("interlock", begins=True, priority=_URGENT),
-    "interlock_reset": Source("interlock", begins=False, priority=_URGENT),
-    "interlock_enabled": Source("interlock", begins=False, priority=_URGENT),
-    "interlock_resumed": Source("interlock", begins=False, priority=_URGENT),
-    "access_granted": Source("duress", begins=True, priority=_URGENT, once=True),
-    "access_refused": Source("duress", begins=True, priority=_URGENT, once=True),
-    "door_forced": Source("door-forced", begins=True, once=True),
-    "door_held": Source("door-held", begins=True, priority=_MEDIUM, once=True),
-    "lock_down": Source("lock-down", begins=True),
-    "tamper": Source("tamper", begins=True, condition=_TAMPER, once=True),
-    **_pair("tamper", "tampered", "tamper_ended", priority=_HIGH, condition=_TAMPER),
-    **_pair("tamper", "reader_tampered", "reader_untampered", priority=_HIGH, condition=_TAMPER),
-    **_pair("tamper", "camera_tampered", "camera_tamper_ended", priority=_HIGH, condition=_TAMPER),
-    **_pair("gas", "gas_alarm", "gas_alarm_ended", priority=_URGENT),
-    **_pair("fire-release", "fire_released", "fire_release_ended", priority=_URGENT),
-    **_pair("power", "power_lost", "power_restored", priority=_HIGH),
+SOURCES: Mapping[str, tuple[Source, ...]] = {
+    "interlock_tripped": (_begins("interlock", _URGENT),),
+    "interlock_breached": (_begins("interlock", _URGENT),),
+    "interlock_reset": (_ends("interlock"),),
+    "interlock_enabled": (_ends("interlock"),),
+    "interlock_resumed": (_ends("interlock"),),
+    "access_granted": (_DURESS,),
+    "access_refused": (_DURESS,),
+    "access_unauthorised_entry": (_once("unauthorised-entry", _HIGH),),
+    "access_too_few": (_once("too-few", _HIGH),),
+    "access_visitor_alone": (_once("visitor-alone", _MEDIUM),),
+    "door_forced": (_begins("door-forced", _HIGH),),
+    "door_held": (_begins("door-held", _MEDIUM),),
+    "door_shut": (_ends("door-forced"), _ends("door-held")),
+    "lock_down": (_begins("lock-down", _HIGH),),
+    "regulation_called": (_begins("regulation", _MEDIUM),),
+    "regulation_in_range": (_ends("regulation"),),
+    "tamper": (_once("tamper", _HIGH, condition=_TAMPER),),
+    "tampered": (_begins("tamper", _HIGH, condition=_TAMPER),),
+    "tamper_ended": (_ends("tamper", condition=_TAMPER),),
+    "reader_tampered": (_begins("tamper", _HIGH, condition=_TAMPER),),
+    "reader_untampered": (_ends("tamper", condition=_TAMPER),),
+    "camera_tampered": (_begins("tamper", _HIGH, condition=_TAMPER),),
+    "camera_tamper_ended": (_ends("tamper", condition=_TAMPER),),
+    "gas_alarm": (_begins("gas", _URGENT),),
+    "gas_alarm_ended": (_ends("gas"),),
+    "fire_released": (_begins("fire-release", _URGENT),),
+    "fire_release_ended": (_ends("fire-release"),),
+    "power_lost": (_begins("power", _HIGH),),
+    "power_restored": (_ends("power"),),
 }
 """Kind of event -> what it says."""
 
 
-def source_of(kind: str, data: Mapping[str, Any]) -> Source | None:
-    """Return what an event says of alarms; None when it says nothing.
-
-    Entry is one only under duress, refused or not; a lock-down tells its end by the same kind.
-    """
+def sources_of(kind: str, data: Mapping[str, Any]) -> tuple[Source, ...]:
+    """Return what an event says of alarms. A decision at a door is an alarm under duress alone."""
     if kind in ("access_granted", "access_refused") and data.get("duress") is not True:
-        return None
-    found = SOURCES.get(kind)
-    ended = kind == "lock_down" and data.get("on") is False
-    return replace(found, begins=False) if found is not None and ended else found
+        return ()
+    if kind == "lock_down" and data.get("on") is False:
+        return (_ends("lock-down"),)
+    return SOURCES.get(kind, ())
 
 
 def name_of(source: Source, subject: str) -> str:

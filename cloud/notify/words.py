@@ -38,6 +38,10 @@ WHATS: Mapping[str, Mapping[str, str]] = {
         "gas": "gas alarm",
         "fire-release": "fire release",
         "power": "mains lost",
+        "unauthorised-entry": "entry without a right",
+        "too-few": "too few people in the room",
+        "visitor-alone": "visitor alone",
+        "regulation": "regulation calls a person",
     },
     "zh": {
         "interlock": "联锁跳闸",
@@ -48,6 +52,10 @@ WHATS: Mapping[str, Mapping[str, str]] = {
         "gas": "气体报警",
         "fire-release": "消防释放",
         "power": "市电中断",
+        "unauthorised-entry": "无权进入",
+        "too-few": "室内人数不足",
+        "visitor-alone": "访客无人陪同",
+        "regulation": "调节需要人处理",
     },
 }
 PRIORITIES: Mapping[str, tuple[str, ...]] = {

@@ -16,7 +16,14 @@ class Position:
     """Grows when templates change, or what they watch."""
 
 
+_LEAD = 0x416C6D
 _ROOM = "SELECT feed::text::bigint, directory FROM alarm_room"
+
+
+async def lead(connection: Connection, part: int) -> bool:
+    """Whether this connection leads a part of the room from now on, for as long as it lasts."""
+    row = await (await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LEAD, part))).fetchone()
+    return row is not None and bool(row[0])
 
 
 async def position(connection: Connection, *, hold: bool = False) -> Position:

@@ -30,6 +30,10 @@ WHATS = {
     "gas": mark("Gas alarm"),
     "fire-release": mark("Fire release"),
     "power": mark("Mains lost"),
+    "unauthorised-entry": mark("Entry without a right"),
+    "too-few": mark("Too few people in the room"),
+    "visitor-alone": mark("Visitor alone"),
+    "regulation": mark("Regulation calls a person"),
 }
 """What an event told of, by the first part of its name."""
 KINDS = {

@@ -92,9 +92,30 @@ def test_interlock_that_trips_is_an_urgent_alarm_until_it_is_reset(site):
             await turn()
             assert site.rows("open, ended") == [(True, "returned")]
             site.now += timedelta(seconds=9)
+            site.event("access_refused", "door-1/in", duress=True)
+            site.event("access_refused", "door-2/in", duress=False)
+            await turn()
+            assert site.rows("point, open, ended")[1:] == [("duress/door-1/in", True, "returned")]
+
+    asyncio.run(scene())
+
+
+def test_door_that_is_forced_is_in_alarm_until_it_is_shut(site):
+    async def scene():
+        async with site.keeper() as turn:
+            site.event("door_shut", "door-1", forced=True)
             site.event("door_forced", "door-1")
             await turn()
-            assert site.rows("point, open, ended")[1:] == [("door-forced/door-1", True, "returned")]
+            assert site.rows("point, cleared_at") == [("door-forced/door-1", None)]
+            site.now += timedelta(seconds=9)
+            site.event("door_shut", "door-1", forced=True)
+            site.event("lock_down", "*", on=True)
+            await turn()
+            assert site.rows("point, ended") == [("door-forced/door-1", "returned"), ("lock-down/*", None)]
+            site.now += timedelta(seconds=9)
+            site.event("lock_down", "*", on=False)
+            await turn()
+            assert site.rows("ended") == [("returned",), ("returned",)]
 
     asyncio.run(scene())
 
