@@ -11,6 +11,8 @@ from edge.control.outputs import OutputError, Outputs
 
 LOG = logging.getLogger(__name__)
 READ_EVERY_S = 0.2
+SHARE = 4
+"""The pause after a read-back is at least so many times as long as that took."""
 AGAIN_S = 1.0
 """So long after it could not be made safe is that tried again."""
 FIRST_AGAIN_S, FIRST_TRIES = 0.2, 25
@@ -108,10 +110,13 @@ class Holder:
                     self._released.set()
 
     async def _watch(self) -> None:
+        """Read it back; a slow bus more rarely, as long as it agrees: others want to be asked there too."""
+        loop = asyncio.get_running_loop()
         while True:
-            said = await self._outputs.read_back(self.name)
-            self._judge(said)
-            await asyncio.sleep(READ_EVERY_S)
+            began = loop.time()
+            self._judge(await self._outputs.read_back(self.name))
+            took_s = loop.time() - began
+            await asyncio.sleep(max(READ_EVERY_S, SHARE * took_s) if self.confirmed else READ_EVERY_S)
 
     def _judge(self, said: int | None) -> None:
         """Compare with what was demanded; until it is first heard, staleness alone speaks."""
