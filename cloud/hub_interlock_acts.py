@@ -11,7 +11,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.store import jobs_interlocks, shadow
+from cloud.store import jobs_interlocks, jobs_points, shadow
 from cloud.store.connection import Connection
 from cloud.store.jobs_interlocks import HubInterlock, Trip
 from rules.interlock.faults import find_faults
@@ -43,42 +43,27 @@ SPEED = "#speed"
 ACTS = ("trip", "acknowledge", "reset", "enable")
 _CONDITIONS = (Limit, Rate, InState, Alive)
 
-_SENSORS = """
-SELECT s.name || '/' || p.name, p.quantity, p.kind, coalesce(v.exponent, 0), v.period_ms, p.id
-  FROM public.points p JOIN public.sites s ON s.id = p.site_id
-  LEFT JOIN LATERAL (SELECT exponent, period_ms FROM public.point_versions
-                      WHERE point_id = p.id ORDER BY valid DESC LIMIT 1) v ON true
- WHERE s.organisation_id = %s AND s.name || '/' || p.name = ANY(%s)
-"""
-
 
 async def plant_of(
     connection: Connection, organisation_id: int, points: Sequence[str]
 ) -> tuple[Plant, dict[str, int]]:
     """Return what rules may name, as far as these points go, and the id of the point of each."""
     plain = sorted({one.removesuffix(SPEED) for one in points})
-    rows = await (await connection.execute(_SENSORS, (organisation_id, plain))).fetchall()
-    zones = await connection.execute(
-        "SELECT s.name || '/' || z.name FROM public.zones z JOIN public.sites s ON s.id = z.site_id"
-        " WHERE s.organisation_id = %s AND z.retired_at IS NULL",
-        (organisation_id,),
-    )
     sensors: dict[str, Sensor] = {}
     ids: dict[str, int] = {}
-    for name, quantity, kind, exponent, period_ms, point_id in rows:
-        speed = quantity == "position"
-        known = name + SPEED if speed else name
-        period_s = None if period_ms is None else period_ms / 1000
+    for one in await jobs_points.named_points(connection, organisation_id, plain):
+        speed = one.quantity == "position"
+        known = one.name + SPEED if speed else one.name
         sensors[known] = Sensor(
             point=known,
-            quantity="speed" if speed else quantity,
-            kind=PointKind.ANALOG if speed else PointKind(kind),
-            exponent=-3 if speed else exponent,
-            period_s=period_s,
+            quantity="speed" if speed else one.quantity,
+            kind=PointKind.ANALOG if speed else PointKind(one.kind),
+            exponent=-3 if speed else one.exponent,
+            period_s=None if one.period_ms is None else one.period_ms / 1000,
         )
-        ids[known] = point_id
-    places = frozenset(str(row[0]) for row in await zones.fetchall())
-    return Plant(sensors=sensors, zones=places, portals=frozenset()), ids
+        ids[known] = one.id
+    zones = await jobs_points.named_zones(connection, organisation_id)
+    return Plant(sensors=sensors, zones=zones, portals=frozenset()), ids
 
 
 def points_of(rule: Interlock) -> list[str]:
@@ -232,8 +217,7 @@ async def existing(connection: Connection, interlock_id: int) -> HubInterlock | 
 
 
 async def _organisation(act: Act, site_id: int) -> int:
-    cursor = await act.connection.execute("SELECT organisation_id FROM sites WHERE id = %s", (site_id,))
-    row = await cursor.fetchone()
-    if row is None:
+    found = await jobs_points.organisation_of(act.connection, site_id)
+    if found is None:
         raise MissingError("site", site_id, "an existing site")
-    return int(row[0])
+    return found

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.job_facts import Known, facts_of
 from cloud.job_judging import Window, judge
-from cloud.store import accounts, jobs, jobs_evidence
+from cloud.store import accounts, jobs, jobs_evidence, jobs_points
 from cloud.store.jobs import KeptJob, KeptLimits, now_tick
 from cloud.store.sites import Site, get_site
 from cloud.store.zones import list_zones
@@ -126,7 +126,7 @@ def _shown(bound: Decimal | None) -> str | None:
 async def plan(act: Act, site_id: int, new: Plan) -> int:
     """Plan a job at a site and return its id."""
     site, organisation_id = await _site(act, site_id)
-    job, limits = await _planned(act, site, organisation_id, new)
+    job, limits = await _planned(act, (site, organisation_id), new)
     checked = acts.amend(job, job, limits.limits, by=_by(act), now=now_tick(act.at))
     if isinstance(checked, Refused):
         raise ActError(checked.about[0] if checked.about else "job", new.number, "a plan without faults")
@@ -135,7 +135,7 @@ async def plan(act: Act, site_id: int, new: Plan) -> int:
     )
     if made is None:
         raise ActError("number", new.number, "a number that no other job has")
-    await _note(act, "job.plan", organisation_id, job.id, new=_written(job))
+    await _note(act, "job.plan", organisation_id, number=job.id, new=_written(job))
     return made
 
 
@@ -143,15 +143,15 @@ async def amend(act: Act, job_id: int, new: Plan) -> None:
     """Change the plan of a job that has not begun; its number stays."""
     kept = await _job(act, job_id, Permission.JOBS_WRITE)
     site, organisation_id = await _site(act, kept.site_id)
-    changed, limits = await _planned(act, site, organisation_id, new)
+    changed, limits = await _planned(act, (site, organisation_id), new)
     outcome = _done(acts.amend(kept.job, changed, limits.limits, by=await _person(act), now=now_tick(act.at)))
     await jobs.keep_job(act.connection, kept, *outcome)
-    await _note(
-        act, "job.amend", organisation_id, kept.job.id, old=_written(kept.job), new=_written(outcome[0])
-    )
+    told = {"old": _written(kept.job), "new": _written(outcome[0])}
+    await _note(act, "job.amend", organisation_id, number=kept.job.id, **told)
 
 
-async def _planned(act: Act, site: Site, organisation_id: int, new: Plan) -> tuple[Job, KeptLimits]:
+async def _planned(act: Act, place: tuple[Site, int], new: Plan) -> tuple[Job, KeptLimits]:
+    site, organisation_id = place
     if not _NUMBER.fullmatch(new.number):
         raise ActError("number", new.number, _NAME)
     found = await jobs.list_limits(
@@ -204,7 +204,7 @@ async def start(act: Act, job_id: int, *, attested: Sequence[str] = ()) -> None:
     outcome = _done(
         acts.start(kept.job, limits.limits, known.facts, by=await _person(act), now=now_tick(act.at))
     )
-    await _keep(act, kept, outcome, known, action="job.start")
+    await _keep(act, kept, outcome, known=known, action="job.start")
 
 
 async def release(act: Act, job_id: int, *, reason: str, attested: Sequence[str] = ()) -> None:
@@ -226,7 +226,7 @@ async def release(act: Act, job_id: int, *, reason: str, attested: Sequence[str]
             now=now_tick(act.at),
         )
     )
-    await _keep(act, kept, outcome, known, action="job.release", why=reason)
+    await _keep(act, kept, outcome, known=known, action="job.release", why=reason)
 
 
 async def finish(act: Act, job_id: int, *, reason: str = "") -> None:
@@ -235,7 +235,7 @@ async def finish(act: Act, job_id: int, *, reason: str = "") -> None:
     reason = _text("reason", reason, TEXT_MAX, least=0)
     outcome = _done(acts.finish(kept.job, by=await _person(act), reason=reason, now=now_tick(act.at)))
     await jobs.keep_job(act.connection, kept, *outcome)
-    await _note(act, "job.finish", kept.organisation_id, kept.job.id, why=reason)
+    await _note(act, "job.finish", kept.organisation_id, number=kept.job.id, why=reason)
 
 
 def _lately(kept: KeptJob, now: datetime) -> tuple[datetime, datetime]:
@@ -244,16 +244,16 @@ def _lately(kept: KeptJob, now: datetime) -> tuple[datetime, datetime]:
 
 
 async def _keep(
-    act: Act, kept: KeptJob, outcome: acts.Outcome, known: Known, *, action: str, why: str = ""
+    act: Act, kept: KeptJob, outcome: acts.Outcome, *, known: Known, action: str, why: str = ""
 ) -> None:
     job, entry = outcome
     attested = None if known.doors else known.facts.present
     await jobs.keep_job(act.connection, kept, job, entry, attested=attested)
     if attested is not None:
-        said = Entry(entry.what, job.id, entry.at, entry.by, f"present, as said: {', '.join(attested)}")
-        await jobs.add_line(act.connection, kept, said)
+        text = f"present, as said: {', '.join(attested)}"
+        await jobs.add_line(act.connection, kept, Entry(entry.what, job.id, entry.at, entry.by, text))
     new = {"present": list(known.facts.present), "told_by": "doors" if known.doors else "a person"}
-    await _note(act, action, kept.organisation_id, job.id, new=new, why=why)
+    await _note(act, action, kept.organisation_id, number=job.id, new=new, why=why)
 
 
 def _done(outcome: acts.Outcome | Refused) -> acts.Outcome:
@@ -273,15 +273,12 @@ async def _job(act: Act, job_id: int, permission: Permission) -> KeptJob:
 
 async def _site(act: Act, site_id: int) -> tuple[Site, int]:
     site = await get_site(act.connection, site_id)
-    cursor = await act.connection.execute(
-        "SELECT organisation_id FROM public.sites WHERE id = %s", (site_id,)
-    )
-    row = await cursor.fetchone()
-    if site is None or row is None:
+    organisation_id = await jobs_points.organisation_of(act.connection, site_id)
+    if site is None or organisation_id is None:
         raise MissingError("site", site_id, "an existing site")
-    if not act.viewer.may(Permission.JOBS_WRITE, int(row[0]), site_id):
+    if not act.viewer.may(Permission.JOBS_WRITE, organisation_id, site_id):
         raise ForbiddenError("site", site.name, f"the permission {Permission.JOBS_WRITE} there")
-    return site, int(row[0])
+    return site, organisation_id
 
 
 def _by(act: Act) -> str:
@@ -298,8 +295,8 @@ async def _note(
     act: Act,
     action: str,
     organisation_id: int,
-    number: str,
     *,
+    number: str,
     old: object = None,
     new: object = None,
     why: str = "",

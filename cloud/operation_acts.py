@@ -69,7 +69,7 @@ class OperationRefusedError(Exception):
         self.fall = fall
 
 
-async def begin(act: Act, job_id: int, gateway: str, instrument: str) -> int:
+async def begin(act: Act, job_id: int, *, gateway: str, instrument: str) -> int:
     """Begin a session and return its id, if every condition holds."""
     kept = await jobs.get_job(act.connection, job_id)
     if kept is None:
@@ -109,7 +109,7 @@ async def begin(act: Act, job_id: int, gateway: str, instrument: str) -> int:
 
 
 async def run(
-    act: Act, operation_id: int, procedure: str, arguments: Mapping[str, str], *, valid_s: float
+    act: Act, operation_id: int, procedure: str, *, arguments: Mapping[str, str], valid_s: float
 ) -> Command:
     """Have the instrument do something, if every condition still holds; receipts come into the transcript.
 

@@ -7,7 +7,7 @@ silence trips.
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -16,7 +16,7 @@ from cloud import command_acts
 from cloud.command_acts import Wish
 from cloud.hub_interlock_acts import DELIVERY_S, SPEED, plant_of, points_of
 from cloud.identity.acts import ActError
-from cloud.store import control_status, jobs_interlocks
+from cloud.store import control_status, jobs_interlocks, jobs_points
 from cloud.store.connection import Connection
 from cloud.store.jobs import at_tick
 from cloud.store.jobs_interlocks import Asked, HubInterlock
@@ -30,7 +30,6 @@ from rules.interlock.state import LATCHED, Change, Phase, State, Stepped, encode
 from rules.interlock.status import unmet
 from rules.interlock.step import step
 from wire.messages import TICK_MS
-from wire.status import Status
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +37,6 @@ KEEP_EVERY = timedelta(seconds=5)
 """So often is written down how an interlock stands, at least."""
 AGAIN = timedelta(seconds=30)
 """So often a gateway is asked again that is not known to have tripped."""
-READINGS_MAX = 2000
 _RIGHTS = frozenset(Right)
 _ACTS: dict[str, Callable[[Person, Asked], Wanted]] = {
     "trip": lambda who, one: Trip(by=who, reason=one.reason),
@@ -84,12 +82,12 @@ class HubInterlocks:
                 continue
             run = self._runs.get(one.id)
             if run is None or run.interlock.version != one.version:
-                run = await self._begin(connection, one, at, now)
+                run = await self._begin(connection, one, at, now=now)
                 if run is None:
                     continue
-            await self._feed(connection, run, at, now)
+            await self._feed(connection, run, at, now=now)
         for ask in await jobs_interlocks.open_asks(connection):
-            await self._answer(connection, ask, at, now)
+            await self._answer(connection, ask, at, now=now)
         for run in self._runs.values():
             await self._trip_others(connection, run, now)
 
@@ -100,7 +98,7 @@ class HubInterlocks:
         return Moment(self._boot, self._ticked, tick_of_datetime(now))
 
     async def _begin(
-        self, connection: Connection, one: HubInterlock, at: Moment, now: datetime
+        self, connection: Connection, one: HubInterlock, at: Moment, *, now: datetime
     ) -> Run | None:
         plant, ids = await plant_of(connection, one.organisation_id, points_of(one.rule))
         try:
@@ -112,13 +110,13 @@ class HubInterlocks:
             return None
         begun = restore(one.kept, plan, at)
         run = self._runs[one.id] = Run(one, plan, ids, begun.state)
-        await self._keep(connection, run, begun, now)
+        await self._keep(connection, run, begun, now=now)
         return run
 
-    async def _feed(self, connection: Connection, run: Run, at: Moment, now: datetime) -> None:
+    async def _feed(self, connection: Connection, run: Run, at: Moment, *, now: datetime) -> None:
         before = run.state
         changed: list[Change] = []
-        readings = await self._readings(connection, run, at, now)
+        readings = await self._readings(connection, run, at, now=now)
         for _, same in groupby(readings, key=lambda one: one.tick):
             stepped = step(run.state, run.plan, at, inputs=list[Seen](same))
             run.state = stepped.state
@@ -128,13 +126,16 @@ class HubInterlocks:
         whole = Stepped(run.state, (*changed, *stepped.changes))
         due = run.kept_at is None or now - run.kept_at >= KEEP_EVERY
         if due or whole.changes or needs_keeping(before.kept, run.state.kept):
-            await self._keep(connection, run, whole, now)
+            await self._keep(connection, run, whole, now=now)
 
-    async def _readings(self, connection: Connection, run: Run, at: Moment, now: datetime) -> list[Reading]:
+    async def _readings(
+        self, connection: Connection, run: Run, at: Moment, *, now: datetime
+    ) -> list[Reading]:
         found: list[Reading] = []
         for name, point_id in run.ids.items():
             since = run.fed.get(name)
-            rows = await _new_rows(connection, point_id, since, now, speed=name.endswith(SPEED))
+            speed = name.endswith(SPEED)
+            rows = await jobs_points.stored_since(connection, point_id, since, now=now, speed=speed)
             if rows:
                 run.fed[name] = rows[-1][0]
             assert at.utc is not None
@@ -144,7 +145,7 @@ class HubInterlocks:
             ]
         return sorted(found, key=lambda one: (one.tick, one.point))
 
-    async def _keep(self, connection: Connection, run: Run, stepped: Stepped, now: datetime) -> None:
+    async def _keep(self, connection: Connection, run: Run, stepped: Stepped, *, now: datetime) -> None:
         kept, before = run.state.kept, run.interlock
         for change in stepped.changes:
             _log.info("jobs: interlock %s of the hub: %s %s", before.name, change.kind, change.causes)
@@ -167,7 +168,7 @@ class HubInterlocks:
             )
         run.kept_at = now
 
-    async def _answer(self, connection: Connection, ask: Asked, at: Moment, now: datetime) -> None:
+    async def _answer(self, connection: Connection, ask: Asked, at: Moment, *, now: datetime) -> None:
         """Do what a person asked for; what it permits is committed with the answer, before it counts."""
         run = self._runs.get(ask.interlock_id)
         if run is None:
@@ -178,7 +179,7 @@ class HubInterlocks:
         async with connection.transaction():
             run.state = stepped.state
             try:
-                await self._keep(connection, run, stepped, now)
+                await self._keep(connection, run, stepped, now=now)
                 await jobs_interlocks.answer(connection, ask.id, refused=str(stepped.refused or ""), at=now)
             except BaseException:
                 run.state = before
@@ -208,31 +209,3 @@ class HubInterlocks:
 
 def _is_tripped(held: control_status.Held, interlock: str) -> bool:
     return any(one.name == interlock and one.phase != Phase.HEALTHY for one in held.status.interlocks)
-
-
-_ROWS = """
-SELECT observed_at, raw, status FROM readings
- WHERE point_id = %(point)s AND observed_at > %(since)s AND observed_at <= %(until)s
- ORDER BY observed_at LIMIT %(limit)s
-"""
-_NEWEST = "SELECT observed_at, raw, status FROM latest WHERE point_id = %(point)s"
-_SPEEDS = """
-SELECT observed_at, speed_mm_s, CASE WHEN speed_mm_s IS NULL OR mode < 2 THEN 16 ELSE 0 END FROM positions
- WHERE point_id = %(point)s AND observed_at > %(since)s AND observed_at <= %(until)s
- ORDER BY observed_at LIMIT %(limit)s
-"""
-_NEWEST_SPEED = """
-SELECT observed_at, speed_mm_s, CASE WHEN speed_mm_s IS NULL OR mode < 2 THEN 16 ELSE 0 END
-  FROM latest_positions WHERE point_id = %(point)s
-"""
-
-
-async def _new_rows(
-    connection: Connection, point_id: int, since: datetime | None, now: datetime, *, speed: bool
-) -> Sequence[tuple[datetime, int | None, int]]:
-    """Return readings after `since`, in order, the newest alone the first time."""
-    first, later = (_NEWEST_SPEED, _SPEEDS) if speed else (_NEWEST, _ROWS)
-    query = first if since is None else later
-    given = {"point": point_id, "since": since, "until": now + timedelta(seconds=5), "limit": READINGS_MAX}
-    rows = await (await connection.execute(query.encode(), given)).fetchall()
-    return [(row[0], None if Status(row[2]).absent else row[1], row[2]) for row in rows]

@@ -18,6 +18,7 @@ from cloud.job_view import view_job, view_method, view_record
 from cloud.store import jobs
 from cloud.store.connection import Connection
 from cloud.store.jobs import KeptJob
+from cloud.store.jobs_points import organisations_seen
 from cloud.store.sites import get_site, list_sites, shared_zone
 from cloud.store.snapshot import changing, snapshot
 from cloud.store.zones import list_zones
@@ -191,8 +192,7 @@ class JobPages:
             )
             methods = await jobs.list_limits(connection)
             sites, zones = await list_sites(connection), await list_zones(connection)
-            cursor = await connection.execute("SELECT id, name FROM organisations ORDER BY name")
-            bodies = await cursor.fetchall()
+            bodies = await organisations_seen(connection)
             zone = zone_of(await shared_zone(connection))
         titles = {one.id: one for one in sites}
         shows = {

@@ -14,6 +14,7 @@ from cloud.hub_interlock_acts import SPEED, simple_rule
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.store import jobs_interlocks
 from cloud.store.jobs_interlocks import HubInterlock, Trip
+from cloud.store.jobs_points import site_of_point
 from cloud.store.points import list_points
 from cloud.store.sites import list_sites, shared_zone
 from cloud.store.snapshot import changing, snapshot
@@ -200,14 +201,10 @@ def _said(text: str, language: Language) -> str:
 
 
 async def _site_of(act: Act, point: str) -> int:
-    cursor = await act.connection.execute(
-        "SELECT s.id FROM sites s JOIN points p ON p.site_id = s.id WHERE s.name || '/' || p.name = %s",
-        (point.removesuffix(SPEED),),
-    )
-    row = await cursor.fetchone()
-    if row is None:
+    found = await site_of_point(act.connection, point.removesuffix(SPEED))
+    if found is None:
         raise ActError("point", point, "a point")
-    return int(row[0])
+    return found
 
 
 def _number(form: Mapping[str, str], name: str) -> Decimal | None:

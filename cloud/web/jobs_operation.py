@@ -89,7 +89,8 @@ class OperationPages:
             job, _, instrument = form.get("what", "").partition("/")
             if not (job.isascii() and job.isdigit() and len(job) < 10):
                 raise ActError("job_id", job, "a running job")
-            made.append(await operation_acts.begin(act, int(job), form.get("gateway", ""), instrument))
+            gateway = form.get("gateway", "")
+            made.append(await operation_acts.begin(act, int(job), gateway=gateway, instrument=instrument))
 
         fault = await self._do(request, do)
         if fault:
@@ -115,7 +116,7 @@ class OperationPages:
                     arguments = dict(
                         _argument(line) for line in form.get("arguments", "").splitlines() if line
                     )
-                    await operation_acts.run(act, operation, procedure, arguments, valid_s=30.0)
+                    await operation_acts.run(act, operation, procedure, arguments=arguments, valid_s=30.0)
                 case "note":
                     await operation_acts.note(act, operation, form.get("text", ""))
                 case "end":

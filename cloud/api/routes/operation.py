@@ -98,7 +98,7 @@ async def operations(
 async def begin(request: Request, given: Given, sent: NewOperation) -> Response:
     """Begin; 409 names the condition that does not hold."""
     async with refusing(), acting(request, given.pool, given.now()) as act:
-        made = await operation_acts.begin(act, sent.job_id, sent.gateway, sent.instrument)
+        made = await operation_acts.begin(act, sent.job_id, gateway=sent.gateway, instrument=sent.instrument)
     return Response(Made(id=made).model_dump_json(), 201, media_type="application/json")
 
 
@@ -129,7 +129,7 @@ async def run(request: Request, given: Given, operation_id: OperationPath, sent:
     """Ask for it; what became of it is told by receipts, which come into the transcript."""
     async with refusing(), acting(request, given.pool, given.now()) as act:
         command = await operation_acts.run(
-            act, operation_id, sent.procedure, sent.arguments, valid_s=sent.valid_s
+            act, operation_id, sent.procedure, arguments=sent.arguments, valid_s=sent.valid_s
         )
     made = Sent(command=command.id, refused=command.refused)
     return Response(made.model_dump_json(), 202, media_type="application/json")

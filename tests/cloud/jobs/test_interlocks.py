@@ -81,7 +81,7 @@ def look(work, running, point, *speeds, step=SECOND):
         work.run(lambda connection: running.look(connection, work.now))
 
 
-def asked(work, running, interlock, what, reason="looked at"):
+def asked(work, running, interlock, *, what, reason="looked at"):
     breach = kept(work).breach
     work.act(lambda act: hub_interlock_acts.ask(act, interlock, what, breach=breach, reason=reason))
     work.run(lambda connection: running.look(connection, work.now))
@@ -91,7 +91,7 @@ def asked(work, running, interlock, what, reason="looked at"):
 
 
 def enabled(work, running, interlock):
-    return [asked(work, running, interlock, what) for what in ("acknowledge", "reset", "enable")]
+    return [asked(work, running, interlock, what=what) for what in ("acknowledge", "reset", "enable")]
 
 
 def test_vehicle_that_moves_holds_the_work_and_has_the_gateway_trip(work: Work, car: int) -> None:
@@ -119,7 +119,7 @@ def test_vehicle_that_moves_holds_the_work_and_has_the_gateway_trip(work: Work, 
     assert hold_of(job).stands == ("hub/parked",)
     assert hold_of(job).from_at == now_tick(work.now)
 
-    assert asked(work, running, interlock, "reset") == "out"
+    assert asked(work, running, interlock, what="reset") == "out"
     look(work, running, car, 0)
     assert enabled(work, running, interlock) == ["", "", ""]
     work.follow()

@@ -35,7 +35,7 @@ def record(work, job_id):
     return work.run(made)
 
 
-def pass_time(work, minutes=1, degrees=20.0, phase="healthy"):
+def pass_time(work, minutes=1, *, degrees=20.0, phase="healthy"):
     for _ in range(minutes):
         work.now += MINUTE
         work.measure(degrees)

@@ -40,11 +40,15 @@ def ann(work: Work) -> Viewer:
 
 
 def begin(work, viewer, job_id, *, instrument="std-1"):
-    return work.act(lambda act: operation_acts.begin(act, job_id, "gateway-1", instrument), viewer)
+    return work.act(
+        lambda act: operation_acts.begin(act, job_id, gateway="gateway-1", instrument=instrument), viewer
+    )
 
 
 def run(work, viewer, operation, **arguments):
-    return work.act(lambda act: operation_acts.run(act, operation, "weigh", arguments, valid_s=30.0), viewer)
+    return work.act(
+        lambda act: operation_acts.run(act, operation, "weigh", arguments=arguments, valid_s=30.0), viewer
+    )
 
 
 def lines(work, operation):
@@ -131,7 +135,7 @@ def do_nothing(work, job_id, ann):
         (do_nothing, "silent"),
     ],
 )
-def test_session_ends_by_itself_when_a_condition_falls(work: Work, ann, change, reason) -> None:
+def test_session_ends_by_itself_when_a_condition_falls(work: Work, ann, *, change, reason) -> None:
     job_id = work.start("O-2")
     operation = begin(work, ann, job_id)
     watch(work)
