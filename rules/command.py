@@ -24,7 +24,7 @@ AHEAD_MAX_MS = 5_000
 APART_MAX_MS = 1_000
 """So far apart may the two clocks be that both call right, where a second execution depends on it."""
 STEP_MAX_MS = 1_000
-"""A clock of UTC that went back by more within a boot is not believed there any more."""
+"""A clock of UTC that went back by more is not believed until it has caught up."""
 KEPT = 128
 """So many answers are remembered."""
 HUB = "hub"
@@ -191,6 +191,8 @@ class Book(Struct, frozen=True):
     """Where what was kept got lost: what was executed before is not known. UTC as it was known first then."""
     ahead_ms: int | None = None
     """The greatest UTC less the boot's clock that was seen in this boot."""
+    seen_ms: int = 0
+    """The latest UTC that was ever believed: it cannot be earlier now."""
 
     def find(self, command: bytes) -> Entry | None:
         """Return what is known of a command."""
@@ -213,7 +215,7 @@ class Book(Struct, frozen=True):
             book = replace(book, since=replace(self.since, utc_ms=now.utc_ms))
         if self.ahead_ms is None or ahead > self.ahead_ms:
             book = replace(book, ahead_ms=ahead)
-        return book
+        return replace(book, seen_ms=now.utc_ms) if now.utc_ms > self.seen_ms else book
 
 
 def opened(book: Book, entries: Iterable[Entry]) -> tuple[Book, tuple[Entry, ...]]:
@@ -312,25 +314,31 @@ def is_late(command: Command, book: Book, now: Instant) -> Judged | None:
     early = now.utc_ms is None or now.utc_ms < command.issued_at_ms - AHEAD_MAX_MS
     if not by_boot and (early or not believed):
         return _no(Refusal.TIME_UNTRUSTED)
-    if book.since is not None and not _asked_since(command, book.since, by_boot=by_boot):
+    if book.since is not None and not _asked_since(command, book.since, now, by_boot=by_boot):
         return _no(Refusal.BOOK_LOST)
     return None
 
 
-def _asked_since(command: Command, since: Instant, *, by_boot: bool) -> bool:
+def _asked_since(command: Command, since: Instant, now: Instant, *, by_boot: bool) -> bool:
     """Whether it is certain that a command was asked for after what was kept got lost."""
     if by_boot and command.not_after_tick is not None:
         life = (command.not_after_ms - command.issued_at_ms) // TICK_MS
         asked = command.not_after_tick - life
         return command.boot != since.boot or asked > since.tick + APART_MAX_MS // TICK_MS
-    return since.utc_ms is not None and command.issued_at_ms > since.utc_ms + APART_MAX_MS
+    if since.utc_ms is None or now.utc_ms is None:
+        return False
+    lost_ms = since.utc_ms
+    if since.boot == now.boot:  # the clock may have been set since
+        lost_ms = max(lost_ms, now.utc_ms - (now.tick - since.tick) * TICK_MS)
+    return command.issued_at_ms > lost_ms + APART_MAX_MS
 
 
 def _went_back(book: Book, now: Instant) -> bool:
-    """Whether UTC is behind what it was earlier in this boot."""
+    """Whether UTC is behind what it was earlier: in this boot by its clock, else at all."""
     if now.utc_ms is None or book.ahead_ms is None:
         return False
-    return now.utc_ms - now.tick * TICK_MS < book.ahead_ms - STEP_MAX_MS
+    earliest_ms = max(book.seen_ms, book.ahead_ms + now.tick * TICK_MS)
+    return now.utc_ms < earliest_ms - STEP_MAX_MS
 
 
 def _no(

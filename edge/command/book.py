@@ -11,6 +11,8 @@ from wire.shadow import Revision
 
 _HEAD = "command/head"
 _ENTRY = "command/entry/"
+KEEP_MS = 60_000
+"""So often the latest UTC is kept, where no command comes."""
 
 
 class _Head(Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +24,7 @@ class _Head(Struct, frozen=True, forbid_unknown_fields=True):
     """Greatest UTC less that boot's clock."""
     since: Instant | None = None
     """As `Book.since`."""
+    seen_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class KeptBook:
         self._memory = memory
         self._boot = boot = now.boot
         head, entries, read = self._read()
+        self._kept_ms = head.seen_ms
         self._slots = {entry.id: place for place, entry in entries}
         self._next = max(entries, key=lambda one: one[1].fence.order)[0] + 1 if entries else 0
         whole = memory.whole and read
@@ -48,6 +52,7 @@ class KeptBook:
             fence=head.fence,
             since=head.since if whole else now,
             ahead_ms=head.ahead_ms if head.boot == boot else None,
+            seen_ms=head.seen_ms,
         )
         self.now, self.broken = opened(begun, (entry for _, entry in entries))
         """What is known now, and what an earlier process began and did not end."""
@@ -78,8 +83,9 @@ class KeptBook:
     def saw(self, now: Instant) -> None:
         """Take note of the clock."""
         before, self.now = self.now, self.now.saw(now)
-        if (before.ahead_ms is None and self.now.ahead_ms is not None) or before.since != self.now.since:
-            self._keep_head()  # what is seen later goes with the next command
+        first = before.ahead_ms is None and self.now.ahead_ms is not None
+        if first or before.since != self.now.since or self.now.seen_ms >= self._kept_ms + KEEP_MS:
+            self._keep_head()
 
     def put(self, entry: Entry) -> None:
         """Have an entry remembered; it is durable with the next commit."""
@@ -97,5 +103,6 @@ class KeptBook:
         self._memory.remember(f"{_ENTRY}{place:03}", msgspec.json.encode(entry))
 
     def _keep_head(self) -> None:
-        head = _Head(self.now.fence, self._boot, self.now.ahead_ms, self.now.since)
+        self._kept_ms = self.now.seen_ms
+        head = _Head(self.now.fence, self._boot, self.now.ahead_ms, self.now.since, self.now.seen_ms)
         self._memory.remember(_HEAD, msgspec.json.encode(head))
