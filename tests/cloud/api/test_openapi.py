@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 FILES = {
     *("/api/media/{sha256}", "/api/media/{sha256}/video", "/api/cameras/{camera}/live"),
     *("/api/calibrations/{calibration}/certificate", "/api/imports/template"),
+    *("/api/access/rights.csv", "/api/visits.csv"),
 }
 """Addresses that answer with something else than JSON."""
 LONG = "HENG_API_QUESTIONS" in os.environ
