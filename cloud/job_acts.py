@@ -146,8 +146,8 @@ async def amend(act: Act, job_id: int, new: Plan) -> None:
     changed, limits = await _planned(act, (site, organisation_id), new)
     outcome = _done(acts.amend(kept.job, changed, limits.limits, by=await _person(act), now=now_tick(act.at)))
     await jobs.keep_job(act.connection, kept, *outcome)
-    told = {"old": _written(kept.job), "new": _written(outcome[0])}
-    await _note(act, "job.amend", organisation_id, number=kept.job.id, **told)
+    old, planned = _written(kept.job), _written(outcome[0])
+    await _note(act, "job.amend", organisation_id, number=kept.job.id, old=old, new=planned)
 
 
 async def _planned(act: Act, place: tuple[Site, int], new: Plan) -> tuple[Job, KeptLimits]:
