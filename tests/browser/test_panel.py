@@ -29,7 +29,7 @@ def opened(chromium: Browser, address: str, *, width: int = 320, height: int = 2
     return page, complaints
 
 
-@pytest.mark.requirement("G-6.9a", "H-7.3.3.3")
+@pytest.mark.requirement("H-7.3.3.3")
 def test_panel_fits_a_small_screen_and_is_worked_by_keyboard_in_both_languages(
     chromium: Browser, stand: PanelStand
 ) -> None:

@@ -167,7 +167,7 @@ def events(file: Path) -> list[Event]:
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("G-6.9a", "G-6.11e", "H-7.3.3.3")
+@pytest.mark.requirement("G-6.11e", "H-7.3.3.3")
 def test_interlock_is_let_go_at_the_door_with_hub_and_network_dead(
     tmp_path: Path, gateway_identity: Callable[[str], GatewayIdentity]
 ) -> None:
