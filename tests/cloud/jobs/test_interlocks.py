@@ -16,7 +16,7 @@ from rules.access.words import JobState
 from rules.jobs.model import hold_of
 from tests.cloud.jobs.conftest import Work
 
-pytestmark = pytest.mark.requirement("G-6.9a", "H-7.3.3.5c")
+pytestmark = pytest.mark.requirement("H-7.3.1b")
 
 SECOND = timedelta(seconds=1)
 

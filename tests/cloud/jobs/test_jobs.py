@@ -17,7 +17,7 @@ from rules.jobs.record import Verdict
 from rules.permissions import Grant, Rights, Role
 from tests.cloud.jobs.conftest import MINUTE, START, Work
 
-pytestmark = pytest.mark.requirement("H-7.3.1a", "H-7.3.1b", "H-7.3.3.5c", "H-7.3.3.5e")
+pytestmark = pytest.mark.requirement("H-7.3.1a", "H-7.3.1b", "H-6.3.3b")
 
 
 def refused(work, do):

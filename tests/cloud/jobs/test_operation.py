@@ -14,7 +14,7 @@ from cloud.store.jobs_operation import broken_at
 from rules.permissions import Grant, Rights, Role
 from tests.cloud.jobs.conftest import MINUTE, Work
 
-pytestmark = pytest.mark.requirement("H-6.3.3b", "G-6.4e")
+pytestmark = pytest.mark.requirement("G-6.9d", "G-6.4e", "H-7.3.3.3")
 
 
 @pytest.fixture
