@@ -9,7 +9,9 @@ from rules.interlock.matrix import bounds
 from rules.interlock.model import Fit, Happened, InState, ticks
 from rules.interlock.plan import make_plan
 from rules.interlock.proof import proof_steps, step_words
+from rules.interlock.reasons import Reason
 from rules.interlock.state import ChangeKind
+from rules.interlock.status import unmet
 from rules.interlock.step import next_due
 from tests.rules.interlock.world import PLANT, Run, cause, healthy, rule
 
@@ -72,3 +74,31 @@ def test_trip_is_told_with_the_number_of_its_breach() -> None:
     run.see(11, t=3000)
     [tripped] = [change for change in run.changes if change.kind is ChangeKind.TRIPPED]
     assert tripped.breach == run.breach == 2
+
+
+def test_vote_counts_from_the_end_of_its_on_delay() -> None:
+    run = healthy(rule(cause(on=2)))
+    run.see(11, t=3000)
+    run.see(12, t=3000)
+    run.see(13, t=3000)
+    assert (run.watch().votes, run.watch().since) == (True, ticks(13))
+
+
+def test_loop_is_to_look_again_when_a_room_is_steady_for_long_enough() -> None:
+    one = fit(point="t", guarded=False, window_s=2, time_s=2)
+    run = healthy(rule(fit=(one,)))
+    run.see(11, t=3000)
+    for second in (12, 13):
+        run.see(second, t=2300)
+    inside = run.state.fits[0].inside_since
+    assert inside == ticks(12)
+    assert next_due(run.state, run.plan, run.state.kept.at) == inside + ticks(2)
+
+
+def test_rest_of_an_off_delay_is_told() -> None:
+    run = healthy(rule(cause(off=5)))
+    run.see(11, t=3000)
+    run.see(12, t=2200)
+    run.see(14, t=2200)
+    [left] = [one.remaining_s for one in unmet(run.state, run.plan) if one.reason is Reason.OFF_DELAY]
+    assert left == 3
