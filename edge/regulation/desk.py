@@ -6,6 +6,7 @@ itself: a device that does not answer keeps no other one waiting.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -171,6 +172,7 @@ class Regulations(Member):
     def step(self, one: _One) -> None:
         """Look at one regulation."""
         tick = self._given.now_tick()
+        self._follow_device(one)
         newest = None
         if one.settings.point is not None:
             newest = self._readings.newest(one.settings.point, within=ticks(one.settings.stale_after_s))
@@ -181,6 +183,15 @@ class Regulations(Member):
             taken=0 if newest is None else newest.tick,
         )
         self._took(one, look(one.state, one.rule, one.view, tick=tick))
+
+    def _follow_device(self, one: _One) -> None:
+        """Go on with the output as its device declares it now: devices change while the gateway runs."""
+        with suppress(OutputError, ValueFault):  # what is not there, or cannot be, is told when it is set
+            output = self._given.outputs.output(one.output.name)
+            if output != one.output:
+                one.rule = make_rule(one.settings, output)
+                one.output = output
+                one.state = replace(one.state, is_set=None)
 
     def _demand(self, one: _One, tick: int) -> Demand:
         local = None

@@ -301,6 +301,25 @@ def test_device_that_does_not_obey_is_told_once_and_tried_again() -> None:
     assert len(run(story).told_of("failed")) == 1
 
 
+def test_output_that_its_device_declares_anew_is_set_as_it_is_now() -> None:
+    async def story(room: Room) -> None:
+        await room.goes(3, "25")
+        slower = [one for one in room.board.outputs if one.name != "gpio/setpoint"]
+        changed = Output(
+            *("gpio/setpoint", "setpoint", 160, 300, -1), quantity="temperature", step_max=5, apart_s=10
+        )
+        room.board = Climate()
+        room.board.outputs = (*slower, changed)
+        room.outputs.own([room.board])
+        room.jobs = (job(),)
+        await room.goes(3, "25")
+        assert room.setpoint == 255
+        await room.goes(15, "25")
+        assert room.setpoint == 250
+
+    assert run(story).told_of("failed") == []
+
+
 PRESENT = """
 [[regulation]]
 name = "light"
