@@ -21,9 +21,7 @@ def subject_of(right: Right, interlock: str = "") -> str:
 
 def rights_given(authorisations: Iterable[Authorisation], interlock: str, *, at_ms: int) -> frozenset[Right]:
     """Return what a person's authorisations let them ask of an interlock at an instant."""
-    held = {
-        one.subject for one in authorisations if one.kind is Subject.ACTIVITY and one.valid.covers(at_ms)
-    }
+    held = {one.subject for one in authorisations if one.kind is Subject.ACTIVITY and one.valid.covers(at_ms)}
     return frozenset(right for right in Right if {subject_of(right), subject_of(right, interlock)} & held)
 
 

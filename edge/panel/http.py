@@ -192,7 +192,7 @@ class Server:
         path, _, query = head.target.decode("latin-1").partition("?")
         if headers.get("host", "").lower() not in self._hosts():
             raise BadRequest(421, "this page is not served under that name")
-        if method not in ("GET", "HEAD", "POST"):
+        if method not in ("GET", "POST"):
             raise BadRequest(405)
         form = ""
         if method == "POST":

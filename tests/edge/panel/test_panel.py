@@ -394,6 +394,7 @@ GOOD_POST = (
         (GOOD_POST, 200),
         ("GET / HTTP/1.1\nHost: evil.example\n\n", 421),
         ("GET / HTTP/1.1\nHost: evil.example:PORT\n\n", 421),
+        ("HEAD / HTTP/1.1\nHost: 127.0.0.1:PORT\n\n", 405),
         ("PUT / HTTP/1.1\nHost: 127.0.0.1:PORT\nContent-Length: 0\n\n", 405),
         (GOOD_POST.replace("Origin: http://127.0.0.1:PORT\n", ""), 403),
         (GOOD_POST.replace("Origin: http://127.0.0.1:PORT", "Origin: null"), 403),
