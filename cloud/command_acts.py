@@ -77,7 +77,9 @@ async def ask(act: Act, wish: Wish) -> Command:
             return _same(before, wish)
     held = await control_status.get_held(act.connection, owner.name, act.at)
     status = _known(held, act.at)
-    refused = _without_right(wish, person.rights) or refusal(wish.name, wish.arguments, status)
+    refused = _without_right(wish, person.rights) or refusal(
+        wish.name, wish.arguments, await _decisive(act.connection, held, act.at)
+    )
     second = refused is None and needs_second(wish.name, wish.arguments, status)
     if second and not _is_somebody(act):
         raise ActError("name", wish.name, "somebody who is signed in, for another person has to approve it")
@@ -108,7 +110,7 @@ async def ask_as_hub(connection: Connection, wish: Wish, *, why: str, now: datet
     _check(wish)
     person = _Person(as_text(f"{HUB} {why}"), None)
     held = await control_status.get_held(connection, owner.name, now)
-    refused = refusal(wish.name, wish.arguments, _known(held, now))
+    refused = refusal(wish.name, wish.arguments, await _decisive(connection, held, now))
     new = _new(wish, owner, person, asker=(HUB, why[:200]), at=now, second=False, refused=refused)
     await commands.add(connection, new)
     if refused is None:
@@ -141,7 +143,7 @@ async def approve(act: Act, command_id: bytes) -> Command:
     if command.state(act.at) != "waiting":
         raise ActError("command", command.state(act.at), "one that waits to be approved")
     held = await control_status.get_held(act.connection, command.gateway, act.at)
-    refused = refusal(command.name, command.arguments, _known(held, act.at))
+    refused = refusal(command.name, command.arguments, await _decisive(act.connection, held, act.at))
     kind, approver = _asker(act)
     await commands.approve(act.connection, command_id, kind=kind, approver=approver, second=number, at=act.at)
     if refused is None:
@@ -318,6 +320,14 @@ async def _release(
 
 def _known(held: Held | None, at: datetime) -> control.ControlStatus | None:
     return held.status if held is not None and held.is_known(at) else None
+
+
+async def _decisive(connection: Connection, held: Held | None, at: datetime) -> control.ControlStatus | None:
+    """Return the state by which a command may be refused: no command has changed it since it was told."""
+    if held is None or held.heard_at is None or not held.is_known(at):
+        return None
+    moved = await commands.last_moved(connection, held.gateway_id)
+    return held.status if moved is None or moved < held.heard_at else None
 
 
 def _same(before: Command, wish: Wish) -> Command:

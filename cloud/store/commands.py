@@ -337,6 +337,21 @@ async def keep_receipt(connection: Connection, command: Command, receipt: Receip
     return True
 
 
+async def last_moved(connection: Connection, gateway_id: int) -> datetime | None:
+    """Return when one of the last commands of a gateway was sent or answered, but for the journal's copy."""
+    cursor = await connection.execute(
+        """
+        SELECT max(greatest(c.issued_at, r.received_at))
+          FROM (SELECT id, issued_at FROM commands WHERE gateway_id = %s AND issued_at IS NOT NULL
+                 ORDER BY number DESC LIMIT 5) c
+          LEFT JOIN command_receipts r ON r.command_id = c.id AND NOT r.from_journal
+        """,
+        (gateway_id,),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
 ORDER = ("", "accepted", "refused", "expired", "failed", "executed")
 """A later one beats an earlier one, in whatever order they come: who refuses a command that came twice does
 not make undone what the first one did."""

@@ -142,6 +142,12 @@ def test_what_is_not_known_is_left_to_the_gateway(lab: Any, people: Any) -> None
     assert ask(lab, people["li"], "interlock.acknowledge", breach=7).state(NOW) == "sent"
 
 
+def test_state_from_before_the_last_command_refuses_nothing(lab: Any, people: Any) -> None:
+    tell(lab, interlock("tripped", breach=4, unmet=(UnmetNow(reason="not_acknowledged"),)))
+    assert ask(lab, people["li"], "interlock.acknowledge", breach=4).state(NOW) == "sent"
+    assert ask(lab, people["li"], "interlock.reset", breach=4).state(NOW) == "sent"
+
+
 def test_what_only_has_to_wait_a_second_more_is_sent(lab: Any, people: Any) -> None:
     soon = UnmetNow(reason="off_delay", cause="too-hot", remaining_s=0.5)
     tell(lab, interlock("ready_to_reset", breach=4, unmet=(soon,)))

@@ -54,6 +54,7 @@ def tell(world: World, phase: str, *, age_s: float = 2, **more: Any) -> None:
     now = InterlockNow(name="here-room", title="Room", rule="r", phase=phase, **(given | more))
     said = ControlStatus(gateway="here-gateway", boot=bytes(16), tick=2, interlocks=(now,))
     at = NOW - timedelta(seconds=age_s)
+    world.lab.execute("UPDATE commands SET issued_at = issued_at - interval '1 hour'")
     world.lab.execute(
         "UPDATE control_status SET body = %s, received_at = %s, heard_at = %s WHERE gateway_id ="
         " (SELECT id FROM gateways WHERE name = 'here-gateway')",
