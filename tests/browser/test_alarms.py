@@ -28,8 +28,8 @@ def raise_alarms(hub) -> None:
             "INSERT INTO alarm_templates (organisation_id, name, quantity) VALUES (1, 'air', 'temperature')"
         )
         db.execute(
-            "INSERT INTO alarm_template_revisions (organisation_id, template_id, number, rules, author, reason,"
-            " created_at) SELECT 1, id, 1, %s::jsonb, 'ann', 'new', now() FROM alarm_templates",
+            "INSERT INTO alarm_template_revisions (organisation_id, template_id, number, rules, author,"
+            " reason, created_at) SELECT 1, id, 1, %s::jsonb, 'ann', 'new', now() FROM alarm_templates",
             (json.dumps(RULES),),
         )
         db.execute(

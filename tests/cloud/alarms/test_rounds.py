@@ -87,6 +87,32 @@ def test_alarm_is_told_again_and_then_to_the_next_until_somebody_acknowledges(si
         assert "24.00 °C" in hook.posts[0][1]["text"]["content"]
 
 
+def test_escalation_and_shelves_go_on_over_a_restart_of_the_hub(site):
+    site.policy(**CHAIN)
+    point = site.watch(HI, period_ms=None)
+
+    async def scene():
+        add_way(site, "mail", "email", "ann@lab.example")
+        add_way(site, "head", "email", "bob@lab.example")
+        async with site.keeper() as turn:
+            site.measure(point, 24.0)
+            await turn()
+        site.now += timedelta(minutes=11)
+        async with site.keeper() as turn:
+            assert sorted(channel for channel, _, _ in messages(site)) == ["head", "mail", "mail"]
+            async with turn.connection.transaction():
+                alarm = Alarm(1, site.names[point], Condition.HI)
+                until = site.now + timedelta(hours=1)
+                await alarm_acts.shelve(site.act(turn.connection), alarm, until=until, text="new fan")
+        site.now += timedelta(minutes=50)
+        async with site.keeper() as turn:
+            assert len(messages(site)) == 3
+            await turn(after_s=700)
+            assert len(messages(site)) == 4
+
+    asyncio.run(scene())
+
+
 def test_message_that_is_not_taken_is_tried_again_and_then_given_up(site):
     site.policy(**CHAIN)
     point = site.watch(HI)
