@@ -202,10 +202,10 @@ async def ask(act: Act, interlock_id: int, what: str, *, breach: int, reason: st
         at=act.at,
     )
     await act.note(
-        f"hub-interlock.{what}",
+        "hub-interlock.ask",
         f"hub interlock {interlock.name}",
         organisation_id=interlock.organisation_id,
-        new={"breach": breach},
+        new={"act": what, "breach": breach},
         why=reason,
     )
 
