@@ -169,8 +169,8 @@ async def apply(
 
 
 async def remove(connection: Connection, point_ids: Sequence[int]) -> None:
-    """Have nothing watch these points any more."""
-    await connection.execute("DELETE FROM alarm_applied WHERE point_id = ANY(%s)", (list(point_ids),))
+    """Have nothing watch these points any more; that they may be seen was checked: views delete nothing."""
+    await connection.execute("DELETE FROM public.alarm_applied WHERE point_id = ANY(%s)", (list(point_ids),))
 
 
 async def list_channels(connection: Connection) -> list[Channel]:
