@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from cloud.job_judging import Window, judge
-from cloud.store import feed, jobs
+from cloud.store import feed, jobs, jobs_interlocks
 from cloud.store.connection import Connection
 from cloud.store.jobs import Fed, at_tick
 from rules.access.words import JobState
@@ -46,17 +46,26 @@ async def _judge_all(connection: Connection, *, now: datetime) -> int:
 
 async def _judge_open(connection: Connection, *, now: datetime) -> int:
     """Judge jobs under way by what is no row of the feed: interlocks of the hub."""
-    found = [one for one in await jobs.list_jobs(connection, open=True) if one.job.started_at is not None]
-    for one in found:
-        await _judge(connection, one.id, [], now=now)
+    found = await _across(connection)
+    for job_id in found:
+        await _judge(connection, job_id, [], now=now)
     return len(found)
 
 
+async def _across(connection: Connection) -> list[int]:
+    """Return the jobs under way that an interlock of the hub may hold."""
+    places = await jobs_interlocks.places_held(connection)
+    if not places:
+        return []
+    return [
+        one.id
+        for one in await jobs.list_jobs(connection, open=True)
+        if one.job.started_at is not None and (one.organisation_id, f"{one.site}/{one.job.zone}") in places
+    ]
+
+
 async def _judge_fed(connection: Connection, fed: Sequence[Fed], *, now: datetime) -> int:
-    windows: dict[int, list[Window]] = {}
-    for one in await jobs.list_jobs(connection, open=True):
-        if one.job.state is not JobState.PLANNED:
-            windows[one.id] = []
+    windows: dict[int, list[Window]] = {job_id: [] for job_id in await _across(connection)}
     for new in fed:
         window = Window(new.from_at - OVERLAP, new.to_at + OVERLAP)
         for site in await jobs.sites_served(connection, new.gateway_id):

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from cloud.hub_interlock_acts import LOOK_S
 from cloud.jobs.follower import follow
 from cloud.jobs.interlocks import HubInterlocks
 from cloud.jobs.work import body_of, compile_all
 from cloud.mqtt import Mailbox, Publisher, connect, until_lost
-from cloud.store import feed
+from cloud.store import feed, jobs_work
 from cloud.store.connection import Connection
+from cloud.store.jobs_work import Document
 from cloud.supervisor import supervise
 from cloud.tools import Tools
 from wire import frame
@@ -19,6 +21,8 @@ JUDGING, BROKER, TELLING = "jobs: judging", "jobs: broker", "jobs: telling"
 INTERLOCKS = "jobs: interlocks of the hub"
 PARTS = (JUDGING, BROKER, TELLING, INTERLOCKS)
 _LOOK_S = 0.5
+AGAIN = timedelta(seconds=10)
+"""So often documents are compiled although nothing changed: time changes them, and gateways speak of them."""
 _REST_S = 0.1
 """So many times a second at most, however many batches come."""
 
@@ -31,6 +35,9 @@ class JobsRoom:
         self._publisher: Publisher | None = None
         self._sent: dict[int, tuple[int, int]] = {}
         """Gateway -> revision that was published over this connection."""
+        self._documents: list[Document] = []
+        self._mark: tuple[int, ...] = ()
+        self._compile_at = datetime.min.replace(tzinfo=UTC)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -89,11 +96,14 @@ class JobsRoom:
 
     async def _send(self, connection: Connection) -> None:
         """Publish what is committed and was not published over this connection."""
-        documents = await compile_all(connection, self._tools.now())
+        now, mark = self._tools.now(), await jobs_work.mark(connection)
+        if mark != self._mark or now >= self._compile_at:
+            self._documents = await compile_all(connection, now)
+            self._mark, self._compile_at = mark, now + AGAIN
         publisher = self._publisher
         if publisher is None:
             return
-        for one in documents:
+        for one in self._documents:
             revision = one.incarnation, one.number
             if self._sent.get(one.gateway_id) == revision:
                 continue

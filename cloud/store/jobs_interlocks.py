@@ -226,6 +226,15 @@ async def answer(connection: Connection, ask_id: int, *, refused: str, at: datet
     )
 
 
+async def places_held(connection: Connection) -> frozenset[tuple[int, str]]:
+    """Return every (organisation, `site/zone`) whose work an interlock of the hub may hold."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT organisation_id, e->>'target' FROM public.hub_interlocks,"
+        " jsonb_array_elements(rule->'effects') e WHERE e->>'kind' = 'hold_work'"
+    )
+    return frozenset((int(row[0]), str(row[1])) for row in await cursor.fetchall())
+
+
 async def holding(connection: Connection, site: str, zone: str, organisation_id: int) -> list[Holding]:
     """Return the interlocks of the hub that hold work in a zone, `site/zone`, and whether they do now."""
     cursor = await connection.execute(

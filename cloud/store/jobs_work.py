@@ -133,6 +133,17 @@ def _certificate(row: Sequence[Any]) -> Certificate:
     )
 
 
+async def mark(connection: Connection) -> tuple[int, ...]:
+    """Return what changes with every change of what gateways are told, time aside."""
+    cursor = await connection.execute(
+        "SELECT (SELECT coalesce(max(id), 0) FROM job_log), (SELECT coalesce(max(id), 0) FROM jobs),"
+        " (SELECT coalesce(max(id), 0) FROM calibrations), (SELECT version FROM directory_version)"
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return tuple(int(one) for one in row)
+
+
 _DOCUMENTS = """
 SELECT d.gateway_id, d.organisation_id, g.name, d.incarnation, d.number, d.document::text, d.digest, d.jobs,
        d.left_out, d.made_at

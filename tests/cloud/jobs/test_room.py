@@ -26,7 +26,7 @@ SECONDS = 20.0
 
 
 def test_gateway_hears_of_the_job_and_that_it_is_held_and_who_comes_later_does_too(
-    work: Work, broker, hub_identity, gateway_identity
+    work: Work, *, broker, hub_identity, gateway_identity
 ) -> None:
     work.now = datetime.now(UTC)
     work.lab.execute("UPDATE authorisations SET valid = '[2025-01-01,)'")
