@@ -74,6 +74,8 @@ ITEM_TYPES: Mapping[str, type[Message]] = {
 NOT_TYPED: Mapping[str, frozenset[str]] = {"portal": frozenset({"from_zone", "to_zone"})}
 """Fields of items that come from elsewhere: the site file says where a portal leads."""
 _M = TypeVar("_M", bound=Message)
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AccessRights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class _Compiler:
             authorisations=self._authorisations(known),
             equipment=tuple(self._items("equipment", Equipment)),
         )
-        faults = [*self._faults, *(str(fault) for fault in faults_of(made))]
+        faults = [*self._faults, *_shape_faults(made), *(str(fault) for fault in faults_of(made))]
         return Compiled(None if faults else made, tuple(faults), tuple(self._notes))
 
     # --- who ------------------------------------------------------------------------------------------
@@ -323,6 +325,15 @@ class _Compiler:
             )
             found.append(visit)
         return tuple(found)
+
+
+def _shape_faults(rights: AccessRights) -> list[str]:
+    """Return what a gateway could not read: names from elsewhere have to be such as it takes."""
+    try:
+        _decoder.decode(_encoder.encode(rights))
+    except msgspec.ValidationError as error:
+        return [f"rights: {error}"]
+    return []
 
 
 def ended_between(old: AccessRights, new: AccessRights, *, at_ms: int) -> Ended:

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+import psycopg
+
 from cloud.mqtt import Mailbox, Publisher, connect, until_lost
 from cloud.rights.issue import Step, issue, load, revoke_now
 from cloud.rights.line import Line, Sending
@@ -188,8 +190,12 @@ class RightsRoom:
                 "rights: %s decides by revision %s.%s, which is not known here; a new incarnation begins",
                 *(line.gateway.gateway, beyond.incarnation, beyond.number),
             )
-        step = await issue(connection, line.gateway, line.held, now=self._tools.now(), beyond=beyond)
         line.dirty, line.looked_s = False, now_s
+        try:
+            step = await issue(connection, line.gateway, line.held, now=self._tools.now(), beyond=beyond)
+        except (psycopg.DataError, psycopg.IntegrityError):  # Not what others have to wait for.
+            _log.exception("rights: those of a gateway cannot be made")
+            return
         if step.faults:
             _log.warning("rights: those of %s are not sent: %s", line.gateway.gateway, step.faults[0])
         await self._take(connection, line, step)
