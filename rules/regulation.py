@@ -167,6 +167,8 @@ class Told(StrEnum):
 
     ADJUSTED = "adjusted"
     IN_RANGE = "in_range"
+    CLOSED = "closed"
+    """Nothing is asked of the point any more."""
     CALLED = "called"
     WAITING = "waiting"
     FAILED = "failed"
@@ -227,9 +229,9 @@ class Stepped(Struct, frozen=True):
 def look(state: State, rule: Rule, view: View, *, tick: int) -> Stepped:
     """Return the state after a look; looking more often changes nothing."""
     told: list[Told] = []
-    state = _demanded(state, view, tick)
+    state = _demanded(state, view, tick, told=told)
     if state.phase is Phase.IDLE:
-        return Stepped(state)
+        return Stepped(state, tuple(told))
     state = _released(state, view, tick, told=told)
     state = _corrected(state, rule, view, tick=tick)
     state = _ranged(state, view, tick, told=told)
@@ -239,11 +241,12 @@ def look(state: State, rule: Rule, view: View, *, tick: int) -> Stepped:
     return Stepped(state, tuple(told))
 
 
-def _demanded(state: State, view: View, tick: int) -> State:
+def _demanded(state: State, view: View, tick: int, *, told: list[Told]) -> State:
     wished = view.demand
     if wished == UNKNOWN or wished == state.demand:
         return state
     if wished.value is None:
+        told += [] if state.phase in (Phase.SETTLED, Phase.IDLE) else [Told.CLOSED]
         return State(demand=wished, is_set=state.is_set, not_before=state.not_before)
     same = wished.value == state.demand.value and state.phase is not Phase.IDLE
     begun = replace(state, demand=wished, reason="")
@@ -280,8 +283,7 @@ def _ranged(state: State, view: View, tick: int, *, told: list[Told]) -> State:
     asked = state.demand.range
     inside = not asked.given or (view.value is not None and asked.side(view.value) == 0)
     if state.phase is Phase.OPEN and inside and (not asked.given or view.taken >= state.confirmed_at):
-        if asked.given:
-            told.append(Told.IN_RANGE)
+        told.append(Told.IN_RANGE if asked.given else Told.CLOSED)
         return replace(state, phase=Phase.SETTLED, called=False, reason="")
     if state.phase is Phase.SETTLED and not inside:
         told.append(Told.DEVIATES)

@@ -49,6 +49,7 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
     "interlock_resumed": (_ends("interlock"),),
     "access_granted": (_DURESS,),
     "access_refused": (_DURESS,),
+    "panel_asked": (_DURESS,),
     "access_unauthorised_entry": (_once("unauthorised-entry", _HIGH),),
     "access_too_few": (_once("too-few", _HIGH),),
     "access_visitor_alone": (_once("visitor-alone", _MEDIUM),),
@@ -58,6 +59,7 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
     "lock_down": (_begins("lock-down", _HIGH),),
     "regulation_called": (_begins("regulation", _MEDIUM),),
     "regulation_in_range": (_ends("regulation"),),
+    "regulation_closed": (_ends("regulation"),),
     "tamper": (_once("tamper", _HIGH, condition=_TAMPER),),
     "tampered": (_begins("tamper", _HIGH, condition=_TAMPER),),
     "tamper_ended": (_ends("tamper", condition=_TAMPER),),
@@ -77,7 +79,7 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
 
 def sources_of(kind: str, data: Mapping[str, Any]) -> tuple[Source, ...]:
     """Return what an event says of alarms. A decision at a door is an alarm under duress alone."""
-    if kind in ("access_granted", "access_refused") and data.get("duress") is not True:
+    if kind in ("access_granted", "access_refused", "panel_asked") and data.get("duress") is not True:
         return ()
     if kind == "lock_down" and data.get("on") is False:
         return (_ends("lock-down"),)

@@ -264,6 +264,7 @@ EVENTS = {
     "panel_asked": mark("Asked at the panel"),
     "regulation_adjusted": mark("Regulation: set, confirmed by the device"),
     "regulation_in_range": mark("Regulation: back in range"),
+    "regulation_closed": mark("Regulation: confirmed by the device, nothing more is asked"),
     "regulation_deviates": mark("Regulation: out of range"),
     "regulation_waiting": mark("Regulation: an interlock holds the output"),
     "regulation_failed": mark("Regulation: not set"),

@@ -9,8 +9,8 @@ from rules.alarm.model import Condition
 pytestmark = pytest.mark.requirement("G-6.11", "G-6.11b")
 
 
-def test_duress_is_an_alarm_whether_the_door_opened_or_not() -> None:
-    for kind in ("access_granted", "access_refused"):
+def test_duress_is_an_alarm_whether_it_was_granted_or_not() -> None:
+    for kind in ("access_granted", "access_refused", "panel_asked"):
         assert sources_of(kind, {}) == ()
         (found,) = sources_of(kind, {"duress": True})
         assert (found.what, found.begins, found.once) == ("duress", True, True)
