@@ -21,7 +21,6 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from cloud.alarms.room import AlarmRoom, sender_of
-from cloud.notify.settings import read_mail_server
 from cloud.api.app import create_app
 from cloud.api.entrance import EntranceLimits
 from cloud.api.services import Services
@@ -37,6 +36,7 @@ from cloud.ingest.service import Ingest
 from cloud.jobs.room import JobsRoom
 from cloud.media.room import MediaRoom, open_room
 from cloud.media.settings import read_media_settings
+from cloud.notify.settings import read_mail_server
 from cloud.operation.room import OperationRoom
 from cloud.pool import open_pool
 from cloud.rights.room import RightsRoom

@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Sequence
 
+from cloud.keys import Keys
 from cloud.mqtt import Arrived
 from cloud.opening import Opening, open_all
 from cloud.store import directory
 from cloud.store.connection import Connection
 from cloud.tools import Tools
 from cloud.watch import liveness
-from cloud.keys import Keys
 from cloud.watch.presence import Presence
 
 

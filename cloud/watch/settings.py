@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
+from cloud.keys import Keys
 from cloud.mqtt import Arrived, Mailbox, Publisher, connect, until_lost
 from cloud.opening import Opened, Opening, open_all
 from cloud.store import directory, shadow
@@ -18,7 +19,6 @@ from cloud.store.connection import Connection
 from cloud.store.shadow import NewRevision, Owner
 from cloud.supervisor import supervise
 from cloud.tools import Tools
-from cloud.keys import Keys
 from wire import frame
 from wire.codec import encode_body
 from wire.settings.shadow import check_text

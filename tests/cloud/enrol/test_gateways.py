@@ -11,6 +11,7 @@ from cloud import gateway_acts
 from cloud.enrol.keeper import Keeper
 from cloud.gateway_acts import ActRefusedError, Replacement, Wish, next_name
 from cloud.ingest.directory import Directory, Unknown
+from cloud.keys import Keys
 from cloud.mqtt import Arrived
 from cloud.opening import Opening, open_all
 from cloud.settings import Broker, HubSettings
@@ -19,7 +20,6 @@ from cloud.store import directory, fleet, gateways
 from cloud.store.gateways import NewKey
 from cloud.supervisor import Health
 from cloud.tools import Tools
-from cloud.keys import Keys
 from provisioning import certificates, enrolment
 from provisioning.errors import EnrolmentError
 from provisioning.identity import GatewayIdentity
