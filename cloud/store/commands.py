@@ -409,6 +409,7 @@ class Asker:
     kind: str
     """`staff` or `visitor`."""
     left: bool
+    """Whether the person left, is suspended or revoked, or is not there at that time."""
     activities: list[str]
 
 
@@ -417,14 +418,17 @@ async def asker_of(connection: Connection, account_id: int, at: datetime) -> Ask
     async with connection.cursor(row_factory=class_row(Asker)) as cursor:
         await cursor.execute(
             """
-            SELECT p.number, coalesce(to_jsonb(p) ->> 'kind', 'staff') AS kind,
-                   coalesce(p.left_at <= %(at)s, false) AS left,
+            SELECT p.number, p.kind,
+                   coalesce(p.left_at <= %(at)s, false) OR coalesce(s.state <> 'active', false)
+                   OR NOT coalesce(s.valid @> %(at)s::timestamptz, true) AS left,
                    coalesce((SELECT array_agg(z.subject) FROM public.authorisations z
                               WHERE z.person_id = p.id AND z.kind = 'activity'
                                 AND z.valid @> %(at)s::timestamptz
                                 AND (z.withdrawn_at IS NULL OR z.withdrawn_at > %(at)s)),
                             '{}') AS activities
-              FROM public.accounts a JOIN public.people p ON p.id = a.person_id WHERE a.id = %(account)s
+              FROM public.accounts a JOIN public.people p ON p.id = a.person_id
+              LEFT JOIN public.access_people s ON s.person_id = p.id
+             WHERE a.id = %(account)s
             """,
             {"account": account_id, "at": at},
         )

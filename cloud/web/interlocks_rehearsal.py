@@ -45,7 +45,7 @@ class RehearsalPages:
     def __init__(self, web: Web) -> None:
         self._web = web
 
-    @needs(Permission.CONTROL_READ)
+    @needs(Permission.CONTROL_HANDLE)
     async def show(self, request: Request, gateway: str, interlock: str) -> HTMLResponse:
         """Return the form, with the rule as it stands in the settings that run."""
         now = self._web.now()

@@ -168,6 +168,19 @@ def test_person_without_the_authorisation_is_refused_and_may_trip(lab: Any, peop
     assert (tripped.state(NOW), tripped.by) == ("sent", "n-zhao")
 
 
+@pytest.mark.parametrize("state", ["suspended", "revoked"])
+def test_person_who_is_suspended_asks_nothing_of_an_interlock(lab: Any, people: Any, state: str) -> None:
+    tell(lab, interlock("tripped", breach=1))
+    lab.execute(
+        "INSERT INTO access_people (person_id, organisation_id, state)"
+        " SELECT id, 1, %s FROM people WHERE number = 'n-wang'",
+        state,
+    )
+    made = ask(lab, people["wang"], "interlock.acknowledge", breach=1)
+    lab.execute("DELETE FROM access_people")
+    assert made.refused == "no_right"
+
+
 def test_account_without_the_permission_is_refused(lab: Any, people: Any) -> None:
     viewer = replace(people["li"], rights=Rights(frozenset({Grant(Role.VIEWER, 1)})))
     with pytest.raises(ForbiddenError, match=r"control\.handle"):
