@@ -8,7 +8,7 @@ changes nothing, and nothing that was committed is missed.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cloud.alarms import judging, rounds
 from cloud.alarms.following import Following
@@ -28,6 +28,8 @@ from rules.alarm.timeline import Change, View, compare, view
 _log = logging.getLogger(__name__)
 
 FORGET_EVERY = timedelta(hours=1)
+LATE_REST, LATE_LONGEST = timedelta(seconds=10), timedelta(minutes=2)
+"""So long after the last piece of late data, or else after the first one, a series is judged again."""
 NO_JOB = "no_job"
 """The design by which a mobile laboratory outside of a job is not judged by its environment."""
 
@@ -55,6 +57,8 @@ class Keeper:
         self._feed = 0
         self._loaded = False
         self._forgot_at: datetime | None = None
+        self._late: dict[int, tuple[datetime, datetime]] = {}
+        """Series -> when late data of it came first and last; a backlog comes in many pieces."""
 
     async def turn(self, now: datetime) -> bool:
         """Take in what is new; return whether there is more already. Raises psycopg's errors."""
@@ -71,9 +75,10 @@ class Keeper:
         if not self._loaded:
             return False
         late = await alarm_series.late(self._connection)
-        series_id = next(iter(late), None)
+        series_id = next((one for one in late if self._is_settled(one, now)), None)
         if series_id is None:
             return False
+        self._late.pop(series_id, None)
         one = self._following.series.get(series_id)
         if one is None:
             await alarm_series.judged(self._connection, series_id)
@@ -96,6 +101,11 @@ class Keeper:
             raise
         one.seen = view(one.timeline)
         return True
+
+    def _is_settled(self, series_id: int, now: datetime) -> bool:
+        """Whether no more late data of a series came for a while, or they have come for long enough."""
+        first, last = self._late.get(series_id, (datetime.min.replace(tzinfo=UTC),) * 2)
+        return now - last >= LATE_REST or now - first >= LATE_LONGEST
 
     # --- a turn --------------------------------------------------------------------------------------
 
@@ -228,6 +238,7 @@ class Keeper:
             await alarm_series.keep_bases(self._connection, bases)
         if late:
             await alarm_series.mark_late(self._connection, late)
+            self._late |= {one: (self._late.get(one, (now, now))[0], now) for one in late}
         if self._forgot_at is None or now - self._forgot_at > FORGET_EVERY:
             self._forgot_at = now
             await alarm_series.forget_bases(self._connection, tick_of_datetime(now))

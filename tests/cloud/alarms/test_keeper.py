@@ -71,6 +71,8 @@ def test_data_that_come_hours_late_raise_historical_alarms_and_call_nobody(site)
             site.lab.store(point, [(begin + timedelta(minutes=5, seconds=n), 2400, 0) for n in range(9)])
             site.lab.store(point, [(begin + timedelta(minutes=6), 2000, 0)])
             await turn()
+            assert site.lab.execute("SELECT count(*) FROM alarm_late") == [(1,)]
+            await turn(after_s=11)
             assert site.rows("condition, open, live, called_at, ended") == [
                 ("hi", True, False, None, "returned")
             ]
@@ -135,6 +137,32 @@ def test_silence_is_an_alarm_of_its_own_and_the_value_stays_as_it_was(site):
             site.measure(point, 20.0)
             await turn()
             assert site.rows("condition, ended") == [("hi", "returned"), ("comms", "returned")]
+
+    asyncio.run(scene())
+
+
+def test_data_that_come_late_take_back_the_alarm_of_a_silence_that_was_none(site):
+    point = site.watch(COMMS | {"on_delay_ticks": 1000}, period_ms=60_000)
+
+    async def scene():
+        async with site.keeper() as turn:
+            site.measure(point, 20.0)
+            begin = site.now
+            await turn()
+            await turn(after_s=1800)
+            assert site.rows("condition, live, cleared_at") == [("comms", True, None)]
+            for _ in range(30):
+                site.measure(point, 20.0, step_s=60)
+                await turn()
+            assert site.rows("ended, withdrawn_at") == [("returned", None)]
+            site.lab.store(point, [(begin + timedelta(minutes=n), 2000, 0) for n in range(1, 31)])
+            await turn()
+            await turn(after_s=11)
+            ((withdrawn, is_open),) = site.rows("withdrawn_at, open")
+            assert withdrawn is not None
+            assert not is_open
+            acts = [row[0] for row in site.lab.execute("SELECT what FROM alarm_acts ORDER BY id")]
+            assert acts == ["called", "withdrawn"]
 
     asyncio.run(scene())
 
