@@ -155,6 +155,7 @@ def test_pin_is_kept_as_the_hash_that_a_gateway_makes(world: World, admin: str) 
     assert "4711" not in str(world.lab.execute("SELECT * FROM audit_log"))
 
 
+@pytest.mark.requirement("H-4.3.2b")
 def test_visit_is_registered_shown_and_ended(world: World, here: Place) -> None:
     token = world.token(Grant(Role.LABORATORY, 1, here.site))
     visit = {
@@ -236,6 +237,7 @@ def decision(world: World, place: Place, **data: Any) -> int:
     return int(rows[0][0])
 
 
+@pytest.mark.requirement("G-6.4b")
 def test_refusal_is_shown_in_plain_words_and_explained_without_rights_kept(
     world: World, here: Place, admin: str
 ) -> None:

@@ -155,6 +155,7 @@ def acknowledged(lab: Any) -> tuple[int, int]:
     return rows[0] if rows else (0, 0)
 
 
+@pytest.mark.requirement("G-6.4b", "H-4.3.2b")
 def test_right_reaches_the_gateway_and_its_revocation_follows_at_once(lab: Any, play: Any) -> None:
     async def story(gateway: Gateway) -> None:
         await gateway.until(lambda: acknowledged(lab) == (0, 1))
