@@ -110,7 +110,15 @@ async def operation(db: Db, operation_id: OperationPath) -> Response:
 
 
 @router.get(
-    "/{operation}/transcript.json", response_class=Response, summary="A transcript as a file, with its hashes"
+    "/{operation}/transcript.json",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "A file.",
+            "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+        }
+    },
+    summary="A transcript as a file, with its hashes",
 )
 @needs(Permission.CONTROL_READ)
 async def transcript(db: Db, operation_id: OperationPath) -> Response:

@@ -15,6 +15,7 @@ FILES = {
     *("/api/media/{sha256}", "/api/media/{sha256}/video", "/api/cameras/{camera}/live"),
     *("/api/calibrations/{calibration}/certificate", "/api/imports/template"),
     *("/api/access/rights.csv", "/api/visits.csv"),
+    *("/api/jobs.csv", "/api/jobs/{job}/record.csv", "/api/operations/{operation}/transcript.json"),
 }
 """Addresses that answer with something else than JSON."""
 LONG = "HENG_API_QUESTIONS" in os.environ
