@@ -46,7 +46,7 @@ def test_it_gives_signs_of_life_twice_in_each_period(listening: socket.socket) -
     assert asyncio.run(story()) == [b"WATCHDOG=1"] * 3
 
 
-@pytest.mark.requirement("G-6.9c")
+@pytest.mark.requirement("G-6.9c1")
 def test_no_sign_of_life_is_given_for_what_does_not_turn(listening: socket.socket) -> None:
     environ = {"NOTIFY_SOCKET": listening.getsockname(), "WATCHDOG_USEC": "20000"}
     manager = ServiceManager(environ)

@@ -49,7 +49,7 @@ def checked(
     return check
 
 
-@pytest.mark.requirement("G-6.9a")
+@pytest.mark.requirement("G-6.9a2")
 def test_interlock_that_names_an_unknown_point_is_refused(
     checked: Callable[[str], tuple[int, str]],
 ) -> None:

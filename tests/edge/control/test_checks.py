@@ -32,7 +32,7 @@ def test_guard_without_a_calibration_is_no_fault_of_the_settings() -> None:
     assert not faults(WARM.replace("guarded = false", "") + WORK)
 
 
-@pytest.mark.requirement("G-6.9a")
+@pytest.mark.requirement("G-6.9a2")
 @pytest.mark.parametrize(
     ("text", "said"),
     [

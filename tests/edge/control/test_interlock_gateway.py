@@ -166,7 +166,7 @@ async def _story(story: Story) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("G-6.9a", "G-6.9c")
+@pytest.mark.requirement("G-6.9a2", "G-6.9c1")
 def test_gateway_trips_at_once_and_stays_tripped_after_it_was_killed(
     tmp_path: Path,
     broker: EmbeddedMosquitto,

@@ -21,7 +21,7 @@ cause = [{ name = "open", kind = "state", point = "room/door", normal = ["closed
 """
 
 
-@pytest.mark.requirement("G-6.9a")
+@pytest.mark.requirement("G-6.9a2")
 def test_reading_that_is_out_makes_the_output_safe_before_anything_is_on_the_disk() -> None:
     async def run() -> None:
         site = Site()
@@ -42,7 +42,7 @@ def test_reading_that_is_out_makes_the_output_safe_before_anything_is_on_the_dis
     asyncio.run(run())
 
 
-@pytest.mark.requirement("G-6.9a")
+@pytest.mark.requirement("G-6.9a2")
 def test_nothing_is_released_that_the_disk_did_not_take() -> None:
     async def run() -> None:
         site = Site()
@@ -136,7 +136,7 @@ def test_output_that_does_not_follow_trips_after_half_a_second() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.requirement("G-6.9c")
+@pytest.mark.requirement("G-6.9c1")
 def test_restart_keeps_latch_and_first_out_and_a_hard_interlock_starts_tripped() -> None:
     async def run() -> None:
         site = Site()
@@ -187,7 +187,7 @@ def test_work_that_is_held_goes_on_by_itself_only_when_the_disk_knows_it() -> No
     asyncio.run(run())
 
 
-@pytest.mark.requirement("G-6.9c")
+@pytest.mark.requirement("G-6.9c1")
 def test_bypass_does_not_outlive_its_end_over_a_restart() -> None:
     async def run() -> None:
         site = Site(WARM + WORK)
@@ -209,7 +209,7 @@ def test_bypass_does_not_outlive_its_end_over_a_restart() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.requirement("G-6.9c")
+@pytest.mark.requirement("G-6.9c1")
 def test_journal_that_takes_nothing_for_ten_seconds_trips_everything() -> None:
     async def run() -> None:
         site = Site(WARM + WORK)

@@ -14,7 +14,7 @@ def edges(site: Site) -> list[int]:
     return [level for output, level in site.board.written if output == "gpio/enable"]
 
 
-@pytest.mark.requirement("G-6.9c")
+@pytest.mark.requirement("G-6.9c1")
 def test_enable_output_pulses_while_the_control_loop_turns_and_no_longer() -> None:
     async def run() -> None:
         site = Site(PULSED)
