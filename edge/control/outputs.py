@@ -116,6 +116,10 @@ async def _nothing_to_settle() -> bool:
     return True
 
 
+def _still_wanted() -> bool:
+    return True
+
+
 class Outputs:
     """Every output of the gateway."""
 
@@ -216,13 +220,22 @@ class Outputs:
             raise RefusedError(f"value {value}: expected at most {-exponent} places")
         return whole
 
-    async def set(self, name: str, counts: int, *, by: str, confirm: bool = True) -> None:
+    async def set(
+        self,
+        name: str,
+        counts: int,
+        *,
+        by: str,
+        confirm: bool = True,
+        still_wanted: Callable[[], bool] = _still_wanted,
+    ) -> None:
         """Set an output and wait until the device confirms it; `OutputError` tells why not.
 
         Without `confirm` it is not read back: for what cannot be. `by` says who or what asked. Everything
         that was written is told as an event, confirmed or not; what was refused before it was written is the
         caller's to tell. What permits something is durable before it happens, what is towards safety
-        happens first.
+        happens first. `still_wanted` is asked right before what permits is written, as the disk and others
+        may have been waited for by then.
         """
         output, turn = self._find(name).output, self._find(name).turn
         told: dict[str, Scalar] = {"counts": counts, "exponent": output.exponent}
@@ -248,6 +261,8 @@ class Outputs:
                     raise OutputError(f"{name}: its settings changed meanwhile")
                 if turn.made_safe != made_safe:
                     raise OutputError(f"{name}: its safe state was asked for meanwhile")
+                if not still_wanted():
+                    raise OutputError(f"{name}: its time is over meanwhile")
                 await self._write(owned, counts, by=by, confirm=confirm)
 
     # --- for those who own an output: interlocks, and what shows that control lives -----------------------
