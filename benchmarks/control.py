@@ -131,7 +131,12 @@ async def _measure(folder: Path, args: argparse.Namespace, slow: Path) -> dict[s
 
 def told(values: Sequence[float]) -> dict[str, float]:
     """Return what is told of durations in ms."""
-    return {"p99": round(percentile(values, 99), 2), "max": round(max(values), 2), "n": len(values)}
+    return {
+        "p50": round(percentile(values, 50), 2),
+        "p99": round(percentile(values, 99), 2),
+        "max": round(max(values), 2),
+        "n": len(values),
+    }
 
 
 @asynccontextmanager

@@ -137,6 +137,7 @@ async def trip_again_and_again(
             async with asyncio.timeout(WRITTEN_S):
                 await line.written.wait()
             found.append((line.written_ns - begun) / 1e6)
+            await _confirmed(interlocks, line)  # nobody resets before the safe state is confirmed
             await release(control, interlocks, line)
 
     async with asyncio.TaskGroup() as tasks:
@@ -150,11 +151,15 @@ async def tell_when_safe(control: Control, interlocks: Interlocks, line: Line) -
     while True:
         await release(control, interlocks, line, shown=False)
         print(json.dumps({"released": line.name}), flush=True)
-        for _ in range(round(LONGEST_S * 1000)):
-            if _is_safe(state(interlocks, line.name)):
-                break
-            await asyncio.sleep(0.001)
+        await _confirmed(interlocks, line)
         print(json.dumps({"safe": line.name, "at_ns": time.monotonic_ns()}), flush=True)
+
+
+async def _confirmed(interlocks: Interlocks, line: Line) -> None:
+    for _ in range(round(LONGEST_S * 1000)):
+        if _is_safe(state(interlocks, line.name)):
+            return
+        await asyncio.sleep(0.001)
 
 
 def _is_safe(now: InterlockNow) -> bool:
