@@ -3,6 +3,9 @@
 It comes as one signed document that replaces the one before, whole or not at all. Pure.
 """
 
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -14,6 +17,8 @@ from wire.messages import GatewayId, Message, PointName
 from wire.shadow import Revision
 
 Millis = Annotated[int, Meta(ge=0, le=2**42)]
+PLACES_MAX = 40
+"""So many places before and behind the point has a number at most: what is read by it stays small."""
 
 
 class WorkError(ValueError):
@@ -42,6 +47,43 @@ def encode_work(work: Work) -> bytes:
 def decode_work(body: bytes) -> Work:
     """Return the document; `WorkError` names the field that is not as expected."""
     try:
-        return _decoder.decode(body)
+        work = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WorkError(f"work: {error}") from None
+    for point, calibration in work.calibrations.items():
+        if fault := next(_faults(calibration), ""):
+            raise WorkError(f"work: calibrations of {point}: {fault}")
+    return work
+
+
+def _faults(calibration: Calibration) -> Iterator[str]:
+    """Yield what keeps counts from being read by a certificate, or judged with its uncertainty."""
+    indicated, correction = calibration.indicated, calibration.correction
+    numbers = {
+        "indicated": indicated,
+        "correction": correction,
+        "expanded_uncertainty": (calibration.expanded_uncertainty,),
+        "drift_per_day": (calibration.drift_per_day,),
+    }
+    for name, values in numbers.items():
+        for odd in (value for value in values if not _is_plain(value)):
+            yield f"{name} {odd}: expected a number of at most {PLACES_MAX} places"
+            return
+    if not indicated or len(indicated) != len(correction):
+        yield (
+            f"{len(indicated)} indicated and {len(correction)} correction: "
+            "expected as many of the one as of the other, at least one"
+        )
+    for before, after in pairwise(indicated):
+        if after <= before:
+            yield f"indicated {after} after {before}: expected a higher one"
+    if not -PLACES_MAX <= calibration.exponent <= PLACES_MAX:
+        yield f"exponent {calibration.exponent}: expected {-PLACES_MAX} to {PLACES_MAX}"
+    for name in ("expanded_uncertainty", "drift_per_day"):
+        if numbers[name][0] < 0:
+            yield f"{name} {numbers[name][0]}: expected 0 or more"
+
+
+def _is_plain(number: Decimal) -> bool:
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -PLACES_MAX and number.adjusted() <= PLACES_MAX

@@ -85,7 +85,7 @@ class WorkDesk(Member):
         try:
             work = decode_work(body)
         except WorkError as error:
-            LOG.error("work: what was kept is damaged: %s", error)
+            self._refuse(None, f"what was kept does not count: {error}")
             return
         if work.gateway == self._given.settings.gateway.id:
             self._put(work, body)

@@ -2,10 +2,12 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec import structs
 
+from edge.control.work import KEY
 from rules.interlock.model import Calibration
 from rules.work import Work, encode_work
 from tests.edge.control.site import RELAY, WARM, WORK, Site
@@ -97,6 +99,45 @@ def test_document_that_is_none_of_this_gateway_is_refused_whole(body: bytes, wor
     assert told(site).work.refusal.startswith(word)
     assert site.work.calibrations()["room/temperature"] == CERTIFICATE
     assert site.disk.kinds().count("work_refused") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"indicated": (), "correction": ()}, "at least one"),
+        ({"correction": (Decimal("0.5"),)}, "2 indicated and 1 correction"),
+        ({"indicated": (Decimal(40), Decimal(40))}, "indicated 40 after 40"),
+        ({"indicated": (Decimal("NaN"), Decimal(40))}, "indicated NaN"),
+        ({"correction": (Decimal(0), Decimal("Infinity"))}, "correction Infinity"),
+        ({"correction": (Decimal(0), Decimal("1e-999999"))}, "correction 1E-999999"),
+        ({"indicated": (Decimal(0), Decimal("1e999999"))}, "indicated 1E+999999"),
+        ({"exponent": -(10**9)}, "exponent -1000000000"),
+        ({"expanded_uncertainty": Decimal("-0.1")}, "expanded_uncertainty -0.1"),
+        ({"drift_per_day": Decimal("sNaN")}, "drift_per_day sNaN"),
+        ({"drift_per_day": Decimal(-1)}, "drift_per_day -1"),
+    ],
+)
+def test_calibration_that_no_count_can_be_read_by_is_refused_whole_and_the_old_one_stays(
+    changed: dict[str, Any], word: str
+) -> None:
+    site = Site(GUARDED)
+    site.work.take(work(5))
+    site.work.take(work(6, certificate=structs.replace(CERTIFICATE, **changed)))
+    assert told(site).work.refusal.startswith("malformed: work: calibrations of room/temperature: ")
+    assert word in told(site).work.refusal
+    assert site.work.calibrations()["room/temperature"] == CERTIFICATE
+    assert told(site).work.revision == Revision(1, 5)
+
+
+def test_kept_document_that_does_not_count_is_as_none_and_told() -> None:
+    site = Site(GUARDED)
+    site.disk.kept[KEY] = work(5, certificate=structs.replace(CERTIFICATE, correction=()))
+    site.begin()
+    assert site.work.calibrations() == {}
+    assert told(site).work.refusal.startswith("what was kept does not count: work: ")
+    assert site.disk.kinds().count("work_refused") == 1
+    site.work.take(work(6))
+    assert site.work.calibrations()["room/temperature"] == CERTIFICATE
 
 
 def test_calibration_that_leaves_nothing_inside_the_limits_is_told_once() -> None:
