@@ -135,6 +135,7 @@ class SitePages:
                 connection,
                 until - HISTORY,
                 until,
+                access=viewer_of(request).seen(Permission.ACCESS_READ),
                 site_id=site.id,
                 before=before,
                 limit=limit,

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from cloud.api.errors import refused
-from cloud.api.guard import needs
+from cloud.api.guard import needs, viewer_of
 from cloud.api.services import Db, During, GatewayName, Limit, Page, SiteId, Word, page
 from cloud.api.strict import StrictRoute
 from cloud.store.events_read import Event, list_events
@@ -51,6 +51,8 @@ KINDS = (
     "clock_disagrees",
     "clock_found",
     "clock_holdover",
+    "command_receipt",
+    "command_unreadable",
     "counter_learned",
     "counter_reset",
     "data_file",
@@ -118,6 +120,7 @@ KINDS = (
     "output_contact_wrong",
     "output_failed",
     "output_set",
+    "panel_asked",
     "part_failed",
     "person_identified",
     "person_refused",
@@ -150,6 +153,13 @@ KINDS = (
     "record_time_unused",
     "record_unfit",
     "recording_uploaded",
+    "regulation_adjusted",
+    "regulation_called",
+    "regulation_closed",
+    "regulation_deviates",
+    "regulation_failed",
+    "regulation_in_range",
+    "regulation_waiting",
     "rights_lost",
     "rights_not_kept",
     "rights_refused",
@@ -183,6 +193,7 @@ KINDS = (
 @router.get("", response_model=Page[Event], summary="What happened")
 @needs(Permission.EVENTS_READ)
 async def events(
+    request: Request,
     db: Db,
     during: During,
     site_id: SiteId,
@@ -191,11 +202,12 @@ async def events(
     before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the part before.")] = None,
     limit: Limit = 100,
 ) -> Response:
-    """List events of an interval, the last stored first."""
+    """List events of an interval, the last stored first; people and `access_*` where access may be read."""
     found = await list_events(
         db,
         during.from_at,
         during.to_at,
+        access=viewer_of(request).seen(Permission.ACCESS_READ),
         site_id=site_id,
         gateway=gateway,
         kind=kind,

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import Field
 
 from cloud.api.errors import not_found, refused
-from cloud.api.guard import needs
+from cloud.api.guard import needs, viewer_of
 from cloud.api.routes.people import Body
 from cloud.api.services import Db, GatewayName, GatewayPath, Given, Moment, Page, SiteId, answer
 from cloud.api.strict import StrictRoute
@@ -53,7 +53,7 @@ class ControlState:
     received_at: datetime
     heard_at: datetime | None
     status: dict[str, Any]
-    """As in `up/control` (`ControlStatus`)."""
+    """As in `up/control` (`ControlStatus`); without `inside` for who may not read access there."""
 
 
 @router.get(
@@ -80,22 +80,26 @@ async def interlocks(db: Db, given: Given, site_id: SiteId, gateway: GatewayName
     summary="What a gateway controls by itself, as it stands",
 )
 @needs(Permission.CONTROL_READ)
-async def control(db: Db, given: Given, gateway: GatewayPath) -> Response:
+async def control(request: Request, db: Db, given: Given, gateway: GatewayPath) -> Response:
     """Return the newest state that it told."""
     held = await control_status.get_held(db, gateway, given.now())
     if held is None:
         raise not_found("gateway", gateway, "gateway that told what it controls")
-    return answer(_state(held, given.now()))
+    may = viewer_of(request).may(Permission.ACCESS_READ, held.organisation_id, held.site_id)
+    return answer(_state(held, given.now(), people=may))
 
 
-def _state(held: Held, now: datetime) -> ControlState:
+def _state(held: Held, now: datetime, *, people: bool) -> ControlState:
+    status = msgspec.to_builtins(held.status)
+    if not people:
+        status.pop("inside", None)
     return ControlState(
         gateway=held.gateway,
         site=held.site,
         known=held.is_known(now),
         received_at=held.received_at,
         heard_at=held.heard_at,
-        status=msgspec.to_builtins(held.status),
+        status=status,
     )
 
 
