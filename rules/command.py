@@ -268,7 +268,7 @@ class Judged(Struct, frozen=True):
         return self.state is ReceiptState.ACCEPTED and self.again is None
 
 
-def judge(command: Command, book: Book, now: Instant, place: Place) -> Judged:
+def judge(command: Command, book: Book, now: Instant, *, place: Place) -> Judged:
     """Return the answer to a command that the hub signed and that came at this moment."""
     if command.gateway != place.gateway:
         return _no(Refusal.OTHER_GATEWAY, remembered=False)

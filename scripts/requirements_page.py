@@ -87,11 +87,13 @@ def requirements_page(root: Path) -> str:
     for title, statements in texts.items():
         parts.append(f"\n## {title[0].upper()}{title[1:]}\n\n| id | requirement | tests | pages | state |\n")
         parts.append("|---|---|---|---|---|\n")
-        parts += [_row(identifier, text, tests, pages) for identifier, text in statements.items()]
+        parts += [_row(identifier, text, tests=tests, pages=pages) for identifier, text in statements.items()]
     return "".join(parts)
 
 
-def _row(identifier: str, text: str, tests: Mapping[str, list[str]], pages: Mapping[str, list[str]]) -> str:
+def _row(
+    identifier: str, text: str, *, tests: Mapping[str, list[str]], pages: Mapping[str, list[str]]
+) -> str:
     state = "shown" if identifier in tests else "described" if identifier in pages else "open"
     shown = ", ".join(map(_test_link, tests.get(identifier, [])))
     cited = ", ".join(map(_page_link, pages.get(identifier, [])))

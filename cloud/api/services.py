@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import msgspec
 from fastapi import Depends, Path, Query, Request
@@ -176,6 +176,12 @@ async def _existing_gateway(
 SiteId = Annotated[int | None, Depends(_existing_site)]
 """Of a site that exists; None when none was asked for."""
 GatewayName = Annotated[str | None, Depends(_existing_gateway)]
+
+
+CSV: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A file.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+"""What an address says of its answer that is a CSV file."""
 
 
 def answer(value: object) -> Response:

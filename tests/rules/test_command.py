@@ -57,47 +57,51 @@ def at(ms: int = 0, *, boot: bytes = BOOT, known: bool = True) -> Instant:
 
 
 def reason(command: Command, book: Book = EMPTY, now: Instant | None = None, place: Place = HERE) -> str:
-    return judge(command, book, now or at(), place).reason
+    return judge(command, book, now or at(), place=place).reason
 
 
 @pytest.mark.parametrize(
     ("word", "state", "found"),
     [
-        ("other_gateway", "refused", judge(replace(TRIP, gateway="lab-2"), Book(), at(), HERE)),
-        ("out_of_order", "refused", judge(TRIP, Book(fence=Revision(1, 1)), at(), HERE)),
-        ("out_of_order", "refused", judge(TRIP, Book(fence=Revision(2, 0)), at(), HERE)),
+        ("other_gateway", "refused", judge(replace(TRIP, gateway="lab-2"), Book(), at(), place=HERE)),
+        ("out_of_order", "refused", judge(TRIP, Book(fence=Revision(1, 1)), at(), place=HERE)),
+        ("out_of_order", "refused", judge(TRIP, Book(fence=Revision(2, 0)), at(), place=HERE)),
         (
             "life_too_long",
             "refused",
-            judge(replace(TRIP, not_after_ms=NOW_MS + LIFE_MAX_MS + 1), Book(), at(), HERE),
+            judge(replace(TRIP, not_after_ms=NOW_MS + LIFE_MAX_MS + 1), Book(), at(), place=HERE),
         ),
         (
             "other_boot",
             "expired",
-            judge(replace(TRIP, boot=OTHER, not_after_tick=99_999), EMPTY, at(), HERE),
+            judge(replace(TRIP, boot=OTHER, not_after_tick=99_999), EMPTY, at(), place=HERE),
         ),
-        ("late", "expired", judge(replace(TRIP, boot=BOOT, not_after_tick=10_000), EMPTY, at(10), HERE)),
-        ("late", "expired", judge(TRIP, Book(), at(10_001), HERE)),
-        ("late", "expired", judge(TRIP, Book(), at(600_000), HERE)),
-        ("time_untrusted", "refused", judge(TRIP, Book(), at(known=False), HERE)),
-        ("time_untrusted", "refused", judge(TRIP, Book(), at(-AHEAD_MAX_MS - 1), HERE)),
+        (
+            "late",
+            "expired",
+            judge(replace(TRIP, boot=BOOT, not_after_tick=10_000), EMPTY, at(10), place=HERE),
+        ),
+        ("late", "expired", judge(TRIP, Book(), at(10_001), place=HERE)),
+        ("late", "expired", judge(TRIP, Book(), at(600_000), place=HERE)),
+        ("time_untrusted", "refused", judge(TRIP, Book(), at(known=False), place=HERE)),
+        ("time_untrusted", "refused", judge(TRIP, Book(), at(-AHEAD_MAX_MS - 1), place=HERE)),
         (
             "time_untrusted",
             "refused",
-            judge(TRIP, Book().saw(Instant(BOOT, 9_000, NOW_MS + 60_000)), at(), HERE),
+            judge(TRIP, Book().saw(Instant(BOOT, 9_000, NOW_MS + 60_000)), at(), place=HERE),
         ),
-        ("book_lost", "refused", judge(TRIP, Book(since=at(known=False)), at(), HERE)),
-        ("book_lost", "refused", judge(TRIP, Book(since=at(-APART_MAX_MS)), at(), HERE)),
+        ("book_lost", "refused", judge(TRIP, Book(since=at(known=False)), at(), place=HERE)),
+        ("book_lost", "refused", judge(TRIP, Book(since=at(-APART_MAX_MS)), at(), place=HERE)),
         (
             "book_lost",
             "refused",
-            judge(replace(TRIP, boot=BOOT, not_after_tick=11_000), Book(since=at(-1000)), at(), HERE),
+            judge(replace(TRIP, boot=BOOT, not_after_tick=11_000), Book(since=at(-1000)), at(), place=HERE),
         ),
-        ("unknown_command", "refused", judge(replace(TRIP, name="world.end"), Book(), at(), HERE)),
-        ("bad_arguments", "refused", judge(replace(TRIP, arguments={}), Book(), at(), HERE)),
-        ("no_right", "refused", judge(replace(RESET, rights=("enable",)), Book(), at(), HERE)),
-        ("no_right", "refused", judge(RESET, Book(), at(), replace(HERE, lacks=lambda _: "gone"))),
-        ("interlock", "refused", judge(RESET, Book(), at(), replace(HERE, forbids=lambda _: "held"))),
+        ("unknown_command", "refused", judge(replace(TRIP, name="world.end"), Book(), at(), place=HERE)),
+        ("bad_arguments", "refused", judge(replace(TRIP, arguments={}), Book(), at(), place=HERE)),
+        ("no_right", "refused", judge(replace(RESET, rights=("enable",)), Book(), at(), place=HERE)),
+        ("no_right", "refused", judge(RESET, Book(), at(), place=replace(HERE, lacks=lambda _: "gone"))),
+        ("interlock", "refused", judge(RESET, Book(), at(), place=replace(HERE, forbids=lambda _: "held"))),
     ],
 )
 def test_each_condition_refuses_with_its_word_and_a_sentence(word: str, state: str, found: Judged) -> None:
@@ -107,11 +111,11 @@ def test_each_condition_refuses_with_its_word_and_a_sentence(word: str, state: s
 
 
 def test_command_is_accepted_when_nothing_is_against_it() -> None:
-    assert judge(RESET, Book(), at(), HERE) == Judged(ReceiptState.ACCEPTED)
-    assert judge(TRIP, Book(), at(10_000), HERE).accepted
+    assert judge(RESET, Book(), at(), place=HERE) == Judged(ReceiptState.ACCEPTED)
+    assert judge(TRIP, Book(), at(10_000), place=HERE).accepted
     by_boot = replace(TRIP, boot=BOOT, not_after_tick=10_000)
-    assert judge(by_boot, Book(), at(known=False), HERE).accepted  # no clock is needed then
-    assert judge(TRIP, Book(since=at(-APART_MAX_MS - 10)), at(), HERE).accepted
+    assert judge(by_boot, Book(), at(known=False), place=HERE).accepted  # no clock is needed then
+    assert judge(TRIP, Book(since=at(-APART_MAX_MS - 10)), at(), place=HERE).accepted
 
 
 def test_every_word_has_a_sentence_and_stands_on_the_page() -> None:
@@ -141,7 +145,7 @@ def test_every_word_has_a_sentence_and_stands_on_the_page() -> None:
     ],
 )
 def test_bad_argument_is_named_with_value_and_expectation(arguments: dict[str, object], fault: str) -> None:
-    found = judge(replace(RESET, arguments=arguments), Book(), at(), HERE)
+    found = judge(replace(RESET, arguments=arguments), Book(), at(), place=HERE)
     assert (found.reason, found.text) == ("bad_arguments", fault)
 
 
@@ -154,7 +158,7 @@ def test_procedure_may_have_arguments_of_its_own_and_only_texts() -> None:
 
 def test_copy_gets_what_became_of_the_first() -> None:
     book = Book().put(replace(entered(TRIP, Judged(ReceiptState.EXECUTED)), data={"value": "1"}))
-    found = judge(TRIP, book, at(999_999), HERE)
+    found = judge(TRIP, book, at(999_999), place=HERE)
     assert found.again is not None
     receipt = receipt_of(found.again, gateway="lab-1", now=at(5))
     assert (receipt.state, receipt.data, receipt.at_ms) == (ReceiptState.EXECUTED, {"value": "1"}, NOW_MS + 5)
@@ -163,7 +167,7 @@ def test_copy_gets_what_became_of_the_first() -> None:
 def test_what_was_begun_before_a_restart_is_failed_and_stays_so() -> None:
     book, broken = opened(Book(), [entered(TRIP, Judged(ReceiptState.ACCEPTED))])
     assert [(one.state, one.reason) for one in broken] == [(ReceiptState.FAILED, "interrupted")]
-    again = judge(TRIP, book, at(), HERE).again
+    again = judge(TRIP, book, at(), place=HERE).again
     assert again is not None
     assert again.state is ReceiptState.FAILED
 
@@ -221,7 +225,7 @@ class World:
             return
         command = self.sent[place % len(self.sent)]
         self.look()
-        found = judge(command, self.book, self.now(), HERE)
+        found = judge(command, self.book, self.now(), place=HERE)
         if found.again is not None:
             self.say(found.again)
             return
@@ -333,5 +337,5 @@ def test_book_forgets_the_oldest_answers_and_its_fence_forgets_nothing() -> None
         world.send(life_ms=599_000, by_boot=True, boot=1)
         world.deliver(len(world.sent) - 1, waits_ms=0, dies=0)
     assert len(world.book.entries) == KEPT
-    assert judge(world.sent[0], world.book, world.now(), HERE).reason == "out_of_order"
-    assert judge(world.sent[-1], world.book, world.now(), HERE).again is not None
+    assert judge(world.sent[0], world.book, world.now(), place=HERE).reason == "out_of_order"
+    assert judge(world.sent[-1], world.book, world.now(), place=HERE).again is not None

@@ -13,8 +13,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 TARGETS = [
-    *("setup", "demo", "test", "lint", "bench", "faults", "restarts", "questions", "settings", "firmware"),
-    "clean",
+    *("setup", "demo", "test", "lint", "bench", "faults", "alike", "healthy", "mutants", "stale"),
+    *("restarts", "questions", "settings", "firmware", "clean"),
 ]
 
 

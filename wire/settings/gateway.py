@@ -147,9 +147,9 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
         yield from regulation_faults(self.regulation, door_outputs(self.portal, self.equipment))
         yield from panel_faults(
             self.panel,
-            (one.name for one in self.interlock),
-            (one.name for one in self.portal),
-            self.device,
+            interlocks=(one.name for one in self.interlock),
+            portals=(one.name for one in self.portal),
+            devices=self.device,
         )
 
 

@@ -67,6 +67,7 @@ class PanelSection(Settings, frozen=True, kw_only=True):
 
 def panel_faults(
     panel: PanelSection | None,
+    *,
     interlocks: Iterable[str],
     portals: Iterable[str],
     devices: Iterable[object],
@@ -74,15 +75,15 @@ def panel_faults(
     """Yield interlocks, doors and a reader that the settings do not name elsewhere."""
     if panel is None:
         return
-    yield from _unknown("panel.interlocks", panel.interlocks, set(interlocks), "an interlock")
-    yield from _unknown("panel.portals", panel.portals, set(portals), "a portal")
+    yield from _unknown("panel.interlocks", panel.interlocks, set(interlocks), what="an interlock")
+    yield from _unknown("panel.portals", panel.portals, set(portals), what="a portal")
     readers = readers_of(devices)
     if panel.reader is not None and panel.reader not in readers:
         expected = f"one of {', '.join(sorted(readers))}" if readers else "a device with a reader"
         yield Fault("panel.reader", panel.reader, expected)
 
 
-def _unknown(path: str, names: Sequence[str], known: set[str], what: str) -> Iterator[Fault]:
+def _unknown(path: str, names: Sequence[str], known: set[str], *, what: str) -> Iterator[Fault]:
     for index, name in enumerate(names):
         if name not in known:
             expected = f"one of {', '.join(sorted(known))}" if known else f"{what} of these settings"

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -14,7 +14,7 @@ from cloud.api.acting import acting
 from cloud.api.errors import ApiError, Fault, not_found
 from cloud.api.guard import needs
 from cloud.api.routes.people import Body
-from cloud.api.services import ID_MAX, Db, Given, Limit, Moment, Page, SiteId, answer, page
+from cloud.api.services import CSV, ID_MAX, Db, Given, Limit, Moment, Page, SiteId, answer, page
 from cloud.api.strict import StrictRoute
 from cloud.job_acts import JobRefusedError, NewLimits, Plan
 from cloud.job_facts import TooLongError, record_of
@@ -44,9 +44,6 @@ Names = Annotated[
 Reason = Annotated[str, Field(max_length=500)]
 State = Annotated[Literal["planned", "running", "held", "finished"] | None, Query(description="Only these.")]
 _FILE = {"Cache-Control": "no-store"}
-_CSV: dict[int | str, dict[str, Any]] = {
-    200: {"description": "A file.", "content": {"text/csv": {"schema": {"type": "string"}}}}
-}
 
 
 class LimitOf(Body):
@@ -156,7 +153,7 @@ async def list_jobs(
     return page([view_job(one) for one in found], limit, lambda one: one.id)
 
 
-@router.get("/jobs.csv", response_class=Response, responses=_CSV, summary="Jobs as CSV, the last made first")
+@router.get("/jobs.csv", response_class=Response, responses=CSV, summary="Jobs as CSV, the last made first")
 @needs(Permission.JOBS_READ)
 async def jobs_file(db: Db, site_id: SiteId = None, state: State = None) -> Response:
     """Return at most 10,000 jobs."""
@@ -231,9 +228,7 @@ async def record(db: Db, given: Given, job_id: JobPath) -> Response:
     return answer(await _record(db, given, await _existing(db, job_id)))
 
 
-@router.get(
-    "/jobs/{job}/record.csv", response_class=Response, responses=_CSV, summary="A job's record as CSV"
-)
+@router.get("/jobs/{job}/record.csv", response_class=Response, responses=CSV, summary="A job's record as CSV")
 @needs(Permission.JOBS_READ)
 async def record_file(db: Db, given: Given, job_id: JobPath) -> Response:
     """Return the record with the job's log."""

@@ -15,7 +15,7 @@ from cloud import rights_acts
 from cloud.api.acting import acting
 from cloud.api.guard import needs
 from cloud.api.routes.audit import cell
-from cloud.api.services import ID_MAX, Db, Given, Limit, Page, SiteId, SitePath, answer
+from cloud.api.services import CSV, ID_MAX, Db, Given, Limit, Page, SiteId, SitePath, answer
 from cloud.api.strict import StrictRoute
 from cloud.rights_acts import Place
 from cloud.store.decisions import Revoked, list_revoked, list_rights
@@ -219,7 +219,10 @@ def _ended(one: Revoked, cards: Mapping[str, tuple[str, str, str]]) -> EndedHere
 
 
 @router.get(
-    "/access/rights.csv", response_class=Response, summary="Rights as CSV: who, where, when, with what effect"
+    "/access/rights.csv",
+    response_class=Response,
+    responses=CSV,
+    summary="Rights as CSV: who, where, when, with what effect",
 )
 @needs(Permission.ACCESS_READ)
 async def export(db: Db, site_id: SiteId) -> Response:

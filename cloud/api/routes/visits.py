@@ -13,7 +13,7 @@ from cloud import visit_acts
 from cloud.api.acting import acting
 from cloud.api.guard import needs
 from cloud.api.routes.audit import cell
-from cloud.api.services import ID_MAX, Db, Given, Limit, Moment, Page, SiteId, page
+from cloud.api.services import CSV, ID_MAX, Db, Given, Limit, Moment, Page, SiteId, page
 from cloud.api.strict import StrictRoute
 from cloud.store.visits import Visit, list_visits
 from rules.permissions import Permission
@@ -111,7 +111,9 @@ async def approve(request: Request, given: Given, visit_id: VisitPath) -> Respon
     return Response(status_code=204)
 
 
-@router.get("/visits.csv", response_class=Response, summary="Visits as CSV, the last registered first")
+@router.get(
+    "/visits.csv", response_class=Response, responses=CSV, summary="Visits as CSV, the last registered first"
+)
 @needs(Permission.ACCESS_READ)
 async def export(db: Db, site_id: SiteId) -> Response:
     """Return at most 10,000 visits."""

@@ -14,6 +14,8 @@ from jsonschema import Draft202012Validator
 FILES = {
     *("/api/media/{sha256}", "/api/media/{sha256}/video", "/api/cameras/{camera}/live"),
     *("/api/calibrations/{calibration}/certificate", "/api/imports/template"),
+    *("/api/access/rights.csv", "/api/visits.csv", "/api/jobs.csv", "/api/jobs/{job}/record.csv"),
+    "/api/operations/{operation}/transcript.json",
     *("/api/access/rights.csv", "/api/visits.csv"),
     *("/api/jobs.csv", "/api/jobs/{job}/record.csv", "/api/operations/{operation}/transcript.json"),
 }

@@ -30,7 +30,7 @@ from tests.cloud.identity.world import NOW
 
 UNOWNED = {
     *("schema_migrations", "directory_version", "rollup_state", "rejects", "batch_bodies"),
-    *("sign_in_attempts", "audit_heads", "enrolment"),
+    *("sign_in_attempts", "audit_heads", "enrolment", "alarm_room", "job_feed"),
 }
 """Tables of the hub itself: no row of them belongs to an organisation, or it is reached by one that does."""
 BY_POINT = {"readings", "positions", "readings_1m", "readings_1h"}
