@@ -23,7 +23,8 @@ class Memory:
         kept = recall(KEY)
         self.lost = kept is None and not whole
         """Whether somebody may be inside, or something locked down, that is not known any more."""
-        self.state = EMPTY
+        self.state = self.proposed = EMPTY
+        """What counts; and what is written down with the next commit, or was."""
         if kept is not None:
             try:
                 self.state = restarted(_decoder.decode(kept))
@@ -31,7 +32,7 @@ class Memory:
                 self.lost = True
 
     def put(self, state: State) -> bool:
-        """Go on with another state; whether it is another one."""
+        """Go on with another state; whether it is another one. What was proposed is overtaken by that."""
         if state == self.state:
             return False
         self.state = state
@@ -40,4 +41,5 @@ class Memory:
 
     def propose(self, state: State) -> None:
         """Have a state on the disk that does not count yet."""
+        self.proposed = state
         self._remember(KEY, _encoder.encode(state))

@@ -5,6 +5,7 @@ It is a member of control (`edge.control.given.Member`); the commands of the hub
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ from wire.topics import Channel
 LOOK_S = 1.0
 KEEP_MS = 30_000
 """So often the steady clock is kept and what ran out is tidied away."""
+ATTEMPTS = 3
+"""So often a permit is written down that others overtake meanwhile."""
+NOT_KEPT = "the disk takes nothing now, or too much else happened meanwhile"
 OUTSIDE = "outside"
 """Of `place`: nowhere in here."""
 LISTED_MAX = 256
@@ -114,6 +118,9 @@ class Access(Member):
         given.outputs.guard(Owned(dict(door_outputs(settings.portal, settings.equipment))))
         self._wake = asyncio.Event()
         self._begun = False
+        self._permitting = asyncio.Lock()
+        self._asked_down: Counter[str] = Counter()
+        """Zone -> how often its lock-down was asked for."""
         for one in (*around.hearers, self.rights.changed):
             one.add(self._locks_changed)
 
@@ -258,6 +265,7 @@ class Access(Member):
         memory = self.judge.memory
         at_ms, _ = self.judge.utc()
         lock_down = LockDown(at_ms, as_text(by), as_text(reason))
+        self._asked_down[zone] += 1
         if memory.put(locked_down(memory.state, zone, lock_down)):
             self.judge.tell_lock_down(zone, on=True)
         self._locks_changed()
@@ -270,19 +278,39 @@ class Access(Member):
             known = ", ".join(sorted(memory.state.lock_downs)) or "there is none"
             raise RefusedError(f"zone {zone}: expected one that is locked down ({known})")
         self.judge.tell_lock_down(zone, on=False, by=as_text(by), reason=reason)
-        if not await self._permit(lambda state: lock_down_ended(state, zone)):
-            raise NotDoneError(f"zone {zone}: the disk takes nothing now: it stays locked down")
+        asked = self._asked_down[zone]
+        if not await self._permit(lambda state: self._released(state, zone, asked)):
+            raise NotDoneError(f"zone {zone}: {NOT_KEPT}: it stays locked down")
+        if zone in memory.state.lock_downs:
+            raise NotDoneError(f"zone {zone}: it was locked down again meanwhile: it stays locked down")
         self._locks_changed()
 
+    def _released(self, state: State, zone: str, asked: int) -> State:
+        """Return the state without a lock-down, unless somebody asked for it again meanwhile."""
+        return lock_down_ended(state, zone) if self._asked_down[zone] == asked else state
+
     async def _permit(self, change: Callable[[State], State]) -> bool:
-        """Have a state count once it is on the disk; return whether it does."""
+        """Have a state count once it is on the disk; return whether it does.
+
+        Whatever comes of it, the disk gets what counts, even with nobody waiting: who is stopped meanwhile
+        leaves a commit behind that ends all the same.
+        """
         memory = self.judge.memory
-        memory.propose(change(memory.state))
-        durable = await self._given.settle()
-        if durable:
-            memory.put(change(memory.state))
-        memory.propose(memory.state)  # Others may have gone on meanwhile.
-        return durable
+        async with self._permitting:
+            try:
+                for _ in range(ATTEMPTS):
+                    proposed = change(memory.state)
+                    memory.propose(proposed)
+                    durable = await self._given.settle()
+                    if not durable:
+                        return False
+                    if memory.proposed is proposed and change(memory.state) == proposed:
+                        memory.put(proposed)
+                        return True
+                return False
+            finally:
+                if memory.proposed is not memory.state:
+                    memory.propose(memory.state)
 
     async def place(self, person: str, zone: str, *, by: str) -> None:
         """Have somebody be in a zone, or `outside`; wrong factors of theirs are forgiven. `RefusedError`."""
@@ -301,7 +329,7 @@ class Access(Member):
         inside = None if zone == OUTSIDE else Inside(zone, at_ms, steady.now_ms())
         self.judge.tell("access_placed", {"person": person, "by": as_text(by)}, zone)
         if not await self._permit(lambda state: pardoned(placed(state, person, inside), person)):
-            raise NotDoneError(f"person {person}: the disk takes nothing now: they stay where they were")
+            raise NotDoneError(f"person {person}: {NOT_KEPT}: they stay where they were")
         self._something_changed()
 
     def _check_zone(self, zone: str) -> None:
