@@ -5,8 +5,9 @@ It decides nothing. Three loops, so that making safe waits neither for a slow an
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from edge.control.given import Part
 from edge.control.outputs import OutputError, Outputs
 
 LOG = logging.getLogger(__name__)
@@ -59,13 +60,10 @@ class Holder:
         self._demanded.clear()
         self._released.set()
 
-    async def run(self) -> None:
-        """Hold it until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_safe())
-            tasks.create_task(self._let_go())
-            if self._read_back:
-                tasks.create_task(self._watch())
+    def parts(self) -> Mapping[str, Part]:
+        """Return what holds it until cancelled, each by itself: what ends one of them delays no other."""
+        parts: dict[str, Part] = {"safe": self._keep_safe, "release": self._let_go}
+        return {**parts, "read-back": self._watch} if self._read_back else parts
 
     async def make_safe(self) -> bool:
         """Write its safe value once; whether the device confirms it."""
@@ -81,9 +79,13 @@ class Holder:
                 LOG.error("%s: not made safe: %s", self.name, error)
             return False
         self._heard, self._failure = True, ""
+        if self._read_back and self._safe:
+            self.confirmed = True
         return True
 
     async def _keep_safe(self) -> None:
+        if self._safe:
+            self._demanded.set()  # One that ended before it was done begins anew.
         while True:
             await self._demanded.wait()
             self._demanded.clear()
@@ -94,6 +96,8 @@ class Holder:
                     self._demanded.set()
 
     async def _let_go(self) -> None:
+        if not self._safe:
+            self._released.set()
         while True:
             await self._released.wait()
             self._released.clear()

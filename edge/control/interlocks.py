@@ -172,7 +172,7 @@ class Interlocks(Member):
         if self._runners or self._pulse is not None:
             parts["interlocks"] = self._loop.turn
         for holder in self._holders():
-            parts[f"interlock output {holder.name}"] = holder.run
+            parts |= {f"interlock output {holder.name}: {what}": run for what, run in holder.parts().items()}
         return parts
 
     # --- for the gateway -----------------------------------------------------------------------------------

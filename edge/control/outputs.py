@@ -6,11 +6,11 @@ when an output has to move.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from edge.control.offers import NotDoneError, RefusedError
 from edge.control.rests import Rests
@@ -19,6 +19,7 @@ from wire.quantities import QUANTITIES
 
 LOG = logging.getLogger(__name__)
 READ_BACK_EVERY_S = 0.05
+REASON_MAX = 200
 DIGITS_MAX = 18
 """Before the point and behind it; counts are 64-bit."""
 
@@ -83,6 +84,7 @@ class OutputDriver(Protocol):
 
 Tell = Callable[[str, Mapping[str, Scalar], str], None]
 """Journal an event: kind, data, subject."""
+T = TypeVar("T")
 Guard = Callable[[str], str | None]
 """Says of an output why it may not leave its safe state now; None: nothing is against it."""
 
@@ -101,6 +103,8 @@ class _Turn:
     """What was written last, confirmed or not; None: nothing since the gateway started."""
     failure: str = ""
     """Why it was not made safe when that was tried last, as it was told."""
+    bug: str = ""
+    """What its driver raised last that nobody expected, as it was logged."""
 
 
 @dataclass(slots=True)
@@ -194,7 +198,7 @@ class Outputs:
         found: dict[str, str] = {}
         for name, owned in list(self._owned.items()):
             output = owned.output
-            said = None if output.safe is None else await owned.driver.read_back(name)
+            said = None if output.safe is None else await self._said(owned)
             if output.safe is not None and said is not None and said != output.safe:
                 found[name] = (
                     f"is {output.shown(said)}, rests at {output.shown(output.safe)}{self._who(owned)}"
@@ -299,7 +303,7 @@ class Outputs:
     async def read_back(self, name: str) -> int | None:
         """Return what the device says an output is; None when it cannot be read, or is not there."""
         owned = self._owned.get(name)
-        return None if owned is None else await owned.driver.read_back(name)
+        return None if owned is None else await self._said(owned)
 
     def wanted(self, name: str) -> int | None:
         """Return what was written last, confirmed or not; None when nothing was since the start."""
@@ -345,10 +349,17 @@ class Outputs:
     async def _write(self, owned: _Owned, counts: int, *, by: str, confirm: bool) -> None:
         owned.turn.written_at, owned.turn.set_by, owned.turn.wanted = self._now(), by, counts
         owned.counts = None
-        await owned.driver.write(owned.output.name, counts)
+        await _expected(owned, owned.driver.write(owned.output.name, counts))
         if confirm:
             await self._confirm(owned, counts)
         owned.counts = counts
+
+    async def _said(self, owned: _Owned) -> int | None:
+        """Return what the device says; None when it cannot be read, for whatever reason."""
+        try:
+            return await _expected(owned, owned.driver.read_back(owned.output.name))
+        except OutputError:
+            return None
 
     def _find(self, name: str) -> _Owned:
         try:
@@ -375,7 +386,7 @@ class Outputs:
         """Read a setpoint back whose value is not known, where that decides how far it may move."""
         output = owned.output
         if owned.counts is None and output.step_max is not None:
-            owned.counts = await owned.driver.read_back(output.name)
+            owned.counts = await self._said(owned)
             if owned.counts is None:
                 raise OutputError(
                     f"{output.name}: the device does not say where it stands, and it may move by "
@@ -396,7 +407,7 @@ class Outputs:
     async def _confirm(self, owned: _Owned, counts: int) -> None:
         output = owned.output
         end = self._now() + output.read_back_s
-        while (said := await owned.driver.read_back(output.name)) != counts:
+        while (said := await self._said(owned)) != counts:
             if self._now() >= end:
                 told = "says nothing" if said is None else f"says {output.shown(said)}"
                 raise OutputError(
@@ -404,6 +415,20 @@ class Outputs:
                     f"{output.read_back_s:g} s"
                 )
             await self._sleep(READ_BACK_EVERY_S)
+
+
+async def _expected(owned: _Owned, asked: Coroutine[Any, Any, T]) -> T:
+    """Return a driver's answer; a bug of one driver is an `OutputError`, and ends nobody who has to go on."""
+    (answer,) = await asyncio.gather(asked, return_exceptions=True)
+    if not isinstance(answer, BaseException):
+        return answer
+    if isinstance(answer, OutputError) or not isinstance(answer, Exception):
+        raise answer
+    reason = f"{owned.output.name}: {type(answer).__name__}: {answer}"[:REASON_MAX]
+    if reason != owned.turn.bug:
+        owned.turn.bug = reason
+        LOG.error("%s: unexpected error", owned.output.name, exc_info=answer)
+    raise OutputError(reason) from answer
 
 
 def _number(value: str) -> Decimal:

@@ -87,6 +87,8 @@ class Board(Declared):
         self.written: list[tuple[str, int]] = []
         self.stuck = False
         self.gone = False
+        self.bugs: dict[str, Exception] = {}
+        """What `write` or `read_back` raises although nobody expects that of a driver."""
 
     async def run(self, emit: Emitter) -> None:
         await asyncio.Event().wait()
@@ -95,6 +97,8 @@ class Board(Declared):
         return []
 
     async def write(self, output: str, counts: int) -> None:
+        if "write" in self.bugs:
+            raise self.bugs["write"]
         if self.gone:
             raise OutputError(f"{output}: no answer")
         self.written.append((output, counts))
@@ -102,6 +106,8 @@ class Board(Declared):
             self.values[output] = counts
 
     async def read_back(self, output: str) -> int | None:
+        if "read_back" in self.bugs:
+            raise self.bugs["read_back"]
         return None if self.gone else self.values[output]
 
 

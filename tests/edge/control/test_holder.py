@@ -75,3 +75,77 @@ def test_output_that_cannot_be_read_back_is_written_all_the_same() -> None:
         assert "output_failed" not in site.disk.kinds()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("where", ["write", "read_back"])
+def test_driver_that_raises_what_nobody_expects_is_asked_again_until_it_is_safe(where: str) -> None:
+    async def run() -> None:
+        site = Site()
+        async with running(site):
+            await site.enabled()
+            await turns()
+            site.now_is_real()
+            site.board.bugs[where] = ZeroDivisionError("a bug of a driver")
+            site.read("30")
+            await asyncio.sleep(0.6)
+            assert site.now().effects[0].confirmed is not True
+            site.board.values["gpio/relay"] = 1
+            site.board.bugs.clear()
+            await asyncio.sleep(1.3)
+            assert site.board.values["gpio/relay"] == 0
+        failed = [str(data["reason"]) for kind, data, _ in site.disk.told if kind == "output_failed"]
+        assert len(failed) == 1, failed
+        assert "ZeroDivisionError: a bug of a driver" in failed[0] or where == "read_back"
+
+    asyncio.run(run())
+
+
+@pytest.mark.requirement("G-6.9d")
+def test_what_was_demanded_is_not_forgotten_when_its_part_begins_again() -> None:
+    async def run() -> None:
+        site = Site()
+        async with running(site):
+            await site.enabled()
+            await turns()
+            site.board.gone = True
+            site.read("30")
+            await turns()
+        site.board.gone = False
+        assert site.board.values["gpio/relay"] == 1
+        async with running(site):
+            await turns()
+            assert site.board.values["gpio/relay"] == 0
+
+    asyncio.run(run())
+
+
+def test_what_was_released_is_not_forgotten_when_its_part_begins_again() -> None:
+    async def run() -> None:
+        site = Site()
+        async with running(site):
+            await site.enabled()
+            site.board.gone = True
+            await turns()
+        site.board.gone = False
+        async with running(site):
+            await turns()
+            assert site.board.values["gpio/relay"] == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.requirement("G-6.9d")
+def test_output_that_others_switch_right_after_it_was_made_safe_is_made_safe_again() -> None:
+    async def run() -> None:
+        site = Site()
+        async with running(site):
+            await site.enabled()
+            await turns()
+            site.read("30")
+            await turns()
+            assert site.board.values["gpio/relay"] == 0
+            site.board.values["gpio/relay"] = 1
+            await asyncio.sleep(0.5)
+            assert site.board.values["gpio/relay"] == 0
+
+    asyncio.run(run())
