@@ -73,7 +73,14 @@ async def is_held(teller: Teller, job: int) -> None:
 async def release(teller: Teller, job: int, *, by: str = "safety") -> None:
     """Have a job released by who may, with a reason."""
     body = {"reason": "the climate is back within its limits", "present": list(PEOPLE)}
-    await teller.send("POST", f"/api/jobs/{job}/release", body, by=by)
+
+    async def let_go() -> str | None:
+        answer = await teller.user(by).send("POST", f"/api/jobs/{job}/release", body)
+        if answer.status >= 300:  # a cause stands until the hub has heard that it is over
+            raise OSError(f"status {answer.status}: {answer.text[:300]}")
+        return ""
+
+    await teller.see(f"{by} releases the job, with a reason", let_go, within_s=30)
     await teller.see(f"the job goes on, released by {by}", lambda: _is(teller, job, "running"))
 
 
