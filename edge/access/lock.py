@@ -21,6 +21,8 @@ FIRST_S = 1.0
 RETRY_S, RETRY_MAX_S = 0.5, 30.0
 BY = "access"
 SHUT = "it was shut meanwhile"
+LATE = "the time to pass was over before the lock could move"
+STOPPED = "what keeps the lock was stopped"
 Opened = Callable[[str], None]
 """Told how an opening ended: empty, or why it was not done."""
 
@@ -30,6 +32,7 @@ class Opening:
     """One time that the lock is to open."""
 
     until_ms: int
+    """Steady: it never opens after that, however long the disk or others were waited for."""
     by: str
     opened: Opened
 
@@ -68,8 +71,7 @@ class LockKeeper:
         """Have it locked again at once; openings that were asked for before come to nothing."""
         active = self._opens or self._until_ms >= 0
         self._until_ms = -1
-        while not self._openings.empty():
-            self._openings.get_nowait().opened(SHUT)
+        self._come_to_nothing(SHUT)
         if active or self.state is not Lock.LOCKED:
             self._look.set()
 
@@ -81,39 +83,56 @@ class LockKeeper:
             self._said(Lock.UNLOCKED if count == self._unlocks else Lock.LOCKED)
 
     async def run(self) -> None:
-        """Keep it until cancelled, and leave it locked."""
+        """Keep it until cancelled, and leave it locked; what waited then comes to nothing."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._open_them())
                 tasks.create_task(self._shut_them())
         finally:
-            if self.state is not Lock.LOCKED:
+            self._come_to_nothing(STOPPED)
+            if self.state is not Lock.LOCKED or self._until_ms >= 0:  # Perhaps written, not confirmed.
                 await self._lock()
+
+    def _come_to_nothing(self, reason: str) -> None:
+        while not self._openings.empty():
+            self._openings.get_nowait().opened(reason)
 
     async def _open_them(self) -> None:
         while True:
             opening = await self._openings.get()
-            self._until_ms = max(self._until_ms, opening.until_ms)
+            failure = STOPPED
             self._opens = True
             try:
-                opening.opened(await self._unlock(opening.by))
+                failure = await self._open_once(opening)
             finally:
                 self._opens = False
-            if self._pulse_ms is not None and self._until_ms >= 0:
+                opening.opened(failure)
+            if self._pulse_ms is not None and not failure and self._until_ms >= 0:
                 self._until_ms = self._now_ms() + self._pulse_ms
             self._look.set()
 
-    async def _unlock(self, by: str) -> str:
-        """Unlock, and return why that was not done."""
+    async def _open_once(self, opening: Opening) -> str:
+        """Open for one opening, and return why that was not done."""
+        if opening.until_ms <= self._now_ms():
+            return LATE
+        self._until_ms = max(self._until_ms, opening.until_ms)
+        return await self._unlock(opening)
+
+    async def _unlock(self, opening: Opening) -> str:
         if self.state is Lock.UNLOCKED:
             return ""
         try:
             with as_owner():
-                await self._outputs.set(self._output, self._unlocks, by=by)
+                await self._outputs.set(
+                    self._output,
+                    self._unlocks,
+                    by=opening.by,
+                    still_wanted=lambda: opening.until_ms > self._now_ms(),
+                )
         except NotDoneError as error:
             self._until_ms = -1
             self._said(Lock.UNKNOWN)
-            return str(error)
+            return str(error) if opening.until_ms > self._now_ms() else LATE
         self._said(Lock.UNLOCKED)
         return "" if self._until_ms >= 0 else SHUT
 

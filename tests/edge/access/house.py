@@ -124,6 +124,8 @@ class Device:
         """Output, value, and whether everything told before was on the disk by then."""
         self.shown: list[tuple[str, str]] = []
         self.stuck = False
+        self.slow_s = 0.0
+        """How long a value takes to be read back."""
         self.durable: Callable[[], bool] = lambda: True
 
     async def write(self, output: str, counts: int) -> None:
@@ -132,6 +134,8 @@ class Device:
             self.values[output] = counts
 
     async def read_back(self, output: str) -> int | None:
+        if self.slow_s:
+            await asyncio.sleep(self.slow_s)
         return self.values[output]
 
     async def show(self, reader: str, feedback: Any) -> list[str]:
