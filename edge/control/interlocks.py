@@ -4,10 +4,12 @@ How they run is in `edge.control.engine`, how outputs are held in `edge.control.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from msgspec import structs
 
@@ -35,6 +37,7 @@ from rules.interlock.state import Phase, Stepped
 from wire.control import LISTED_MAX, ControlStatus, InterlockNow
 from wire.settings.interlock import InterlockSettings
 
+LOG = logging.getLogger(__name__)
 ATTEMPTS = 3
 ENDING_S = 2.0
 NOT_KEPT = "the disk takes nothing now, and nothing is permitted that it does not know"
@@ -196,19 +199,20 @@ class Interlocks(Member):
         self.changed.tell()
 
     async def ended(self) -> None:
-        """Leave every output that interlocks own in its safe state, and their states written down."""
-        for runner in self._runners:
-            self.engine.feed(runner)
-            self.engine.keep(runner)
-            runner.released = False
+        """Leave every output that interlocks own in its safe state, and their states written down.
+
+        Takes `ENDING_S` at most; what is not safe by then is logged.
+        """
+        doing = {holder.name: asyncio.create_task(holder.make_safe()) for holder in self._holders()}
+        if self._pulse is not None:
+            doing[self._pulse.name] = asyncio.create_task(self._pulse.end())
         try:
-            async with asyncio.timeout(ENDING_S), asyncio.TaskGroup() as tasks:
-                for holder in self._holders():
-                    tasks.create_task(holder.make_safe())
-                if self._pulse is not None:
-                    tasks.create_task(self._pulse.end())
-        except TimeoutError:
-            return
+            for runner in self._runners:
+                self.engine.feed(runner)
+                self.engine.keep(runner)
+                runner.released = False
+        finally:
+            await _ended(doing)
 
     # --- inside --------------------------------------------------------------------------------------------
 
@@ -299,6 +303,21 @@ class Interlocks(Member):
         done = self._try(runner, asked)
         self.engine.adopt(runner, done, durable=done.refused is None)
         return Acted(done.refused)
+
+
+async def _ended(doing: Mapping[str, asyncio.Task[Any]]) -> None:
+    """Wait until each is done, but not for ever; what ends one of them stops no other."""
+    if not doing:
+        return
+    _, late = await asyncio.wait(doing.values(), timeout=ENDING_S)
+    for task in late:
+        task.cancel()
+    ends = await asyncio.gather(*doing.values(), return_exceptions=True)
+    for (name, task), end in zip(doing.items(), ends, strict=True):
+        if task in late:
+            LOG.error("%s: not made safe within %g s", name, ENDING_S)
+        elif isinstance(end, BaseException):
+            LOG.error("%s: not made safe: unexpected error", name, exc_info=end)
 
 
 def _planned(rule: Interlock, plant: Plant) -> Plan | None:

@@ -87,8 +87,10 @@ class Board(Declared):
         self.written: list[tuple[str, int]] = []
         self.stuck = False
         self.gone = False
-        self.bugs: dict[str, Exception] = {}
-        """What `write` or `read_back` raises although nobody expects that of a driver."""
+        self.bugs: dict[str, BaseException] = {}
+        """What `write`, that of one output or `read_back` raises although nobody expects that of a driver."""
+        self.hangs: dict[str, asyncio.Event] = {}
+        """Outputs that are not written until then."""
 
     async def run(self, emit: Emitter) -> None:
         await asyncio.Event().wait()
@@ -97,8 +99,11 @@ class Board(Declared):
         return []
 
     async def write(self, output: str, counts: int) -> None:
-        if "write" in self.bugs:
-            raise self.bugs["write"]
+        for bug in (self.bugs.get("write"), self.bugs.get(output)):
+            if bug is not None:
+                raise bug
+        if output in self.hangs:
+            await self.hangs[output].wait()
         if self.gone:
             raise OutputError(f"{output}: no answer")
         self.written.append((output, counts))

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from edge.control.outputs import OutputError
-from tests.edge.control.site import WARM, WORK, Site, running, turns
+from tests.edge.control.site import RELAY, WARM, WORK, Site, running, turns
 
 PULSED = WARM + WORK + '[control]\nenable_output = "gpio/enable"\npulse_ms = 20\n'
 
@@ -65,5 +65,57 @@ def test_end_leaves_outputs_safe_and_the_state_written_down() -> None:
         await site.control.ended()
         assert site.board.values["gpio/relay"] == 0
         assert b'"healthy"' in site.disk.waiting["@interlock/room"]
+
+    asyncio.run(run())
+
+
+async def released(site: Site) -> None:
+    async with running(site):
+        await site.enabled()
+        await turns()
+    site.board.values["gpio/enable"] = 1
+
+
+@pytest.mark.requirement("G-6.9d")
+@pytest.mark.parametrize("bug", [ZeroDivisionError("a bug"), asyncio.CancelledError("of another task")])
+def test_end_leaves_the_others_safe_although_a_driver_raises_what_nobody_expects(
+    bug: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        site = Site(PULSED + RELAY)
+        await released(site)
+        site.board.bugs["gpio/relay"] = bug
+        await site.interlocks.ended()
+        assert site.board.values["gpio/enable"] == 0
+        assert "gpio/relay: not made safe" in caplog.text
+
+    asyncio.run(run())
+
+
+@pytest.mark.requirement("G-6.9d")
+def test_end_leaves_outputs_safe_although_the_interlock_cannot_be_judged_any_more() -> None:
+    async def run() -> None:
+        site = Site()
+        await released(site)
+        site.broken = True
+        with pytest.raises(ArithmeticError):
+            await site.interlocks.ended()
+        assert site.board.values["gpio/relay"] == 0
+
+    asyncio.run(run())
+
+
+@pytest.mark.requirement("G-6.9d")
+def test_end_does_not_wait_for_ever_and_names_what_was_not_made_safe(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def run() -> None:
+        site = Site(PULSED + RELAY)
+        await released(site)
+        site.board.hangs["gpio/relay"] = asyncio.Event()
+        async with asyncio.timeout(10):
+            await site.interlocks.ended()
+        assert site.board.values["gpio/enable"] == 0
+        assert "gpio/relay: not made safe within 2 s" in caplog.text
 
     asyncio.run(run())
