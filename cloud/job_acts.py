@@ -144,7 +144,9 @@ async def amend(act: Act, job_id: int, new: Plan) -> None:
     kept = await _job(act, job_id, Permission.JOBS_WRITE)
     site, organisation_id = await _site(act, kept.site_id)
     changed, limits = await _planned(act, (site, organisation_id), new)
-    outcome = _done(acts.amend(kept.job, changed, limits.limits, by=await _person(act), now=now_tick(act.at)))
+    outcome = _done(
+        acts.amend(kept.job, changed, limits.limits, by=await _person(act, kept), now=now_tick(act.at))
+    )
     await jobs.keep_job(act.connection, kept, *outcome)
     old, planned = _written(kept.job), _written(outcome[0])
     await _note(act, "job.amend", organisation_id, number=kept.job.id, old=old, new=planned)
@@ -202,7 +204,7 @@ async def start(act: Act, job_id: int, *, attested: Sequence[str] = ()) -> None:
     limits = await jobs.limits_of(act.connection, kept)
     known = await facts_of(act.connection, kept, limits, attested=_names("present", attested), now=act.at)
     outcome = _done(
-        acts.start(kept.job, limits.limits, known.facts, by=await _person(act), now=now_tick(act.at))
+        acts.start(kept.job, limits.limits, known.facts, by=await _person(act, kept), now=now_tick(act.at))
     )
     await _keep(act, kept, outcome, known=known, action="job.start")
 
@@ -220,7 +222,7 @@ async def release(act: Act, job_id: int, *, reason: str, attested: Sequence[str]
             kept.job,
             limits.limits,
             known.facts,
-            by=await _person(act),
+            by=await _person(act, kept),
             reason=_text("reason", reason, TEXT_MAX, least=0),
             permitted=act.viewer.may(Permission.JOBS_RELEASE, kept.organisation_id, kept.site_id),
             now=now_tick(act.at),
@@ -233,7 +235,7 @@ async def finish(act: Act, job_id: int, *, reason: str = "") -> None:
     """End the work; held work with a reason."""
     kept = await _job(act, job_id, Permission.JOBS_WRITE)
     reason = _text("reason", reason, TEXT_MAX, least=0)
-    outcome = _done(acts.finish(kept.job, by=await _person(act), reason=reason, now=now_tick(act.at)))
+    outcome = _done(acts.finish(kept.job, by=await _person(act, kept), reason=reason, now=now_tick(act.at)))
     await jobs.keep_job(act.connection, kept, *outcome)
     await _note(act, "job.finish", kept.organisation_id, number=kept.job.id, why=reason)
 
@@ -285,9 +287,11 @@ def _by(act: Act) -> str:
     return act.viewer.login or act.viewer.kind
 
 
-async def _person(act: Act) -> str:
-    """Return who acts: the person's number where the account is a person's, else the login."""
-    number = await jobs_evidence.person_of_account(act.connection, act.viewer.account_id)
+async def _person(act: Act, kept: KeptJob) -> str:
+    """Return who acts: the number of a person of the job's organisation, else the login."""
+    number = await jobs_evidence.person_of_account(
+        act.connection, act.viewer.account_id, organisation_id=kept.organisation_id
+    )
     return number or _by(act)
 
 

@@ -81,8 +81,12 @@ async def begin(act: Act, job_id: int, *, gateway: str, instrument: str) -> int:
     owner = await shadow.owner(act.connection, gateway, act.at)
     if owner is None or owner.revoked:
         raise MissingError("gateway", gateway, "an existing gateway")
-    number = await jobs_evidence.person_of_account(act.connection, act.viewer.account_id)
+    number = await jobs_evidence.person_of_account(
+        act.connection, act.viewer.account_id, organisation_id=kept.organisation_id
+    )
     fall = await place_fallen(act.connection, kept, owner.site_id, instrument, now=act.at)
+    if act.viewer.kind == "account" and number is None:
+        fall = fall or Fall(Fallen.NOT_AUTHORISED, act.viewer.login)
     fall = fall or await _not_authorised(act.connection, kept, number, now=act.at)
     if fall is not None:
         raise OperationRefusedError(fall)

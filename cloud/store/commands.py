@@ -405,7 +405,9 @@ async def told_in_journals(connection: Connection, since: datetime) -> list[Told
 class Asker:
     """The person of an account, as gateways know them, with what they are authorised for at a moment."""
 
+    organisation_id: int
     number: str
+    """Of a person of this organisation: the same number elsewhere is somebody else."""
     kind: str
     """`staff` or `visitor`."""
     left: bool
@@ -418,7 +420,7 @@ async def asker_of(connection: Connection, account_id: int, at: datetime) -> Ask
     async with connection.cursor(row_factory=class_row(Asker)) as cursor:
         await cursor.execute(
             """
-            SELECT p.number, p.kind,
+            SELECT p.organisation_id, p.number, p.kind,
                    coalesce(p.left_at <= %(at)s, false) OR coalesce(s.state <> 'active', false)
                    OR NOT coalesce(s.valid @> %(at)s::timestamptz, true) AS left,
                    coalesce((SELECT array_agg(z.subject) FROM public.authorisations z

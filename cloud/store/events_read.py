@@ -62,7 +62,7 @@ async def list_events(
 ) -> list[Event]:
     """Return events of an interval, the last stored first, those with an id smaller than `before`.
 
-    `access` is where who asks may read access, None: everywhere. Elsewhere `access_*` and people are left out.
+    `access` is where who asks may read access, None: everywhere; elsewhere `access_*` and people are missing.
     """
     values = {
         "from_at": from_at,

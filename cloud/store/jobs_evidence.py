@@ -283,11 +283,12 @@ async def overdue_instruments(
     return tuple(one for one in instruments if one in known)
 
 
-async def person_of_account(connection: Connection, account_id: int) -> str | None:
-    """Return the number of the person whose account it is."""
+async def person_of_account(connection: Connection, account_id: int, *, organisation_id: int) -> str | None:
+    """Return the number of the person whose account it is; None: of nobody of this organisation."""
     cursor = await connection.execute(
-        "SELECT p.number FROM public.accounts a JOIN public.people p ON p.id = a.person_id WHERE a.id = %s",
-        (account_id,),
+        "SELECT p.number FROM public.accounts a JOIN public.people p ON p.id = a.person_id"
+        " WHERE a.id = %s AND p.organisation_id = %s",
+        (account_id, organisation_id),
     )
     row = await cursor.fetchone()
     return None if row is None else str(row[0])

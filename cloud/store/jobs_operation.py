@@ -118,6 +118,17 @@ async def begin(connection: Connection, new: NewOperation) -> int | None:
     return None if row is None else int(row[0])
 
 
+async def held_by(connection: Connection, gateway_id: int, instrument: str) -> tuple[int, int] | None:
+    """Return account and session of who operates an instrument, whoever asks; None: nobody does."""
+    cursor = await connection.execute(
+        "SELECT account_id, session_id FROM public.operations"
+        " WHERE gateway_id = %s AND instrument = %s AND ended_at IS NULL",
+        (gateway_id, instrument),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else (int(row[0]), int(row[1]))
+
+
 async def hear(connection: Connection, operation_id: int, at: datetime) -> None:
     """Note that the operator did something."""
     await connection.execute(

@@ -197,13 +197,17 @@ async def list_people(
         return await cursor.fetchall()
 
 
-async def number_of_account(connection: Connection, account_id: int) -> str | None:
-    """Return the number of the person whose account this is, whoever asks."""
+async def number_of_account(connection: Connection, account_id: int, *, organisation_id: int) -> str | None:
+    """Return the number of the person whose account this is, whoever asks; None: not of this organisation.
+
+    Each organisation numbers its own people: the same number elsewhere is somebody else.
+    """
     cursor = await connection.execute(
         """
-        SELECT p.number FROM public.accounts a JOIN public.people p ON p.id = a.person_id WHERE a.id = %s
+        SELECT p.number FROM public.accounts a JOIN public.people p ON p.id = a.person_id
+         WHERE a.id = %s AND p.organisation_id = %s
         """,
-        (account_id,),
+        (account_id, organisation_id),
     )
     row = await cursor.fetchone()
     return None if row is None else str(row[0])

@@ -296,3 +296,37 @@ def test_hub_asks_by_itself_and_says_why(lab: Any, people: Any) -> None:
 def test_every_state_of_a_command_has_its_place(lab: Any, people: Any) -> None:
     assert set(commands.FINAL) < set(commands.STATES)
     assert set(commands.ORDER) == {"", "accepted", *commands.FINAL}
+
+
+@pytest.fixture(scope="module")
+def stranger(lab: Any, people: Any) -> Viewer:
+    """Somebody of another organisation with a role here, whose number is that of `li` there."""
+    ((other,),) = lab.execute("INSERT INTO organisations (name) VALUES ('other') RETURNING id")
+    ((person,),) = lab.execute(
+        "INSERT INTO people (organisation_id, number, name) VALUES (%s, 'n-li', 'Other') RETURNING id", other
+    )
+    for right in ("acknowledge", "bypass"):
+        lab.execute(
+            "INSERT INTO authorisations (organisation_id, person_id, kind, subject, valid)"
+            " VALUES (%s, %s, 'activity', %s, '[2020-01-01,)')",
+            *(other, person, f"interlock.{right}:{ROOM}"),
+        )
+    ((account,),) = lab.execute(
+        "INSERT INTO accounts (organisation_id, person_id, login) VALUES (%s, %s, 'other') RETURNING id",
+        *(other, person),
+    )
+    return replace(people["li"], login="other", account_id=account, organisation_id=other)
+
+
+def test_number_of_another_organisation_is_nobody_here_and_may_trip_alone(
+    lab: Any, people: Any, stranger: Viewer
+) -> None:
+    tell(lab, interlock("tripped", breach=1))
+    with pytest.raises(ForbiddenError, match="a person of the organisation of the gateway"):
+        ask(lab, stranger, "interlock.acknowledge", breach=1)
+    tell(lab, interlock(), age_s=0)
+    tripped = ask(lab, stranger, "interlock.trip", reason="smoke")
+    assert (tripped.by, tripped.rights, tripped.refused) == ("account: other", [], "")
+    waits = ask(lab, people["wang"], "interlock.bypass", cause="humid", reason="x", seconds=60.0)
+    with pytest.raises(ForbiddenError, match="a person of the organisation of the gateway"):
+        approve(lab, stranger, waits)

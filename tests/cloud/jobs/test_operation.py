@@ -1,18 +1,21 @@
 """Remote operation: it begins while everything holds, and the first condition that falls ends it."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from cloud import job_acts, operation_acts
+from cloud import command_acts, job_acts, operation_acts
+from cloud.command_acts import Wish
+from cloud.identity.acts import ActError
 from cloud.identity.viewer import Origin, Viewer
 from cloud.operation.room import look
 from cloud.operation_acts import OperationRefusedError
 from cloud.store import jobs_operation
 from cloud.store.jobs_operation import broken_at
 from rules.permissions import Grant, Rights, Role
-from tests.cloud.jobs.conftest import MINUTE, Work
+from tests.cloud.jobs.conftest import MINUTE, ROOT, Work
 
 pytestmark = pytest.mark.requirement("G-6.9d", "G-6.4e", "H-7.3.3.3")
 
@@ -24,7 +27,7 @@ def ann(work: Work) -> Viewer:
     lab.execute("TRUNCATE operation_lines, operations, commands, accounts CASCADE")
     ((account,),) = lab.execute(
         "INSERT INTO accounts (organisation_id, person_id, login)"
-        " SELECT 1, id, 'ann' FROM people WHERE number = 'ann' RETURNING id"
+        " SELECT 1, id, 'ann' FROM people WHERE number = 'ann' AND organisation_id = 1 RETURNING id"
     )
     lab.execute(
         "INSERT INTO role_grants (organisation_id, account_id, role) VALUES (1, %s, 'laboratory')", account
@@ -173,3 +176,27 @@ def test_nothing_begins_where_a_condition_does_not_hold(work: Work, ann) -> None
     )
     with pytest.raises(OperationRefusedError, match=r"^not_yours: ann"):
         run(work, other, operation)
+
+
+def test_person_of_another_organisation_with_the_number_of_one_here_operates_nothing(work: Work, ann) -> None:
+    job_id = work.start("O-9")
+    ((body,),) = work.lab.execute("INSERT INTO organisations (name) VALUES ('other') RETURNING id")
+    ((person,),) = work.lab.execute(
+        "INSERT INTO people (organisation_id, number, name) VALUES (%s, 'ann', 'Ann') RETURNING id", body
+    )
+    work.lab.execute("UPDATE accounts SET organisation_id = %s, person_id = %s", body, person)
+    with pytest.raises(OperationRefusedError, match="not_authorised"):
+        begin(work, ann, job_id)
+
+
+def test_instrument_of_an_open_session_takes_no_command_of_anybody_else(work: Work, ann) -> None:
+    operation = begin(work, ann, work.start("O-10"))
+    wish = Wish("gateway-1", "instrument.run", {"device": "std-1", "procedure": "weigh"})
+    for viewer in (ROOT, replace(ann, session_id=ann.session_id + 1)):
+        with pytest.raises(ActError, match="nobody operates in a session"):
+            work.act(lambda act: command_acts.ask(act, wish), viewer)
+    other = Wish("gateway-1", "instrument.run", {"device": "std-2", "procedure": "weigh"})
+    assert work.act(lambda act: command_acts.ask(act, other)).refused == ""
+    assert run(work, ann, operation).refused == ""
+    work.act(lambda act: operation_acts.end(act, operation), ann)
+    assert work.act(lambda act: command_acts.ask(act, wish)).refused == ""

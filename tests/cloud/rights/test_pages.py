@@ -195,6 +195,13 @@ def test_head_approves_a_right_and_a_change_takes_the_approval_away(world: World
         return world.lab.execute("SELECT body -> 'approval' FROM access_items WHERE name = 'r-4'")[0][0]
 
     assert approval()[0] == "asker"
+
+    lab = world.lab  # the same number in another organisation is another person
+    ((body,),) = lab.execute("INSERT INTO organisations (name) VALUES ('of asker') RETURNING id")
+    lab.execute("UPDATE people SET organisation_id = %s WHERE number = 'asker'", body)
+    again = world.ask("/rights", method="POST", cookies=session, data=form, headers={"origin": "http://hub"})
+    lab.execute("UPDATE people SET organisation_id = 1 WHERE number = 'asker'")
+    assert "the head of a laboratory of this site" in again.text
     put(world, token, here, "right", "r-4", right)
     assert approval() is not None
     put(world, token, here, "right", "r-4", {**right, "people": ["1001", "1002"]})
