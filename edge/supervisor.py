@@ -1,4 +1,4 @@
-"""Runs the drivers for ever: the only place that catches broadly.
+"""Runs the drivers for ever, and contains what nobody expected: the only place that catches broadly.
 
 A device that cannot be reached makes its points silent and is tried again, more and more rarely. A bug in
 one driver is logged with its traceback, told as an event, and costs the others nothing.
@@ -7,6 +7,7 @@ one driver is logged with its traceback, told as an event, and costs the others 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from edge.driver import DeviceUnavailable, Driver
 from edge.recorder import Recorder
@@ -17,6 +18,12 @@ LOG = logging.getLogger(__name__)
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 _REASON_MAX = 200
+
+_Found = TypeVar("_Found")
+
+
+class UnexpectedError(Exception):
+    """Something that was to be done ended by a bug; the text names the error, the log has its traceback."""
 
 
 class Backoff:
@@ -139,6 +146,20 @@ async def keep_running(
                 "part_failed", {"reason": f"{type(error).__name__}: {error}"[:_REASON_MAX]}, subject=name
             )
         await asyncio.sleep(backoff.wait_s(now()))
+
+
+async def contained(name: str, doing: Awaitable[_Found], *, expected: tuple[type[Exception], ...]) -> _Found:
+    """Return what one thing among others gives; a bug in it is logged and raised as `UnexpectedError`.
+
+    `expected` errors are raised as they are.
+    """
+    try:
+        return await doing
+    except expected:
+        raise
+    except Exception as error:
+        LOG.error("%s: unexpected error", name, exc_info=error)
+        raise UnexpectedError(f"{type(error).__name__}: {error}"[:_REASON_MAX]) from error
 
 
 class _Watched:

@@ -19,6 +19,7 @@ from edge.control.given import Given, Member, Part
 from edge.control.line import Came
 from edge.control.offers import NotDoneError, RefusedError
 from edge.intake.limits import Bucket
+from edge.supervisor import UnexpectedError, contained
 from rules.command import (
     KINDS,
     SENTENCES,
@@ -111,7 +112,7 @@ class CommandDesk(Member):
         """Judge a command that the hub signed, and have it done or answered."""
         now = self._now()
         self._book.saw(now)
-        found = judge(command, self._book.now, now, self._place)
+        found = judge(command, self._book.now, now, place=self._place)
         if found.again is not None:
             if found.again.id not in self._doing:
                 self._tell_hub(found.again)
@@ -209,16 +210,16 @@ class CommandDesk(Member):
             return await self._begun(task)
 
     async def _begun(self, task: _Task) -> Entry:
-        """Do it, and return what became of it."""
+        """Do it, and return what became of it; a bug in who does it ends this command alone."""
         command, entry = task.command, task.entry
         doer = self._doers[command.name.partition(".")[0]]
         try:
-            data = await doer.do(command)
+            data = await contained(command.name, doer.do(command), expected=(RefusedError, NotDoneError))
         except ForbiddenError as error:
             return replace(entry, state=ReceiptState.REFUSED, reason=error.word, text=as_text(str(error)))
         except RefusedError as error:
             return _failed(entry, Refusal.NOT_POSSIBLE, str(error), state=ReceiptState.REFUSED)
-        except NotDoneError as error:
+        except (NotDoneError, UnexpectedError) as error:
             return _failed(entry, Refusal.NOT_DONE, str(error))
         return replace(entry, state=ReceiptState.EXECUTED, data=dict(data))
 

@@ -90,13 +90,22 @@ class ControlLine:
         while True:
             self._some.clear()
             while self._receipts:
-                await self._publish(client, identity, Channel.UP_RESULT, message=self._receipts[0])
-                self._receipts.popleft()
+                await self._send_oldest(client, identity)
             if not self._status_told and self._status is not None:
                 self._status_told = True
                 await self._publish(client, identity, Channel.UP_CONTROL, message=self._status)
             elif not self._receipts:
                 await self._some.wait()
+
+    async def _send_oldest(self, client: Client, identity: GatewayIdentity) -> None:
+        """Send the oldest receipt; where that fails it waits again, unless too many newer ones do."""
+        receipt = self._receipts.popleft()
+        try:
+            await self._publish(client, identity, Channel.UP_RESULT, message=receipt)
+        except BaseException:
+            if len(self._receipts) < RECEIPTS_MAX:
+                self._receipts.appendleft(receipt)
+            raise
 
     async def _publish(
         self, client: Client, identity: GatewayIdentity, channel: Channel, *, message: ControlStatus | Receipt

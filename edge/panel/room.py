@@ -44,7 +44,7 @@ class Panel(Member):
         self._asking = asking
         self._status = status
         self._roll_call = roll_call
-        self._said: OrderedDict[int, tuple[Wish, Outcome]] = OrderedDict()
+        self._said: OrderedDict[int, Outcome] = OrderedDict()
         self._number = 0
         place = Place(
             address=settings.address, port=settings.port, peers=settings.peers, names=settings.hosts
@@ -145,17 +145,16 @@ class Panel(Member):
         else:
             found = await self._asking.ask(wish)
         self._number += 1
-        self._said[self._number] = (wish, found)
+        self._said[self._number] = found
         while len(self._said) > OUTCOMES_MAX:
             self._said.popitem(last=False)
         return Answer(303, headers=[("location", f"/said/{self._number}")])
 
     def _tell(self, number: str, language: Language) -> Answer:
         known = number.isascii() and number.isdigit() and len(number) <= BREACH_DIGITS
-        said = self._said.get(int(number)) if known else None
-        if said is None:
+        found = self._said.get(int(number)) if known else None
+        if found is None:
             return Answer(303, headers=[("location", "/")])
-        _, found = said
         words = reason(found.refused, language) if found.refused else own("done", language)
         body = outcome(found.text, words, language, good=not found.refused)
         return Answer(200, page(self._title, body, language, home_s=SAID_S), HTML)

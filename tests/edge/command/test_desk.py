@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from edge.command.desk import AT_ONCE_MAX, CommandDesk
-from edge.command.doing import Data, ForbiddenError, OutputDoer
+from edge.command.doing import Data, Doer, ForbiddenError, OutputDoer
 from edge.control.given import Given
 from edge.control.offers import NotDoneError, RefusedError
 from edge.control.outputs import Output, Outputs
@@ -98,6 +98,7 @@ class Stand:
         self.ms = 0
         self.doing = Doing(durable=self.on_disk)
         self.device = Device()
+        self.doers: dict[str, Doer] = {"regulation": self.doing, "access": self.doing}
         self.desk = self.started()
 
     def on_disk(self) -> list[str]:
@@ -123,10 +124,11 @@ class Stand:
             utc_ms=lambda: NOW_MS + self.ms,
             kept_whole=whole,
         )
+        self.doers["output"] = OutputDoer(outputs)
         self.desk = CommandDesk(
             given,
             place=Place(gateway="lab-1"),
-            doers={"regulation": self.doing, "access": self.doing, "output": OutputDoer(outputs)},
+            doers=self.doers,
             answer=self.receipts.append,
             changed=lambda: None,
         )
@@ -302,6 +304,28 @@ def test_what_could_not_be_done_says_why(error: Exception, state: str) -> None:
     stand = run(story)
     assert stand.states == ["accepted", state]
     assert stand.receipts[1].text == str(error)
+
+
+def test_bug_in_who_does_one_command_ends_that_one_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(stand: Stand) -> None:
+        stand.doing.gate = asyncio.Event()
+        async with stand.running():
+            stand.give(command(1))
+            await turns()
+            other = Doing(gate=asyncio.Event())
+            stand.doers["access"] = other
+            stand.give(command(2, "access.lock_down", arguments={"reason": "fire"}))
+            await turns()
+            stand.doing.raises = KeyError("nobody expected it")
+            stand.doing.gate.set()
+            await turns()
+            assert other.gate is not None
+            other.gate.set()
+
+    stand = run(story)
+    assert stand.states == ["accepted", "failed not_done", "accepted", "executed"]
+    assert stand.receipts[1].text == "KeyError: 'nobody expected it'"
+    assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
 def test_too_many_at_once_are_refused_and_what_makes_safe_is_not() -> None:

@@ -1,8 +1,10 @@
 """The panel: what it shows is escaped, in both languages; what it takes is a card, a PIN and one act."""
 
 import asyncio
+import gc
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -321,6 +323,25 @@ def test_act_is_asked_by_a_form_and_its_outcome_has_a_page() -> None:
     assert answer.status == 303
     assert own("done", "en") in get(one, dict(answer.headers)["location"]).body.decode()
     assert get(one, "/said/99").status == 303
+
+
+def reachable(thing: object) -> Iterator[object]:
+    """Yield everything that a thing keeps, but classes, functions and modules."""
+    waiting, seen = [thing], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen and not isinstance(one, type | FunctionType | ModuleType):
+            seen.add(id(one))
+            yield one
+            waiting += gc.get_referents(one)
+
+
+def test_panel_keeps_no_pin() -> None:
+    one = panel(stand=Stand())
+    fields = {"interlock": "room-2", "act": "reset", "breach": "3", "pin": "97531"}
+    asyncio.run(one.handle(Request("POST", "/act", {}, fields, {})))
+    fields.clear()
+    assert "97531" not in [kept for kept in reachable(vars(one)["_said"]) if isinstance(kept, str)]
 
 
 @pytest.mark.parametrize(
