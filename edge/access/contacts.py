@@ -46,7 +46,8 @@ class Points:
         self._points = points
         self._layouts = layouts
         self._places: dict[str, list[tuple[int, str]]] = {}
-        self._states: dict[str, Mapping[int, Contact]] = {}
+        self._states: dict[str, tuple[PointDeclaration, Mapping[int, Contact]]] = {}
+        """What a contact's counts mean, by the declaration that says so."""
 
     def look(self, item: Seen) -> Iterator[Said]:
         """Yield what a reading, or its absence, says of them."""
@@ -63,12 +64,20 @@ class Points:
     def _said(self, point: str, count: int | None, tick: int) -> Said:
         if point not in self._contacts:
             return Said(point, None, count, tick)
-        states = self._states.get(point, {})
-        contact = Contact.UNKNOWN if count is None else states.get(count, Contact.UNKNOWN)
+        contact = Contact.UNKNOWN if count is None else self._meaning(point).get(count, Contact.UNKNOWN)
         return Said(point, contact, count, tick)
 
+    def _meaning(self, point: str) -> Mapping[int, Contact]:
+        """Return it by the declaration of now: a layout stays the same where states were exchanged."""
+        declared = next((one for one in self._points() if one.name == point), None)
+        if declared is None:
+            return {}
+        known = self._states.get(point)
+        if known is None or known[0] is not declared:
+            known = self._states[point] = declared, contact_states(declared)
+        return known[1]
+
     def _find(self) -> None:
-        self._states = {one.name: contact_states(one) for one in self._points() if one.name in self._contacts}
         self._places = {
             layout.id: [(place, name) for place, name in enumerate(layout.points) if name in self._watched]
             for layout in self._layouts()

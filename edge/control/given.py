@@ -66,6 +66,9 @@ class Member:
     def presented(self, presented: Presented) -> None:
         """Take a credential at a reader; in the loop, must not block."""
 
+    def replan(self) -> None:
+        """Go on with the points and outputs that the devices declare now; in the loop, must not block."""
+
     def parts(self) -> Mapping[str, Part]:
         """Return what is to be kept running, by name; one that ends unexpectedly is told and begun again."""
         return {}

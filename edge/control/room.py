@@ -4,8 +4,9 @@
 its parts, and speaks with the hub over its line. What is decided is in `rules`.
 
 Its members are made in one place, `edge.control.members.make_members(shared)`; each is an
-`edge.control.given.Member` (`came`, `look`, `presented`, `parts`, `told`) and knows the others only by what
-it was handed there. What comes is shown to interlocks first, then to the others in the order of that list.
+`edge.control.given.Member` (`came`, `look`, `presented`, `replan`, `parts`, `told`) and knows the others only
+by what it was handed there. What comes is shown to interlocks first, then to the others in the order of that
+list.
 
 What the others may ask is in `Shared`:
 
@@ -98,7 +99,8 @@ class Control:
 
     def replan(self) -> None:
         """Go on with the devices as they are now."""
-        self._interlocks.replan()
+        for member in self._members:
+            member.replan()
 
     async def ended(self) -> None:
         """Leave outputs that interlocks own in their safe state; the parts have ended, the drivers run."""

@@ -320,6 +320,23 @@ def test_output_that_its_device_declares_anew_is_set_as_it_is_now() -> None:
     assert run(story).told_of("failed") == []
 
 
+def test_devices_that_are_other_ones_make_every_regulation_look_at_once() -> None:
+    async def story(room: Room) -> None:
+        await room.goes(3, "25")
+        slower = [one for one in room.board.outputs if one.name != "gpio/setpoint"]
+        changed = Output(*("gpio/setpoint", "setpoint", 1600, 3000, -2), quantity="temperature")
+        room.board = Climate()
+        room.board.outputs = (*slower, changed)
+        room.outputs.own([room.board])
+        assert room.stands().wanted == "26.0 °C"
+        assert room.control is not None
+        room.control.replan()
+        await turns(8)
+        assert room.stands().wanted == "26.00 °C"
+
+    run(story)
+
+
 PRESENT = """
 [[regulation]]
 name = "light"
