@@ -5,14 +5,18 @@ The interlock that owns an output has the last word: what it holds, `Outputs` le
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from edge.access.judge import Judge
 from edge.access.owning import as_owner
 from edge.control.offers import NotDoneError
 from edge.control.outputs import Outputs
-from rules.access import Enablement
+from rules.access import Enablement, Situation
+from rules.access.request import EntryLock
+from rules.access.words import Scope
 from wire.control import EquipmentNow
 from wire.messages import Scalar
 from wire.settings.portal import EquipmentSettings
@@ -21,6 +25,7 @@ LOG = logging.getLogger(__name__)
 FIRST_S = 1.0
 """Drivers open their devices meanwhile."""
 RETRY_S = 2.0
+HELD = "the work there is held"
 _DATA_MAX = 200
 
 
@@ -51,12 +56,17 @@ class EquipmentDesk:
         *,
         outputs: Outputs,
         releases: Callable[[str], bool],
+        held_zones: Callable[[], Mapping[str, Sequence[str]]],
         changed: Callable[[], None],
     ) -> None:
-        """`releases` says whether the interlock that owns an output lets others set it."""
+        """`releases` says whether the interlock that owns an output lets others set it.
+
+        `held_zones` gives zone -> the interlocks that hold its work.
+        """
         self._judge = judge
         self._outputs = outputs
         self._releases = releases
+        self._held_zones = held_zones
         self._changed = changed
         self._pieces = [Piece(one) for one in settings]
 
@@ -68,7 +78,7 @@ class EquipmentDesk:
         """Ask again whether each may work; what must not is taken back at once."""
         if not self._pieces:
             return
-        situation = self._judge.situation()
+        situation = self._situation()
         for piece in self._pieces:
             before, answer = piece.answer, self._judge.enablement(piece.settings.id, situation)
             piece.answer = answer
@@ -77,6 +87,16 @@ class EquipmentDesk:
                 self._changed()
             piece.wake_release.set()
             piece.wake_back.set()
+
+    def _situation(self) -> Situation:
+        """Return what equipment goes by: where work is held nothing works, though its doors may open."""
+        situation = self._judge.situation()
+        held = tuple(
+            EntryLock(scope=Scope.ZONE, subject=zone, interlock=name, reason=HELD)
+            for zone, names in self._held_zones().items()
+            for name in names
+        )
+        return structs.replace(situation, locks=situation.locks + held) if held else situation
 
     def output_is(self, output: str, count: int | None) -> None:
         """Take what an output is: what others switched on is taken back, what its driver lost comes again."""

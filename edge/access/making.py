@@ -9,6 +9,7 @@ def make_access(shared: Shared) -> Access:
     around = Around(
         locks=shared.interlocks.locks,
         releases=shared.interlocks.releases,
+        held_zones=shared.interlocks.held_zones,
         jobs=shared.work.jobs,
         hearers=(shared.interlocks.changed, shared.work.changed),
         status_changed=shared.status_changed,

@@ -21,15 +21,23 @@ class Memory:
         """`whole` is false when what was kept may be lost: the journal is new, or was damaged."""
         self._remember = remember
         kept = recall(KEY)
-        self.lost = kept is None and not whole
+        self.lost = not whole
         """Whether somebody may be inside, or something locked down, that is not known any more."""
+        self.damaged = kept is not None and not whole
+        """Whether something was kept that cannot be read, or is perhaps not the newest."""
+        self._kept = kept is not None
         self.state = self.proposed = EMPTY
         """What counts; and what is written down with the next commit, or was."""
         if kept is not None:
             try:
                 self.state = restarted(_decoder.decode(kept))
             except (msgspec.DecodeError, UnicodeDecodeError):
-                self.lost = True
+                self.lost = self.damaged = True
+
+    def begin(self) -> None:
+        """Have something kept from now on: what is missing later was lost."""
+        if not self._kept:
+            self.propose(self.state)
 
     def put(self, state: State) -> bool:
         """Go on with another state; whether it is another one. What was proposed is overtaken by that."""

@@ -54,6 +54,17 @@ class RightsDesk:
         """Of the tokens; empty until it was read."""
         self.key_id = ""
 
+    @property
+    def were_kept(self) -> bool:
+        """Whether there are rights on the disk, readable or not."""
+        try:
+            (self._folder / FILE).lstat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
     def came(self, body: bytes) -> None:
         """Take a body that the hub signed; it is looked at in its turn."""
         self._some.set()

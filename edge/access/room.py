@@ -48,6 +48,10 @@ OUTSIDE = "outside"
 LISTED_MAX = 256
 INSIDE_MAX = 10_000
 FAULTS_MAX = 100
+SET_ASIDE = "journal.db.damaged-*"
+"""A journal that was here before, in the gateway's folder."""
+LOST_BY, LOST = "@gateway", "state lost"
+"""Who locks down, and why, where it is not known any more what was locked down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class Around:
     """What tripped interlocks lock."""
     releases: Callable[[str], bool]
     """Whether the interlock that owns an output lets others set it."""
+    held_zones: Callable[[], Mapping[str, Sequence[str]]]
+    """Zone -> the interlocks that hold its work."""
     jobs: Callable[[], Sequence[Job]]
     hearers: Sequence[Hearers]
     """They tell when any of these is another one."""
@@ -72,6 +78,7 @@ class Access(Member):
         settings = given.settings
         self._given = given
         self._changed = around.status_changed
+        self._locked_by_loss = False
         steady = Steady(
             boot=given.boot,
             now_tick=given.now_tick,
@@ -94,6 +101,11 @@ class Access(Member):
             jobs=around.jobs,
             doors=lambda: self.portals.doors,
         )
+        if self.judge.memory.lost and settings.portal and self._had_state():
+            lock_down = LockDown(self.judge.utc()[0], LOST_BY, LOST)
+            self.judge.memory.put(locked_down(self.judge.memory.state, EVERYWHERE, lock_down))
+            self._locked_by_loss = True
+        self.judge.memory.begin()
         self._showing = Showing(settings.portal, settings.device, given.drivers)
         self.portals = Portals(
             settings.portal,
@@ -107,6 +119,7 @@ class Access(Member):
             self.judge,
             outputs=given.outputs,
             releases=around.releases,
+            held_zones=around.held_zones,
             changed=around.status_changed,
         )
         self._points = Points(
@@ -123,6 +136,12 @@ class Access(Member):
         """Zone -> how often its lock-down was asked for."""
         for one in (*around.hearers, self.rights.changed):
             one.add(self._locks_changed)
+
+    def _had_state(self) -> bool:
+        """Whether this is more than a gateway that begins: what it knew may have been a lock-down."""
+        if self.judge.memory.damaged or self.rights.were_kept:
+            return True
+        return any(self._given.folder.glob(SET_ASIDE))
 
     # --- what the gateway gives ------------------------------------------------------------------------
 
@@ -196,6 +215,8 @@ class Access(Member):
             self._begun = True
             if self.judge.memory.lost and self._given.settings.portal:
                 self.judge.tell("access_state_lost", {}, self._given.settings.gateway.id)
+                if self._locked_by_loss:
+                    self.judge.tell_lock_down(EVERYWHERE, on=True)
         keep_ms = self.judge.steady.now_ms()
         while True:
             self._wake.clear()

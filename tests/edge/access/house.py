@@ -157,6 +157,7 @@ class House:
         settings: str = SETTINGS,
         kept: dict[str, bytes] | None = None,
         boot: bytes = b"b" * 16,
+        whole: bool | None = None,
     ) -> None:
         made, faults = judged(tomllib.loads(settings))
         assert made is not None, faults
@@ -170,6 +171,7 @@ class House:
         self.entry_locks: list[EntryLock] = []
         self.jobs: list[Job] = []
         self.held: set[str] = set()
+        self.held_zones: dict[str, list[str]] = {}
         self.others = Hearers()
         self.utc: int | None = NOW
         self.begun_s = 0.0
@@ -194,11 +196,12 @@ class House:
             settle=self.settle,
             now_tick=self.now_tick,
             utc_ms=self.utc_ms,
-            kept_whole=kept is not None,
+            kept_whole=kept is not None if whole is None else whole,
         )
         around = Around(
             locks=lambda: self.entry_locks,
             releases=lambda output: output not in self.held,
+            held_zones=lambda: self.held_zones,
             jobs=lambda: self.jobs,
             hearers=(self.others,),
             status_changed=lambda: None,

@@ -127,3 +127,30 @@ def test_output_that_others_switch_on_is_taken_back_and_one_that_was_lost_comes_
             assert house.status().equipment[0].enabled
 
     run(story())
+
+
+def test_work_that_is_held_in_a_zone_stops_its_equipment_and_locks_no_door(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with House(tmp_path, World()).running() as house:
+            house.jobs.append(job())
+            await enter(house, "anna")
+            assert released(house)
+            house.held_zones["lab"] = ["ventilation"]
+            house.others.tell()
+            await asyncio.sleep(0.01)
+            assert not released(house)
+            equipment = house.status().equipment[0]
+            assert (equipment.enabled, equipment.reason, equipment.rule) == (
+                False,
+                "interlock",
+                "interlock:ventilation",
+            )
+            assert house.status().portals[0].locked_by == ()
+            await house.show("ben")
+            assert house.reasons()[-1] == "granted"
+            house.held_zones.clear()
+            house.others.tell()
+            await asyncio.sleep(0.1)
+            assert released(house)
+
+    run(story())
