@@ -18,6 +18,7 @@ from edge.control.room import Control
 from edge.credential import Presented
 from edge.crew import Crew
 from edge.driver import Given
+from edge.ending import end, end_control
 from edge.journal.journal import Journal
 from edge.making import Making
 from edge.recorder import Recorder
@@ -196,8 +197,7 @@ class Gateway:
                 await stop.wait()
                 if not self.again:
                     self._world.manager.stopping()
-                await _end(changing)
-                await control.ended()
+                await end_control(control.ended, changing)
                 await self._stop(parts, journal=journal, recorder=recorder, uplink=uplink)
 
     async def _stop(
@@ -213,7 +213,7 @@ class Gateway:
         recorder.tick()
         await journal.commit()
         await uplink.drained(DRAIN_S)
-        await _end(parts)
+        await end(parts)
         await journal.commit()
 
     def _means(self, journal: Journal, recorder: Recorder, uplink: Uplink, *, stop: asyncio.Event) -> Means:
@@ -311,12 +311,6 @@ class Gateway:
     async def _keep(self, name: str, run: Part, recorder: Recorder) -> None:
         backoff = self._making.backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         await keep_running(name, run, recorder, backoff=backoff, now=self._world.now)
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _every_second(recorder: Recorder, wakes: Wakes) -> Part:

@@ -6,7 +6,7 @@ How they run is in `edge.control.engine`, how outputs are held in `edge.control.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -203,18 +203,20 @@ class Interlocks(Member):
 
         Takes `ENDING_S` at most; what is not safe by then is logged.
         """
-        doing = {holder.name: asyncio.create_task(holder.make_safe()) for holder in self._holders()}
+        doing = [_in_time(holder.name, holder.make_safe()) for holder in self._holders()]
         if self._pulse is not None:
-            doing[self._pulse.name] = asyncio.create_task(self._pulse.end())
-        try:
-            for runner in self._runners:
-                self.engine.feed(runner)
-                self.engine.keep(runner)
-                runner.released = False
-        finally:
-            await _ended(doing)
+            doing.append(_in_time(self._pulse.name, self._pulse.end()))
+        *_, error = await asyncio.gather(*doing, self._write_down(), return_exceptions=True)
+        if error is not None:
+            raise error
 
     # --- inside --------------------------------------------------------------------------------------------
+
+    async def _write_down(self) -> None:
+        for runner in self._runners:
+            self.engine.feed(runner)
+            self.engine.keep(runner)
+            runner.released = False
 
     def _begin(self, settings: InterlockSettings) -> None:
         around = self._around()
@@ -305,19 +307,16 @@ class Interlocks(Member):
         return Acted(done.refused)
 
 
-async def _ended(doing: Mapping[str, asyncio.Task[Any]]) -> None:
-    """Wait until each is done, but not for ever; what ends one of them stops no other."""
-    if not doing:
+async def _in_time(name: str, making_safe: Coroutine[Any, Any, object]) -> None:
+    """Wait until an output is safe, but not for ever; whatever is raised stops no other."""
+    try:
+        async with asyncio.timeout(ENDING_S):
+            (end,) = await asyncio.gather(making_safe, return_exceptions=True)
+    except TimeoutError:
+        LOG.error("%s: not made safe within %g s", name, ENDING_S)
         return
-    _, late = await asyncio.wait(doing.values(), timeout=ENDING_S)
-    for task in late:
-        task.cancel()
-    ends = await asyncio.gather(*doing.values(), return_exceptions=True)
-    for (name, task), end in zip(doing.items(), ends, strict=True):
-        if task in late:
-            LOG.error("%s: not made safe within %g s", name, ENDING_S)
-        elif isinstance(end, BaseException):
-            LOG.error("%s: not made safe: unexpected error", name, exc_info=end)
+    if isinstance(end, BaseException):
+        LOG.error("%s: not made safe: unexpected error", name, exc_info=end)
 
 
 def _planned(rule: Interlock, plant: Plant) -> Plan | None:
