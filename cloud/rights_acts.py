@@ -4,6 +4,7 @@ The same functions serve pages, API and command line. Nothing is saved that woul
 contradict themselves: what stood there before goes on, and the first thing that is wrong is named.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -56,7 +57,7 @@ async def put_item(
     title = " ".join(title.split())
     if len(title) > TITLE_MAX:
         raise ActError("title", title, f"at most {TITLE_MAX} characters")
-    before = await _faults(act, place)
+    before = await faults_at(act, place)
     old = await store.find_item(act.connection, place.organisation_id, place.site_id, kind=kind, name=name)
     kept = dict(body)
     if kind == "right" and old is not None and "approval" in old["body"]:
@@ -64,7 +65,7 @@ async def put_item(
         kept |= {"approval": old["body"]["approval"]} if plain == kept else {}
     item = Item(place.organisation_id, place.site_id, None, kind, name, title, kept, act.viewer.login, act.at)
     await store.put_item(act.connection, item)
-    await _refuse_new_faults(act, place, before)
+    await refuse_new_faults(act, place, before)
     new = {"title": title, "body": kept}
     await _note(
         act, place, "access.add" if old is None else "access.change", thing=f"{kind} {name}", old=old, new=new
@@ -74,12 +75,12 @@ async def put_item(
 async def drop_item(act: Act, place: Place, *, kind: str, name: str, why: str = "") -> None:
     """Take an item out of the rights."""
     await _may_manage(act, place)
-    before = await _faults(act, place)
+    before = await faults_at(act, place)
     old = await store.find_item(act.connection, place.organisation_id, place.site_id, kind=kind, name=name)
     if old is None:
         raise MissingError(kind, name, f"an existing {kind}")
     await store.drop_item(act.connection, place.organisation_id, place.site_id, kind=kind, name=name)
-    await _refuse_new_faults(act, place, before)
+    await refuse_new_faults(act, place, before)
     await _note(act, place, "access.drop", thing=f"{kind} {name}", old=old, why=why)
 
 
@@ -95,12 +96,12 @@ async def approve(act: Act, site_id: int, name: str) -> None:
     number = await head_of(act, site)
     body["approval"] = msgspec.to_builtins(Approval(by=number, at_ms=round(act.at.timestamp() * 1000)))
     place = Place(site.organisation_id, site.id)
-    before = await _faults(act, place)
+    before = await faults_at(act, place)
     item = Item(
         site.organisation_id, site.id, None, "right", name, found["title"], body, act.viewer.login, act.at
     )
     await store.put_item(act.connection, item)
-    await _refuse_new_faults(act, place, before)
+    await refuse_new_faults(act, place, before)
     await _note(act, place, "access.approve", thing=f"right {name}", new={"by": number})
 
 
@@ -143,20 +144,22 @@ def _check(kind: str, name: str, body: Mapping[str, Any]) -> None:
         raise ActError("date", name, "a date that exists, such as 2026-10-01") from None
 
 
-async def _faults(act: Act, place: Place) -> dict[int, frozenset[str]]:
-    """Return what is wrong with the rights of every site that an item may touch."""
+async def faults_at(act: Act, place: Place) -> dict[int, frozenset[str]]:
+    """Return what is wrong with the rights of every site that an item may touch, or is left out of them."""
     sites = [place.site_id] if place.site_id is not None else []
     sites = sites or list(await store.sites_with_rights(act.connection, place.organisation_id))
     found = {}
     for site_id in sites:
         rows = await read_rows(act.connection, site_id, visits_since=act.at - VISITS_STAY - timedelta(days=1))
         if rows is not None:
-            found[site_id] = frozenset(compile_rights(rows, "check", now=act.at).faults)
+            made = await asyncio.to_thread(compile_rights, rows, "check", now=act.at)
+            found[site_id] = frozenset((*made.faults, *made.misfits))
     return found
 
 
-async def _refuse_new_faults(act: Act, place: Place, before: Mapping[int, frozenset[str]]) -> None:
-    for site_id, faults in (await _faults(act, place)).items():
+async def refuse_new_faults(act: Act, place: Place, before: Mapping[int, frozenset[str]]) -> None:
+    """Raise `ActError` for the first thing that was not wrong `before` (`faults_at`)."""
+    for site_id, faults in (await faults_at(act, place)).items():
         for fault in sorted(faults - before.get(site_id, frozenset())):
             field, _, rest = fault.partition(": ")
             value, _, expected = rest.partition(": expected ")

@@ -1,7 +1,8 @@
 """Rows of the store become the rights of one gateway: a pure function, and what ended from one to the next.
 
 Only the people, rights, zones and portals that the gateway's site needs go along. What makes no sense is told
-to who administers it (`Compiled.faults`) and is never sent.
+to who administers it (`Compiled.faults`) and is never sent. What only lets somebody in and does not fit, a
+visit, a card, a member of a group, is left out with a note and hinders nobody else. A deny never is.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,10 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from cloud.store.rights_rows import ItemRow, PersonRow, PortalRow, Rows
+from cloud.store.rights_rows import ItemRow, PersonRow, PortalRow, Rows, VisitRow
 from rules.access.document import (
     ENTRY,
     EXIT,
+    OPEN,
     AccessRights,
     Approval,
     Authorisation,
@@ -45,6 +47,7 @@ YEARS_AHEAD = 5
 """So far the table of offsets of the site's time zone goes."""
 VISITS_STAY = timedelta(days=7)
 """So long after its end a visit goes along, so that a door can say that it is over."""
+NUMBER = "a number of 1 to 64 of A-Z, a-z, 0-9, '.', '_', '-'"
 _AUTHORISATIONS_STAY = timedelta(days=90)
 
 
@@ -86,6 +89,8 @@ class Compiled:
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What was left out and hinders nobody else."""
+    misfits: tuple[str, ...] = ()
+    """Those of the notes that nobody may add by an act: `place: value: expected …`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ class _Compiler:
         self._rows, self._gateway, self._now = rows, gateway, now
         self._faults: list[str] = []
         self._notes: list[str] = []
+        self._misfits: list[str] = []
         self._people = {row.id: row for row in rows.people}
 
     def compiled(self) -> Compiled:
@@ -141,8 +147,10 @@ class _Compiler:
         people = self._persons(wanted, {visit.person for visit in visits})
         known = {person.id for person in people}
         schedules = {one.schedule for one in rights} | {one.schedule for one in visits}
+        groups_sent = self._groups(groups, known)
+        credentials = self._credentials(known)
         if self._faults or zone is None or rows.key_id is None:
-            return Compiled(None, tuple(self._faults), tuple(self._notes))
+            return self._told(None, self._faults)
         made = AccessRights(
             gateway=self._gateway,
             revision=Revision(),
@@ -154,8 +162,8 @@ class _Compiler:
             calendar=tuple(self._items("day", Day)),
             schedules=tuple(one for one in self._items("schedule", Schedule) if one.id in schedules),
             people=people,
-            credentials=self._credentials(known),
-            groups=tuple(one for one in self._items("group", Group) if one.id in groups),
+            credentials=credentials,
+            groups=groups_sent,
             zones=zones,
             portals=tuple(self._portal(row) for row in rows.portals),
             mantraps=tuple(self._items("mantrap", Mantrap)),
@@ -165,7 +173,11 @@ class _Compiler:
             equipment=tuple(self._items("equipment", Equipment)),
         )
         faults = [*self._faults, *_shape_faults(made), *(str(fault) for fault in faults_of(made))]
-        return Compiled(None if faults else made, tuple(faults), tuple(self._notes))
+        return self._told(None if faults else made, faults)
+
+    def _told(self, made: AccessRights | None, faults: Iterable[str]) -> Compiled:
+        notes = (*self._notes, *(f"left out: {one}" for one in self._misfits))
+        return Compiled(made, tuple(faults), notes, tuple(self._misfits))
 
     # --- who ------------------------------------------------------------------------------------------
 
@@ -197,20 +209,21 @@ class _Compiler:
             if _fits(row.number):
                 found.append(self._person(row))
             else:
-                expected = "1 to 64 of A-Z, a-z, 0-9, '.', '_', '-'"
-                self._notes.append(f"person {row.number[:80]}: left out: expected a number of {expected}")
+                self._notes.append(f"person {row.number[:80]}: left out: expected {NUMBER}")
         return tuple(found)
 
     def _person(self, row: PersonRow) -> Person:
         left = row.left_at is not None and row.left_at <= self._now
         ends = [one for one in (row.to_at, None if left else row.left_at) if one is not None]
         same_key = row.key_id == self._rows.key_id
+        valid = _span(row.from_at, min(ends, default=None))
+        never = _is_empty(valid)  # Such as who leaves before they begin; they are known, and let in nowhere.
         return Person(
             id=row.number,
             name=row.name[:200],
             kind=PersonKind(row.kind),
-            state=PersonState.LEFT if left else PersonState(row.state),
-            valid=_span(row.from_at, min(ends, default=None)),
+            state=PersonState.LEFT if left or never else PersonState(row.state),
+            valid=OPEN if never else valid,
             pin=row.pin if same_key else None,
             duress_pin=row.duress_pin if same_key else None,
             escorts=row.escorts,
@@ -220,31 +233,56 @@ class _Compiler:
     def _credentials(self, known: set[str]) -> tuple[Credential, ...]:
         found = []
         for row in self._rows.credentials:
-            number = self._people[row.person_id].number
-            if row.key_id == self._rows.key_id and number in known:
-                made = Credential(
-                    token=row.token,
-                    person=number,
-                    kind=FactorKind(row.kind),
-                    state=CredentialState(row.state),
-                    valid=_span(row.from_at, row.to_at),
-                )
-                found.append(made)
+            person = self._people.get(row.person_id)
+            if person is None or row.key_id != self._rows.key_id or person.number not in known:
+                continue
+            valid = _span(row.from_at, row.to_at)
+            if _is_empty(valid):
+                place = f"credentials {row.token[:6]}… valid"
+                self._misfit(f"{place}: {_stretch(valid)}: expected an end after its start")
+                continue
+            made = Credential(
+                token=row.token,
+                person=person.number,
+                kind=FactorKind(row.kind),
+                state=CredentialState(row.state),
+                valid=valid,
+            )
+            found.append(made)
         return tuple(found)
 
     def _authorisations(self, known: set[str]) -> tuple[Authorisation, ...]:
         since = self._now.replace(hour=0, minute=0, second=0, microsecond=0) - _AUTHORISATIONS_STAY
-        return tuple(
-            Authorisation(
+        found = []
+        for row in self._rows.authorisations:
+            person, valid = self._people.get(row.person_id), _span(row.from_at, row.to_at)
+            over = row.to_at is not None and row.to_at <= since
+            if person is None or person.number not in known or over or _is_empty(valid):
+                continue
+            made = Authorisation(
                 id=str(row.id),
-                person=self._people[row.person_id].number,
+                person=person.number,
                 kind=Subject(row.kind),
                 subject=row.subject[:200],
-                valid=_span(row.from_at, row.to_at),
+                valid=valid,
             )
-            for row in self._rows.authorisations
-            if self._people[row.person_id].number in known and (row.to_at is None or row.to_at > since)
-        )
+            found.append(made)
+        return tuple(found)
+
+    def _groups(self, wanted: set[str], known: set[str]) -> tuple[Group, ...]:
+        """Return groups without members whom nobody knows: no door could tell who they are.
+
+        A visitor in a group stays where it is, and is a fault: a deny could be lifted by leaving them out.
+        """
+        found = []
+        for group in self._items("group", Group):
+            if group.id not in wanted:
+                continue
+            people = tuple(one for one in group.people if one in known)
+            for one in sorted(set(group.people) - known):
+                self._misfit(f"groups {group.id} people: {one}: expected staff of this document")
+            found.append(Group(id=group.id, people=people))
+        return tuple(found)
 
     # --- where and when ---------------------------------------------------------------------------------
 
@@ -265,6 +303,10 @@ class _Compiler:
     def _fault(self, text: str) -> None:
         if text not in self._faults:
             self._faults.append(text)
+
+    def _misfit(self, text: str) -> None:
+        if text not in self._misfits:
+            self._misfits.append(text)
 
     def _site(self) -> SiteRules:
         return next(iter(self._items("site", SiteRules)), SiteRules())
@@ -308,23 +350,48 @@ class _Compiler:
         )
 
     def _visits(self) -> tuple[Visit, ...]:
+        """Return the visits that fit: one that does not must not take the rights of all others along."""
         found = []
         for row in self._rows.visits:
-            approved = self._people.get(row.approved_by or 0)
-            approval = None
-            if approved is not None and row.approved_at is not None:
-                approval = Approval(by=approved.number, at_ms=_ms(row.approved_at))
-            visit = Visit(
-                id=f"visit-{row.id}",
-                person=self._people[row.person_id].number,
-                host=self._people[row.host_id].number,
-                zones=tuple(row.zones),
-                valid=_span(row.from_at, row.to_at),
-                escort=Escort(row.escort),
-                approval=approval,
-            )
-            found.append(visit)
+            visitor, host = self._people.get(row.person_id), self._people.get(row.host_id)
+            if visitor is None or host is None:
+                continue
+            visit = self._visit(row, visitor, host)
+            if visit is not None:
+                found.append(visit)
         return tuple(found)
+
+    def _visit(self, row: VisitRow, visitor: PersonRow, host: PersonRow) -> Visit | None:
+        place = f"visits visit-{row.id}"
+        if visitor.kind != PersonKind.VISITOR or not _fits(visitor.number):
+            self._misfit(f"{place} person: {visitor.number[:80]}: expected a visitor")
+            return None
+        if host.kind != PersonKind.STAFF or not _fits(host.number):
+            self._misfit(f"{place} host: {host.number[:80]}: expected staff with {NUMBER}")
+            return None
+        for zone in row.zones:
+            if zone not in self._rows.zones:
+                self._misfit(f"{place} zones: {zone}: expected a zone that the site file names")
+        zones = tuple(one for one in row.zones if one in self._rows.zones)
+        valid = _span(row.from_at, row.to_at)
+        if not zones or _is_empty(valid):
+            return None
+        approved = self._people.get(row.approved_by or 0)
+        approval = None
+        if approved is not None and row.approved_at is not None:
+            if approved.kind == PersonKind.STAFF and _fits(approved.number):
+                approval = Approval(by=approved.number, at_ms=_ms(row.approved_at))
+            else:
+                self._misfit(f"{place} approval: {approved.number[:80]}: expected staff with {NUMBER}")
+        return Visit(
+            id=f"visit-{row.id}",
+            person=visitor.number,
+            host=host.number,
+            zones=zones,
+            valid=valid,
+            escort=Escort(row.escort),
+            approval=approval,
+        )
 
 
 def _shape_faults(rights: AccessRights) -> list[str]:
@@ -384,6 +451,14 @@ def _fits(number: str) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _is_empty(span: Span) -> bool:
+    return span.from_ms is not None and span.to_ms is not None and span.to_ms <= span.from_ms
+
+
+def _stretch(span: Span) -> str:
+    return f"{span.from_ms} to {span.to_ms}"
 
 
 def _span(from_at: datetime | None, to_at: datetime | None) -> Span:

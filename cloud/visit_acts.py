@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.rights_acts import head_of, place_of
+from cloud.rights_acts import Place, faults_at, head_of, place_of, refuse_new_faults
 from cloud.store import rights_items, visits
 from cloud.store.rights_rows import SiteRow
 from cloud.store.visits import NewVisit, Visit
@@ -44,6 +44,8 @@ async def register(act: Act, wish: Wish) -> int:
     if host is None:
         raise ActError("host", wish.host, "the number of somebody of the staff")
     await visits.lock(act.connection, site.organisation_id)
+    place = Place(site.organisation_id, site.id)
+    before = await faults_at(act, place)
     person_id, number = await visits.add_visitor(
         act.connection, site.organisation_id, name=visitor, company=company
     )
@@ -52,6 +54,7 @@ async def register(act: Act, wish: Wish) -> int:
         *(wish.escort, purpose),
     )
     made = await visits.add(act.connection, new, by=act.viewer.login, at=act.at)
+    await refuse_new_faults(act, place, before)
     told = {"visitor": number, "host": wish.host, "zones": list(wish.zones), "to": wish.to_at.isoformat()}
     await _note(act, site.organisation_id, "visit.register", visit_id=made, new={**told, "site": site.name})
     return made
@@ -71,7 +74,10 @@ async def approve(act: Act, visit_id: int) -> None:
     """Approve a visit as the head of a laboratory of its site."""
     visit = await _visit(act, visit_id)
     number = await head_of(act, await place_of(act, visit.site_id))
+    place = Place(visit.organisation_id, visit.site_id)
+    before = await faults_at(act, place)
     await visits.approve(act.connection, visit.id, by=number, at=act.at)
+    await refuse_new_faults(act, place, before)
     await _note(act, visit.organisation_id, "visit.approve", visit_id=visit.id, new={"by": number})
 
 

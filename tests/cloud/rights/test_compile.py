@@ -133,6 +133,98 @@ def test_visit_brings_visitor_host_and_card_along() -> None:
     assert {one.person for one in rights.credentials} == {"V-000001", "p3"}
 
 
+def visit_of(n: int, **more: Any) -> VisitRow:
+    plain: dict[str, Any] = {"id": n, "person_id": 2, "host_id": 3, "zones": ["lobby"], "from_at": NOW}
+    rest = {"to_at": NOW + timedelta(hours=1), "escort": "host", "approved_by": None, "approved_at": None}
+    return VisitRow(**(plain | rest | more))
+
+
+GUEST = person(2, number="V-000001", kind="visitor")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"host_id": 4}, "visits visit-8 host: 工号001: expected staff with a number"),
+        ({"host_id": 2}, "visits visit-8 host: V-000001: expected staff"),
+        ({"person_id": 3}, "visits visit-8 person: p3: expected a visitor"),
+        ({"zones": ["gone"]}, "visits visit-8 zones: gone: expected a zone"),
+        ({"to_at": NOW + timedelta(microseconds=10)}, ""),
+        ({"host_id": 99}, ""),
+        ({"person_id": 99}, ""),
+    ],
+)
+def test_visit_that_does_not_fit_is_left_out_and_hinders_nobody_else(
+    wrong: dict[str, Any], said: str
+) -> None:
+    people = [person(1), GUEST, person(3), person(4, number="工号001")]
+    found = compile_rights(
+        rows(RIGHT, people=people, visits=[visit_of(7), visit_of(8, **wrong)]), "gw-1", now=NOW
+    )
+    assert found.rights is not None, found.faults
+    assert [one.id for one in found.rights.visits] == ["visit-7"]
+    assert [one.id for one in found.rights.rights] == ["r-1"]
+    assert any(said in one for one in found.misfits) is bool(said)
+    assert all(f"left out: {one}" in found.notes for one in found.misfits)
+
+
+def test_visit_goes_on_where_one_of_its_zones_is_no_more() -> None:
+    given = rows(people=[GUEST, person(3)], visits=[visit_of(7, zones=["lobby", "gone"])])
+    (found,) = made(given).visits
+    assert found.zones == ("lobby",)
+
+
+def test_approval_by_somebody_who_cannot_be_sent_does_not_count() -> None:
+    given = rows(
+        people=[GUEST, person(3), person(4, number="工号001")],
+        visits=[visit_of(7, approved_by=4, approved_at=NOW)],
+    )
+    (found,) = made(given).visits
+    assert found.approval is None
+
+
+def test_card_that_never_holds_and_one_of_nobody_are_left_out() -> None:
+    never = card(1, token="f" * 32, from_at=NOW, to_at=NOW + timedelta(microseconds=10))
+    found = compile_rights(rows(RIGHT, credentials=[card(1), never, card(77)]), "gw-1", now=NOW)
+    assert found.rights is not None, found.faults
+    assert [one.token for one in found.rights.credentials] == [f"{1:032x}"]
+    assert "credentials ffffff… valid" in found.misfits[0]
+
+
+def test_authorisation_of_nobody_is_left_out() -> None:
+    given = [AuthorisationRow(1, 77, "activity", "mass", NOW, None)]
+    assert made(rows(RIGHT, authorisations=given)).authorisations == ()
+
+
+def test_member_whom_nobody_knows_is_left_out_of_a_group() -> None:
+    given = rows(
+        item("group", "g", {"people": ["p1", "ghost"]}),
+        item("right", "r-1", {"groups": ["g"], "zones": ["lobby"]}),
+        item("right", "r-2", {"effect": "deny", "groups": ["g"], "zones": ["vault"]}),
+    )
+    found = compile_rights(given, "gw-1", now=NOW)
+    assert found.rights is not None, found.faults
+    assert found.rights.groups[0].people == ("p1",)
+    assert [one.id for one in found.rights.rights] == ["r-1", "r-2"]
+    assert found.misfits == ("groups g people: ghost: expected staff of this document",)
+
+
+def test_visitor_in_a_group_is_a_fault_for_a_deny_may_rest_on_it() -> None:
+    given = rows(
+        item("group", "g", {"people": ["V-000001"]}),
+        item("right", "r-2", {"effect": "deny", "groups": ["g"], "zones": ["vault"]}),
+        people=[GUEST, person(3)],
+        visits=[visit_of(7)],
+    )
+    assert "groups g people: V-000001" in faults(given).faults[0]
+
+
+def test_who_leaves_before_they_begin_is_known_and_let_in_nowhere() -> None:
+    soon, later = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    (found,) = made(rows(RIGHT, people=[person(1, left_at=soon, from_at=later)])).people
+    assert found.state is PersonState.LEFT
+
+
 def test_authorisation_that_was_withdrawn_ends_then() -> None:
     given = [AuthorisationRow(1, 1, "activity", "mass", NOW - timedelta(days=9), NOW + timedelta(days=1))]
     given += [AuthorisationRow(2, 2, "activity", "mass", NOW - timedelta(days=9), None)]

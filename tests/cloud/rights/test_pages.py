@@ -181,6 +181,23 @@ def test_visit_is_registered_shown_and_ended(world: World, here: Place) -> None:
     assert "V-000001" not in world.ask("/people", world.token(Grant(Role.ADMINISTRATOR, 1))).text
 
 
+def test_visit_whose_host_cannot_be_sent_to_gateways_is_refused(world: World, here: Place) -> None:
+    token = world.token(Grant(Role.LABORATORY, 1, here.site))
+    world.lab.execute("INSERT INTO people (organisation_id, number, name) VALUES (1, '工号001', 'Host')")
+    visit = {
+        "site_id": here.site,
+        "visitor": "Ms Guest",
+        "host": "工号001",
+        "zones": ["lobby"],
+        "from_at": NOW.isoformat(),
+        "to_at": (NOW + timedelta(hours=4)).isoformat(),
+    }
+    answer = world.ask("/api/visits", token, "POST", json=visit)
+    assert answer.status_code == 422, answer.text
+    assert "a number of 1 to 64" in answer.json()["errors"][0]["expected"]
+    assert world.lab.execute("SELECT count(*) FROM visits") == [(0,)]
+
+
 def test_head_approves_a_right_and_a_change_takes_the_approval_away(world: World, here: Place) -> None:
     session = world.session()
     token = world.token(Grant(Role.SAFETY, 1))
