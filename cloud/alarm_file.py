@@ -84,8 +84,11 @@ def read_alarm_file(path: Path) -> AlarmFile:
         raise AlarmFileError(f"{path}: {error}") from None
 
 
-async def apply_file(act: Act, file: AlarmFile) -> list[str]:
-    """Apply a file and return a line for each thing that changed; `ActError` undoes all of it."""
+async def apply_file(act: Act, file: AlarmFile, *, local: bool = False) -> list[str]:
+    """Apply a file and return a line for each thing that changed; `ActError` undoes all of it.
+
+    `local`: whether hooks may lead to the hub's own machine.
+    """
     bodies = {name: number for number, name in (await accounts.all_organisations(act.connection)).items()}
     organisation_id = bodies.get(file.organisation)
     if organisation_id is None:
@@ -100,6 +103,7 @@ async def apply_file(act: Act, file: AlarmFile) -> list[str]:
             target=way.target,
             key=way.key,
             language=way.language,
+            local=local,
         )
         lines.append(f"way {way.name}")
     for template in file.template:

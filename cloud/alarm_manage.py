@@ -11,6 +11,7 @@ import msgspec
 
 from cloud.alarm_documents import PolicyText, RuleText, WrittenError, policy_of, rules_of
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.notify.targets import is_host, is_mail, leads_to_refused
 from cloud.notify.texts import write_test
 from cloud.notify.ways import addresses
 from cloud.store import accounts, alarm_desk, alarm_messages, alarm_room, alarm_templates, points
@@ -29,7 +30,6 @@ LANGUAGES = ("zh", "en")
 POINTS_MAX = 1000
 TEXT_MAX = 500
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
-_MAIL = re.compile(r"[^@\s,<>]{1,64}@[^@\s,<>]{1,190}")
 _NUMBER = re.compile(r"\+?[0-9 ()-]{3,30}")
 _HOOKS = ("webhook", "wecom", "dingtalk")
 _URL_MAX = 2000
@@ -159,9 +159,20 @@ async def save_policy(act: Act, site_id: int, written: PolicyText, *, reason: st
 
 
 async def save_channel(
-    act: Act, organisation_id: int, name: str, *, kind: str, target: str, key: str, language: str
+    act: Act,
+    organisation_id: int,
+    name: str,
+    *,
+    kind: str,
+    target: str,
+    key: str,
+    language: str,
+    local: bool,
 ) -> int:
-    """Keep a way by which people are told; of a hook its address is a secret that is not shown again."""
+    """Keep a way by which people are told; of a hook its address is a secret that is not shown again.
+
+    `local`: whether hooks may lead to the hub's own machine.
+    """
     await _may(act, organisation_id)
     _check_name(name)
     if kind not in KINDS:
@@ -169,6 +180,8 @@ async def save_channel(
     if language not in LANGUAGES:
         raise ActError("language", language, f"one of {', '.join(LANGUAGES)}")
     shown, secret = _target(kind, target.strip(), key.strip())
+    if kind in _HOOKS and await leads_to_refused(shown, local=local):
+        raise ActError("target", shown, "a hook elsewhere than on the hub's own machine")
     made = await alarm_templates.save_channel(
         act.connection,
         organisation_id,
@@ -217,14 +230,15 @@ async def test_channel(act: Act, organisation_id: int, name: str) -> int:
 def _target(kind: str, target: str, key: str) -> tuple[str, dict[str, str]]:
     """Return what of a way may be shown, and what may not."""
     if kind not in _HOOKS:
-        pattern, what = (_MAIL, "addresses") if kind == "email" else (_NUMBER, "numbers")
+        fits_one, what = (is_mail, "mail addresses") if kind == "email" else (_NUMBER.fullmatch, "numbers")
         found = addresses(target)
-        if not found or len(target) > TEXT_MAX or not all(pattern.fullmatch(one) for one in found):
+        if not found or len(target) > TEXT_MAX or not all(fits_one(one) for one in found):
             raise ActError("target", target, f"{what}, separated by commas")
         return ", ".join(found), {}
     try:
         parts = urlsplit(target)
-        fits = parts.scheme in ("https", "http") and parts.hostname and parts.username is None
+        fits = parts.scheme in ("https", "http") and is_host(parts.hostname or "")
+        fits = fits and parts.username is None
         fits = fits and parts.port != 0 and target.isascii() and target.isprintable() and " " not in target
     except ValueError:
         fits = False

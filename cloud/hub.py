@@ -36,7 +36,7 @@ from cloud.ingest.service import Ingest
 from cloud.jobs.room import JobsRoom
 from cloud.media.room import MediaRoom, open_room
 from cloud.media.settings import read_media_settings
-from cloud.notify.settings import read_mail_server
+from cloud.notify.settings import read_mail_server, read_notify_local
 from cloud.operation.room import OperationRoom
 from cloud.pool import open_pool
 from cloud.rights.room import RightsRoom
@@ -100,6 +100,11 @@ def settings_of(
     if "watch" in rooms:
         try:
             read_mail_server(environment)
+        except SettingsError as error:
+            faults += error.faults
+    if "watch" in rooms or "web" in rooms:
+        try:
+            read_notify_local(environment)
         except SettingsError as error:
             faults += error.faults
     if "est" in rooms:
@@ -318,6 +323,7 @@ async def _web(
                 registry=registry,
                 media=media,
                 ending=endings.near,
+                notify_local=read_notify_local(environment),
             )
             limits = Limits(
                 timedelta(minutes=settings.session_idle_min), timedelta(hours=settings.session_hours)

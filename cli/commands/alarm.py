@@ -6,6 +6,7 @@ Each act is in the audit log. Whoever can use the command line of the hub may do
 import argparse
 import asyncio
 import getpass
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ from cloud.alarm_acts import Alarm
 from cloud.alarm_file import AlarmFileError, apply_file, read_alarm_file
 from cloud.identity.acts import Act, ActError
 from cloud.identity.viewer import Origin, Viewer
+from cloud.notify.settings import read_notify_local
+from cloud.settings import SettingsError
 from cloud.store import accounts
 from cloud.store.alarms_read import list_urgent
 from cloud.store.connection import open_connection
@@ -79,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     try:
         asyncio.run(_run(arguments, url))
-    except (ActError, AlarmFileError) as error:
+    except (ActError, AlarmFileError, SettingsError) as error:
         print(f"heng alarm: {error}", file=sys.stderr)
         return 2
     except (SchemaError, psycopg.Error, OSError) as error:
@@ -144,7 +147,8 @@ async def _put_back(act: Act, arguments: argparse.Namespace) -> None:
 
 
 async def _apply(act: Act, arguments: argparse.Namespace) -> None:
-    for line in await apply_file(act, read_alarm_file(arguments.file)) or ["nothing changed"]:
+    file, local = read_alarm_file(arguments.file), read_notify_local(os.environ)
+    for line in await apply_file(act, file, local=local) or ["nothing changed"]:
         print(line)
 
 

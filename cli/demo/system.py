@@ -297,6 +297,7 @@ async def _start_hub(
             "HENG_MEDIA_FOLDER": str(wish.folder.absolute() / "media"),
             "HENG_MEDIA_CERTIFICATE": str(authority.broker_folder),
             "HENG_ENROL_CA": str(authority.folder.absolute()),
+            "HENG_NOTIFY_LOCAL": "1",
             "HENG_ENROL_PORT": str(_kept_port(wish.folder / "enrol-port")),
             "HENG_GATEWAY_BROKER_URL": f"mqtts://127.0.0.1:{broker.gateway_port}",
             "HENG_BROKER_CRL": str(broker.revocations),

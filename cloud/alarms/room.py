@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from cloud.alarms.keeper import Keeper
 from cloud.alarms.sending import Sender
-from cloud.notify.settings import read_mail_server
+from cloud.notify.settings import read_mail_server, read_notify_local
 from cloud.notify.ways import Given
 from cloud.store import alarm_desk, alarm_room, feed
 from cloud.store.connection import Connection
@@ -21,8 +21,9 @@ _REST_S = 0.1
 
 
 def sender_of(environment: Mapping[str, str], tools: Tools) -> Sender:
-    """Return who sends, by what the environment says; `SettingsError` for a mail server that is none."""
-    return Sender(Given(read_mail_server(environment), clock=tools.now), tools.now)
+    """Return who sends, by what the environment says; `SettingsError` for what makes no sense there."""
+    given = Given(read_mail_server(environment), clock=tools.now, local=read_notify_local(environment))
+    return Sender(given, tools.now)
 
 
 class AlarmRoom:

@@ -70,6 +70,8 @@ class Services:
     """None: there is no media listener."""
     ending: Callable[[], Sequence[End]] = tuple
     """Certificates that end soon and that no program renews."""
+    notify_local: bool = False
+    """Whether hooks of alarms may lead to this machine."""
 
     def listening(self, gateways: Iterable[str]) -> frozenset[str]:
         """Return those of some gateways that would soon hear that somebody wants to see a camera."""

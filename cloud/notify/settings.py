@@ -1,4 +1,4 @@
-"""What the alarm room is told by the environment: the mail server."""
+"""What the alarm room is told by the environment: the mail server, and where hooks may lead."""
 
 from collections.abc import Mapping
 from email.utils import parseaddr
@@ -9,6 +9,14 @@ from cloud.settings import SettingsError, is_loopback
 
 _EXPECTED = "expected smtp://user:password@host:587?from=heng@example.org, or smtps:// with port 465"
 _PORTS = {"smtp": 587, "smtps": 465}
+
+
+def read_notify_local(environment: Mapping[str, str]) -> bool:
+    """Return whether hooks may lead to this machine, `HENG_NOTIFY_LOCAL`; `SettingsError`."""
+    text = environment.get("HENG_NOTIFY_LOCAL", "0")
+    if text not in ("0", "1"):
+        raise SettingsError([f"HENG_NOTIFY_LOCAL {text!r}: expected 0 or 1"])
+    return text == "1"
 
 
 def read_mail_server(environment: Mapping[str, str]) -> MailServer | None:

@@ -1,6 +1,6 @@
 """Rounds of messages and the single messages that wait, were sent or were given up, with every attempt."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,6 +59,26 @@ class Waiting:
     body: str
     attempts: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How many messages may be under way at once."""
+
+    of_way: int
+    of_organisation: int
+
+
+_WAITING = """
+SELECT id, organisation_id, channel, subject, body, attempts, created_at FROM (
+    SELECT *, row_number() OVER (PARTITION BY organisation_id ORDER BY busy DESC, next_at, id) AS place
+      FROM (SELECT *, id = ANY(%(busy)s::bigint[]) AS busy,
+                   row_number() OVER (PARTITION BY organisation_id, channel
+                                      ORDER BY id = ANY(%(busy)s::bigint[]) DESC, next_at, id) AS of_way
+              FROM alarm_deliveries WHERE state = 'waiting' AND next_at <= %(now)s) d
+     WHERE of_way <= %(way)s) e
+WHERE place <= %(organisation)s AND NOT busy ORDER BY next_at, id LIMIT %(limit)s
+"""
 
 
 async def listen(connection: Connection) -> None:
@@ -139,13 +159,23 @@ async def keep_messages(
     return ids
 
 
-async def waiting(connection: Connection, now: datetime, limit: int) -> list[Waiting]:
-    """Return messages whose time has come, the oldest first."""
+async def waiting(
+    connection: Connection, now: datetime, limit: int, *, busy: Collection[int], most: Most
+) -> list[Waiting]:
+    """Return messages whose time has come, the oldest first, but of no way and no organisation too many.
+
+    `busy` are those that are being sent; they count, and are not returned.
+    """
     async with connection.cursor(row_factory=class_row(Waiting)) as cursor:
         await cursor.execute(
-            "SELECT id, organisation_id, channel, subject, body, attempts, created_at FROM alarm_deliveries"
-            " WHERE state = 'waiting' AND next_at <= %s ORDER BY next_at, id LIMIT %s",
-            (now, limit),
+            _WAITING,
+            {
+                "now": now,
+                "busy": list(busy),
+                "limit": limit,
+                "way": most.of_way,
+                "organisation": most.of_organisation,
+            },
         )
         return await cursor.fetchall()
 

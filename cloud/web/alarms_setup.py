@@ -24,6 +24,7 @@ from cloud.alarm_documents import (
     rules_text,
 )
 from cloud.api.guard import needs, viewer_of
+from cloud.api.services import services
 from cloud.identity.acts import Act, ActError
 from cloud.store.accounts import all_organisations
 from cloud.store.alarm_points import list_points
@@ -222,6 +223,7 @@ class SetupPages:
                     target=form.get("target", ""),
                     key=form.get("key", ""),
                     language=form.get("language", ""),
+                    local=services(request).notify_local,
                 )
 
         return await do_act(self._web, request, do, where="/alarms/calls", again=self._calls)

@@ -215,6 +215,7 @@ async def save_way(request: Request, given: Given, name: WayName, sent: SentWay)
             target=sent.target,
             key=sent.key,
             language=sent.language,
+            local=given.notify_local,
         )
     return answer({"id": made})
 

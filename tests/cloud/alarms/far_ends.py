@@ -3,13 +3,13 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import BaseServer, StreamRequestHandler, TCPServer
+from socketserver import BaseServer, StreamRequestHandler, TCPServer, ThreadingTCPServer
 from typing import Any
 
 
@@ -64,6 +64,8 @@ class Hook:
     url: str = ""
     status: int = 200
     answer: Any = None
+    raw: bytes | None = None
+    """What it answers instead, as it is."""
     posts: list[tuple[str, Any, dict[str, str]]] = field(default_factory=list)
 
 
@@ -75,7 +77,7 @@ def web_server() -> Iterator[Hook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.posts.append((self.path, json.loads(body), dict(self.headers) | {"body": body.decode()}))
-            answer = json.dumps(hook.answer).encode()
+            answer = json.dumps(hook.answer).encode() if hook.raw is None else hook.raw
             self.send_response(hook.status)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
@@ -88,3 +90,23 @@ def web_server() -> Iterator[Hook]:
         hook.url = f"http://127.0.0.1:{server.server_port}/robot?key=s3cret"
         with serving(server):
             yield hook
+
+
+@contextmanager
+def dripping_server() -> Iterator[str]:
+    """A web server that answers byte by byte, without end, until nobody reads."""
+    ended = threading.Event()
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+                while not ended.wait(0.02):
+                    self.wfile.write(b"x")
+
+    class Server(ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server, serving(server):
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        ended.set()

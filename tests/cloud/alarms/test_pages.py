@@ -167,7 +167,22 @@ SENSELESS = [
     ("POST", "/api/alarm-templates/none/points", {"points": [1]}, "template"),
     ("PUT", "/api/sites/1/alarm-policy", {"chains": {}, "routes": []}, "routes"),
     ("PUT", "/api/alarm-ways/w", {"kind": "email", "target": "not a mail"}, "target"),
-    ("PUT", "/api/alarm-ways/w", {"kind": "wecom", "target": "ftp://x"}, "target"),
+    *(
+        ("PUT", "/api/alarm-ways/w", {"kind": "wecom", "target": target}, "target")
+        for target in (
+            "ftp://x",
+            "http://hooks..invalid/x",
+            "http://.invalid/",
+            f"http://{'a' * 64}.invalid/",
+            "http://169.254.169.254/latest",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://localhost:8080/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://0.0.0.0/",
+        )
+    ),
+    ("PUT", "/api/alarm-ways/w", {"kind": "email", "target": "a@["}, "target"),
     ("POST", "/api/alarm-ways/none/test", {}, "name"),
     ("POST", "/api/alarms/acts", {"act": "acknowledge", "site_id": 1, "point": "p"}, "condition"),
     ("POST", "/api/alarms/acts", {"act": "take_out", "site_id": 1, "point": "p", "text": "x"}, "point"),

@@ -39,7 +39,7 @@ def test_reading_beyond_its_limit_reaches_a_hook_also_after_the_database_was_los
     async def scene(hook):
         add_way(site, "mail", "webhook", "127.0.0.1", url=hook.url)
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(AlarmRoom(tools, sender_of({}, tools)).run())
+            running = group.create_task(AlarmRoom(tools, sender_of({"HENG_NOTIFY_LOCAL": "1"}, tools)).run())
             await until(lambda: not tools.health.missing(PARTS))
             site.measure(point, 24.0)
             site.lab.execute("NOTIFY heng_feed")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -48,9 +47,7 @@ def messages(site):
 
 async def sent(site, turn, given):
     """Send what waits as often as anything does; time goes on with each attempt."""
-    sender = Sender(given, lambda: site.now)
-    with ThreadPoolExecutor(2) as threads:
-        return await sender.send_waiting(turn.connection, threads)
+    return await Sender(given, lambda: site.now).send_waiting(turn.connection)
 
 
 def test_alarm_is_told_again_and_then_to_the_next_until_somebody_acknowledges(site):
@@ -60,7 +57,9 @@ def test_alarm_is_told_again_and_then_to_the_next_until_somebody_acknowledges(si
     async def scene(box, hook):
         add_way(site, "mail", "email", "ann@lab.example")
         add_way(site, "head", "wecom", "127.0.0.1", url=hook.url)
-        given = Given(MailServer("127.0.0.1", box.port, "heng@lab.example", "none"), clock=lambda: site.now)
+        given = Given(
+            MailServer("127.0.0.1", box.port, "heng@lab.example", "none"), clock=lambda: site.now, local=True
+        )
         async with site.keeper() as turn:
             site.measure(point, 24.0)
             await turn()
@@ -123,8 +122,8 @@ def test_message_that_is_not_taken_is_tried_again_and_then_given_up(site):
             site.measure(point, 24.0)
             await turn()
             for wait in (*AGAIN, timedelta(hours=1)):
-                assert await sent(site, turn, Given()) == 1
-                assert await sent(site, turn, Given()) == 0
+                assert await sent(site, turn, Given(local=True)) == 1
+                assert await sent(site, turn, Given(local=True)) == 0
                 site.now += wait
             assert messages(site) == [("mail", "given_up", len(AGAIN) + 1)]
             told = site.lab.execute("SELECT sent, told FROM alarm_attempts")

@@ -7,14 +7,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cloud.notify.settings import read_mail_server
+from cloud.notify.settings import read_mail_server, read_notify_local
+from cloud.notify.targets import is_host, is_mail, is_refused
 from cloud.notify.ways import Address, Given, MailServer, Message, WayError, dingtalk_sign, send
 from cloud.settings import SettingsError
 from tests.cloud.alarms.far_ends import mail_server, web_server
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SAID = Message(7, "【衡】高温", "room-2: 24.1 °C", NOW)
-HERE = Given(clock=lambda: NOW)
+HERE = Given(clock=lambda: NOW, local=True)
 
 
 @pytest.mark.requirement("G-6.11")
@@ -89,6 +90,105 @@ def test_robot_that_answers_with_a_code_did_not_take_it():
         hook.answer = "no robot"
         with pytest.raises(WayError, match="none of a robot"):
             send(Address("dingtalk", "", {"url": hook.url}), SAID, HERE)
+
+
+def test_of_what_a_robot_answers_no_more_is_told_than_a_number_and_a_short_text():
+    with web_server() as hook:
+        hook.answer = {"errcode": 1, "errmsg": "x" * 1000}
+        with pytest.raises(WayError, match=f"^errcode 1: {'x' * 100}$"):
+            send(Address("wecom", "", {"url": hook.url}), SAID, HERE)
+        for code in ("the keys of a server", [1], None, 10**30):
+            hook.answer = {"errcode": code}
+            with pytest.raises(WayError, match=r"^the answer is none of a robot$"):
+                send(Address("wecom", "", {"url": hook.url}), SAID, HERE)
+        hook.raw = b"[" * 60_000
+        with pytest.raises(WayError, match="none of a robot"):
+            send(Address("wecom", "", {"url": hook.url}), SAID, HERE)
+
+
+SENSELESS = [
+    Address("webhook", "", {"url": "http://hooks..invalid/s3cret"}),
+    Address("webhook", "", {"url": "http://.invalid/s3cret"}),
+    Address("wecom", "", {"url": f"http://{'a' * 64}.invalid/s3cret"}),
+    Address("webhook", "", {"url": "http://[s3cret/"}),
+    Address("webhook", "", {}),
+    Address("email", "a@[", {}),
+]
+
+
+@pytest.mark.parametrize("way", SENSELESS)
+def test_way_that_makes_no_sense_is_one_that_did_not_go_out(way):
+    given = Given(MailServer("127.0.0.1", 1, "heng@lab.example", "none"), clock=lambda: NOW, local=True)
+    with pytest.raises(WayError) as caught:
+        send(way, SAID, given)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("hooks.lab.example", True),
+        ("hooks.lab.example.", True),
+        ("nas_2", True),
+        ("192.168.1.9", True),
+        ("fd00::9", True),
+        ("fe80::9%eth0", False),
+        ("hooks..lab", False),
+        (".lab", False),
+        ("a" * 63, True),
+        ("a" * 64, False),
+        ("-a.lab", False),
+        (".".join(["abcdefg"] * 32), False),
+        ("", False),
+    ],
+)
+def test_host_is_a_name_that_can_be_looked_up(text, fits):
+    assert is_host(text) is fits
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("ann@lab.example", True),
+        ("a.b+c@lab.example", True),
+        ("a@[", False),
+        ("a@lab..example", False),
+        ("a..b@lab.example", False),
+        ('"a b"@lab.example', False),
+        ("a@b@lab.example", False),
+        ("安@lab.example", False),
+        ("lab.example", False),
+    ],
+)
+def test_mail_address_is_one_that_a_message_can_bear(text, fits):
+    assert is_mail(text) is fits
+
+
+REFUSED_BUT_LOCAL = (
+    *("127.0.0.1", "127.9.9.9", "::1", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1"),
+    *("100.100.100.200", "fd00:ec2::254"),
+)
+
+
+def test_hook_may_lead_into_the_laboratory_and_not_to_the_hub_itself():
+    assert not any(is_refused(one, local=False) for one in ("192.0.2.7", "2001:db8::7"))
+    assert all(is_refused(one, local=False) for one in REFUSED_BUT_LOCAL)
+    assert not any(is_refused(one, local=True) for one in REFUSED_BUT_LOCAL)
+    assert all(is_refused(one, local=True) for one in ("0.0.0.0", "::", "224.0.0.1", "ff02::1"))
+
+
+def test_hook_that_leads_to_the_hub_when_it_is_sent_to_gets_nothing():
+    with web_server() as hook:
+        with pytest.raises(WayError, match="HENG_NOTIFY_LOCAL") as caught:
+            send(Address("webhook", "", {"url": hook.url}), SAID, Given(clock=lambda: NOW))
+        assert not caught.value.lasting
+        assert hook.posts == []
+
+
+def test_where_hooks_may_lead_is_0_or_1():
+    assert [read_notify_local(one) for one in ({}, {"HENG_NOTIFY_LOCAL": "1"})] == [False, True]
+    with pytest.raises(SettingsError, match="HENG_NOTIFY_LOCAL 'yes': expected 0 or 1"):
+        read_notify_local({"HENG_NOTIFY_LOCAL": "yes"})
 
 
 def test_dingtalk_is_posted_a_signed_text():
