@@ -20,9 +20,12 @@ from cloud.store.accounts import Account
 from cloud.store.connection import Connection
 from cloud.store.people import Person
 from cloud.store.sites import get_site
+from rules.command import HUB
 from rules.permissions import Grant, Permission, Role
 
 INVITED = timedelta(days=3)
+NOT_THE_HUB = f"a number that does not begin with the word {HUB}"
+"""What the hub asks of gateways by itself begins so where a person's number stands otherwise."""
 TOKEN_DAYS_MAX = 366
 
 
@@ -62,6 +65,11 @@ class Act:
             raise ForbiddenError(thing, "", f"the permission {permission} in this organisation")
 
 
+def names_the_hub(number: str) -> bool:
+    """Whether a number would be taken for the hub itself."""
+    return number.split()[:1] == [HUB]
+
+
 async def add_person(act: Act, organisation_id: int, *, number: str, name: str, department: str) -> int:
     """Enter a person and return the id."""
     act.need(Permission.PEOPLE_MANAGE, organisation_id, thing="person")
@@ -69,6 +77,8 @@ async def add_person(act: Act, organisation_id: int, *, number: str, name: str, 
         raise MissingError("organisation_id", organisation_id, "an existing organisation")
     number, name = _text("number", number, 40), _text("name", name, 100)
     department = _text("department", department, 100, least=0)
+    if names_the_hub(number):
+        raise ActError("number", number, NOT_THE_HUB)
     made = await people.add_person(
         act.connection, organisation_id, number=number, name=name, department=department
     )

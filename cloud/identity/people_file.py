@@ -78,7 +78,7 @@ def read_people_file(path: Path) -> tuple[PeopleFile | None, list[Fault]]:
     file, faults = check(data, PeopleFile)
     if file is None or faults:
         return None, faults
-    faults = [*_doubles(file), *_time_faults(file), *_password_faults(file)]
+    faults = [*_doubles(file), *_hubs(file), *_time_faults(file), *_password_faults(file)]
     return (None, faults) if faults else (file, [])
 
 
@@ -92,6 +92,14 @@ def _doubles(file: PeopleFile) -> list[Fault]:
                 faults.append(Fault(f"person[{place}].{field}", value, "a value that no other person has"))
             seen.add(value or "")
     return faults
+
+
+def _hubs(file: PeopleFile) -> list[Fault]:
+    return [
+        Fault(f"person[{place}].number", person.number, acts.NOT_THE_HUB)
+        for place, person in enumerate(file.person)
+        if acts.names_the_hub(person.number)
+    ]
 
 
 def _time_faults(file: PeopleFile) -> list[Fault]:

@@ -86,6 +86,9 @@ ACT_CAUSES = {
     ("number", "a number that nobody of this organisation has"): mark(
         "This staff number is taken: somebody of this organisation has it."
     ),
+    ("number", "a number that does not begin with the word hub"): mark(
+        "A staff number does not begin with the word hub: the hub itself is called so."
+    ),
     ("name", "missing"): mark("The name is missing."),
     ("name", "long"): mark("The name is too long."),
     ("login", "a login that is not taken"): mark("This login is taken. Choose another one."),

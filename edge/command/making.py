@@ -7,7 +7,7 @@ from edge.command.doing import Doer, InstrumentDoer, InterlockDoer, NobodyDoer, 
 from edge.control.room import Shared
 from rules.access.snapshot import Snapshot
 from rules.authority import is_staff, rights_at
-from rules.command import HUB, KINDS, SENTENCES, Place, Refusal
+from rules.command import KINDS, SENTENCES, Place, Refusal
 from rules.interlock.reasons import SENTENCES as WHY
 from wire.control import Command
 
@@ -44,7 +44,7 @@ class Gate:
     def lacks(self, command: Command) -> str:
         """Return why the gateway's own rights take from somebody what the hub gave; those unknown keep it."""
         snapshot = self._rights()
-        if snapshot is None or command.by.partition(" ")[0] == HUB:
+        if snapshot is None:
             return ""
         at_ms = self._shared.given.utc_ms()
         at_ms = command.issued_at_ms if at_ms is None else at_ms

@@ -79,6 +79,13 @@ def test_hub_has_the_last_word_on_whom_the_gateway_does_not_know() -> None:
     assert lacks(replace(RESET, name="interlock.trip", arguments={"interlock": "room"}), world()) == ""
 
 
+@pytest.mark.parametrize("number", ["hub", "hub anna"])
+def test_person_who_is_numbered_as_the_hub_is_called_is_judged_as_any_other(number: str) -> None:
+    rights = world()
+    rights.put(replace(rights.parts["people"]["anna"], id=number))
+    assert "no authorisation to reset" in lacks(replace(RESET, by=number), rights)
+
+
 def test_second_person_is_judged_too() -> None:
     arguments: dict[str, Scalar] = {"interlock": "room", "cause": "warm", "reason": "test", "seconds": 60}
     bypass = replace(RESET, name="interlock.bypass", arguments=arguments, rights=("bypass",), second="ben")
