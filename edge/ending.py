@@ -21,9 +21,10 @@ async def end_control(
     What goes wrong here ends nothing else: the journal is still to be written.
     """
     others = end(changing, within_s=within_s)
-    error, _ = await asyncio.gather(ended(), others, return_exceptions=True)  # In this order at every bus.
-    if error is not None:
-        LOG.error("control did not end as it should", exc_info=error)
+    found = await asyncio.gather(ended(), others, return_exceptions=True)  # In this order at every bus.
+    for error in found:
+        if error is not None:
+            LOG.error("control did not end as it should", exc_info=error)
 
 
 async def end(tasks: Sequence[asyncio.Task[None]], *, within_s: float | None = None) -> None:

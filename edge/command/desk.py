@@ -83,6 +83,9 @@ class CommandDesk(Member):
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._strays = Bucket.full(STRAYS_PER_MINUTE, 0.0)
         self._book.saw(self._now())
+        for doer in doers.values():
+            if isinstance(doer, OutputDoer):
+                doer.in_time = self._in_time
 
     @property
     def came(self) -> Mapping[Channel, Came]:
@@ -243,6 +246,9 @@ class CommandDesk(Member):
 
     def _tell_hub(self, entry: Entry) -> None:
         self._answer(receipt_of(entry, gateway=self._given.settings.gateway.id, now=self._now()))
+
+    def _in_time(self, command: Command) -> bool:
+        return is_late(command, self._book.now, self._now()) is None
 
     def _now(self) -> Instant:
         return Instant(self._given.boot, self._given.now_tick(), self._given.utc_ms())

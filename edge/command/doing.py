@@ -5,6 +5,7 @@ A doer raises `ForbiddenError` or `RefusedError` before anything was done, `NotD
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Protocol
 
 from edge.control.interlocks import Acted, Interlocks
@@ -118,15 +119,21 @@ class OutputDoer:
 
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
+        self.in_time: Callable[[Command], bool] = lambda _: True
+        """Asked again right before what permits is written."""
 
     async def do(self, command: Command) -> Data:
-        """Set it, and return what the device confirmed."""
+        """Set it, and return what the device confirmed; its safe value waits for no rest and no other."""
         name = text(command, "output")
         counts = self._outputs.counts(name, text(command, "value"))
         output = self._outputs.output(name)
         if not output.low <= counts <= output.high:
             raise RefusedError(f"{name}: {output.shown(counts)}: expected {output.range}")
-        await self._outputs.set(name, counts, by=by_of(command))
+        if counts == output.safe:
+            await self._outputs.make_safe(name, by=by_of(command))
+        else:
+            in_time = partial(self.in_time, command)
+            await self._outputs.set(name, counts, by=by_of(command), still_wanted=in_time)
         value = f"{Decimal(counts).scaleb(output.exponent):f}"
         return {"output": name, "counts": counts, "exponent": output.exponent, "value": value}
 

@@ -419,7 +419,8 @@ class Outputs:
 
 async def _expected(owned: _Owned, asked: Coroutine[Any, Any, T]) -> T:
     """Return a driver's answer; a bug of one driver is an `OutputError`, and ends nobody who has to go on."""
-    (answer,) = await asyncio.gather(asked, return_exceptions=True)
+    answers = await asyncio.gather(asked, return_exceptions=True)
+    answer = answers[0]
     if not isinstance(answer, BaseException):
         return answer
     if isinstance(answer, OutputError) or not isinstance(answer, Exception):

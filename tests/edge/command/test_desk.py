@@ -72,13 +72,20 @@ class Device:
 
     name: str = "line"
     counts: int = 1
+    apart_s: float = 0.0
+    answers: asyncio.Event | None = None
+    """What permits is answered only then."""
+    written: list[int] = field(default_factory=list)
 
     @property
     def outputs(self) -> list[Output]:
-        return [Output("power", "switch", 0, 1, safe=0)]
+        return [Output("power", "switch", 0, 1, safe=0, apart_s=self.apart_s)]
 
     async def write(self, output: str, counts: int) -> None:
         self.counts = counts
+        self.written.append(counts)
+        if counts and self.answers:
+            await self.answers.wait()
 
     async def read_back(self, output: str) -> int | None:
         return self.counts
@@ -108,6 +115,7 @@ class Stand:
         """Begin with what is on the disk; the rest is forgotten."""
         self.notes = dict(self.disk)
         outputs = Outputs([self.device], tell=self.tell, now=lambda: self.ms / 1000, settle=self.settle)
+        self.outputs = outputs
         given = Given(
             settings=SETTINGS,
             boot=BOOT,
@@ -258,6 +266,41 @@ def test_what_makes_safe_waits_neither_for_the_disk_nor_for_other_commands() -> 
             stand.slow.set()
 
     assert sorted(run(story).states) == ["accepted"] * 3 + ["executed"] * 3
+
+
+@pytest.mark.requirement("G-6.9d")
+def test_output_is_made_safe_at_once_although_it_rests_and_another_command_sets_it() -> None:
+    async def story(stand: Stand) -> None:
+        stand.device.apart_s = 60.0
+        stand.device.answers = asyncio.Event()
+        stand.started()
+        async with stand.running():
+            stand.give(command(1, "output.set", arguments={"output": "power", "value": "1"}))
+            await turns()
+            assert stand.device.written == [1]
+            stand.give(command(2, "output.set", arguments={"output": "power", "value": "0"}))
+            await turns()
+            assert stand.device.written == [1, 0]
+
+    assert run(story).states == ["accepted", "accepted", "executed"]
+
+
+@pytest.mark.requirement("G-6.9d")
+def test_output_whose_command_is_late_when_it_could_be_written_is_not_written() -> None:
+    async def story(stand: Stand) -> None:
+        stand.device.answers = asyncio.Event()
+        async with stand.running(), asyncio.TaskGroup() as tasks:
+            tasks.create_task(stand.outputs.set("power", 1, by="regulation"))
+            await turns()
+            stand.give(command(1, "output.set", arguments={"output": "power", "value": "1"}))
+            await turns()
+            stand.ms += 11_000
+            stand.device.answers.set()
+        assert stand.device.written == [1]
+
+    stand = run(story)
+    assert stand.states == ["accepted", "failed not_done"]
+    assert stand.receipts[-1].text == "power: its time is over meanwhile"
 
 
 def test_deadline_is_judged_again_right_before_it_begins() -> None:
