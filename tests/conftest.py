@@ -35,9 +35,14 @@ settings.load_profile("shared-machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that have long tests, lest one of them is left when all others have ended."""
-    long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long)
+    """Begin with the files that have long tests, lest one of them is left when all others have ended.
+
+    Those with a browser, which compute, come spread among those that wait.
+    """
+    long = list(dict.fromkeys(item.path for item in items if item.get_closest_marker("slow")))
+    groups = ([path for path in long if (path.parent.name == "browser") is shown] for shown in (True, False))
+    turn = {path: (place + 0.5) / len(group) for group in groups for place, path in enumerate(group)}
+    items.sort(key=lambda item: turn.get(item.path, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
