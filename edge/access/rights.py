@@ -1,12 +1,14 @@
 """The rights that a gateway decides by: taken over whole or refused whole, and kept on its disk.
 
-What comes was signed by the hub (`edge.control.line`). What lets somebody in is on the disk before it counts;
-a revocation counts first. A file that is damaged is no rights at all: every door says so.
+What comes was signed by the hub (`edge.control.line`). What lets somebody in is on the disk before it counts,
+however often that has to be tried; a revocation counts first. A file that is
+damaged is no rights at all: every door says so.
 """
 
 import asyncio
 import logging
 import os
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +23,10 @@ from wire.shadow import Revision
 LOG = logging.getLogger(__name__)
 FILE = "access-rights.json"
 WAITING_MAX = 1000
+WAITING_BYTES_MAX = 32 * 1024 * 1024
+RETRY_S = 5.0
+"""So often what the disk did not take is tried again."""
+TOO_MANY = "too_many"
 OTHER_KEY = "other_key"
 _TEXT_MAX = 200
 
@@ -33,18 +39,24 @@ def _hub_signed(_: bytes) -> bool:
 class RightsDesk:
     """The rights of one gateway."""
 
-    def __init__(self, gateway: str, folder: Path, *, tell: Tell, eager: bool = True) -> None:
+    def __init__(
+        self, gateway: str, folder: Path, *, tell: Tell, eager: bool = True, retry_s: float = RETRY_S
+    ) -> None:
         """`folder` is where the gateway keeps its data, with the key of its tokens.
 
         Unless `eager`, no key is made before there are any rights.
         """
         self._eager = eager
+        self._retry_s = retry_s
         self._gateway = gateway
         self._folder = folder
         self._tell = tell
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(WAITING_MAX)
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
         self._some = asyncio.Event()
-        """Set once anything came."""
+        """Set when anything came."""
+        self._unkept: Snapshot | None = None
+        """What came last, as long as the disk does not take it."""
         self._refused: tuple[Revision | None, str, tuple[str, ...]] | None = None
         self._not_kept = ""
         self.changed = Hearers()
@@ -66,12 +78,20 @@ class RightsDesk:
         return True
 
     def came(self, body: bytes) -> None:
-        """Take a body that the hub signed; it is looked at in its turn."""
+        """Take a body that the hub signed; it is looked at in its turn.
+
+        What is too much to wait is left out and told as refused: it is not acknowledged, the hub sends again.
+        """
+        if len(self._waiting) >= WAITING_MAX or self._waiting_bytes + len(body) > WAITING_BYTES_MAX:
+            text = f"{len(self._waiting)} changes wait, {self._waiting_bytes} bytes: one was left out"
+            refusal = f"{TOO_MANY}: {text}"
+            if self._refused is None or not self._refused[1].startswith(TOO_MANY):
+                self._refused = None, refusal, (text,)
+                self._told_refusal("rights_refused")
+            return
+        self._waiting.append(body)
+        self._waiting_bytes += len(body)
         self._some.set()
-        try:
-            self._waiting.put_nowait(body)
-        except asyncio.QueueFull:
-            LOG.error("rights: more than %s changes wait: one was left out", WAITING_MAX)
 
     def spoiled(self, reason: str) -> None:
         """Take note of what was refused before it could be read; the same again is no news."""
@@ -90,7 +110,16 @@ class RightsDesk:
         if not self.key:
             await self.begin()
         while True:
-            await self.take(await self._waiting.get())
+            self._some.clear()
+            while self._waiting:
+                body = self._waiting.popleft()
+                self._waiting_bytes -= len(body)
+                await self.take(body)
+            try:
+                async with asyncio.timeout(None if self._unkept is None else self._retry_s):
+                    await self._some.wait()
+            except TimeoutError:
+                await self.keep_again()
 
     async def begin(self) -> None:
         """Read the key of tokens, and what was kept; `CredentialError`."""
@@ -120,8 +149,7 @@ class RightsDesk:
 
     async def take(self, body: bytes) -> None:
         """Take over a change, or refuse it whole."""
-        current = self.snapshot
-        found = await asyncio.to_thread(receive, current, body, gateway=self._gateway, signed=_hub_signed)
+        base, found = await asyncio.to_thread(self._received, body)
         if isinstance(found, Refused):
             if found.refusal is not Refusal.OLDER:  # The broker may still keep what was before.
                 self._refuse(found, "rights_refused")
@@ -132,16 +160,45 @@ class RightsDesk:
         if snapshot.document.key_id != self.key_id:
             self._refuse_key(snapshot)
             return
-        ends_only = current is not None and snapshot.document is current.document
-        if ends_only:
+        if base is not None and snapshot.document is base.document:
+            await self._end_at_once(snapshot, body)
+        self._unkept = snapshot
+        await self.keep_again()
+
+    def _received(self, body: bytes) -> tuple[Snapshot | None, Taken | Refused]:
+        """Judge a change by what came last; a delta to what is in force takes the place of that."""
+        base = self.snapshot if self._unkept is None else self._unkept
+        found = receive(base, body, gateway=self._gateway, signed=_hub_signed)
+        other = isinstance(found, Refused) and found.refusal is Refusal.OTHER_BASE
+        if other and self._unkept is not None and self.snapshot is not None:
+            base = self.snapshot
+            found = receive(base, body, gateway=self._gateway, signed=_hub_signed)
+        return base, found
+
+    async def _end_at_once(self, snapshot: Snapshot, body: bytes) -> None:
+        """Have a revocation count for what is in force, whatever still waits for the disk."""
+        if self._unkept is None:
             self._put(snapshot)
-        self._not_kept = await asyncio.to_thread(self._keep, kept(snapshot))
+        elif self.snapshot is not None:
+            current = self.snapshot
+            ended = await asyncio.to_thread(receive, current, body, gateway=self._gateway, signed=_hub_signed)
+            if isinstance(ended, Taken):
+                self._put(ended.snapshot)
+
+    async def keep_again(self) -> None:
+        """Have on the disk what came last, and in force then; what is not taken is tried again."""
+        snapshot = self._unkept
+        if snapshot is None:
+            return
+        before, self._not_kept = self._not_kept, await asyncio.to_thread(self._keep, kept(snapshot))
         if self._not_kept:
-            self._tell("rights_not_kept", {"reason": as_text(self._not_kept)}, self._gateway)
-        if not ends_only:
-            self._put(snapshot)
-        revision = _text(self.honoured)
-        data: dict[str, Scalar] = {"revision": revision, "kept": not self._not_kept}
+            if self._not_kept != before:
+                self._tell("rights_not_kept", {"reason": as_text(self._not_kept)}, self._gateway)
+                self.changed.tell()
+            return
+        self._unkept = None
+        self._put(snapshot)
+        data: dict[str, Scalar] = {"revision": _text(self.honoured), "kept": True}
         self._tell("rights_taken", {**data, "people": len(snapshot.document.people)}, self._gateway)
         self.changed.tell()
 
@@ -187,7 +244,9 @@ class RightsDesk:
         except OSError as error:
             with suppress(OSError):
                 new.unlink(missing_ok=True)
-            return f"{FILE}: {error.strerror}: what is older would come back with a restart"
+            return (
+                f"{FILE}: {error.strerror}: what is older would come back with a restart, newer rights wait"
+            )
         return ""
 
     @property

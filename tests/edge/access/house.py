@@ -121,15 +121,15 @@ class Device:
         self.readers = ["front", "back"]
         self.values = {"gpio/lock": 0, "gpio/balance": 0}
         self.written: list[tuple[str, int, bool]] = []
-        """Output, value, and whether everything told before was on the disk by then."""
+        """Output, value, and whether everything told before it was asked for was on the disk by then."""
         self.shown: list[tuple[str, str]] = []
         self.stuck = False
         self.slow_s = 0.0
         """How long a value takes to be read back."""
-        self.durable: Callable[[], bool] = lambda: True
+        self.durable: Callable[[str], bool] = lambda _: True
 
     async def write(self, output: str, counts: int) -> None:
-        self.written.append((output, counts, self.durable()))
+        self.written.append((output, counts, self.durable(output)))
         if not self.stuck:
             self.values[output] = counts
 
@@ -162,7 +162,7 @@ class House:
         made, faults = judged(tomllib.loads(settings))
         assert made is not None, faults
         self.device = Device()
-        self.device.durable = lambda: self.on_disk == len(self.events)
+        self.device.durable = self._durable
         self.events: list[tuple[str, str, dict[str, Scalar]]] = []
         self.on_disk = 0
         self.disk = True
@@ -228,6 +228,11 @@ class House:
     def tell(self, kind: str, data: Mapping[str, Scalar], subject: str) -> None:
         self.events.append((kind, subject, dict(data)))
         self.access.look(Event(kind, subject, self.now_tick(), dict(data)))
+
+    def _durable(self, output: str) -> bool:
+        """Whether the asking for an output, and all that came before it, is on the disk."""
+        asked = [place for place, one in enumerate(self.events) if one[:2] == ("output_asked", output)]
+        return self.on_disk > asked[-1] if asked else self.on_disk == len(self.events)
 
     async def settle(self) -> bool:
         told = len(self.events)

@@ -38,7 +38,7 @@ async def _step(house: House, chance: random.Random) -> None:
 @pytest.mark.requirement("H-4.3.2b")
 @pytest.mark.parametrize("seed", range(20))
 def test_no_lock_opens_without_leave_on_the_disk_and_none_stays_open(seed: int, tmp_path: Path) -> None:
-    def durable() -> bool:
+    def durable(_: str) -> bool:
         leave = [one for one in house.events[: house.on_disk] if one[0] in LEAVE]
         return len(leave) > len(openings())
 

@@ -20,11 +20,14 @@ encode = msgspec.json.encode
 class Desk:
     """One gateway's rights, and what was told of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, retry_s: float = 5.0) -> None:
         (folder / KEY_FILE).write_bytes(KEY)
         self.events: list[tuple[str, dict[str, Scalar]]] = []
         self.desk = RightsDesk(
-            "gw-1", folder, tell=lambda kind, data, _: self.events.append((kind, dict(data)))
+            "gw-1",
+            folder,
+            tell=lambda kind, data, _: self.events.append((kind, dict(data))),
+            retry_s=retry_s,
         )
 
     def take(self, *bodies: bytes) -> None:
@@ -147,13 +150,86 @@ def test_file_that_is_damaged_is_no_rights_at_all(tmp_path: Path) -> None:
     assert desk.revision == (1, 1)
 
 
-def test_folder_that_takes_nothing_is_told(tmp_path: Path) -> None:
+def test_rights_that_the_disk_does_not_take_permit_nothing_until_it_does(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    (tmp_path / f"{FILE}.new").mkdir()
+    blocked = tmp_path / f"{FILE}.new"
+    blocked.mkdir()
     desk.take(encode(document()))
-    assert desk.revision == (1, 1), "what ends somebody's rights must not wait for a disk"
+    assert desk.revision is None
+    assert not desk.alive("anna")
     assert "would come back with a restart" in desk.desk.now().faults[0]
-    assert "rights_not_kept" in [kind for kind, _ in desk.events]
+    asyncio.run(desk.desk.keep_again())
+    assert [kind for kind, _ in desk.events] == ["rights_not_kept"], "told once"
+    blocked.rmdir()
+    asyncio.run(desk.desk.keep_again())
+    assert desk.revision == (1, 1)
+    assert desk.desk.now().faults == ()
+    assert desk.alive("anna")
+    again = Desk(tmp_path)
+    again.take()
+    assert again.revision == (1, 1)
+
+
+def test_revocation_counts_at_once_whatever_the_disk_does_not_take(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.take(encode(document()))
+    blocked = tmp_path / f"{FILE}.new"
+    blocked.mkdir()
+    desk.take(encode(document(2)), revocation(3))
+    assert not desk.alive("anna")
+    assert desk.alive("ben")
+    assert desk.revision == (1, 1), "the newer rights are not in force"
+    desk.take(revocation(4, "ben"))
+    assert not desk.alive("ben")
+    blocked.rmdir()
+    asyncio.run(desk.desk.keep_again())
+    assert desk.revision == (1, 4)
+    assert not desk.alive("anna")
+    assert not desk.alive("ben")
+
+
+def test_delta_to_what_is_in_force_takes_the_place_of_what_the_disk_did_not_take(tmp_path: Path) -> None:
+    old = normalised(document())
+    desk = Desk(tmp_path)
+    desk.take(encode(old))
+    blocked = tmp_path / f"{FILE}.new"
+    blocked.mkdir()
+    new = normalised(msgspec.structs.replace(old, revision=Revision(1, 3)))
+    delta = delta_between(old, new)
+    desk.take(encode(document(2)), encode(delta))
+    blocked.rmdir()
+    asyncio.run(desk.desk.keep_again())
+    assert desk.revision == (1, 3)
+    assert desk.desk.now().refusal == ""
+
+
+def test_disk_that_refused_is_tried_again_while_nothing_comes(tmp_path: Path) -> None:
+    async def story() -> None:
+        told = asyncio.Event()
+        desk.desk.changed.add(lambda: told.set() if desk.events else None)
+        running = asyncio.create_task(desk.desk.run())
+        desk.desk.came(encode(document()))
+        await told.wait()
+        assert not desk.alive("anna")
+        await asyncio.to_thread(blocked.rmdir)
+        while not desk.alive("anna"):
+            told.clear()
+            await told.wait()
+        running.cancel()
+
+    desk = Desk(tmp_path, retry_s=0.05)
+    blocked = tmp_path / f"{FILE}.new"
+    blocked.mkdir()
+    asyncio.run(asyncio.wait_for(story(), 20))
+
+
+def test_more_than_may_wait_is_told_as_refused(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    body = bytes(8 * 1024 * 1024)
+    for _ in range(6):
+        desk.desk.came(body)
+    assert desk.desk.now().refusal == "too_many: 4 changes wait, 33554432 bytes: one was left out"
+    assert [kind for kind, _ in desk.events] == ["rights_refused"], "told once"
 
 
 def test_key_that_is_unfit_lets_nobody_in_and_is_told(tmp_path: Path) -> None:
