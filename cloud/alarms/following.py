@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from cloud.alarms.judging import Again, OnEnd, Taken, judge_again
+from cloud.alarms.judging import FOLDED, Again, Judging, OnEnd, Taken, begin_again
 from cloud.alarms.sources import REVISION, SOURCES, Source, name_of, rule_of, sources_of
 from cloud.alarms.watched import Watched, part_rules, timeline_of, watched
 from cloud.store import alarm_feed, alarm_room, alarm_series
@@ -106,6 +107,15 @@ class Following:
         self._add(one)
         return one
 
+    async def _begin_earlier(self, connection: Connection, one: Watched, tick: int) -> Watched:
+        """Have what is told by events begin before what was known of it first: events come in any order.
+
+        Its memory stays as it is, so what came is late and the series is judged again from there.
+        """
+        one.series = replace(one.series, from_tick=tick)
+        await alarm_series.begin_earlier(connection, one.series.id, tick)
+        return one
+
     def _add(self, one: Watched) -> None:
         series = one.series
         self.series[series.id] = one
@@ -170,6 +180,8 @@ class Following:
                 *(None, grp, min(told.tick, tick) - 1),
             )
             one = await self._begin(connection, new)
+        elif source.begins and told.tick <= one.series.from_tick:
+            one = await self._begin_earlier(connection, one, told.tick - 1)
         if told.gateway_id is not None:
             self._gateways[one.series.id] = told.gateway_id
         if source.begins:
@@ -232,16 +244,22 @@ class Following:
         """Forget old samples; return what is to be kept of them."""
         return [(one.series, base) for one in self.series.values() if (base := one.compacted()) is not None]
 
-    async def judge_again(self, connection: Connection, one: Watched, *, since: int, tick: int) -> Again:
-        """Judge a series from before `since` on, from what is stored; its memory stays as it is."""
-        base = await alarm_series.base_before(connection, one.series.id, since)
-        start = one.series.from_tick if base is None else base.tick
-        samples = await self._stored(connection, one.series, since=start, until=tick)
-        reached = self._reached(one, tick)
-        return await asyncio.to_thread(judge_again, one.series, base, samples, reached=reached)
+    async def begin_again(self, connection: Connection, one: Watched, since: int) -> Judging:
+        """Begin to judge a series from before `since` on, from what is stored; its memory stays as it is."""
+        return begin_again(one.series, await alarm_series.base_before(connection, one.series.id, since))
+
+    async def judge_piece(
+        self, connection: Connection, one: Watched, judging: Judging, *, tick: int
+    ) -> Again | None:
+        """Judge the next piece; return what came of it all after the last one."""
+        samples = await self._stored(connection, one.series, since=judging.read_to, until=tick, most=FOLDED)
+        if one.series.part != "event" and len(samples) == FOLDED:
+            await asyncio.to_thread(judging.take, samples)
+            return None
+        return await asyncio.to_thread(judging.end, samples, self._reached(one, tick))
 
     async def _stored(
-        self, connection: Connection, series: Series, *, since: int, until: int
+        self, connection: Connection, series: Series, *, since: int, until: int, most: int | None = None
     ) -> list[Sample]:
         begin, end = _moment(since), _moment(until)
         if series.part == "event":
@@ -261,7 +279,12 @@ class Following:
         if series.part == "calibration" or series.point_id is None or series.point_id not in self._scales:
             return []
         return await alarm_feed.readings_since(
-            connection, series.point_id, since=begin, until=end, scales=self._scales[series.point_id]
+            connection,
+            series.point_id,
+            since=begin,
+            until=end,
+            scales=self._scales[series.point_id],
+            most=most,
         )
 
     async def _read_backlog(self, connection: Connection, tick: int) -> None:

@@ -42,25 +42,48 @@ def with_open(desk: Desk, opened: Mapping[str, tuple[Open, ...]]) -> Desk:
     return replace(desk, open={point: items for point, items in opened.items() if items})
 
 
-def judge_again(
-    series: Series, base: Base | None, samples: Sequence[Sample], *, reached: int | None
-) -> Again:
-    """Judge samples from a base on, in pieces, so that memory is bounded whatever came late."""
+@dataclass(slots=True)
+class Judging:
+    """A series that is being judged again, in pieces, so that memory is bounded whatever came late."""
+
+    timeline: Timeline
+    since: int
+    bases: list[Base] = field(default_factory=list)
+    found: dict[str, Occurrence] = field(default_factory=dict)
+
+    @property
+    def read_to(self) -> int:
+        """Return up to where what is stored was read."""
+        return self.timeline.base_at
+
+    def take(self, samples: Sequence[Sample]) -> None:
+        """Judge a piece, and keep what it came to."""
+        timeline = arrive(self.timeline, samples)
+        self.found |= by_id(timeline.closed)
+        self.timeline = compact(timeline, timeline.reached)
+        self.bases.append(Base(self.timeline.base_at, self.timeline.base))
+
+    def end(self, samples: Sequence[Sample], reached: int | None) -> Again:
+        """Judge the last piece and return what the series shows."""
+        for start in range(0, len(samples) - FOLDED, FOLDED):
+            self.take(samples[start : start + FOLDED])
+        rest = (len(samples) - 1) // FOLDED * FOLDED if samples else 0
+        self.timeline = arrive(self.timeline, samples[rest:])
+        self.found |= by_id(self.timeline.closed)
+        timeline = arrive(self.timeline, (), reached=reached)
+        last = view(timeline)
+        self.found |= by_id(last.occurrences)
+        seen = View(
+            *(last.point, last.conditions, self.since, last.reached),
+            *(tuple(self.found.values()), last.silent),
+        )
+        return Again(timeline, seen, tuple(self.bases))
+
+
+def begin_again(series: Series, base: Base | None) -> Judging:
+    """Begin to judge a series from a base on."""
     timeline = timeline_of(series, base)
-    since, bases, found = timeline.base_at, [], dict[str, Occurrence]()
-    for start in range(0, len(samples), FOLDED):
-        timeline = arrive(timeline, samples[start : start + FOLDED])
-        found |= by_id(timeline.closed)
-        if start + FOLDED < len(samples):
-            timeline = compact(timeline, timeline.reached)
-            bases.append(Base(timeline.base_at, timeline.base))
-    timeline = arrive(timeline, (), reached=reached)
-    last = view(timeline)
-    found |= by_id(last.occurrences)
-    seen = View(
-        last.point, last.conditions, since, last.reached, tuple(found[name] for name in found), last.silent
-    )
-    return Again(timeline, seen, tuple(bases))
+    return Judging(timeline, timeline.base_at)
 
 
 def by_id(occurrences: Iterable[Occurrence]) -> dict[str, Occurrence]:

@@ -59,6 +59,8 @@ class Keeper:
         self._forgot_at: datetime | None = None
         self._late: dict[int, tuple[datetime, datetime]] = {}
         """Series -> when late data of it came first and last; a backlog comes in many pieces."""
+        self._again: tuple[Watched, int, judging.Judging] | None = None
+        """What is being judged again, and from which tick on."""
 
     async def turn(self, now: datetime) -> bool:
         """Take in what is new; return whether there is more already. Raises psycopg's errors."""
@@ -71,20 +73,43 @@ class Keeper:
             raise
 
     async def judge_late(self, now: datetime) -> bool:
-        """Judge one series again of which data came late; return whether there was one."""
+        """Judge the next piece of one series of which data came late; return whether there was one."""
         if not self._loaded:
             return False
         late = await alarm_series.late(self._connection)
-        series_id = next((one for one in late if self._is_settled(one, now)), None)
-        if series_id is None:
-            return False
-        self._late.pop(series_id, None)
-        one = self._following.series.get(series_id)
-        if one is None:
-            await alarm_series.judged(self._connection, series_id)
-            return True
-        since, tick = late[series_id], tick_of_datetime(now)
-        again = await self._following.judge_again(self._connection, one, since=since, tick=tick)
+        piece = self._under_way(late)
+        if piece is None:
+            series_id = next((one for one in late if self._is_settled(one, now)), None)
+            if series_id is None:
+                return False
+            self._late.pop(series_id, None)
+            one = self._following.series.get(series_id)
+            if one is None:
+                await alarm_series.judged(self._connection, series_id)
+                return True
+            piece = await self._following.begin_again(self._connection, one, late[series_id])
+            self._again = (one, late[series_id], piece)
+        assert self._again is not None
+        one, since, _ = self._again
+        tick = tick_of_datetime(now)
+        again = await self._following.judge_piece(self._connection, one, piece, tick=tick)
+        if again is not None:
+            self._again = None
+            await self._take_again(one, again, since=since, tick=tick)
+        return True
+
+    def _under_way(self, late: Mapping[int, int]) -> judging.Judging | None:
+        """Return what is being judged again, unless its series is followed no more."""
+        if self._again is not None:
+            one, _, piece = self._again
+            if self._following.series.get(one.series.id) is one and one.series.id in late:
+                return piece
+        self._again = None
+        return None
+
+    async def _take_again(self, one: Watched, again: judging.Again, *, since: int, tick: int) -> None:
+        """Write down what a series shows now that it was judged again."""
+        series_id = one.series.id
         try:
             async with self._connection.transaction():
                 await alarm_room.position(self._connection, hold=True)
@@ -95,12 +120,12 @@ class Keeper:
                 await self._write(news, tick)
                 await alarm_series.drop_bases(self._connection, series_id, since)
                 await alarm_series.keep_bases(self._connection, [(one.series, base) for base in again.bases])
-                await alarm_series.judged(self._connection, series_id)
+                if series_id not in self._late:  # what came meanwhile may be missing: it is judged once more
+                    await alarm_series.judged(self._connection, series_id)
         except BaseException:
             self._loaded = False
             raise
         one.seen = view(one.timeline)
-        return True
 
     def _is_settled(self, series_id: int, now: datetime) -> bool:
         """Whether no more late data of a series came for a while, or they have come for long enough."""

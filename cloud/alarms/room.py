@@ -51,12 +51,13 @@ class AlarmRoom:
             keeper = Keeper(connection)
             await keeper.turn(self._tools.now())
             up()
+            wait_s = _LOOK_S
             while True:
-                if await feed.wait(woken, _LOOK_S):
+                if await feed.wait(woken, wait_s):
                     await asyncio.sleep(_REST_S)
                 while await keeper.turn(self._tools.now()):
                     pass
-                await keeper.judge_late(self._tools.now())
+                wait_s = 0.0 if await keeper.judge_late(self._tools.now()) else _LOOK_S
 
     async def _send(self, up: Callable[[], None]) -> None:
         async with self._tools.connection("alarm messages") as connection:

@@ -3,11 +3,12 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from cloud.notify.targets import is_refused
 
-_Found = list[tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]]
+_Found = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]]
 TIMEOUT_S = 10.0
 """For each step; who sends has a deadline for all of them."""
 

@@ -91,6 +91,7 @@ JOIN readings r ON r.point_id = c.point_id AND r.observed_at >= s.from_at AND r.
 _SINCE = """
 SELECT observed_at, raw, status FROM readings
 WHERE point_id = %s AND observed_at > %s AND observed_at <= %s ORDER BY observed_at
+LIMIT %s
 """
 
 _EVENTS = """
@@ -146,10 +147,16 @@ async def readings(
 
 
 async def readings_since(
-    connection: Connection, point_id: int, *, since: datetime, until: datetime, scales: Scales
+    connection: Connection,
+    point_id: int,
+    *,
+    since: datetime,
+    until: datetime,
+    scales: Scales,
+    most: int | None = None,
 ) -> list[Sample]:
-    """Return all samples of a point after one time and up to another, in order."""
-    cursor = await connection.execute(_SINCE, (point_id, since, until))
+    """Return samples of a point after one time and up to another, in order: all, or the first of them."""
+    cursor = await connection.execute(_SINCE, (point_id, since, until, most))
     return [_sample(at, raw, status, scales=scales) for at, raw, status in await cursor.fetchall()]
 
 

@@ -118,6 +118,11 @@ async def begin(connection: Connection, new: Series) -> Series:
     return Series(row[0], *(getattr(new, name) for name in Series.__slots__[1:]))
 
 
+async def begin_earlier(connection: Connection, series_id: int, from_tick: int) -> None:
+    """Note that a series begins at an earlier time than was known."""
+    await connection.execute("UPDATE alarm_series SET from_tick = %s WHERE id = %s", (from_tick, series_id))
+
+
 async def end(connection: Connection, series_id: int, at_tick: int) -> None:
     """Note that a series is watched no more from a time on."""
     await connection.execute("UPDATE alarm_series SET until_tick = %s WHERE id = %s", (at_tick, series_id))

@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from cloud import alarm_acts
 from cloud.alarm_acts import Alarm
-from rules.alarm.model import Condition
+from cloud.alarms.judging import begin_again
+from cloud.store.alarm_series import Series
+from rules.alarm.model import Condition, Priority, Rule, Sample
 from tests.cloud.alarms.world import COMMS, HI
 
 pytestmark = pytest.mark.requirement("G-6.11", "G-6.11b", "G-6.11d")
@@ -252,3 +255,36 @@ def test_door_that_was_told_while_much_waits_at_the_gateway_wakes_nobody_until_i
             assert called is not None
 
     asyncio.run(scene())
+
+
+def test_event_that_comes_after_a_later_one_of_its_name_is_on_the_list_as_well(site):
+    async def scene():
+        async with site.keeper() as turn:
+            site.event("access_refused", "door-1/in", duress=True, at=site.now)
+            await turn()
+            site.event("access_refused", "door-1/in", duress=True, at=site.now - timedelta(minutes=5))
+            await turn(after_s=1)
+            await turn(after_s=11)
+            assert site.rows("point, live") == [("duress/door-1/in", False), ("duress/door-1/in", True)]
+        async with site.keeper():
+            assert site.rows("point, live") == [("duress/door-1/in", False), ("duress/door-1/in", True)]
+
+    asyncio.run(scene())
+
+
+def test_series_is_judged_again_in_pieces_as_it_would_be_at_once():
+    rule = Rule(Condition.HI, Priority.HIGH, limit=Decimal(23), deadband=Decimal(1))
+    series = Series(1, 1, 1, 1, "p", "readings", 1, (rule,), 300, "g", 0)
+    samples = [Sample(n * 100, Decimal(24 if n // 3 % 2 else 20)) for n in range(1, 61)]
+    at_once = begin_again(series, None).end(samples, 6000)
+    pieces = begin_again(series, None)
+    for start in (0, 7, 14, 21, 28, 35, 42, 49):
+        pieces.take(samples[start : start + 7])
+        assert pieces.read_to == samples[start + 6].at
+        assert pieces.timeline.samples == ()
+    again = pieces.end(samples[56:], 6000)
+    assert {one.id: one.cleared_at for one in again.seen.occurrences} == {
+        one.id: one.cleared_at for one in at_once.seen.occurrences
+    }
+    assert len(again.seen.occurrences) == 10
+    assert (again.seen.since, len(again.bases)) == (0, 8)
