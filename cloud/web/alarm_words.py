@@ -1,10 +1,13 @@
 """Alarms in words: conditions, priorities, states, and why something was not done. No markup, no data."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cloud.alarm_acts import RefusedError
 from cloud.identity.acts import ActError
 from cloud.store.alarms_read import Alarm
+from cloud.store.control_status import Held
+from cloud.web.interlocks_words import say_cause
 from cloud.web.language import Language
 from cloud.web.words import mark
 from rules.alarm.desk import Reason
@@ -118,6 +121,20 @@ DESIGNS = {"no_job": mark("no job is under way here")}
 """Which design suppresses -> in words."""
 
 
+Titles = Mapping[tuple[int, str], str]
+
+
+def titles_of(held: Iterable[Held]) -> Titles:
+    """Return (site, name of its alarms) -> title, of interlocks that have one."""
+    return {
+        (one.site_id, f"interlock/{now.name}"): now.title
+        for one in held
+        if one.site_id is not None
+        for now in one.status.interlocks
+        if now.title
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One alarm as a page shows it."""
@@ -131,7 +148,9 @@ class Shown:
     muted: str
     """Why it is shelved, suppressed or out of service."""
     causes: str
-    """What the event told of its causes, as it was written."""
+    """What the event told of its causes, as it was written; what is no cause of a rule is in words."""
+    title: str
+    """What people call the point or the interlock; empty: they call it by its name."""
 
 
 def what_of(alarm: Alarm) -> str:
@@ -140,8 +159,8 @@ def what_of(alarm: Alarm) -> str:
     return told or CONDITIONS[alarm.condition]
 
 
-def show(alarm: Alarm, language: Language) -> Shown:
-    """Return an alarm in the words of the page."""
+def show(alarm: Alarm, language: Language, titles: Titles) -> Shown:
+    """Return an alarm in the words of the page; `titles` of interlocks by site and name."""
     say = language.say
     told = [alarm.detail.get(name) for name in ("first_out", "causes", "reason", "text")]
     return Shown(
@@ -152,7 +171,8 @@ def show(alarm: Alarm, language: Language) -> Shown:
         STATE_KINDS[alarm.state],
         say(ENDS[alarm.ended]) if alarm.ended in ENDS else "",
         say(DESIGNS[alarm.mute_reason]) if alarm.mute_reason in DESIGNS else alarm.mute_reason,
-        next((_causes(one) for one in told if one), ""),
+        next((_causes(one, language) for one in told if one), ""),
+        alarm.title or titles.get((alarm.site_id, alarm.point), ""),
     )
 
 
@@ -164,5 +184,6 @@ def say_fault(fault: ActError, language: Language) -> str:
     return language.say(known) if known else str(fault)
 
 
-def _causes(told: object) -> str:
-    return ", ".join(map(str, told)) if isinstance(told, list | tuple) else str(told)
+def _causes(told: object, language: Language) -> str:
+    causes = map(str, told) if isinstance(told, list | tuple) else str(told).split(", ")
+    return ", ".join(say_cause(language, one) for one in causes)

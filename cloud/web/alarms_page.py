@@ -17,9 +17,10 @@ from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.store.alarm_points import count_unwatched
 from cloud.store.alarm_templates import policies
 from cloud.store.alarms_read import count_open, list_history, list_urgent, read_figures
+from cloud.store.control_status import list_held
 from cloud.store.sites import Site, list_sites, shared_zone
 from cloud.store.snapshot import changing, snapshot
-from cloud.web.alarm_words import KINDS, say_fault, show
+from cloud.web.alarm_words import KINDS, say_fault, show, titles_of
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
@@ -101,12 +102,13 @@ class AlarmPages:
             sites = await list_sites(connection)
             only = _chosen(sites, request.query_params.get("only"))
             site_id = None if only is None else only.id
+            named = titles_of(await list_held(connection, now, site=site_id))
             alarms = await list_urgent(connection, now=now, site_id=site_id, skip=skip, limit=ROWS + 1)
             counts = await count_open(connection, site_id)
             unwatched = await count_unwatched(connection, site_id)
             called = {one.site_id for one in await policies(connection)}
             zone = zone_of(only.time_zone if only else await shared_zone(connection))
-        rows = [show(one, language) for one in alarms[:ROWS]]
+        rows = [show(one, language, named) for one in alarms[:ROWS]]
         kept = {"only": only.name} if only else {}
         shows = {
             "page": "alarms",
@@ -142,6 +144,7 @@ class AlarmPages:
         async with snapshot(self._web.pool) as connection:
             sites = await list_sites(connection)
             only = _chosen(sites, given.get("only"))
+            named = titles_of(await list_held(connection, now, site=None if only is None else only.id))
             alarms = await list_history(
                 connection,
                 now - timedelta(days=DAYS[days]),
@@ -163,7 +166,7 @@ class AlarmPages:
         shows = {
             "page": "alarms",
             "tab": "history",
-            "rows": [show(one, language) for one in alarms[:ROWS]],
+            "rows": [show(one, language, named) for one in alarms[:ROWS]],
             "sites": sites,
             "only": only,
             "titles": {one.id: one.title for one in sites},

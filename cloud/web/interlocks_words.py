@@ -58,7 +58,7 @@ OUTSIDE = {
     "@asked": mark("a person or a command asked for it"),
     "@new": mark("the interlock is new"),
     "@restart": mark("the gateway was started again"),
-    "@state_lost": mark("what was kept was lost"),
+    "@state_lost": mark("nothing was kept from before"),
     "@rule_changed": mark("the rule was changed"),
 }
 """First-out that is no cause of the rule."""
@@ -171,6 +171,11 @@ def say_word(language: Language, words: Mapping[str, str], word: str) -> str:
     """Return a word in the page's language; one that is not known comes readable."""
     known = words.get(word)
     return language.say(known) if known else word.replace("_", " ")
+
+
+def say_cause(language: Language, cause: str) -> str:
+    """Return a first-out in words; a cause of the rule is its own name."""
+    return say_word(language, OUTSIDE, cause) if cause.startswith("@") else cause
 
 
 def say_reason_word(language: Language, word: str) -> str:

@@ -17,6 +17,8 @@ from cloud.web.feed import LiveFeed
 from cloud.web.pages import mount
 from cloud.web.settings import WebSettings
 from tests.cloud.alarms.world import HI, Site
+from wire.codec import encode_body
+from wire.control import ControlStatus, InterlockNow
 
 pytestmark = pytest.mark.requirement("G-6.11", "G-6.11b")
 
@@ -100,6 +102,35 @@ def test_list_shows_an_alarm_with_its_limit_and_lets_it_be_acknowledged(browser,
     assert browser.get("/api/alarms").json()["items"][0]["state"] == "acknowledged"
     assert browser.get(f"/api/alarms/{listed['id']}").json()["acknowledged_by"]
     assert browser.get("/alarms/history", lang="en").status_code == 200
+
+
+def test_interlock_is_shown_by_its_title_and_first_out_in_words(browser, site):
+    def interlock(name: str, title: str) -> InterlockNow:
+        return InterlockNow(name=name, title=title, rule="r", phase="tripped", breach=1)
+
+    told = (interlock("room-2 climate", "Climate of room 2"), interlock("gas", ""))
+    status = ControlStatus(gateway="gateway", boot=bytes(16), tick=1, interlocks=told)
+    gateway = site.lab.execute(
+        "INSERT INTO control_status (organisation_id, gateway_id, boot, tick, body, received_at, heard_at)"
+        " VALUES (1, 1, %s, 1, %s, %s, NULL) ON CONFLICT (gateway_id) DO UPDATE SET body = excluded.body"
+        " RETURNING gateway_id",
+        *(bytes(16), encode_body(status), site.now),
+    )
+    assert gateway == [(1,)]
+    site.event("interlock_tripped", "room-2 climate", first_out="@state_lost, hot")
+    site.event("interlock_tripped", "gas", first_out=["@new"])
+    browser.turn()
+    for language, words in (
+        ("en", ["Climate of room 2", "nothing was kept from before, hot", "the interlock is new"]),
+        ("zh", ["没有此前保存的状态, hot"]),
+    ):
+        for path in ("/alarms", "/alarms/history"):
+            page = browser.get(path, lang=language).text
+            for word in words:
+                assert word in page or path == "/alarms/history", word
+            assert "Climate of room 2 · interlock/room-2 climate" in page
+            assert "@state_lost" not in page
+    site.lab.execute("DELETE FROM control_status")
 
 
 def test_template_is_made_applied_and_revised_on_its_pages(browser, site):
