@@ -6,10 +6,12 @@ says the same follows with the next number.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
+import psycopg
 
 from cloud.rights_compile import (
     NOTHING,
@@ -23,20 +25,22 @@ from cloud.rights_documents import document_at
 from cloud.store import rights_issued as store
 from cloud.store.connection import Connection
 from cloud.store.rights_issued import Issued, Served, deflated
-from cloud.store.rights_rows import Rows, read_rows
+from cloud.store.rights_rows import EndedNow, Rows, read_rows
 from rules.access.document import AccessRights, Revocation
 from rules.access.intake import delta_between
 from rules.access.snapshot import digest_of, normalised
-from rules.access.words import CredentialState, PersonState
+from rules.access.words import CredentialState, Effect, PersonState
 from wire.shadow import COUNTER_MAX, Revision
 
 _encoder = msgspec.json.Encoder()
+_revocation = msgspec.json.Decoder(Revocation)
 
 DELTAS_MAX = 50
 """So many deltas stand behind a whole snapshot in the store."""
 RENEWED_AT = 0.4
 """Part of the age limit after which the same rights are issued again."""
 LISTED_MAX = 10_000
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Held:
     """By revocations behind the document."""
     number: int = 0
     """The last one given out: of the document, or of a revocation behind it."""
+    revocation: Revocation | None = None
+    """The last one behind the document; it says all of `ended`. A gateway is told it until it knows."""
 
     @property
     def revision(self) -> Revision:
@@ -83,7 +89,8 @@ async def load(connection: Connection, gateway: Served) -> Held | None:
     for one in later:
         ended = _joined(ended, Ended(**{name: tuple(keys) for name, keys in one.ended.items()}))
         number = one.number if one.incarnation == document.revision.incarnation else number
-    return Held(document, digest_of(document), deltas, ended, number)
+    last = _revocation.decode(later[-1].body) if later else None
+    return Held(document, digest_of(document), deltas, ended, number, last)
 
 
 async def revoke_now(
@@ -91,23 +98,15 @@ async def revoke_now(
     gateway: Served,
     held: Held,
     *,
-    ended: tuple[frozenset[str], frozenset[str]],
+    ended: EndedNow,
     now: datetime,
 ) -> Step:
     """Number and keep a revocation of what was just ended and still stands in the newest document.
 
-    It looks at two short lists and at no rows of rights: it is the quick part of a revocation.
+    It looks at short lists and compiles nothing: it is the quick part of a revocation, and the one that
+    still works while the rights contradict themselves and nothing new is issued.
     """
-    tokens, people = ended
-    fresh = Ended(
-        tuple(
-            one.token
-            for one in held.document.credentials
-            if one.token in tokens and one.state is CredentialState.ACTIVE
-        ),
-        tuple(one.id for one in held.document.people if one.id in people and one.state is PersonState.ACTIVE),
-    )
-    fresh = _without(fresh, held.ended)
+    fresh = _without(_still_in(held.document, ended, at_ms=_ms(now)), held.ended)
     if not fresh:
         return Step(held)
     async with connection.transaction():
@@ -115,6 +114,27 @@ async def revoke_now(
         if (state.incarnation, state.number) != (held.revision.incarnation, held.number):
             return Step(None)  # Somebody else went on: what is held is read again.
         return await _revoke(connection, gateway, held, fresh=fresh, now=now)
+
+
+def _still_in(document: AccessRights, ended: EndedNow, *, at_ms: int) -> Ended:
+    standing = ended.standing
+    return Ended(
+        tuple(
+            one.token
+            for one in document.credentials
+            if one.token in ended.tokens and one.state is CredentialState.ACTIVE
+        ),
+        tuple(
+            one.id for one in document.people if one.id in ended.people and one.state is PersonState.ACTIVE
+        ),
+        tuple(
+            one.id
+            for one in document.rights
+            if standing is not None and one.id not in standing and one.effect is not Effect.DENY
+            if not one.valid.after(at_ms)
+        ),
+        tuple(one.id for one in document.visits if one.id in ended.visits and not one.valid.after(at_ms)),
+    )
 
 
 async def issue(
@@ -129,7 +149,23 @@ async def issue(
 
     `beyond`: the gateway honours this, which is not known here; a new incarnation begins.
     """
+    for _ in range(_TRIES - 1):
+        with suppress(psycopg.errors.SerializationFailure):  # Somebody else went on meanwhile.
+            return await _issue(connection, gateway, held, now=now, beyond=beyond)
+    return await _issue(connection, gateway, held, now=now, beyond=beyond)
+
+
+async def _issue(
+    connection: Connection,
+    gateway: Served,
+    held: Held | None,
+    *,
+    now: datetime,
+    beyond: Revision | None,
+) -> Step:
     async with connection.transaction():
+        # The rows are those of one moment: half of what an act entered would make other rights.
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         state = await store.hold_state(connection, gateway)
         rows = await read_rows(connection, gateway.site_id, visits_since=now - VISITS_STAY)
         if rows is None:
@@ -165,19 +201,22 @@ async def _revoke(
     connection: Connection, gateway: Served, held: Held, *, fresh: Ended, now: datetime
 ) -> Step:
     number = held.number + 1
+    # It says everything that ended behind the document: who knows this one needs none before it.
+    said = _joined(fresh, held.ended)
     revocation = Revocation(
         gateway=gateway.gateway,
         revision=Revision(held.revision.incarnation, number),
         issued_at_ms=_ms(now),
-        credentials=fresh.credentials[:LISTED_MAX],
-        people=fresh.people[:LISTED_MAX],
-        rights=fresh.rights[:LISTED_MAX],
-        visits=fresh.visits[:LISTED_MAX],
+        credentials=said.credentials[:LISTED_MAX],
+        people=said.people[:LISTED_MAX],
+        rights=said.rights[:LISTED_MAX],
+        visits=said.visits[:LISTED_MAX],
     )
     body, ended = deflated(_encoder.encode(revocation)), msgspec.to_builtins(fresh)
     row = Issued(held.revision.incarnation, number, "revocation", None, body, now, ended)
     await store.add(connection, gateway, row)
-    return Step(replace(held, ended=_joined(held.ended, fresh), number=number), revocation)
+    joined = _joined(held.ended, fresh)
+    return Step(replace(held, ended=joined, number=number, revocation=revocation), revocation)
 
 
 async def _keep(

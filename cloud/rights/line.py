@@ -7,7 +7,7 @@ import msgspec
 
 from cloud.rights.issue import Held
 from cloud.store.rights_issued import Served
-from rules.access.document import AccessRights
+from rules.access.document import AccessRights, Revocation
 from rules.access.intake import delta_between
 from wire.control import DocumentNow
 from wire.messages import Message
@@ -46,6 +46,8 @@ class Line:
         self.dirty = True
         """Whether its rights have to be compiled."""
         self.looked_s = float("-inf")
+        self.again_s = float("inf")
+        """So long after that they are compiled although nothing woke anybody."""
         self.acknowledged: Revision | None = None
         self.said: DocumentNow | None = None
         self.heard_s = float("-inf")
@@ -59,10 +61,12 @@ class Line:
         self._kept: Order | None = None
         self._kept_s = float("-inf")
         self._size: tuple[Order, int] | None = None
+        self._revoked: Order | None = None
+        self._revoked_s = float("-inf")
 
     def reconnected(self) -> None:
         """Take nothing for sent, and nothing for kept by the broker."""
-        self._sent = self._kept = None
+        self._sent = self._kept = self._revoked = None
         self._kept_s = float("-inf")
 
     def hold(self, held: Held | None) -> None:
@@ -140,6 +144,23 @@ class Line:
         if not kept and now_s - self._kept_s >= KEPT_S:
             return Sending(self.held.document, retained=True)
         return None
+
+    def revoking(self, now_s: float) -> Revocation | None:
+        """Return the revocation to send now: a new one, or one that a gateway which speaks does not know.
+
+        Again it goes to a gateway that has the document alone: acknowledged, it would pass for the document.
+        """
+        revocation = None if self.held is None else self.held.revocation
+        if revocation is None or (self.acknowledged or Revision()).order >= revocation.revision.order:
+            return None
+        if self._revoked != revocation.revision.order:
+            return revocation
+        again = self.up_to_date and now_s - self.heard_s < HEARD_S
+        return revocation if again and now_s - self._revoked_s >= ACKNOWLEDGED_S else None
+
+    def revoked(self, revocation: Revocation, now_s: float) -> None:
+        """Take over that a revocation was sent."""
+        self._revoked, self._revoked_s = revocation.revision.order, now_s
 
     def sent(self, sending: Sending, now_s: float) -> None:
         """Take over that something was sent."""

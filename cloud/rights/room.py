@@ -1,12 +1,13 @@
 """The room that sends rights: woken by what changes, it compiles, numbers, commits and publishes.
 
-What ends somebody's rights goes first, as a revocation, from two short lists; then what was compiled, as a
-delta to what the gateway decides by, or whole. What the broker keeps for a gateway is always whole.
+What ends somebody's rights goes first, as a revocation, from short lists, and again until it is known; then
+what was compiled, as a delta to what the gateway decides by, or whole. What the broker keeps for a gateway is
+always whole.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import psycopg
@@ -18,8 +19,10 @@ from cloud.rights_documents import document_at
 from cloud.store import control_status, retention, rights_rows
 from cloud.store import rights_issued as store
 from cloud.store.connection import Connection
+from cloud.store.rights_rows import EndedNow
 from cloud.supervisor import supervise
 from cloud.tools import Tools
+from rules.access.document import Revocation
 from wire import frame
 from wire.codec import encode_body
 from wire.control import DocumentNow
@@ -32,6 +35,7 @@ BROKER, LISTENING = "rights: broker", "rights: listening"
 HEARING, KEEPING = "rights: hearing", "rights: keeping"
 PARTS = (BROKER, LISTENING, HEARING, KEEPING)
 _LOOK_S = 0.5
+_TRIES = 3
 AGAIN_S = 600.0
 """So often the rights of a gateway are compiled although nothing woke anybody: time changes them too."""
 _FORGET_S = 86_400.0
@@ -50,6 +54,8 @@ class RightsRoom:
         self._spoke: set[int] = set()
         """Gateways that said something of their control."""
         self._everything = True
+        self._places = False
+        """Whether gateways may have come, gone or moved."""
         self._forget_s = float("-inf")
 
     async def run(self) -> None:
@@ -114,22 +120,36 @@ class RightsRoom:
 
     async def look(self, connection: Connection, now_s: float) -> None:
         """Do everything that there is to do now, the most urgent first."""
-        changed, self._changed = self._changed, set()
         everything, self._everything = self._everything, False
-        if everything or changed:
+        places, self._places = self._places, False
+        if everything or places or self._changed:
             await self._find(connection)
             self._spoke |= self._lines.keys() if everything else set()
             self._heard.set()
         for line in self._lines.values():
-            place = (line.gateway.organisation_id, line.gateway.site_id)
-            line.dirty |= everything or bool(changed & {place, (place[0], 0)})
-            line.dirty |= now_s - line.looked_s >= AGAIN_S
-        await self._revoke(connection, {organisation for organisation, site in changed if site == 0})
+            line.dirty |= everything or now_s - line.looked_s >= line.again_s
+        await self._urgent(connection, everything=everything)
         for line in list(self._lines.values()):
             if line.dirty:
                 await self._compile(connection, line, now_s)
+                if self._changed:  # It took a while: what ended meanwhile does not wait for the others.
+                    self._places = True
+                    await self._urgent(connection)
             await self._send(connection, line)
         await self._forget(connection, now_s)
+
+    async def _urgent(self, connection: Connection, *, everything: bool = False) -> None:
+        """Tell gateways at once what was just ended, before anything is compiled."""
+        changed, self._changed = self._changed, set()
+        ended: dict[tuple[int, int], EndedNow] = {}
+        for line in list(self._lines.values()):
+            place = (line.gateway.organisation_id, line.gateway.site_id)
+            if not everything and not changed & {place, (place[0], 0)}:
+                continue
+            line.dirty = True
+            if place not in ended:
+                ended[place] = await rights_rows.ended_now(connection, *place, at=self._tools.now())
+            await self._revoke(connection, line, ended[place])
 
     async def _find(self, connection: Connection) -> None:
         """Find the gateways that are sent rights, and read the newest of those that are new here."""
@@ -173,15 +193,15 @@ class RightsRoom:
 
     # --- what is sent -----------------------------------------------------------------------------------
 
-    async def _revoke(self, connection: Connection, organisations: Iterable[int]) -> None:
-        """Tell every gateway at once what was just ended, before anything is compiled."""
-        for organisation in organisations:
-            now = self._tools.now()
-            ended = await rights_rows.ended_now(connection, organisation, at=now)
-            for line in self._lines.values():
-                if line.gateway.organisation_id == organisation and line.held is not None:
-                    step = await revoke_now(connection, line.gateway, line.held, ended=ended, now=now)
-                    await self._take(connection, line, step)
+    async def _revoke(self, connection: Connection, line: Line, ended: EndedNow) -> None:
+        now = self._tools.now()
+        for _ in range(_TRIES):
+            if line.held is None:
+                return
+            step = await revoke_now(connection, line.gateway, line.held, ended=ended, now=now)
+            await self._take(connection, line, step)
+            if step.held is not None:
+                return
 
     async def _compile(self, connection: Connection, line: Line, now_s: float) -> None:
         beyond = line.beyond
@@ -191,6 +211,7 @@ class RightsRoom:
                 *(line.gateway.gateway, beyond.incarnation, beyond.number),
             )
         line.dirty, line.looked_s = False, now_s
+        line.again_s = AGAIN_S * self._tools.random.uniform(0.5, 1.0)  # Not all at the same time.
         try:
             step = await issue(connection, line.gateway, line.held, now=self._tools.now(), beyond=beyond)
         except (psycopg.DataError, psycopg.IntegrityError):  # Not what others have to wait for.
@@ -205,12 +226,19 @@ class RightsRoom:
         held = step.held if step.held is not None else await load(connection, line.gateway)
         if held is not line.held:
             line.hold(held)
-        if step.revocation is not None and self._publisher is not None:
-            await self._publish(self._publisher, line, step.revocation, retain=False)
+        if step.revocation is not None and step.issued:
+            await self._tell(line, step.revocation)  # The document behind it stands for it from now on.
+        await self._tell(line, line.revoking(asyncio.get_running_loop().time()))
+
+    async def _tell(self, line: Line, revocation: Revocation | None) -> None:
+        if revocation is not None and self._publisher is not None:
+            await self._publish(self._publisher, line, revocation, retain=False)
+            line.revoked(revocation, asyncio.get_running_loop().time())
 
     async def _send(self, connection: Connection, line: Line) -> None:
         if self._publisher is None:
             return
+        await self._tell(line, line.revoking(asyncio.get_running_loop().time()))
         base = line.wants_base()
         if base is not None:
             found = await document_at(connection, line.gateway.gateway_id, base)

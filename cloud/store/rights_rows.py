@@ -211,11 +211,33 @@ SELECT p.number FROM public.people p LEFT JOIN public.access_people a ON a.perso
 """
 
 
-async def ended_now(
-    connection: Connection, organisation_id: int, *, at: datetime
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the tokens of an organisation that are not active, and the numbers of people who are not."""
-    values = {"organisation": organisation_id, "at": at}
-    tokens = await (await connection.execute(_ENDED, values)).fetchall()
-    people = await (await connection.execute(_GONE, values)).fetchall()
-    return frozenset(str(one) for (one,) in tokens), frozenset(str(one) for (one,) in people)
+_OVER = "SELECT 'visit-' || v.id FROM public.visits v WHERE v.site_id = %(site)s AND v.ended_at <= %(at)s"
+_STANDING = """
+SELECT i.name FROM public.access_items i
+ WHERE i.organisation_id = %(organisation)s AND i.site_id = %(site)s AND i.kind = 'right'
+   AND coalesce(i.body ->> 'effect', '') <> 'deny'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedNow:
+    """What does not hold any more at a site, whatever else is wrong with its rights."""
+
+    tokens: frozenset[str] = frozenset()
+    """Of credentials that are not active."""
+    people: frozenset[str] = frozenset()
+    """Numbers of people who are not active or have left."""
+    visits: frozenset[str] = frozenset()
+    """Ended before their time."""
+    standing: frozenset[str] | None = None
+    """Names of the rights that still let somebody in; None: not looked up."""
+
+
+async def ended_now(connection: Connection, organisation_id: int, site_id: int, *, at: datetime) -> EndedNow:
+    """Return what was ended at a site, from short lists."""
+    values = {"organisation": organisation_id, "site": site_id, "at": at}
+    found = []
+    for query in (_ENDED, _GONE, _OVER, _STANDING):
+        rows = await (await connection.execute(query, values)).fetchall()
+        found.append(frozenset(str(one) for (one,) in rows))
+    return EndedNow(*found)

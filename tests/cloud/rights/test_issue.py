@@ -1,5 +1,6 @@
 """Revisions of rights: numbered once, kept so that each can be made again, forgotten in time."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from cloud.rights.issue import DELTAS_MAX, RENEWED_AT, Held, Step, issue, load, revoke_now
 from cloud.rights_documents import document_at, snapshot_at
 from cloud.store import rights_issued as store
-from cloud.store.connection import Connection
+from cloud.store.connection import Connection, open_connection
 from cloud.store.rights_issued import Served
+from cloud.store.rights_rows import EndedNow
 from rules.access.snapshot import digest_of
 from tests.cloud.rights.laboratory import furnish, item, token
 from wire.shadow import Revision
@@ -83,7 +85,7 @@ def test_revocation_is_numbered_before_the_rights_that_say_the_same(lab: Any) ->
     held = issued(lab).held
     assert held is not None
     lab.execute("UPDATE credentials SET state = 'lost' WHERE token = %s", token(3))
-    ended = (frozenset({token(3)}), frozenset[str]())
+    ended = EndedNow(frozenset({token(3)}))
 
     async def revoke(connection: Connection) -> Step:
         return await revoke_now(connection, GATEWAY, held, ended=ended, now=NOW)
@@ -122,10 +124,26 @@ def test_worker_that_fell_behind_another_reads_again(lab: Any) -> None:
     assert issued(lab, held).held == other
 
     async def late(connection: Connection) -> Step:
-        ended = (frozenset({token(3)}), frozenset[str]())
+        ended = EndedNow(frozenset({token(3)}))
         return await revoke_now(connection, GATEWAY, held, ended=ended, now=NOW)
 
     assert ask(lab, late) == Step(None)
+
+
+def test_two_that_issue_at_the_same_time_number_one_after_the_other(lab: Any) -> None:
+    held = issued(lab).held
+    lab.execute("UPDATE people SET name = 'Other' WHERE number = 'p3'")
+
+    async def go() -> list[Step]:
+        async with open_connection(lab.dsn, "one") as one, open_connection(lab.dsn, "two") as two:
+            return await asyncio.gather(
+                *(issue(connection, GATEWAY, held, now=NOW) for connection in (one, two))
+            )
+
+    first, second = asyncio.run(go())
+    assert first.held is not None
+    assert first.held == second.held
+    assert {first.issued, second.issued} == {True, False}
 
 
 def test_restored_hub_begins_a_new_incarnation(lab: Any) -> None:

@@ -1,5 +1,6 @@
 """What is sent to a gateway next: at once when rights changed, again when nothing is acknowledged."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,9 +8,9 @@ import msgspec
 import pytest
 
 from cloud.rights.issue import Held
-from cloud.rights.line import ACKNOWLEDGED_S, AGAIN_S, KEPT_S, LARGE_BYTES, Line, Sending
+from cloud.rights.line import ACKNOWLEDGED_S, AGAIN_S, HEARD_S, KEPT_S, LARGE_BYTES, Line, Sending
 from cloud.store.rights_issued import Served
-from rules.access.document import AccessRights, Delta, Offset, Person
+from rules.access.document import AccessRights, Delta, Offset, Person, Revocation
 from rules.access.snapshot import digest_of, normalised
 from wire.control import DocumentNow
 from wire.shadow import Revision
@@ -115,6 +116,22 @@ def test_new_connection_takes_nothing_for_sent() -> None:
     sent(one, 0.0)
     one.reconnected()
     assert sent(one, 1.0) is not None
+
+
+def test_revocation_is_sent_again_until_the_gateway_knows_it() -> None:
+    revocation = Revocation(gateway="gw-1", revision=Revision(0, 2), issued_at_ms=1, people=("p0",))
+    one = line(held(1))
+    one.hold(replace(held(1, given=2), revocation=revocation))
+    says(one, 1)
+    assert one.revoking(0.0) == revocation
+    one.revoked(revocation, 0.0)
+    assert one.revoking(ACKNOWLEDGED_S / 2) is None
+    assert one.revoking(ACKNOWLEDGED_S) == revocation
+    assert one.revoking(HEARD_S) is None  # to one that is silent it would pile up
+    one.reconnected()
+    assert one.revoking(HEARD_S) == revocation
+    says(one, 2, at=HEARD_S)
+    assert one.revoking(HEARD_S) is None
 
 
 def test_base_that_is_not_at_hand_is_asked_for() -> None:

@@ -211,6 +211,34 @@ def test_rights_that_contradict_themselves_are_told_and_not_sent(lab: Any, play:
     play(story)
 
 
+def test_ends_are_told_while_rights_contradict_themselves(lab: Any, play: Any) -> None:
+    item(lab, "right", "r-3", {"people": ["p1"], "zones": ["room-2"]})
+    lab.execute("INSERT INTO people (organisation_id, number, name, kind) VALUES (1, 'V-1', 'G', 'visitor')")
+    lab.execute(
+        "INSERT INTO visits (organisation_id, site_id, person_id, host_id, zones, valid, escort,"
+        " registered_by, registered_at) SELECT 1, 1, v.id, h.id, '{lobby}', tstzrange(now() - interval '1 h',"
+        " now() + interval '1 day'), 'none', 'test', now() FROM people v, people h"
+        " WHERE v.number = 'V-1' AND h.number = 'p1'"
+    )
+
+    async def story(gateway: Gateway) -> None:
+        await gateway.until(lambda: acknowledged(lab) == (0, 1))
+        item(lab, "right", "r-2", {"groups": ["nobody"], "zones": ["lobby"]})
+        await gateway.until(lambda: lab.execute("SELECT faults FROM rights_state")[0][0] != [])
+        lab.execute("DELETE FROM access_items WHERE name = 'r-3'")
+        await gateway.until(lambda: acknowledged(lab) == (0, 2))
+        lab.execute("UPDATE visits SET ended_at = now(), ended_why = 'gone'")
+        await gateway.until(lambda: acknowledged(lab) == (0, 3))
+        assert gateway.kinds == [AccessRights, Revocation, Revocation]
+        assert gateway.snapshot is not None
+        assert gateway.snapshot.revocations[-1].rights == ("r-3",)  # the last one says all that ended
+
+    play(story)
+    rows = lab.execute("SELECT ended -> 'rights', ended -> 'visits' FROM rights_issued WHERE number > 1")
+    assert rows[0][0] == ["r-3"]
+    assert len(rows[1][1]) == 1
+
+
 def test_change_of_large_rights_goes_as_a_delta_to_what_the_gateway_has(lab: Any, play: Any) -> None:
     furnish(lab, people=1000)
     item(lab, "right", "r-1", {"everyone": True, "zones": ["lobby"]})
