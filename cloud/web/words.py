@@ -258,7 +258,7 @@ EVENTS = {
     "rights_taken": mark("Access rights taken over"),
     "rights_refused": mark("Access rights refused"),
     "rights_lost": mark("Kept access rights cannot be read"),
-    "rights_not_kept": mark("Access rights in force, not kept on the disk"),
+    "rights_not_kept": mark("Access rights came that the disk does not take: those before stay in force"),
     "command_receipt": mark("Answer to a command"),
     "command_unreadable": mark("Command that cannot be read"),
     "panel_asked": mark("Asked at the panel"),
