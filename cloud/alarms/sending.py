@@ -128,7 +128,7 @@ class Sender:
         message = Message(one.id, one.subject, one.body, one.created_at)
         address = Address(way.kind, way.target, way.secret)
         try:
-            return True, send(address, message, self._given, flight.line), False
+            return True, send(address, message, self._given, line=flight.line), False
         except WayError as error:
             return False, str(error), error.lasting
 

@@ -106,14 +106,14 @@ class Given:
     """Whether hooks may lead to this machine and to link-local addresses."""
 
 
-def send(way: Address, message: Message, given: Given, line: Line | None = None) -> str:
+def send(way: Address, message: Message, given: Given, *, line: Line | None = None) -> str:
     """Send a message by one way and return what the far end said. `WayError` when it did not go out.
 
     Who has no time left cuts `line`.
     """
     line = line or Line()
     try:
-        told = _WAYS[way.kind](way, message, given, line)
+        told = _WAYS[way.kind](way, message, given, line=line)
     except (OSError, http.client.HTTPException, smtplib.SMTPException) as error:
         raise WayError(_LATE if line.is_cut else _plain(error)) from None
     except UNSENDABLE as error:  # its text may have the address of the hook
@@ -125,7 +125,7 @@ def send(way: Address, message: Message, given: Given, line: Line | None = None)
     return told
 
 
-def send_mail(way: Address, message: Message, given: Given, line: Line) -> str:
+def send_mail(way: Address, message: Message, given: Given, *, line: Line) -> str:
     """Hand a message in at the mail server; its target is one or more addresses, separated by commas."""
     server = given.mail
     if server is None:
@@ -154,7 +154,7 @@ def send_mail(way: Address, message: Message, given: Given, line: Line) -> str:
     return "accepted" if not refused else f"accepted, but refused for {', '.join(sorted(refused))}"
 
 
-def send_webhook(way: Address, message: Message, given: Given, line: Line) -> str:
+def send_webhook(way: Address, message: Message, given: Given, *, line: Line) -> str:
     """Post a message as JSON; with a key its HMAC-SHA256 is in `X-Heng-Signature`."""
     body = json.dumps(
         {
@@ -172,24 +172,25 @@ def send_webhook(way: Address, message: Message, given: Given, line: Line) -> st
         return f"HTTP {answer.status}"
 
 
-def send_wecom(way: Address, message: Message, given: Given, line: Line) -> str:
+def send_wecom(way: Address, message: Message, given: Given, *, line: Line) -> str:
     """Post a text to a WeCom group robot."""
     content = _cut(message.text, WECOM_BYTES_MAX)
-    return _robot(way.secret["url"], {"msgtype": "text", "text": {"content": content}}, given, line)
+    return _robot(way.secret["url"], {"msgtype": "text", "text": {"content": content}}, given, line=line)
 
 
-def send_dingtalk(way: Address, message: Message, given: Given, line: Line) -> str:
+def send_dingtalk(way: Address, message: Message, given: Given, *, line: Line) -> str:
     """Post a text to a DingTalk group robot, signed where it has a secret."""
     url = way.secret["url"]
     if key := way.secret.get("key"):
         stamp = round(given.clock().timestamp() * 1000)
         url += f"&timestamp={stamp}&sign={quote_plus(dingtalk_sign(key, stamp))}"
     content = _cut(message.text, DINGTALK_BYTES_MAX)
-    return _robot(url, {"msgtype": "text", "text": {"content": content}}, given, line)
+    return _robot(url, {"msgtype": "text", "text": {"content": content}}, given, line=line)
 
 
-def send_sms(way: Address, message: Message, given: Given, _: Line) -> str:
+def send_sms(way: Address, message: Message, given: Given, *, line: Line) -> str:
     """Give a text to the provider of this installation; its target is numbers, separated by commas."""
+    del line  # the provider has connections of its own
     if given.sms is None:
         raise WayError("no provider of text messages is set up", lasting=True)
     return given.sms.send(addresses(way.target), message.subject, key=f"heng-{message.id}")
@@ -218,13 +219,13 @@ def addresses(target: str) -> tuple[str, ...]:
 def _open(server: MailServer, given: Given, line: Line) -> smtplib.SMTP:
     # By default the name of this machine is looked up, which takes long where nobody knows it.
     me = server.sender.rpartition("@")[2].rstrip(">") or "localhost"
-    return _Mail(server, me, line, _trust(given) if server.security == "tls" else None)
+    return _Mail(server, me, line=line, trusted=_trust(given) if server.security == "tls" else None)
 
 
 class _Mail(smtplib.SMTP):
     """A session whose connection can be cut; with `trusted` it is TLS from the first byte."""
 
-    def __init__(self, server: MailServer, me: str, line: Line, trusted: ssl.SSLContext | None) -> None:
+    def __init__(self, server: MailServer, me: str, *, line: Line, trusted: ssl.SSLContext | None) -> None:
         self._line, self._trusted = line, trusted
         super().__init__(server.host, server.port, me, timeout=TIMEOUT_S)
 
@@ -245,7 +246,7 @@ def _trust(given: Given) -> ssl.SSLContext:
     return given.trusted or ssl.create_default_context()
 
 
-def _robot(url: str, body: object, given: Given, line: Line) -> str:
+def _robot(url: str, body: object, given: Given, *, line: Line) -> str:
     """Post to a robot; both WeCom and DingTalk answer 200 with a code of their own, 0 when it is done."""
     raw = json.dumps(body, ensure_ascii=False).encode()
     with _post(url, raw, given, line=line, headers={}) as answer:

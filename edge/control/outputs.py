@@ -425,7 +425,7 @@ async def _expected(owned: _Owned, asked: Coroutine[Any, Any, T]) -> T:
         return answer
     if isinstance(answer, OutputError) or not isinstance(answer, Exception):
         raise answer
-    reason = f"{owned.output.name}: {type(answer).__name__}: {answer}"[:REASON_MAX]
+    reason = f"{owned.output.name}: its driver failed: {type(answer).__name__} {answer}"[:REASON_MAX]
     if reason != owned.turn.bug:
         owned.turn.bug = reason
         LOG.error("%s: unexpected error", owned.output.name, exc_info=answer)

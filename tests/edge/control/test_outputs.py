@@ -496,34 +496,3 @@ def test_who_wants_it_safe_neither_waits_for_the_disk_nor_is_overtaken() -> None
     asyncio.run(story())
     assert stand.device.values == {"door/lock": 0}
     assert stand.kinds == ["output_asked", "output_set", "output_failed"]
-
-
-@pytest.mark.parametrize("hangs", ["disk", "device"])
-def test_what_nobody_wants_any_more_is_not_written_although_it_is_durable(hangs: str) -> None:
-    stand, free = Stand(LOCK), asyncio.Event()
-
-    async def story() -> None:
-        wanted = True
-        if hangs == "disk":
-            stand.disk_hangs = free
-        else:
-            stand.device.hangs = free
-            earlier = asyncio.create_task(stand.outputs.set("door/lock", 1, by="other"))
-        late = asyncio.create_task(stand.outputs.set("door/lock", 1, by="panel", still_wanted=lambda: wanted))
-        await turns()
-        wanted = False
-        free.set()
-        with pytest.raises(OutputError, match="door/lock: its time is over meanwhile"):
-            await late
-        if hangs == "device":
-            await earlier
-
-    asyncio.run(story())
-    assert stand.device.written == ([] if hangs == "disk" else [("door/lock", 1)])
-    assert stand.kinds[-1] == "output_failed"
-
-
-def test_what_is_towards_safety_is_never_too_late() -> None:
-    stand = Stand(LOCK)
-    asyncio.run(stand.outputs.set("door/lock", 0, by="panel", still_wanted=lambda: False))
-    assert stand.device.written == [("door/lock", 0)]
