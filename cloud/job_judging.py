@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from cloud.store import jobs, jobs_evidence, jobs_interlocks
 from cloud.store.connection import Connection
-from cloud.store.control_status import Held, list_held
+from cloud.store.control_status import KNOWN_FOR, Held, list_held
 from cloud.store.jobs import KeptJob, at_tick
 from cloud.store.jobs_evidence import Told, ZonePoint
 from rules.access.words import JobState
@@ -62,7 +62,7 @@ async def _judged(
         return [], kept
     causes = [
         *await interlock_causes(connection, kept, now=now),
-        *await hub_causes(connection, kept),
+        *await hub_causes(connection, kept, now=now),
         *await limit_causes(connection, kept, windows, now=now),
     ]
     return reconciled(kept.job, causes, now=jobs.now_tick(now)), kept
@@ -151,14 +151,25 @@ def breaches(told: Iterable[Told]) -> list[Cause]:
     return [*found, *(Cause(name, tick) for name, tick in opened.items())]
 
 
-async def hub_causes(connection: Connection, kept: KeptJob) -> list[Cause]:
-    """Return what interlocks of the hub hold in the job's zone, and what they hold no more."""
+async def hub_causes(connection: Connection, kept: KeptJob, *, now: datetime) -> list[Cause]:
+    """Return what interlocks of the hub hold in the job's zone, and what they hold no more.
+
+    One that nobody judges holds the work as well: what is not known is not fit. One that is of this zone no
+    more ends its hold now.
+    """
     held = hold_of(kept.job)
     stands = {one.name: one for one in (held.causes if held else ()) if one.to_at is None}
     found = []
-    for one in await jobs_interlocks.holding(connection, kept.site, kept.job.zone, kept.organisation_id):
+    listed = await jobs_interlocks.holding(connection, kept.site, kept.job.zone, kept.organisation_id)
+    for name in stands.keys() - {f"hub/{one.name}" for one in listed}:
+        if name.startswith("hub/"):
+            begun = stands[name].from_at
+            found.append(Cause(name, begun, max(jobs.now_tick(now), begun + 1)))
+    for one in listed:
         name = f"hub/{one.name}"
-        if one.holds and one.since is not None:
+        if one.due_from is not None and now - one.due_from > KNOWN_FOR and not one.holds:
+            found.append(Cause(name, jobs.now_tick(one.due_from)))
+        elif one.holds and one.since is not None:
             found.append(Cause(name, jobs.now_tick(one.since)))
         elif not one.holds and name in stands:
             ended = stands[name].from_at + 1 if one.since is None else jobs.now_tick(one.since)

@@ -136,9 +136,9 @@ async def keep_receipt(connection: Connection, said: Receipt, *, received_at: da
             await control_status.wake(connection, command.gateway_id)
 
 
-async def take_journals(connection: Connection, *, since: datetime) -> None:
+async def take_journals(connection: Connection, *, since: datetime, oldest: datetime) -> None:
     """Keep what journals say became of commands that are open, or were sent since a moment."""
-    for told in await commands.told_in_journals(connection, since):
+    for told in await commands.told_in_journals(connection, since, oldest=oldest):
         async with connection.transaction():
             command = await commands.get_command(connection, bytes.fromhex(told.command), hold=True)
             assert command is not None

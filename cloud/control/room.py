@@ -32,6 +32,8 @@ _MESSAGES_MAX, _BYTES_MAX = 10_000, 16 * 1024 * 1024
 _LOOK_S = 0.5
 _JOURNALS_S = 1.0
 _SENT_SINCE = timedelta(days=1)
+_TOLD_WITHIN = timedelta(days=400)
+"""So long after its deadline a journal may still say what became of a command."""
 _AT_ONCE = 200
 
 
@@ -80,7 +82,8 @@ class ControlRoom:
             while True:
                 await waiting.take_in(connection)
                 if loop.time() >= journals_at:
-                    await inbox.take_journals(connection, since=self._tools.now() - _SENT_SINCE)
+                    now = self._tools.now()
+                    await inbox.take_journals(connection, since=now - _SENT_SINCE, oldest=now - _TOLD_WITHIN)
                     journals_at = loop.time() + _JOURNALS_S
                 try:
                     async with asyncio.timeout(_LOOK_S):

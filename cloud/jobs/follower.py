@@ -37,7 +37,7 @@ async def follow(connection: Connection, *, now: datetime) -> int:
 
 async def _judge_all(connection: Connection, *, now: datetime) -> int:
     """Judge every job that is under way over its whole time: nothing is known of how far it was judged."""
-    found = [one for one in await jobs.list_jobs(connection, open=True) if one.job.started_at is not None]
+    found = await jobs.list_jobs(connection, under_way=True, limit=None)
     for one in found:
         assert one.job.started_at is not None
         await _judge(connection, one.id, [Window(at_tick(one.job.started_at), now + OVERLAP)], now=now)
@@ -59,8 +59,8 @@ async def _across(connection: Connection) -> list[int]:
         return []
     return [
         one.id
-        for one in await jobs.list_jobs(connection, open=True)
-        if one.job.started_at is not None and (one.organisation_id, f"{one.site}/{one.job.zone}") in places
+        for one in await jobs.list_jobs(connection, under_way=True, limit=None)
+        if (one.organisation_id, f"{one.site}/{one.job.zone}") in places
     ]
 
 
@@ -69,7 +69,8 @@ async def _judge_fed(connection: Connection, fed: Sequence[Fed], *, now: datetim
     for new in fed:
         window = Window(new.from_at - OVERLAP, new.to_at + OVERLAP)
         for site in await jobs.sites_served(connection, new.gateway_id):
-            touched = await jobs.list_jobs(connection, site=site, from_at=window.from_at, to_at=window.to_at)
+            stretch = {"from_at": window.from_at, "to_at": window.to_at}
+            touched = await jobs.list_jobs(connection, site=site, limit=None, **stretch)
             for one in touched:
                 if one.job.state is not JobState.PLANNED:
                     windows.setdefault(one.id, []).append(window)

@@ -12,14 +12,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 
+import msgspec
+import psycopg
+
 from cloud import command_acts
 from cloud.command_acts import Wish
 from cloud.hub_interlock_acts import DELIVERY_S, SPEED, plant_of, points_of
 from cloud.identity.acts import ActError
-from cloud.store import control_status, jobs_interlocks, jobs_points
+from cloud.store import control_status, jobs_interlocks, jobs_points, shadow
 from cloud.store.connection import Connection
 from cloud.store.jobs import at_tick
 from cloud.store.jobs_interlocks import Asked, HubInterlock
+from cloud.store.jobs_interlocks import Trip as Target
 from cloud.store.ticks import tick_of_datetime
 from rules.interlock.acts import act
 from rules.interlock.inputs import Acknowledge, Enable, Moment, Person, Reading, Reset, Right, Seen, Trip
@@ -36,7 +40,13 @@ _log = logging.getLogger(__name__)
 KEEP_EVERY = timedelta(seconds=5)
 """So often is written down how an interlock stands, at least."""
 AGAIN = timedelta(seconds=30)
-"""So often a gateway is asked again that is not known to have tripped."""
+"""After so long a gateway is asked again that is heard and did not trip; each time twice as long."""
+AGAIN_MOST = timedelta(minutes=10)
+BAD = (
+    *(ArithmeticError, AssertionError, LookupError, TypeError, ValueError),
+    *(msgspec.MsgspecError, psycopg.DataError),
+)
+"""What one interlock may fail with that no other has to wait for; not judged for long, it holds work."""
 _RIGHTS = frozenset(Right)
 _ACTS: dict[str, Callable[[Person, Asked], Wanted]] = {
     "trip": lambda who, one: Trip(by=who, reason=one.reason),
@@ -58,8 +68,8 @@ class Run:
     fed: dict[str, datetime] = field(default_factory=dict)
     """Up to when each point was fed."""
     kept_at: datetime | None = None
-    asked_at: datetime | None = None
-    """When gateways were asked last for this breach."""
+    asked: dict[Target, tuple[datetime, timedelta]] = field(default_factory=dict)
+    """When gateways were asked last for this breach, and after how long again."""
 
 
 class HubInterlocks:
@@ -78,18 +88,23 @@ class HubInterlocks:
         for gone in [one for one in self._runs if one not in known or not known[one].enabled]:
             del self._runs[gone]
         for one in known.values():
-            if not one.enabled:
-                continue
-            run = self._runs.get(one.id)
-            if run is None or run.interlock.version != one.version:
-                run = await self._begin(connection, one, at, now=now)
-                if run is None:
-                    continue
-            await self._feed(connection, run, at, now=now)
+            if one.enabled:
+                await self._judge(connection, one, at, now=now)
         for ask in await jobs_interlocks.open_asks(connection):
             await self._answer(connection, ask, at, now=now)
         for run in self._runs.values():
             await self._trip_others(connection, run, now)
+
+    async def _judge(self, connection: Connection, one: HubInterlock, at: Moment, *, now: datetime) -> None:
+        try:
+            run = self._runs.get(one.id)
+            if run is None or run.interlock.version != one.version:
+                run = await self._begin(connection, one, at, now=now)
+            if run is not None:
+                await self._feed(connection, run, at, now=now)
+        except BAD:
+            self._runs.pop(one.id, None)  # it begins anew from what was kept
+            _log.exception("jobs: interlock %s of the hub cannot be judged", one.name)
 
     def _moment(self, now: datetime) -> Moment:
         """Return the moment of a time of UTC; within this process ticks never go back."""
@@ -188,16 +203,22 @@ class HubInterlocks:
     async def _trip_others(self, connection: Connection, run: Run, now: datetime) -> None:
         """Ask gateways to trip their interlocks while this one is latched and they are not known to have."""
         if run.state.phase not in LATCHED:
-            run.asked_at = None
+            run.asked.clear()
             return
-        if run.asked_at is not None and now - run.asked_at < AGAIN:
-            return
-        run.asked_at = now
         name = run.interlock.name
         for one in run.interlock.trips:
+            asked_at, wait = run.asked.get(one, (None, AGAIN))
+            if asked_at is not None and now - asked_at < wait:
+                continue  # AGAIN outlasts the deadline: none is open any more when the next one is asked for
             held = await control_status.get_held(connection, one.gateway, now)
             if held is not None and held.is_known(now) and _is_tripped(held, one.interlock):
                 continue
+            if asked_at is not None and held is not None and not _heard_since(held, asked_at):
+                continue  # it is asked as soon as it is heard
+            owner = await shadow.owner(connection, one.gateway, now)
+            if owner is None or owner.revoked:
+                continue
+            run.asked[one] = (now, AGAIN if asked_at is None else min(2 * wait, AGAIN_MOST))
             arguments = {"interlock": one.interlock, "reason": f"interlock {name} of the hub"}
             wish = Wish(one.gateway, "interlock.trip", arguments, valid_s=DELIVERY_S)
             try:
@@ -205,6 +226,10 @@ class HubInterlocks:
                     await command_acts.ask_as_hub(connection, wish, why=f"interlock {name}", now=now)
             except ActError as error:  # of one gateway; the work is held all the same
                 _log.error("jobs: interlock %s of the hub: %s", name, error)
+
+
+def _heard_since(held: control_status.Held, at: datetime) -> bool:
+    return held.heard_at is not None and held.heard_at > at
 
 
 def _is_tripped(held: control_status.Held, interlock: str) -> bool:

@@ -380,8 +380,11 @@ class Told:
     stored_at: datetime
 
 
-async def told_in_journals(connection: Connection, since: datetime) -> list[Told]:
-    """Return journals' receipts of commands that are open, or were sent since a moment, not kept yet."""
+async def told_in_journals(connection: Connection, since: datetime, *, oldest: datetime) -> list[Told]:
+    """Return journals' receipts of commands sent since a moment, or still open, that are not kept yet.
+
+    Of an open command whose deadline was before `oldest` no journal says anything any more.
+    """
     async with connection.cursor(row_factory=class_row(Told)) as cursor:
         await cursor.execute(
             """
@@ -389,14 +392,15 @@ async def told_in_journals(connection: Connection, since: datetime) -> list[Told
               FROM commands c
               JOIN events e ON e.kind = 'command_receipt' AND e.data ->> 'command' = encode(c.id, 'hex')
                            AND e.gateway_id = c.gateway_id
-             WHERE c.issued_at IS NOT NULL AND (c.outcome IN ('', 'accepted') OR c.issued_at > %s)
+             WHERE c.issued_at IS NOT NULL
+               AND (c.outcome IN ('', 'accepted') AND c.not_after > %s OR c.issued_at > %s)
                AND e.data ->> 'state' IN ('accepted', 'executed', 'refused', 'expired', 'failed')
                AND NOT EXISTS (SELECT FROM command_receipts r
                                 WHERE r.command_id = c.id AND r.from_journal AND r.state = e.data ->> 'state'
                                   AND r.reason = coalesce(e.data ->> 'reason', ''))
              ORDER BY e.id LIMIT 500
             """,
-            (since,),
+            (oldest, since),
         )
         return await cursor.fetchall()
 

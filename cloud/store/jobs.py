@@ -155,7 +155,7 @@ SELECT j.id, j.organisation_id, j.site_id, s.name, s.title, s.time_zone, j.docum
    AND (%(zone)s::text IS NULL OR j.zone = %(zone)s)
    AND (%(number)s::text IS NULL OR j.number = %(number)s)
    AND (%(state)s::text IS NULL OR j.state = %(state)s)
-   AND (%(open)s IS NOT TRUE OR j.state <> 'finished')
+   AND (%(under_way)s IS NOT TRUE OR j.state IN ('running', 'held'))
    AND (%(before)s::int IS NULL OR j.id < %(before)s)
    AND (%(from_at)s::timestamptz IS NULL OR j.finished_at IS NULL OR j.finished_at >= %(from_at)s)
    AND (%(to_at)s::timestamptz IS NULL OR j.started_at <= %(to_at)s)
@@ -166,10 +166,10 @@ SELECT j.id, j.organisation_id, j.site_id, s.name, s.title, s.time_zone, j.docum
 async def list_jobs(connection: Connection, **given: object) -> list[KeptJob]:
     """Return jobs, the last made first.
 
-    `site`, `zone`, `number`, `state` and `open` (not finished) narrow them; `before` is an id; with `from_at`
-    and `to_at` those whose work touches this stretch.
+    `site`, `zone`, `number`, `state` and `under_way` (running or held) narrow them; `before` is an id; with
+    `from_at` and `to_at` those whose work touches this stretch; `limit` None: all of them.
     """
-    names = ("id", "site", "zone", "number", "state", "open", "before", "from_at", "to_at")
+    names = ("id", "site", "zone", "number", "state", "under_way", "before", "from_at", "to_at")
     values = {**dict.fromkeys(names), "limit": 1000, **given}
     rows = await (await connection.execute(_JOBS, values)).fetchall()
     return [_job(row) for row in rows]

@@ -76,6 +76,8 @@ class Holding:
     fit: bool
     """Whether it is healthy, or out of use: while it starts it neither holds nor lets work begin."""
     stood_at: datetime | None
+    due_from: datetime | None
+    """When it was judged last, or made; None: it is out of use, and nobody has to judge it."""
 
 
 _ALL = """
@@ -240,7 +242,8 @@ async def holding(connection: Connection, site: str, zone: str, organisation_id:
     cursor = await connection.execute(
         "SELECT name, enabled AND phase NOT IN ('healthy', 'starting'),"
         " CASE WHEN enabled AND phase <> 'healthy' THEN coalesce(tripped_at, made_at) ELSE stood_at END,"
-        " NOT enabled OR phase = 'healthy', stood_at FROM public.hub_interlocks"
+        " NOT enabled OR phase = 'healthy', stood_at,"
+        " CASE WHEN enabled THEN coalesce(stood_at, made_at) END FROM public.hub_interlocks"
         " WHERE organisation_id = %s AND EXISTS ("
         "SELECT 1 FROM jsonb_array_elements(rule->'effects') e"
         " WHERE e->>'kind' = 'hold_work' AND e->>'target' = %s) ORDER BY name",

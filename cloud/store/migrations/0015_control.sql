@@ -66,6 +66,7 @@ CREATE TABLE commands (
 CREATE UNIQUE INDEX commands_key ON commands (organisation_id, asker_kind, asker, key) WHERE key IS NOT NULL;
 CREATE INDEX commands_issued ON commands (issued_at);
 CREATE INDEX commands_gateway ON commands (gateway_id, number);
+CREATE INDEX commands_waiting ON commands (approve_until) WHERE issued_at IS NULL AND refused = '';
 CREATE INDEX commands_open ON commands (not_after) WHERE issued_at IS NOT NULL AND outcome IN ('', 'accepted');
 
 -- Every receipt that came, over the connection or in the journal; the same one is here once.

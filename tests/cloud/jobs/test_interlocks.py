@@ -8,6 +8,7 @@ import pytest
 from cloud import hub_interlock_acts
 from cloud.hub_interlock_acts import LOOK_S, plant_of, simple_rule, worst_s
 from cloud.identity.acts import ActError
+from cloud.job_judging import judge
 from cloud.jobs.interlocks import HubInterlocks
 from cloud.store import jobs_interlocks
 from cloud.store.jobs import now_tick
@@ -147,13 +148,20 @@ def test_hub_that_is_started_again_keeps_the_latch_and_trips_on_silence(work: Wo
     assert kept(work).phase == "tripped"
 
 
-def test_gateway_that_does_not_answer_is_asked_again(work: Work, car: int) -> None:
+def test_gateway_that_is_heard_and_does_not_trip_is_asked_again(work: Work, car: int) -> None:
     interlock, running = save(work), HubInterlocks()
     look(work, running, car, 0, 0)
     enabled(work, running, interlock)
     work.lab.execute("TRUNCATE commands CASCADE")
-    look(work, running, car, 4000, 0, 0, 0, 0, step=8 * SECOND)
+    work.status()
+    look(work, running, car, 4000, 0, 0, 0, 0, 0, step=8 * SECOND)
+    assert len(work.lab.execute("SELECT 1 FROM commands")) == 1  # it is silent
+    work.status()
+    look(work, running, car, 0, 0, 0, 0, 0, step=8 * SECOND)
     assert len(work.lab.execute("SELECT 1 FROM commands")) == 2
+    work.status()
+    look(work, running, car, 0, 0, step=8 * SECOND)
+    assert len(work.lab.execute("SELECT 1 FROM commands")) == 2  # it waits twice as long
     work.status("tripped")
     look(work, running, car, 0, 0, 0, step=8 * SECOND)
     work.status("tripped")
@@ -180,3 +188,78 @@ def test_bound_of_a_rule_counts_silence_delay_and_the_hub_itself(work: Work, car
     rule = kept(work).rule
     plant, _ = work.run(lambda connection: plant_of(connection, 1, ["car-1/gps/position#speed"]))
     assert worst_s(rule, plant) == 30 + LOOK_S
+
+
+def test_revoked_gateway_is_asked_nothing(work: Work, car: int) -> None:
+    interlock, running = save(work), HubInterlocks()
+    look(work, running, car, 0, 0)
+    enabled(work, running, interlock)
+    work.lab.execute("TRUNCATE commands CASCADE")
+    work.lab.execute("UPDATE gateways SET revoked_at = %s", work.now)
+    look(work, running, car, 4000, 0)
+    work.lab.execute("UPDATE gateways SET revoked_at = NULL")
+    assert kept(work).phase != "healthy"
+    assert work.lab.execute("SELECT 1 FROM commands") == []
+
+
+def test_interlock_that_nobody_judges_holds_the_work_until_it_is_judged(work: Work, car: int) -> None:
+    interlock, running = save(work), HubInterlocks()
+    look(work, running, car, 0, 0)
+    enabled(work, running, interlock)
+    work.status()
+    job_id = work.start("H-7")
+    work.now += 29 * SECOND
+    work.follow()
+    assert work.job(job_id).job.state is JobState.RUNNING
+    work.now += 2 * SECOND
+    work.follow()
+    assert hold_of(work.job(job_id).job).stands == ("hub/parked",)
+    work.lab.execute("UPDATE hub_interlocks SET stood_at = %s", work.now)
+    work.follow()
+    assert hold_of(work.job(job_id).job).stands == ()
+
+
+def test_hold_ends_when_the_interlock_is_of_this_zone_no_more(work: Work, car: int) -> None:
+    interlock, running = save(work), HubInterlocks()
+    look(work, running, car, 0, 0)
+    enabled(work, running, interlock)
+    work.status()
+    job_id = work.start("H-8")
+    look(work, running, car, 4000)
+    work.follow()
+    assert hold_of(work.job(job_id).job).stands == ("hub/parked",)
+    work.lab.execute(
+        "UPDATE hub_interlocks SET rule = replace(rule::text, 'lab-1/room-2', 'lab-1/other')::jsonb"
+    )
+    work.now += SECOND
+    work.run(lambda connection: judge(connection, job_id, [], now=work.now))
+    assert hold_of(work.job(job_id).job).stands == ()
+
+
+def test_bad_interlock_stops_no_other_one(work: Work, car: int) -> None:
+    save(work)
+    other = simple_rule("other", "car-1/gps/position#speed", low=None, high=Decimal("0.5"))
+    save(work, rule=other, trips=[])
+    running = HubInterlocks()
+    look(work, running, car, 0)
+    work.lab.execute("UPDATE hub_interlocks SET version = 2, kept = '{\"phase\": 7}' WHERE name = 'parked'")
+    look(work, running, car, 0, step=6 * SECOND)
+    judged = dict(work.lab.execute("SELECT name, stood_at FROM hub_interlocks"))
+    assert judged["other"] == work.now
+
+
+def test_planned_jobs_push_no_running_one_out_of_sight(work: Work, car: int) -> None:
+    interlock, running = save(work), HubInterlocks()
+    look(work, running, car, 0, 0)
+    enabled(work, running, interlock)
+    work.status()
+    job_id = work.start("H-9")
+    work.plan("H-10")
+    work.lab.execute(
+        "INSERT INTO jobs (organisation_id, site_id, number, zone, state, planned_from, planned_to, document,"
+        " author, made_at) SELECT 1, 1, 'P-' || n, zone, state, planned_from, planned_to, document, author,"
+        " made_at FROM jobs, generate_series(1, 1001) n WHERE number = 'H-10'"
+    )
+    look(work, running, car, 4000)
+    work.follow()
+    assert work.job(job_id).job.state is JobState.HELD
