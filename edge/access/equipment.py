@@ -24,7 +24,8 @@ from wire.settings.portal import EquipmentSettings
 LOG = logging.getLogger(__name__)
 FIRST_S = 1.0
 """Drivers open their devices meanwhile."""
-RETRY_S = 2.0
+RETRY_S, RETRY_MAX_S = 2.0, 60.0
+"""Each failed release is told: one that fails for ever is tried less and less often."""
 HELD = "the work there is held"
 _DATA_MAX = 200
 
@@ -138,12 +139,15 @@ class EquipmentDesk:
 
     async def _release(self, piece: Piece) -> None:
         """Release it when it may work; that waits for the disk, and fails when it is taken back meanwhile."""
+        retry_s = RETRY_S
         while True:
             piece.wake_release.clear()
             if not self._wants(piece) or piece.released:
+                retry_s = RETRY_S
                 await piece.wake_release.wait()
             elif not await self._set(piece, released=True):
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, RETRY_MAX_S)
 
     async def _take_back(self, piece: Piece) -> None:
         """Take it back at once, whatever is under way."""

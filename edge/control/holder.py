@@ -18,7 +18,8 @@ AGAIN_S = 1.0
 """So long after it could not be made safe is that tried again."""
 FIRST_AGAIN_S, FIRST_TRIES = 0.2, 25
 """The same after the start, while its driver may still be looking for the device; nothing is told of that."""
-RELEASE_AGAIN_S = 5.0
+RELEASE_AGAIN_S, RELEASE_AGAIN_MAX_S = 5.0, 60.0
+"""Each failed try is told: one that fails for ever is made less and less often."""
 
 Said = Callable[[str, bool], None]
 """Told whether an output is what it was told to be."""
@@ -98,10 +99,12 @@ class Holder:
     async def _let_go(self) -> None:
         if not self._safe:
             self._released.set()
+        again_s = RELEASE_AGAIN_S
         while True:
             await self._released.wait()
             self._released.clear()
             if not self._sets or self._safe:
+                again_s = RELEASE_AGAIN_S
                 continue
             try:
                 output = self._outputs.output(self.name)
@@ -109,9 +112,12 @@ class Holder:
                 await self._outputs.set(self.name, on, by=self._by, confirm=self._read_back)
             except OutputError as error:
                 LOG.warning("%s: not released yet: %s", self.name, error)
-                await self._wait(self._demanded, RELEASE_AGAIN_S)
+                await self._wait(self._demanded, again_s)
+                again_s = min(2 * again_s, RELEASE_AGAIN_MAX_S)
                 if not self._safe:
                     self._released.set()
+            else:
+                again_s = RELEASE_AGAIN_S
 
     async def _watch(self) -> None:
         """Read it back; a slow bus more rarely, as long as it agrees: others want to be asked there too."""
