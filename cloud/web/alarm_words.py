@@ -127,11 +127,11 @@ Titles = Mapping[tuple[int, str], str]
 def titles_of(held: Iterable[Held]) -> Titles:
     """Return (site, name of its alarms) -> title, of interlocks that have one."""
     return {
-        (one.site_id, f"interlock/{now.name}"): now.title
+        (one.site_id, f"interlock/{interlock.name}"): interlock.title
         for one in held
         if one.site_id is not None
-        for now in one.status.interlocks
-        if now.title
+        for interlock in one.status.interlocks
+        if interlock.title
     }
 
 

@@ -63,6 +63,16 @@ class AlarmAct(BaseModel):
     """Who it is given to."""
 
 
+class Flood(BaseModel):
+    from_at: datetime
+    to_at: datetime
+
+
+class Often(BaseModel):
+    alarm: str
+    raised: int
+
+
 class Rates(BaseModel):
     """Figures after ISA-18.2, of all alarms that were raised in an interval."""
 
@@ -71,8 +81,8 @@ class Rates(BaseModel):
     most_in_ten_minutes: int
     flood_share: float
     """Of the time, from 0 to 1."""
-    floods: list[tuple[datetime, datetime]]
-    top: list[tuple[str, int]]
+    floods: list[Flood]
+    top: list[Often]
     """The alarms that were raised most, with how often."""
     chattering: list[str]
     stale: list[str]
@@ -182,8 +192,8 @@ def _rates(found: Figures) -> Response:
         per_ten_minutes=found.per_ten_minutes,
         most_in_ten_minutes=found.most_in_ten_minutes,
         flood_share=found.flood_share,
-        floods=[(_at(begin), _at(end)) for begin, end in found.floods],
-        top=list(found.top),
+        floods=[Flood(from_at=_at(begin), to_at=_at(end)) for begin, end in found.floods],
+        top=[Often(alarm=alarm, raised=raised) for alarm, raised in found.top],
         chattering=list(found.chattering),
         stale=list(found.stale),
     )
