@@ -30,7 +30,7 @@ _SETTINGS: Mapping[str, Mapping[str, int]] = {
 }
 """What is set otherwise than in the demo, by driver: as quick as the campaign's own, and for a small disk."""
 _LEFT_OUT = frozenset({"budget"})
-"""A data budget holds what waited back within the first hour of its day: a campaign has no hour of its own."""
+"""A data budget holds what waited back within the first hour of its day; a campaign runs at any hour."""
 
 
 @dataclass(slots=True)

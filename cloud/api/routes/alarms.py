@@ -64,11 +64,15 @@ class AlarmAct(BaseModel):
 
 
 class Flood(BaseModel):
+    """A stretch with more alarms than anybody can handle."""
+
     from_at: datetime
     to_at: datetime
 
 
 class Often(BaseModel):
+    """How often one alarm was raised."""
+
     alarm: str
     raised: int
 
