@@ -54,12 +54,18 @@ class RouteText(Struct, frozen=True, forbid_unknown_fields=True):
     priorities: list[PriorityWord] = []
 
 
+DIGEST_S = (31.0, 599.0)
+"""Longer than messages are gathered, shorter than the window of a flood."""
+
+
 class PolicyText(Struct, frozen=True, forbid_unknown_fields=True):
     """How a site handles its alarms."""
 
     chains: dict[str, ChainText]
     routes: list[RouteText]
     shelf_max_s: float = 86_400.0
+    digest_s: float = 180.0
+    """During a flood there lies at least this between two messages; 31 to 599 s."""
 
 
 class WrittenError(ValueError):
@@ -109,7 +115,14 @@ def policy_of(written: PolicyText) -> Policy:
         )
         for number, one in enumerate(written.routes)
     )
-    return Policy(chains, routes, shelf_max_ticks=_ticks("shelf_max_s", written.shelf_max_s))
+    if not DIGEST_S[0] <= written.digest_s <= DIGEST_S[1]:
+        raise WrittenError("digest_s", written.digest_s, f"{DIGEST_S[0]:g} to {DIGEST_S[1]:g} s")
+    return Policy(
+        chains,
+        routes,
+        shelf_max_ticks=_ticks("shelf_max_s", written.shelf_max_s),
+        digest_ticks=_ticks("digest_s", written.digest_s),
+    )
 
 
 def policy_text(stored: Mapping[str, object]) -> PolicyText:
@@ -136,6 +149,7 @@ def policy_text(stored: Mapping[str, object]) -> PolicyText:
             for one in policy.routes
         ],
         shelf_max_s=policy.shelf_max_ticks / TICKS_PER_S,
+        digest_s=policy.digest_ticks / TICKS_PER_S,
     )
 
 

@@ -57,6 +57,7 @@ class FilePolicy(Struct, frozen=True, forbid_unknown_fields=True):
     chains: dict[str, ChainText]
     routes: list[RouteText]
     shelf_max_s: float = 86_400.0
+    digest_s: float = 180.0
 
 
 class AlarmFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,7 +154,7 @@ async def _policy(act: Act, organisation: str, one: FilePolicy, *, reason: str) 
     sites = {
         site.name: site.id for site in await list_sites(act.connection) if site.organisation == organisation
     }
-    written = PolicyText(one.chains, one.routes, one.shelf_max_s)
+    written = PolicyText(one.chains, one.routes, one.shelf_max_s, one.digest_s)
     lines = []
     for name in one.sites:
         if name not in sites:

@@ -17,8 +17,8 @@ _RULES = [
     {"condition": "hihi", "priority": "urgent", "limit": "26", "deadband": "0.5"},
     {"condition": "hi", "priority": "medium", "limit": "24", "deadband": "0.5", "on_delay_s": 2},
 ]
-_ROUTE = {"chain": "duty", "kinds": ["process"], "priorities": ["urgent"]}
-"""A demo that is played again and again trips often: that much calling would be a flood, told in digests."""
+_DIGEST_S = 31
+"""A demo that is played again and again trips often: a flood, and nobody waits minutes for its digests."""
 _WHY = "the demo"
 
 
@@ -36,7 +36,12 @@ async def enter(visitor: Visitor) -> None:
             "PUT", f"/api/alarm-ways/{way}", {**of_it, "kind": "webhook", "target": _NOWHERE + way}
         )
     steps = [{"to": [WAYS[0]]}, {"to": [WAYS[1]], "after_s": ESCALATES_S}]
-    policy = {"chains": {"duty": {"steps": steps}}, "routes": [_ROUTE], "reason": _WHY}
+    policy = {
+        "chains": {"duty": {"steps": steps}},
+        "routes": [{"chain": "duty"}],
+        "digest_s": _DIGEST_S,
+        "reason": _WHY,
+    }
     await hub.send("PUT", f"/api/sites/{sites[SITE]}/alarm-policy", policy)
     template = {**of_it, "quantity": "temperature", "rules": _RULES, "reason": _WHY}
     await hub.send("PUT", f"/api/alarm-templates/{TEMPLATE}", template)

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import alarm_manage
-from cloud.alarm_documents import PolicyText, RuleText
+from cloud.alarm_documents import DIGEST_S, PolicyText, RuleText
 from cloud.api.acting import acting
 from cloud.api.errors import NAME
 from cloud.api.guard import needs
@@ -108,6 +108,8 @@ class SentPolicy(Body):
     chains: Annotated[dict[str, SentChain], Field(max_length=20)]
     routes: Annotated[list[SentRoute], Field(max_length=50)]
     shelf_max_s: Seconds = 86_400
+    digest_s: Annotated[float, Field(ge=DIGEST_S[0], le=DIGEST_S[1])] = 180
+    """During a flood there lies at least this between two messages."""
     reason: Reason
 
 
