@@ -163,10 +163,12 @@ async def bluez(
     gives a device's old data again when only its signal level was new.
     """
     bus = MessageBus(bus_type=BusType.SYSTEM)
+    connected = False
     try:
         try:
             async with asyncio.timeout(timeout_s):
                 await bus.connect()
+                connected = True
         except BUS_FAULTS as error:
             raise RadioError(f"cannot connect to D-Bus: {error}") from None
         one = Bluez(bus, changed, data, timeout_s=timeout_s)
@@ -184,12 +186,15 @@ async def bluez(
             )
         yield one
     finally:
-        connected = bus.connected
+        # What `connect` gave up it has closed itself. It may still call that connected, and never says that it
+        # ended: a cancellation may come together with the bus's greeting.
         ended: Callable[[], Awaitable[None]] = bus.wait_for_disconnect
+        connected = connected and bus.connected
         bus.disconnect()
         if connected:
             with contextlib.suppress(*BUS_FAULTS):
-                await ended()
+                async with asyncio.timeout(timeout_s):
+                    await ended()
 
 
 # --- USB ------------------------------------------------------------------------------------------------
