@@ -6,7 +6,8 @@ changes nothing, and nothing that was committed is missed.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -65,12 +66,8 @@ class Keeper:
     async def turn(self, now: datetime) -> bool:
         """Take in what is new; return whether there is more already. Raises psycopg's errors."""
         head = await feed.head(self._connection)
-        try:
-            async with self._connection.transaction():
-                return await self._turn(head, now)
-        except BaseException:
-            self._loaded = False
-            raise
+        async with self._whole():
+            return await self._turn(head, now)
 
     async def judge_late(self, now: datetime) -> bool:
         """Judge the next piece of one series of which data came late; return whether there was one."""
@@ -110,22 +107,29 @@ class Keeper:
     async def _take_again(self, one: Watched, again: judging.Again, *, since: int, tick: int) -> None:
         """Write down what a series shows now that it was judged again."""
         series_id = one.series.id
+        async with self._whole():
+            await alarm_room.position(self._connection, hold=True)
+            await self._take_over()
+            one.timeline, one.wake = again.timeline, next_wake(again.timeline)
+            news: dict[int, News] = {}
+            await self._differs(one, again.seen, news)
+            await self._write(news, tick)
+            await alarm_series.drop_bases(self._connection, series_id, since)
+            await alarm_series.keep_bases(self._connection, [(one.series, base) for base in again.bases])
+            if series_id not in self._late:  # what came meanwhile may be missing: it is judged once more
+                await alarm_series.judged(self._connection, series_id)
+        one.seen = view(one.timeline)
+
+    @asynccontextmanager
+    async def _whole(self) -> AsyncIterator[None]:
+        """Do this in one transaction; unless it is committed, what is in memory does not count any more."""
+        committed = False
         try:
             async with self._connection.transaction():
-                await alarm_room.position(self._connection, hold=True)
-                await self._take_over()
-                one.timeline, one.wake = again.timeline, next_wake(again.timeline)
-                news: dict[int, News] = {}
-                await self._differs(one, again.seen, news)
-                await self._write(news, tick)
-                await alarm_series.drop_bases(self._connection, series_id, since)
-                await alarm_series.keep_bases(self._connection, [(one.series, base) for base in again.bases])
-                if series_id not in self._late:  # what came meanwhile may be missing: it is judged once more
-                    await alarm_series.judged(self._connection, series_id)
-        except BaseException:
-            self._loaded = False
-            raise
-        one.seen = view(one.timeline)
+                yield
+            committed = True
+        finally:
+            self._loaded = self._loaded and committed
 
     def _is_settled(self, series_id: int, now: datetime) -> bool:
         """Whether no more late data of a series came for a while, or they have come for long enough."""
