@@ -118,9 +118,8 @@ class HubInterlocks:
         plant, ids = await plant_of(connection, one.organisation_id, points_of(one.rule))
         try:
             plan = make_plan(one.rule, plant)
-        except (
-            KeyError
-        ) as error:  # a point that is there no more: it stays as it was kept, which is not healthy
+        except KeyError as error:
+            # A point that is there no more: it stays as it was kept, which is not healthy.
             _log.error("jobs: interlock %s of the hub names %s, which is not there", one.name, error)
             return None
         begun = restore(one.kept, plan, at)
@@ -161,20 +160,20 @@ class HubInterlocks:
         return sorted(found, key=lambda one: (one.tick, one.point))
 
     async def _keep(self, connection: Connection, run: Run, stepped: Stepped, *, now: datetime) -> None:
-        kept, before = run.state.kept, run.interlock
+        """Write down how it stands after a step, whether that counts already or not."""
+        state, before = stepped.state, run.interlock
+        kept = state.kept
         for change in stepped.changes:
             _log.info("jobs: interlock %s of the hub: %s %s", before.name, change.kind, change.causes)
         tripped = kept.tripped_at.utc if kept.tripped_at is not None else None
-        since = (
-            None if run.state.phase is Phase.HEALTHY else (at_tick(tripped) if tripped else before.made_at)
-        )
-        missing = unmet(run.state, run.plan) if run.state.phase is not Phase.HEALTHY else ()
+        since = None if state.phase is Phase.HEALTHY else (at_tick(tripped) if tripped else before.made_at)
+        missing = unmet(state, run.plan) if state.phase is not Phase.HEALTHY else ()
         async with connection.transaction():
             await jobs_interlocks.keep_state(
                 connection,
                 before.id,
                 kept=encode_kept(kept),
-                phase=str(run.state.phase),
+                phase=str(state.phase),
                 breach=kept.breach,
                 first_out=[vote.cause for vote in kept.first_out],
                 unmet=[f"{one.reason} {one.cause}".strip() for one in missing],
@@ -189,16 +188,11 @@ class HubInterlocks:
         if run is None:
             await jobs_interlocks.answer(connection, ask.id, refused="not_running", at=now)
             return
-        before = run.state
         stepped = act(run.state, run.plan, _ACTS[ask.act](Person(ask.actor, _RIGHTS), ask), at=at)
         async with connection.transaction():
-            run.state = stepped.state
-            try:
-                await self._keep(connection, run, stepped, now=now)
-                await jobs_interlocks.answer(connection, ask.id, refused=str(stepped.refused or ""), at=now)
-            except BaseException:
-                run.state = before
-                raise
+            await self._keep(connection, run, stepped, now=now)
+            await jobs_interlocks.answer(connection, ask.id, refused=str(stepped.refused or ""), at=now)
+        run.state = stepped.state
 
     async def _trip_others(self, connection: Connection, run: Run, now: datetime) -> None:
         """Ask gateways to trip their interlocks while this one is latched and they are not known to have."""
