@@ -98,14 +98,11 @@ class ControlLine:
                 await self._some.wait()
 
     async def _send_oldest(self, client: Client, identity: GatewayIdentity) -> None:
-        """Send the oldest receipt; where that fails it waits again, unless too many newer ones do."""
-        receipt = self._receipts.popleft()
-        try:
-            await self._publish(client, identity, Channel.UP_RESULT, message=receipt)
-        except BaseException:
-            if len(self._receipts) < RECEIPTS_MAX:
-                self._receipts.appendleft(receipt)
-            raise
+        """Send the oldest receipt; it waits until it is sent, unless too many newer ones come meanwhile."""
+        receipt = self._receipts[0]
+        await self._publish(client, identity, Channel.UP_RESULT, message=receipt)
+        if self._receipts[0] is receipt:
+            self._receipts.popleft()
 
     async def _publish(
         self, client: Client, identity: GatewayIdentity, channel: Channel, *, message: ControlStatus | Receipt
