@@ -3,11 +3,11 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloud.store.slots import Cover, explain, hole_between
-from edge.lateness import Stalls, Stretch, blame, some_missing
+from edge.lateness import SLEWED_TICKS, Stalls, Stretch, blame, some_missing
 from wire.messages import TICK_MS
 from wire.status import GapCause
 
@@ -26,14 +26,20 @@ def stalls_of(steps: list[int]) -> Stalls:
 
 
 @pytest.mark.requirement("G-3.6")
-@given(PERIOD_MS, STEPS, BEATS)
-def test_every_missing_reading_is_covered_and_none_that_is_there(
-    period_ms: int, steps: list[int], beats: list[int]
+@given(PERIOD_MS, STEPS, BEATS, st.integers(-SLEWED_TICKS - 1, SLEWED_TICKS + 1))
+@example(200, [30], [], 2)
+def test_every_missing_reading_is_covered_whichever_way_the_clock_was_slewed(
+    period_ms: int, steps: list[int], beats: list[int], slewed: int
 ) -> None:
     stalls = stalls_of(beats)
+    slewed = 0 if slewed * TICK_MS > period_ms // 4 else slewed
     ticks = [sum(steps[:index]) for index in range(len(steps) + 1)]
     for before, after in pairwise(ticks):
-        hole = hole_between(before * TICK_MS, after * TICK_MS, period_ms)
+
+        def utc_ms(tick: int, last: int = after) -> int:
+            return (tick + (slewed if tick == last else 0)) * TICK_MS
+
+        hole = hole_between(utc_ms(before), utc_ms(after), period_ms)
         assert hole is None or some_missing(before, after, period_ms)
         if hole is None:
             continue
@@ -41,7 +47,7 @@ def test_every_missing_reading_is_covered_and_none_that_is_there(
         parts = list(blame(late, stalls.within(before, after), period_ms))
         assert (parts[0].start, parts[-1].end) == (before, after)
         assert all(one.end == other.start for one, other in pairwise(parts))
-        covers = [Cover(part.cause, part.start * TICK_MS, part.end * TICK_MS) for part in parts]
+        covers = [Cover(part.cause, utc_ms(part.start), utc_ms(part.end)) for part in parts]
         assert explain(hole, covers).total() == hole.missing
 
 

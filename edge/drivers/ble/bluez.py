@@ -4,15 +4,15 @@ Scanning itself is bleak's (`radio`); this is what bleak does not offer. It deci
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbus_fast import BusType, Message, MessageType, Variant
+from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
-from dbus_fast.errors import AuthError, DBusError
+
+from edge.drivers.system_bus import BUS_FAULTS, system_bus
 
 _ADAPTER, _DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
 _DATA = frozenset({"ManufacturerData", "ServiceData"})
@@ -23,8 +23,6 @@ _RULES = (
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',arg0='org.bluez.Device1'",
 )
 _NO_SERVICE = "org.freedesktop.DBus.Error.ServiceUnknown"
-BUS_FAULTS = (DBusError, AuthError, OSError, EOFError, TimeoutError)
-"""What a lost or refusing D-Bus raises, in dbus-fast and through bleak."""
 
 
 class RadioError(Exception):
@@ -162,13 +160,9 @@ async def bluez(
     `changed` is called when adapters or the service change; `data` when an advertisement brought data: bleak
     gives a device's old data again when only its signal level was new.
     """
-    bus = MessageBus(bus_type=BusType.SYSTEM)
-    connected = False
-    try:
+    async with AsyncExitStack() as stack:
         try:
-            async with asyncio.timeout(timeout_s):
-                await bus.connect()
-                connected = True
+            bus = await stack.enter_async_context(system_bus(timeout_s))
         except BUS_FAULTS as error:
             raise RadioError(f"cannot connect to D-Bus: {error}") from None
         one = Bluez(bus, changed, data, timeout_s=timeout_s)
@@ -185,16 +179,6 @@ async def bluez(
                 )
             )
         yield one
-    finally:
-        # What `connect` gave up it has closed itself. It may still call that connected, and never says that it
-        # ended: a cancellation may come together with the bus's greeting.
-        ended: Callable[[], Awaitable[None]] = bus.wait_for_disconnect
-        connected = connected and bus.connected
-        bus.disconnect()
-        if connected:
-            with contextlib.suppress(*BUS_FAULTS):
-                async with asyncio.timeout(timeout_s):
-                    await ended()
 
 
 # --- USB ------------------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from bleak.exc import BleakDBusError, BleakError
 
 from edge.driver import Emitter, MonotonicNs, ticks
 from edge.drivers.ble.bluez import (
-    BUS_FAULTS,
     Adapter,
     Bluez,
     RadioError,
@@ -31,6 +30,7 @@ from edge.drivers.ble.bluez import (
 )
 from edge.drivers.ble.decode import Heard
 from edge.drivers.ble.ladder import Ladder, Quiet, Step, Timings
+from edge.drivers.system_bus import BUS_FAULTS
 from wire.messages import Event, Scalar
 from wire.settings.ble import BleDevice
 

@@ -5,17 +5,16 @@ Each look has a connection of its own, so that a bus or a daemon that was restar
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 
-from dbus_fast import BusType, Message, MessageType, Variant
+from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
-from dbus_fast.errors import AuthError, DBusError
 
 from edge.drivers.network.modem import SIGNAL, Modem, ModemError, Objects, choose
+from edge.drivers.system_bus import BUS_FAULTS, system_bus
 
 _NAME, _PATH = "org.freedesktop.ModemManager1", "/org/freedesktop/ModemManager1"
 _NO_SERVICE = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner")
-_FAULTS = (DBusError, AuthError, OSError, EOFError)
 TIMEOUT_S = 5.0
 
 
@@ -28,10 +27,8 @@ async def look_at_modem(interfaces: Collection[str], *, signal_s: int, timeout_s
 
     A modem that can tell levels is asked to, every `signal_s`; what it measured comes with a later look.
     """
-    bus = MessageBus(bus_type=BusType.SYSTEM)
     try:
-        async with asyncio.timeout(timeout_s):
-            await bus.connect()
+        async with asyncio.timeout(timeout_s), system_bus(timeout_s) as bus:
             modem = choose(await _objects(bus), interfaces=interfaces)
             if modem.levels_off:
                 with contextlib.suppress(ModemRefusedError):  # who may not ask is told the quality alone
@@ -39,15 +36,8 @@ async def look_at_modem(interfaces: Collection[str], *, signal_s: int, timeout_s
             return modem
     except TimeoutError:
         raise ModemError(f"ModemManager does not answer within {timeout_s:g} s") from None
-    except _FAULTS as error:
+    except BUS_FAULTS as error:
         raise ModemError(f"cannot connect to D-Bus: {error}") from None
-    finally:
-        connected = bus.connected
-        ended: Callable[[], Awaitable[None]] = bus.wait_for_disconnect
-        bus.disconnect()
-        if connected:
-            with contextlib.suppress(*_FAULTS):
-                await ended()
 
 
 async def _objects(bus: MessageBus) -> Objects:
