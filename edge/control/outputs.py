@@ -5,20 +5,22 @@ when an output has to move.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from itertools import chain, repeat
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from edge.control.offers import NotDoneError, RefusedError
 from edge.control.rests import Rests
+from edge.supervisor import UnexpectedError, contained
 from wire.messages import Scalar
 from wire.quantities import QUANTITIES
 
-LOG = logging.getLogger(__name__)
+READ_BACK_SOON_S = (0.005, 0.01, 0.02)
 READ_BACK_EVERY_S = 0.05
+"""A device is asked right after a write, then after these pauses, then so often, and last at its limit."""
 REASON_MAX = 200
 DIGITS_MAX = 18
 """Before the point and behind it; counts are 64-bit."""
@@ -349,7 +351,7 @@ class Outputs:
     async def _write(self, owned: _Owned, counts: int, *, by: str, confirm: bool) -> None:
         owned.turn.written_at, owned.turn.set_by, owned.turn.wanted = self._now(), by, counts
         owned.counts = None
-        await _expected(owned, owned.driver.write(owned.output.name, counts))
+        await _asked(owned, owned.driver.write(owned.output.name, counts))
         if confirm:
             await self._confirm(owned, counts)
         owned.counts = counts
@@ -357,7 +359,7 @@ class Outputs:
     async def _said(self, owned: _Owned) -> int | None:
         """Return what the device says; None when it cannot be read, for whatever reason."""
         try:
-            return await _expected(owned, owned.driver.read_back(owned.output.name))
+            return await _asked(owned, owned.driver.read_back(owned.output.name))
         except OutputError:
             return None
 
@@ -407,29 +409,26 @@ class Outputs:
     async def _confirm(self, owned: _Owned, counts: int) -> None:
         output = owned.output
         end = self._now() + output.read_back_s
+        pauses = chain(READ_BACK_SOON_S, repeat(READ_BACK_EVERY_S))
         while (said := await self._said(owned)) != counts:
-            if self._now() >= end:
+            left_s = end - self._now()
+            if left_s <= 0:
                 told = "says nothing" if said is None else f"says {output.shown(said)}"
                 raise OutputError(
                     f"{output.name}: {output.shown(counts)} was written, the device {told} after "
                     f"{output.read_back_s:g} s"
                 )
-            await self._sleep(READ_BACK_EVERY_S)
+            await self._sleep(min(next(pauses), left_s))
 
 
-async def _expected(owned: _Owned, asked: Coroutine[Any, Any, T]) -> T:
+async def _asked(owned: _Owned, asked: Awaitable[T]) -> T:
     """Return a driver's answer; a bug of one driver is an `OutputError`, and ends nobody who has to go on."""
-    answers = await asyncio.gather(asked, return_exceptions=True)
-    answer = answers[0]
-    if not isinstance(answer, BaseException):
-        return answer
-    if isinstance(answer, OutputError) or not isinstance(answer, Exception):
-        raise answer
-    reason = f"{owned.output.name}: its driver failed: {type(answer).__name__} {answer}"[:REASON_MAX]
-    if reason != owned.turn.bug:
-        owned.turn.bug = reason
-        LOG.error("%s: unexpected error", owned.output.name, exc_info=answer)
-    raise OutputError(reason) from answer
+    name, turn = owned.output.name, owned.turn
+    try:
+        return await contained(name, asked, expected=(OutputError,), known=turn.bug)
+    except UnexpectedError as error:
+        turn.bug = str(error)
+        raise OutputError(f"{name}: its driver failed: {error}"[:REASON_MAX]) from error
 
 
 def _number(value: str) -> Decimal:
