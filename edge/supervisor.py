@@ -148,18 +148,23 @@ async def keep_running(
         await asyncio.sleep(backoff.wait_s(now()))
 
 
-async def contained(name: str, doing: Awaitable[_Found], *, expected: tuple[type[Exception], ...]) -> _Found:
+async def contained(
+    name: str, doing: Awaitable[_Found], *, expected: tuple[type[Exception], ...], known: str = ""
+) -> _Found:
     """Return what one thing among others gives; a bug in it is logged and raised as `UnexpectedError`.
 
-    `expected` errors are raised as they are.
+    `expected` errors are raised as they are. A bug that is `known`, the text of the last one, is not logged
+    again.
     """
     try:
         return await doing
     except expected:
         raise
     except Exception as error:
-        LOG.error("%s: unexpected error", name, exc_info=error)
-        raise UnexpectedError(f"{type(error).__name__}: {error}"[:_REASON_MAX]) from error
+        reason = f"{type(error).__name__}: {error}"[:_REASON_MAX]
+        if reason != known:
+            LOG.error("%s: unexpected error", name, exc_info=error)
+        raise UnexpectedError(reason) from error
 
 
 class _Watched:

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from edge.driver import DeviceUnavailable, Driver, Emitter, ProbeLine
 from edge.recorder import Recorder
-from edge.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Backoff, Supervisor
+from edge.supervisor import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    Backoff,
+    Supervisor,
+    UnexpectedError,
+    contained,
+)
 from wire.messages import Layout, PointDeclaration, Poll
 from wire.status import GapCause
 
@@ -152,3 +159,18 @@ def test_device_that_is_back_waits_for_one_pause_at_most(outage_s: float, chance
         backoff.started(now)
         now += backoff.wait_s(now)
     assert now - outage_s <= min(60.0, 2 * outage_s + 1) + 1e-6
+
+
+def test_bug_that_is_known_is_raised_again_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def buggy(text: str) -> None:
+        raise ZeroDivisionError(text)
+
+    async def run() -> None:
+        known = ""
+        for text in ("oops", "oops", "another", "oops"):
+            with pytest.raises(UnexpectedError, match=text) as raised:
+                await contained("relay", buggy(text), expected=(), known=known)
+            known = str(raised.value)
+
+    asyncio.run(run())
+    assert [record.getMessage() for record in caplog.records] == ["relay: unexpected error"] * 3

@@ -95,7 +95,7 @@ def test_driver_that_raises_what_nobody_expects_is_asked_again_until_it_is_safe(
             assert site.board.values["gpio/relay"] == 0
         failed = [str(data["reason"]) for kind, data, _ in site.disk.told if kind == "output_failed"]
         assert len(failed) == 1, failed
-        assert "ZeroDivisionError a bug of a driver" in failed[0] or where == "read_back"
+        assert "ZeroDivisionError: a bug of a driver" in failed[0] or where == "read_back"
 
     asyncio.run(run())
 
