@@ -18,7 +18,8 @@ from cloud.command_rules import (
     refusal,
 )
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.store import audit_log, commands, control_status, jobs_operation, shadow
+from cloud.identity.doors import grants_of
+from cloud.store import accounts, audit_log, commands, control_status, jobs_operation, shadow
 from cloud.store.audit_log import Entry
 from cloud.store.commands import Command, NewCommand, Release
 from cloud.store.connection import Connection
@@ -30,7 +31,7 @@ from rules.authority import rights_given
 from rules.command import HUB, KINDS, LIFE_MAX_MS, argument_fault
 from rules.interlock.inputs import Right
 from rules.interlock.reasons import SENTENCES, Reason
-from rules.permissions import Permission
+from rules.permissions import Permission, Rights
 from wire import control
 from wire.messages import Scalar, as_text
 from wire.shadow import Revision
@@ -135,6 +136,7 @@ async def ask_as_hub(connection: Connection, wish: Wish, *, why: str, now: datet
 async def approve(act: Act, command_id: bytes) -> Command:
     """Approve a command as the second person, and send it unless the gateway would refuse it by now.
 
+    It is refused as well when who asked for it may not ask for it any more.
     Raises `ForbiddenError` for who asked for it, for a program, and for who may not; `ActError` when it does
     not wait.
     """
@@ -145,7 +147,9 @@ async def approve(act: Act, command_id: bytes) -> Command:
     if command.state(act.at) != "waiting":
         raise ActError("command", command.state(act.at), "one that waits to be approved")
     held = await control_status.get_held(act.connection, command.gateway, act.at)
-    refused = refusal(command.name, command.arguments, await _decisive(act.connection, held, act.at))
+    refused = await _asker_lost(act, command) or refusal(
+        command.name, command.arguments, await _decisive(act.connection, held, act.at)
+    )
     kind, approver = _asker(act)
     await commands.approve(act.connection, command_id, kind=kind, approver=approver, second=number, at=act.at)
     if refused is None:
@@ -253,6 +257,21 @@ async def _second(act: Act, command: Command) -> str:
         if Right.BYPASS.value not in given:
             raise ForbiddenError("command", command.id, f"an authorisation for {INTERLOCK}{Right.BYPASS}")
     return number
+
+
+async def _asker_lost(act: Act, command: Command) -> Refused | None:
+    """Return why who asked for a command may not ask for it any more; None while they may."""
+    if command.asker_kind not in ("account", "token"):
+        return None
+    account = await accounts.find_account(act.connection, command.asker.split("/")[0])
+    permission = PERMISSIONS[command.name]
+    rights = Rights() if account is None else Rights(await grants_of(act.connection, account.id))
+    may = rights.scope(permission).covers(command.organisation_id, command.site_id)
+    if account is None or account.closed or not may:
+        return Refused("asker", f"{command.asker} may not ask for it any more: the permission {permission}")
+    found = await commands.asker_of(act.connection, account.id, act.at)
+    given = frozenset[str]() if found is None else _authorised(found, command.arguments, act.at)
+    return _without_right(Wish(command.gateway, command.name), given)
 
 
 def _besides(command: Command) -> tuple[Permission, ...]:

@@ -146,6 +146,11 @@ def people(lab: Any, gateway_identity: Any) -> dict[str, Viewer]:
             person,
             login,
         )
+        lab.execute(
+            "INSERT INTO role_grants (organisation_id, account_id, role) VALUES (1, %s, %s)",
+            account,
+            Role.SAFETY.value,
+        )
         for right in ("acknowledge", "reset", "enable", "bypass", "check") if activities == "all" else ():
             lab.execute(
                 "INSERT INTO authorisations (organisation_id, person_id, kind, subject, valid)"

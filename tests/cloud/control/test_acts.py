@@ -269,6 +269,31 @@ def test_what_is_refused_by_now_is_not_sent_when_it_is_approved(lab: Any, people
     assert approve(lab, people["wang"], waits).refused == "group_bypassed"
 
 
+OF_LI = "(SELECT %s FROM accounts WHERE login = 'li')"
+ACCOUNT = "UPDATE accounts SET disabled_at = {} WHERE login = 'li'"
+ROLE = "UPDATE role_grants SET ended_at = {} WHERE account_id = " + OF_LI % "id"
+RIGHT = "UPDATE authorisations SET valid = {} WHERE person_id = " + OF_LI % "person_id"
+
+
+@pytest.mark.parametrize(
+    ("change", "lost", "given", "word"),
+    [
+        (ACCOUNT, "now()", "NULL", "asker"),
+        (ROLE, "now()", "NULL", "asker"),
+        (RIGHT, "'[2020-01-01,2021-01-01)'", "'[2020-01-01,)'", "no_right"),
+    ],
+)
+def test_what_its_asker_may_ask_no_more_is_not_sent_when_it_is_approved(
+    lab: Any, people: Any, change: str, lost: str, given: str, word: str
+) -> None:
+    tell(lab, interlock())
+    waits = ask(lab, people["li"], "interlock.bypass", **BYPASS)
+    lab.execute(change.format(lost))
+    made = approve(lab, people["wang"], waits)
+    lab.execute(change.format(given))
+    assert (made.refused, made.issued_at) == (word, None)
+
+
 @pytest.mark.parametrize(("power", "state"), [(True, "waiting"), (False, "sent")])
 def test_power_that_was_cut_comes_back_by_two_persons(lab: Any, people: Any, power: bool, state: str) -> None:
     tell(lab, interlock("reset", breach=2, power=power))
