@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.store import jobs_interlocks, jobs_points, shadow
 from cloud.store.connection import Connection
-from cloud.store.jobs_interlocks import HubInterlock, Trip
+from cloud.store.jobs_interlocks import Trip
 from rules.interlock.faults import find_faults
 from rules.interlock.model import (
     STALE_PERIODS,
@@ -208,12 +208,6 @@ async def ask(act: Act, interlock_id: int, what: str, *, breach: int, reason: st
         new={"act": what, "breach": breach},
         why=reason,
     )
-
-
-async def existing(connection: Connection, interlock_id: int) -> HubInterlock | None:
-    """Return one interlock of the hub, or None."""
-    found = await jobs_interlocks.list_hub_interlocks(connection, interlock_id=interlock_id)
-    return found[0] if found else None
 
 
 async def _organisation(act: Act, site_id: int) -> int:

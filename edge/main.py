@@ -4,7 +4,6 @@ Here is decided what runs, in which order it begins and how it ends; its parts a
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +39,6 @@ from wire.messages import Event
 from wire.settings.base import Fault
 from wire.settings.gateway import GatewaySettings
 
-LOG = logging.getLogger(__name__)
 DRAIN_S = 1.5
 
 Part = Callable[[], Awaitable[None]]

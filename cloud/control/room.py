@@ -6,7 +6,6 @@ connection and, as evidence, in the journal; either may come first.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -21,8 +20,6 @@ from wire import control, frame
 from wire.codec import encode_body
 from wire.shadow import Revision
 from wire.topics import Channel, build, subscription
-
-_log = logging.getLogger(__name__)
 
 BROKER, KEEPING, SENDING = "control: broker", "control: keeping", "control: sending"
 PARTS = (BROKER, KEEPING, SENDING)

@@ -16,7 +16,6 @@ HOUR_TICKS = 3600 * TICKS_PER_S
 KEPT_HOURS = 35 * 24
 """So far back late data find what was known then; older ones are judged from the beginning of the series."""
 
-_rules = msgspec.json.Decoder(tuple[Rule, ...])
 _detectors = msgspec.json.Decoder(tuple[Detector, ...])
 
 

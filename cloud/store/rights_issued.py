@@ -59,22 +59,6 @@ class Issued:
     ended: dict[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Honoured:
-    """What a gateway said last of the rights it decides by."""
-
-    gateway_id: int
-    incarnation: int
-    number: int
-    digest: str
-    since: datetime
-    heard_at: datetime
-    refused_incarnation: int | None
-    refused_number: int | None
-    refusal: str
-    faults: list[str]
-
-
 async def listen(connection: Connection) -> None:
     """Subscribe to the wake-up; the connection must be in autocommit mode."""
     await connection.execute(f"LISTEN {CHANNEL}")
@@ -283,17 +267,3 @@ async def said(
         with suppress(MessageError):  # of a version that had other fields: it is told anew within seconds
             found.append((int(gateway_id), decode_body(body, ControlStatus).rights, received_at))
     return found
-
-
-async def honoured(connection: Connection, gateway_id: int) -> Honoured | None:
-    """Return what a gateway says it decides by; None: it never said."""
-    async with connection.cursor(row_factory=class_row(Honoured)) as cursor:
-        await cursor.execute(
-            """
-            SELECT gateway_id, incarnation, number, digest, since, heard_at, refused_incarnation,
-                   refused_number, refusal, faults
-              FROM rights_honoured WHERE gateway_id = %s
-            """,
-            (gateway_id,),
-        )
-        return await cursor.fetchone()

@@ -33,7 +33,6 @@ from cloud.web.why import read_whys
 from cloud.web.words import RANGES
 from rules.permissions import Permission
 
-SUPPLY_POINTS = ("power", "battery_charge", "battery_runtime", "load")
 EVENTS_PAGE = 15
 GAPS_PAGE = 50
 COUNTED_MAX = timedelta(days=31, hours=1)

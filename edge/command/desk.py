@@ -5,7 +5,6 @@ by its deadline again right before it begins. A copy is answered with what becam
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,7 +38,6 @@ from wire.errors import MessageError
 from wire.messages import Scalar, as_text
 from wire.topics import Channel
 
-LOG = logging.getLogger(__name__)
 AT_ONCE_MAX = 32
 """So many may be waited for; what makes safe is not counted."""
 STRAYS_PER_MINUTE = 60

@@ -17,7 +17,6 @@ from edge.panel.words import (
     duration,
     left_words,
     own,
-    reason,
     say,
     word,
 )
@@ -274,8 +273,3 @@ def outcome(text: str, words: str, language: Language, *, good: bool) -> str:
         f'<section class="card {look}" role="status"><p class="state">{SHAPES[look]} {escape(head)}</p>{more}'
         f'<p class="acts"><a class="button main" href="/" autofocus>{own("back", language)}</a></p></section>'
     )
-
-
-def sentence_of(key: str, language: Language) -> str:
-    """Return the sentence of a reason."""
-    return reason(key, language)

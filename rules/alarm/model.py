@@ -185,8 +185,3 @@ def key_of(point: str, condition: Condition) -> str:
 def sample_of(at: int, value: Decimal | None, status: Status) -> Sample:
     """Return a reading as alarms judge it: a value that is implausible or absent is none."""
     return Sample(at, value if status in (Status.GOOD, Status.TIME_BRACKETED) else None)
-
-
-def apply(template: Template, point: str, hold_ticks: int | None) -> Applied:
-    """Return a template as it watches one point."""
-    return Applied(point, template.revision, template.rules, hold_ticks)

@@ -18,8 +18,6 @@ from rules.alarm.model import (
     Priority,
     Rule,
     Sample,
-    Template,
-    apply,
 )
 from rules.alarm.timeline import (
     Change,
@@ -197,12 +195,3 @@ def test_rules_that_change_end_what_stood_under_them() -> None:
     assert [(one.cleared_at, one.ended) for one in last.occurrences] == [(35, Ended.RETURNED)]
     (stood,) = retire(timeline, 20).occurrences
     assert (stood.onset, stood.cleared_at, stood.ended) == (10, 20, Ended.RULE_CHANGED)
-
-
-def test_template_is_applied_to_many_points() -> None:
-    template = Template("room", 7, (hi(),))
-    points = [apply(template, point, 300) for point in ("a", "b")]
-    assert [(one.point, one.revision, one.hold_ticks, one.rules) for one in points] == [
-        ("a", 7, 300, template.rules),
-        ("b", 7, 300, template.rules),
-    ]
