@@ -2,7 +2,7 @@
 
 from cloud.web.words import mark
 from rules.access.reasons import Step
-from rules.access.words import CredentialState, DayKind, DayName, Effect, Escort, Outcome
+from rules.access.words import DayKind, DayName, Effect, Escort, Outcome
 
 CONTACTS = {
     "closed": ("good", mark("shut")),
@@ -85,14 +85,5 @@ DAYS = {
     DayName.HOLIDAY: mark("Holiday"),
 }
 DAY_KINDS = {DayKind.HOLIDAY: mark("holiday"), DayKind.WORKDAY: mark("make-up workday")}
-CARDS = {
-    CredentialState.ACTIVE: mark("valid"),
-    CredentialState.BLOCKED: mark("blocked"),
-    CredentialState.LOST: mark("reported lost"),
-    CredentialState.STOLEN: mark("reported stolen"),
-    CredentialState.DAMAGED: mark("damaged"),
-    CredentialState.RETURNED: mark("returned"),
-    CredentialState.REVOKED: mark("revoked"),
-}
 FAULT = mark("This was not saved. %(field)s: “%(value)s”; expected: %(expected)s")
 """What is said of an act that was not done; the rest is as the rules write it."""
