@@ -7,6 +7,7 @@ by its deadline again right before it begins. A copy is answered with what becam
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -184,31 +185,38 @@ class CommandDesk(Member):
             self._journal(entry)
         await self._given.settle()
         self._doing.discard(entry.id)
+        if task.safe:
+            self._tell_hub(task.entry)
         self._tell_hub(entry)
 
     async def _at_once(self, task: _Task) -> Entry:
-        """Begin what makes safe before anything else, the disk included."""
+        """Begin what makes safe before anything else, the disk included; one commit then has all of it."""
         done = await self._begun(task)
         self._journal(task.entry)
-        await self._given.settle()
-        self._tell_hub(task.entry)
         return done
 
     async def _in_turn(self, task: _Task) -> Entry:
         """Begin when it is durable that it was accepted, and only if its time is not over by then."""
         command, entry = task.command, task.entry
         self._journal(entry)
-        if not await self._given.settle():
-            return _failed(entry, Refusal.DISK, state=ReceiptState.REFUSED)
-        self._tell_hub(entry)
-        turn = self._turns.setdefault(_thing(command), asyncio.Lock())
-        async with turn:
-            late = is_late(command, self._book.now, self._now())
-            if late is not None:
-                return replace(entry, state=late.state, reason=late.reason, text=late.text)
-            if forbidden := self._place.forbids(command):
-                return _failed(entry, Refusal.INTERLOCK, forbidden, state=ReceiptState.REFUSED)
-            return await self._begun(task)
+        with self._told(command):
+            if not await self._given.settle():
+                return _failed(entry, Refusal.DISK, state=ReceiptState.REFUSED)
+            self._tell_hub(entry)
+            turn = self._turns.setdefault(_thing(command), asyncio.Lock())
+            async with turn:
+                late = is_late(command, self._book.now, self._now())
+                if late is not None:
+                    return replace(entry, state=late.state, reason=late.reason, text=late.text)
+                if forbidden := self._place.forbids(command):
+                    return _failed(entry, Refusal.INTERLOCK, forbidden, state=ReceiptState.REFUSED)
+                return await self._begun(task)
+
+    def _told(self, command: Command) -> AbstractContextManager[None]:
+        """Have what is about to be done told now, so that it is durable together with the command."""
+        doer = self._doers.get("output")
+        outputs = command.name == "output.set" and isinstance(doer, OutputDoer)
+        return doer.told(command) if outputs else nullcontext()
 
     async def _begun(self, task: _Task) -> Entry:
         """Do it, and return what became of it; a bug in who does it ends this command alone."""

@@ -3,14 +3,15 @@
 A doer raises `ForbiddenError` or `RefusedError` before anything was done, `NotDoneError` afterwards.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
 from edge.control.interlocks import Acted, Interlocks
 from edge.control.offers import NotDoneError, ProcedureDriver, RefusedError
-from edge.control.outputs import OutputError, Outputs
+from edge.control.outputs import Asked, OutputError, Outputs
 from edge.driver import Driver
 from rules.interlock.inputs import (
     Acknowledge,
@@ -119,8 +120,29 @@ class OutputDoer:
 
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
+        self._asked: dict[bytes, Asked] = {}
+        """Command -> what was told ahead of it."""
         self.in_time: Callable[[Command], bool] = lambda _: True
         """Asked again right before what permits is written."""
+
+    @contextmanager
+    def told(self, command: Command) -> Iterator[None]:
+        """Have what is to be set told ahead, so that one commit has it and the command on the disk.
+
+        What was not done when the context ends is told as such.
+        """
+        name = text(command, "output")
+        with suppress(RefusedError):
+            counts = self._outputs.counts(name, text(command, "value"))
+            asked = self._outputs.ask(name, counts, by=by_of(command))
+            if asked is not None:
+                self._asked[command.id] = asked
+        try:
+            yield
+        finally:
+            left = self._asked.pop(command.id, None)
+            if left is not None:
+                self._outputs.forgo(left)
 
     async def do(self, command: Command) -> Data:
         """Set it, and return what the device confirmed; its safe value waits for no rest and no other."""
@@ -132,8 +154,8 @@ class OutputDoer:
         if counts == output.safe:
             await self._outputs.make_safe(name, by=by_of(command))
         else:
-            in_time = partial(self.in_time, command)
-            await self._outputs.set(name, counts, by=by_of(command), still_wanted=in_time)
+            in_time, asked = partial(self.in_time, command), self._asked.pop(command.id, None)
+            await self._outputs.set(name, counts, by=by_of(command), still_wanted=in_time, asked=asked)
         value = f"{Decimal(counts).scaleb(output.exponent):f}"
         return {"output": name, "counts": counts, "exponent": output.exponent, "value": value}
 

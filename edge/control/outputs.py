@@ -118,6 +118,16 @@ class _Owned:
     """The last value that was confirmed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """That an output is to be set, as it was told."""
+
+    output: Output
+    told: Mapping[str, Scalar]
+    made_safe: int
+    """As `_Turn.made_safe` was then."""
+
+
 async def _nothing_to_settle() -> bool:
     return True
 
@@ -226,6 +236,34 @@ class Outputs:
             raise RefusedError(f"value {value}: expected at most {-exponent} places")
         return whole
 
+    def ask(self, name: str, counts: int, *, by: str) -> Asked | None:
+        """Tell at once that an output is to be set, for who has something made durable anyway.
+
+        It is handed to `set`, or to `forgo`. None where others have to be waited for, where it is towards
+        safety, or would be refused: `set` waits, or says why.
+        """
+        owned = self._owned.get(name)
+        if owned is None or counts == owned.output.safe or owned.turn.busy.locked():
+            return None
+        if owned.output.step_max is not None and owned.counts is None:
+            return None
+        try:
+            self._check(owned, counts)
+            self._check_step(owned, counts)
+        except OutputError:
+            return None
+        return self._asked(owned.output, counts, by=by, made_safe=owned.turn.made_safe)
+
+    def _asked(self, output: Output, counts: int, *, by: str, made_safe: int) -> Asked:
+        told = _told(output, counts, by=by)
+        self._tell("output_asked", told, output.name)
+        self._rest(output)
+        return Asked(output, told, made_safe)
+
+    def forgo(self, asked: Asked) -> None:
+        """Tell that what was asked for was not tried."""
+        self._tell_outcome(asked.output.name, asked.told, "interrupted")
+
     async def set(
         self,
         name: str,
@@ -234,6 +272,7 @@ class Outputs:
         by: str,
         confirm: bool = True,
         still_wanted: Callable[[], bool] = _still_wanted,
+        asked: Asked | None = None,
     ) -> None:
         """Set an output and wait until the device confirms it; `OutputError` tells why not.
 
@@ -241,31 +280,29 @@ class Outputs:
         that was written is told as an event, confirmed or not; what was refused before it was written is the
         caller's to tell. What permits something is durable before it happens, what is towards safety
         happens first. `still_wanted` is asked right before what permits is written, as the disk and others
-        may have been waited for by then.
+        may have been waited for by then. `asked` is what `ask` returned for this.
         """
         output, turn = self._find(name).output, self._find(name).turn
-        told: dict[str, Scalar] = {"counts": counts, "exponent": output.exponent}
-        told |= {"value": output.shown(counts), "by": by}
         if counts == output.safe:
             turn.made_safe += 1
             async with turn.busy:
                 owned = await self._checked(name, counts)
-                with self._outcome(name, told):
+                with self._outcome(name, _told(output, counts, by=by)):
                     self._rest(output)
                     await self._write(owned, counts, by=by, confirm=confirm)
             return
-        made_safe = turn.made_safe
-        async with turn.busy:
-            await self._checked(name, counts)
-        self._tell("output_asked", told, name)
-        with self._outcome(name, told):
-            self._rest(output)
+        if asked is None:
+            made_safe = turn.made_safe
+            async with turn.busy:
+                await self._checked(name, counts)
+            asked = self._asked(output, counts, by=by, made_safe=made_safe)
+        with self._outcome(name, asked.told):
             await self._make_durable(output, counts)  # nobody waits for the disk who wants it safe
             async with turn.busy:
                 owned = await self._checked(name, counts)
-                if owned.output != output:
+                if owned.output != asked.output:
                     raise OutputError(f"{name}: its settings changed meanwhile")
-                if turn.made_safe != made_safe:
+                if turn.made_safe != asked.made_safe:
                     raise OutputError(f"{name}: its safe state was asked for meanwhile")
                 if not still_wanted():
                     raise OutputError(f"{name}: its time is over meanwhile")
@@ -284,8 +321,7 @@ class Outputs:
         if output.safe is None:
             raise OutputError(f"{name}: nobody said which value is towards safety")
         turn.made_safe += 1
-        told: dict[str, Scalar] = {"counts": output.safe, "exponent": output.exponent}
-        told |= {"value": output.shown(output.safe), "by": by}
+        told = _told(output, output.safe, by=by)
         try:
             await self._write(owned, output.safe, by=by, confirm=confirm)
         except OutputError as error:
@@ -323,11 +359,14 @@ class Outputs:
             reason = str(error)
             raise
         finally:
-            if reason is None:
-                self._tell("output_set", told, name)
-            else:
-                failed = {key: value for key, value in told.items() if key != "exponent"}
-                self._tell("output_failed", {**failed, "reason": reason}, name)
+            self._tell_outcome(name, told, reason)
+
+    def _tell_outcome(self, name: str, told: Mapping[str, Scalar], reason: str | None) -> None:
+        if reason is None:
+            self._tell("output_set", told, name)
+        else:
+            failed = {key: value for key, value in told.items() if key != "exponent"}
+            self._tell("output_failed", {**failed, "reason": reason}, name)
 
     async def _checked(self, name: str, counts: int) -> _Owned:
         """Return who owns an output now that it is this one's turn; `OutputError` when it may not be set."""
@@ -429,6 +468,10 @@ async def _asked(owned: _Owned, asked: Awaitable[T]) -> T:
     except UnexpectedError as error:
         turn.bug = str(error)
         raise OutputError(f"{name}: its driver failed: {error}"[:REASON_MAX]) from error
+
+
+def _told(output: Output, counts: int, *, by: str) -> dict[str, Scalar]:
+    return {"counts": counts, "exponent": output.exponent, "value": output.shown(counts), "by": by}
 
 
 def _number(value: str) -> Decimal:

@@ -76,6 +76,9 @@ class Device:
     answers: asyncio.Event | None = None
     """What permits is answered only then."""
     written: list[int] = field(default_factory=list)
+    at_write: list[tuple[int, list[str]]] = field(default_factory=list)
+    """What was on the disk whenever it was written: after how many commits, and which events."""
+    on_disk: Callable[[], tuple[int, list[str]]] = lambda: (0, [])
 
     @property
     def outputs(self) -> list[Output]:
@@ -84,6 +87,7 @@ class Device:
     async def write(self, output: str, counts: int) -> None:
         self.counts = counts
         self.written.append(counts)
+        self.at_write.append(self.on_disk())
         if counts and self.answers:
             await self.answers.wait()
 
@@ -99,17 +103,26 @@ class Stand:
         self.notes: dict[str, bytes] = {}
         self.told: list[tuple[str, Mapping[str, Scalar]]] = []
         self.durable = 0
+        self.commits = 0
+        """How often something was written to the disk."""
         self.receipts: list[Receipt] = []
         self.disk_full = False
         self.slow: asyncio.Event | None = None
+        self.held = ""
+        """Why an interlock forbids commands."""
         self.ms = 0
         self.doing = Doing(durable=self.on_disk)
-        self.device = Device()
+        self.device = Device(on_disk=lambda: (self.commits, self.kinds[: self.durable]))
         self.doers: dict[str, Doer] = {"regulation": self.doing, "access": self.doing}
         self.desk = self.started()
 
     def on_disk(self) -> list[str]:
         return [str(data.get("state")) for _, data in self.told[: self.durable]]
+
+    @property
+    def kinds(self) -> list[str]:
+        """What was told."""
+        return [kind for kind, _ in self.told]
 
     def started(self, *, whole: bool = True) -> CommandDesk:
         """Begin with what is on the disk; the rest is forgotten."""
@@ -135,7 +148,7 @@ class Stand:
         self.doers["output"] = OutputDoer(outputs)
         self.desk = CommandDesk(
             given,
-            place=Place(gateway="lab-1"),
+            place=Place(gateway="lab-1", forbids=lambda _: self.held),
             doers=self.doers,
             answer=self.receipts.append,
             changed=lambda: None,
@@ -149,6 +162,7 @@ class Stand:
         if self.slow:
             await self.slow.wait()
         if not self.disk_full:
+            self.commits += (self.disk, self.durable) != (self.notes, len(self.told))
             self.disk, self.durable = dict(self.notes), len(self.told)
         return not self.disk_full
 
@@ -301,6 +315,89 @@ def test_output_whose_command_is_late_when_it_could_be_written_is_not_written() 
     stand = run(story)
     assert stand.states == ["accepted", "failed not_done"]
     assert stand.receipts[-1].text == "power: its time is over meanwhile"
+
+
+ON, OFF = ({"output": "power", "value": value} for value in ("1", "0"))
+
+
+def test_command_that_permits_is_on_the_disk_with_what_it_asks_for_by_one_commit() -> None:
+    async def story(stand: Stand) -> None:
+        stand.device.apart_s = 60.0
+        stand.started()
+        stand.device.counts = 0
+        async with stand.running():
+            stand.give(command(1, "output.set", arguments=ON))
+
+    stand = run(story)
+    assert stand.states == ["accepted", "executed"]
+    assert stand.device.at_write == [(1, ["command_receipt", "output_asked"])]
+    assert (stand.commits, stand.kinds[2:]) == (2, ["output_set", "command_receipt"])
+
+
+def test_command_that_makes_safe_is_answered_after_one_commit() -> None:
+    async def story(stand: Stand) -> None:
+        async with stand.running():
+            stand.give(command(1, "output.set", arguments=OFF))
+
+    stand = run(story)
+    assert stand.states == ["accepted", "executed"]
+    assert stand.device.at_write == [(0, [])]
+    assert (stand.commits, stand.kinds) == (1, ["output_set", "command_receipt", "command_receipt"])
+    assert [data["state"] for kind, data in stand.told if kind == "command_receipt"] == [
+        "accepted",
+        "executed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        (lambda stand: setattr(stand, "ms", 11_000), "expired late"),
+        (lambda stand: setattr(stand, "held", "the interlock holds it"), "refused interlock"),
+        (lambda stand: setattr(stand, "disk_full", True), "refused disk"),
+    ],
+)
+def test_output_that_was_asked_for_and_not_set_in_the_end_is_told_as_failed(
+    change: Callable[[Stand], None], state: str
+) -> None:
+    async def story(stand: Stand) -> None:
+        stand.slow = asyncio.Event()
+        async with stand.running():
+            stand.give(command(1, "output.set", arguments=ON))
+            await turns()
+            assert stand.kinds == ["command_receipt", "output_asked"]
+            change(stand)
+            stand.slow.set()
+
+    stand = run(story)
+    assert stand.device.written == []
+    assert stand.states[-1] == state
+    assert stand.kinds[2:] == ["output_failed", "command_receipt"]
+
+
+def test_output_whose_safe_state_is_asked_for_while_the_disk_is_waited_for_stays_safe() -> None:
+    async def story(stand: Stand) -> None:
+        stand.slow = asyncio.Event()
+        async with stand.running():
+            stand.give(command(1, "output.set", arguments=ON))
+            await turns()
+            await stand.outputs.make_safe("power", by="interlock")
+            stand.slow.set()
+
+    stand = run(story)
+    assert stand.device.written == [0]
+    assert stand.receipts[-1].text == "power: its safe state was asked for meanwhile"
+
+
+def test_what_is_refused_at_once_is_not_told_as_asked_for() -> None:
+    async def story(stand: Stand) -> None:
+        async with stand.running():
+            stand.give(command(1, "output.set", arguments={**ON, "value": "2"}))
+            stand.give(command(2, "output.set", arguments={**ON, "output": "lamp"}))
+
+    stand = run(story)
+    assert sorted(stand.states) == ["accepted"] * 2 + ["refused not_possible"] * 2
+    assert set(stand.kinds) == {"command_receipt"}
 
 
 def test_deadline_is_judged_again_right_before_it_begins() -> None:
