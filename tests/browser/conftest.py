@@ -27,6 +27,8 @@ from cloud.settings import Broker, HubSettings
 from tests.browser.filled import fill, store_reading, store_report
 from tests.browser.filmed import GATEWAY, film
 
+expect.set_options(timeout=20_000)
+"""What has to come true is waited for, also on a busy machine; a bound is asserted by itself."""
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -159,7 +161,7 @@ def browse(chromium: Browser, hub: Hub) -> Iterator[Any]:
 
     def start(width: int = 1440, height: int = 900, **options: Any) -> Watched:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(45_000)
         contexts.append(context)
         return Watched(context.new_page(), hub)
 

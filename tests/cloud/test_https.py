@@ -41,7 +41,7 @@ class Door:
         line = await self.open(context)
         try:
             line[1].write(sent)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(45):
                 return await line[0].readline()
         except OSError:
             return b""

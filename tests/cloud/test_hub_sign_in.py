@@ -12,7 +12,7 @@ from cloud.store.sign_in import sign_in_fault
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("password", ["not-the-password", None])
 def test_refused_password_is_a_fault_of_the_settings(lab, hub_identity, password):
     given = conninfo_to_dict(lab.hub_dsn)

@@ -84,7 +84,7 @@ async def watched(site: Site) -> AsyncIterator[Acker]:
         await asyncio.to_thread(acker.__exit__)
 
 
-async def until(what: Callable[[], object], seconds: float = 30.0) -> None:
+async def until(what: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "did not come true in time"

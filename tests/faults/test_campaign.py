@@ -17,7 +17,7 @@ SEED = 4
 KILLS = 4
 PROMISED = {"kills", "seed", "given_out", "stored", "explained", "lost", "duplicated", "unexplained"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.mark.requirement("G-3.6", "G-6.2c", "G-7.2b")

@@ -47,7 +47,7 @@ class Pages:
         """Send bytes as they are and return all that is answered until the hub hangs up."""
         reader, writer = await self.open()
         writer.write(data)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             answer = await reader.read()
         writer.close()
         return answer

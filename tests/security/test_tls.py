@@ -92,7 +92,7 @@ async def answer(port: int, context: ssl.SSLContext | None) -> bytes:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
         writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             found = await reader.read(4096)
         writer.transport.abort()
     except OSError:

@@ -56,7 +56,7 @@ async def _until(collector: Collector, running: asyncio.Task[None], fitted: Fitt
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-@pytest.mark.timeout(60 + 2 * RESTARTS)
+@pytest.mark.timeout(240 + 2 * RESTARTS)
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_nothing_is_left_after_restarts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:

@@ -29,7 +29,7 @@ READY_S = 90
 ENDED_S = 30
 MARK = "HENG_TEST_MARK"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True, slots=True)

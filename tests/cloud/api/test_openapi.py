@@ -132,7 +132,7 @@ NICE = st.one_of(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(0 if LONG else 120)
+@pytest.mark.timeout(0 if LONG else 240)
 def test_no_input_makes_a_server_error(http: Http, document: dict[str, Any]) -> None:
     for path, operation in operations(document):
         ask(http, document, path, operation)

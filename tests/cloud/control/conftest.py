@@ -109,7 +109,7 @@ class Scene:
 
     async def until(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask the database until it has an answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while True:
                 cursor = await self.connection.execute(statement, values)
                 if rows := await cursor.fetchall():
@@ -203,7 +203,7 @@ def scene(
         ):
             await publisher.publish_all([(build(NAME, Channel.UP_CONTROL), b"")], retain=True)
             task = group.create_task(room.run())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(45):
                 await _until_up(tools)
             yield Scene(lab, FarGateway(identity, publisher, mailbox), connection, tools.now)
             task.cancel()

@@ -148,7 +148,7 @@ def test_head_that_nobody_of_the_hub_signed_covers_no_row(in_house):
 async def keep(house, file):
     """Let heads be kept until one is in the database."""
     task = asyncio.create_task(keep_heads(house.pool, SIGNER, file=file, now=house.clock, every_s=99))
-    async with asyncio.timeout(10), house.pool.connection() as connection:
+    async with asyncio.timeout(45), house.pool.connection() as connection:
         for _ in range(2000):
             if task.done() or await audit_log.read_heads(connection):
                 break

@@ -77,7 +77,7 @@ class Bench:
 
     @asynccontextmanager
     async def running(self):
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(45), asyncio.TaskGroup() as group:
             task = group.create_task(self.opener.run(lambda: None, None))
             yield
             task.cancel()

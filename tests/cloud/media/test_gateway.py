@@ -138,7 +138,7 @@ async def working(url: str, identity: GatewayIdentity, source: Source, **more: A
     assert running.cancelled()
 
 
-async def until(condition: Callable[[], object], *, within_s: float = 15) -> None:
+async def until(condition: Callable[[], object], *, within_s: float = 45) -> None:
     for _ in range(int(within_s / 0.02)):
         if condition():
             return

@@ -64,7 +64,7 @@ async def pages(lab: Lab, room: Any) -> AsyncIterator[str]:
             await serving
 
 
-async def until(condition: Callable[[], object], *, within_s: float = 15) -> None:
+async def until(condition: Callable[[], object], *, within_s: float = 45) -> None:
     for _ in range(int(within_s / 0.02)):
         if condition():
             return

@@ -70,7 +70,7 @@ def test_cancelled_statement_is_cancelled_on_the_server(lab):
     busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(%' AND state = 'active'"
 
     async def until(count):
-        async with open_connection(lab.dsn, "looking") as connection, asyncio.timeout(5):
+        async with open_connection(lab.dsn, "looking") as connection, asyncio.timeout(20):
             while True:
                 rows = await (await connection.execute(busy.encode())).fetchall()
                 if rows == [(count,)]:

@@ -30,7 +30,7 @@ def test_batches_are_noted_while_another_worker_commits(lab):
             open_connection(lab.dsn, "committing") as committing,
             open_connection(lab.dsn, "noting") as noting,
             open_connection(lab.dsn, "looking") as looking,
-            asyncio.timeout(20),
+            asyncio.timeout(45),
             asyncio.TaskGroup() as tasks,
             committing.transaction(),
         ):

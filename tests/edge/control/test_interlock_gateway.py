@@ -76,7 +76,7 @@ class Story:
         found = [event for _, batch in sorted(batches.items()) for event in batch.events]
         return [event for event in found if event.kind == kind]
 
-    async def said(self, kind: str, count: int, *, within_s: float = 30) -> Event:
+    async def said(self, kind: str, count: int, *, within_s: float = 60) -> Event:
         """Wait until an event came so often."""
         await until(lambda: len(self.events(kind)) >= count, within_s)
         return self.events(kind)[count - 1]

@@ -175,7 +175,7 @@ async def _stories(now: Scene) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 @pytest.mark.requirement("H-7.3.1b", "G-6.9c1", "G-6.4e")
 def test_stale_is_a_trip_in_time_and_hub_and_broker_gone_are_none(
     tmp_path: Path,

@@ -80,7 +80,7 @@ def run_until() -> RunUntil:
     """
 
     async def run(
-        driver: Driver, emit: Collector, condition: Callable[[], object], *, timeout_s: float = 15
+        driver: Driver, emit: Collector, condition: Callable[[], object], *, timeout_s: float = 45
     ) -> DeviceUnavailable | None:
         running = asyncio.ensure_future(driver.run(emit))
         waiting = asyncio.ensure_future(emit.until(condition))
@@ -105,7 +105,7 @@ def insist(run_until: RunUntil) -> RunUntil:
     """Like `run_until`, but start the driver again when it gives up, as the supervisor does."""
 
     async def run(
-        driver: Driver, emit: Collector, condition: Callable[[], object], *, timeout_s: float = 20
+        driver: Driver, emit: Collector, condition: Callable[[], object], *, timeout_s: float = 45
     ) -> None:
         async with asyncio.timeout(timeout_s):
             while True:

@@ -49,7 +49,7 @@ async def said(settings: HttpIntake, data: bytes, *, end: bool = False) -> bytes
         await writer.drain()
         if end:
             writer.write_eof()
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(45):
             return await reader.read()
     except ConnectionError:
         return b""

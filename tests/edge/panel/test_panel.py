@@ -393,7 +393,7 @@ async def raw(port: int, text: str) -> str:
     writer.write(text.replace("\n", "\r\n").replace("PORT", str(port)).encode("latin-1"))
     answer = b""
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             answer = await reader.read(4096)
     except ConnectionResetError:
         pass

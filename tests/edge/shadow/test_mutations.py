@@ -132,7 +132,7 @@ class Chance:
 
 
 @pytest.mark.requirement("G-4.3a")
-@pytest.mark.timeout(120 + NUMBER)
+@pytest.mark.timeout(240 + NUMBER)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_mutated_document_bricks_a_gateway_or_is_half_in_force(
     *,

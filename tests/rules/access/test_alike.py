@@ -94,7 +94,7 @@ def moved(rng: Random, state: State, snapshot: Snapshot, *, asked: tuple[Request
     return entered(state, snapshot, side=request.side, at_ms=request.at_ms, steady_ms=request.steady_ms).state
 
 
-@pytest.mark.timeout(60 + REQUESTS // 100)
+@pytest.mark.timeout(240 + REQUESTS // 100)
 @pytest.mark.requirement("G-6.4b", "G-6.4e")
 def test_gateway_and_hub_decide_every_request_alike() -> None:
     rng, found, asked = Random(SEED), Counter[str](), 0

@@ -147,7 +147,7 @@ def play(
 
 
 @settings(max_examples=TRACES)
-@pytest.mark.timeout(60 + TRACES)
+@pytest.mark.timeout(240 + TRACES)
 @given(rules(), TURNS, st.lists(st.integers(0, 3000), max_size=20))
 def test_looking_more_often_changes_nothing(plan: Plan, turns: list[Turn], looks: list[int]) -> None:
     looked, changes = play(plan, [*turns, (0, "see", [])], looks=looks)
@@ -157,7 +157,7 @@ def test_looking_more_often_changes_nothing(plan: Plan, turns: list[Turn], looks
 
 
 @settings(max_examples=TRACES)
-@pytest.mark.timeout(60 + TRACES)
+@pytest.mark.timeout(240 + TRACES)
 @given(rules(), TURNS, st.randoms(use_true_random=False))
 def test_order_within_an_instant_changes_nothing(
     plan: Plan, turns: list[Turn], shuffle: random.Random
@@ -177,7 +177,7 @@ def test_decisions_are_the_same_wherever_the_clock_began(plan: Plan, turns: list
 
 
 @settings(max_examples=TRACES)
-@pytest.mark.timeout(60 + TRACES)
+@pytest.mark.timeout(240 + TRACES)
 @given(rules(), TURNS)
 def test_safe_unless_healthy_and_healthy_only_without_enough_votes(plan: Plan, turns: list[Turn]) -> None:
     for end in range(len(turns) + 1):
@@ -200,7 +200,7 @@ HISTORY = st.lists(st.tuples(st.integers(0, 6000), SEEN), max_size=40)
 
 @pytest.mark.requirement("G-6.11d")
 @settings(max_examples=TRACES)
-@pytest.mark.timeout(60 + TRACES)
+@pytest.mark.timeout(240 + TRACES)
 @given(rules(), HISTORY, st.randoms(use_true_random=False))
 def test_rehearsal_is_the_same_for_every_order_of_its_history(
     plan: Plan, history: list[tuple[int, Seen]], shuffle: random.Random

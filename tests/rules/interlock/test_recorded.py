@@ -30,7 +30,7 @@ PERIOD_S = 10
 DAY_S = 86_400
 Row = tuple[float, Decimal]
 
-pytestmark = [pytest.mark.timeout(120 + 30 * DAYS), pytest.mark.requirement("H-7.3.1b", "G-6.11d")]
+pytestmark = [pytest.mark.timeout(240 + 30 * DAYS), pytest.mark.requirement("H-7.3.1b", "G-6.11d")]
 
 
 def rows_of(name: str, column: str) -> list[Row]:

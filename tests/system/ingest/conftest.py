@@ -149,7 +149,7 @@ class TestGateway:
         for batch in batches:
             self.send(Channel.UP_BATCH, batch)
 
-    def acked(self, batch: Batch, *, within_s: float = 15.0) -> bool:
+    def acked(self, batch: Batch, *, within_s: float = 45.0) -> bool:
         """Whether an ack names this batch with its hash."""
         wanted = batch.epoch, batch.seq, body_hash(encode_body(batch))
         with self.told:
@@ -237,7 +237,7 @@ class Hub:
         with psycopg.connect(self.owner_url, autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def until(self, statement: str, *parameters: object, within_s: float = 15.0) -> list[tuple[object, ...]]:
+    def until(self, statement: str, *parameters: object, within_s: float = 45.0) -> list[tuple[object, ...]]:
         """Return the rows of a statement as soon as there are any."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:

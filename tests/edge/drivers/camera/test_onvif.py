@@ -169,7 +169,7 @@ def test_alarms_of_the_camera_become_events(collector: Any, tmp_path: Path) -> N
             following = tasks.create_task(follow_alarms(settings, LOGIN, given, emit=collector))
 
             async def until(kinds: list[str]) -> None:
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(45):
                     await collector.until(lambda: [event.kind for event in collector.events] == kinds)
 
             camera.alarm("RuleEngine/CellMotionDetector/Motion", on=True, name="IsMotion")

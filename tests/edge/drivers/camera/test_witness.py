@@ -99,7 +99,7 @@ def test_live_view_ends_with_the_recording(tmp_path: Path) -> None:
     recording.active = True
 
     async def story() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             looking = asyncio.create_task(live_frames(settings, recording, lambda _: None))
             await asyncio.sleep(0.01)
             assert not looking.done()

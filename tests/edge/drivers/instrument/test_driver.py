@@ -155,7 +155,7 @@ def test_cancelling_while_the_instrument_hangs_leaves_no_thread(collector: Any, 
         async with metered(tmp_path, timeout_ms=60_000) as (instrument, driver):
             instrument.fault = "silence"
             running = asyncio.create_task(driver.run(collector))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await instrument.asked.wait()
             assert visa_threads() != []
             started = time.monotonic()

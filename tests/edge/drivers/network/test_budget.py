@@ -84,6 +84,71 @@ def test_pace_of_a_day_is_as_documented() -> None:
     assert at(12) == NOTHING_YET
 
 
+@pytest.mark.parametrize(
+    ("hours", "free"),
+    [(0, 0.5), (0.25, 0.5), (1, 0.5), (1.5, 0.75), (2, 1), (3, 2), (12, 11), (24, 23)],
+)
+def test_what_waited_goes_while_this_much_is_spent(hours: float, free: float) -> None:
+    def waited_goes(spent: int) -> bool:
+        return pace_of(Spending(24_000_000, spent, int(hours * 3600), DAY), thinned=False).backlog
+
+    assert waited_goes(int(free * 1_000_000))
+    assert not waited_goes(int(free * 1_000_000) + 1)
+
+
+@given(budgets, parts, st.booleans())
+def test_what_waited_goes_at_any_hour_where_nothing_was_spent(
+    budget: int, passed: int, thinned: bool
+) -> None:
+    assert pace_of(Spending(budget, 0, passed, DAY), thinned=thinned) == FULL
+
+
+@given(budgets, st.integers(0, 2**51), parts, st.booleans())
+def test_what_waited_goes_only_while_fresh_readings_have_half_a_share_ahead_at_least(
+    budget: int, spent: int, passed: int, thinned: bool
+) -> None:
+    pace = pace_of(Spending(budget, spent, passed, DAY), thinned=thinned)
+    if pace.backlog:
+        assert pace.full
+        assert 2 * SHARES * spent * DAY <= budget * (2 * SHARES * passed + DAY)
+        assert SHARES * spent <= (SHARES - 1) * budget
+
+
+@given(
+    st.integers(10_000_000, 2**40),
+    st.integers(0, DAY - 1),
+    st.lists(st.tuples(st.integers(1, 1800), st.integers(0, 100), st.integers(0, 25)), max_size=300),
+)
+def test_what_waited_never_thins_fresh_readings_that_keep_to_their_share(
+    limit: int, begun: int, steps: list[tuple[int, int, int]]
+) -> None:
+    """Steps: seconds until the next one, percent of these seconds' share for fresh readings, and percent of
+    a share that goes at once of what waited where any may."""
+    budget, start, now = Budget(DataBudget(day_bytes=limit)), MIDNIGHT, MIDNIGHT + begun
+    budget.looked(0, metered=True, utc_s=now)
+    for after, fresh, waited in steps:
+        spent = limit * waited // (100 * SHARES) if budget.pace().backlog else 0
+        now = now + after
+        spent += limit * after * fresh // (100 * DAY)
+        budget.looked(spent, metered=True, utc_s=now)
+        start = day_of(now, starts_h=0).start_s
+        if now - start >= after:  # what a step brings counts for the day in which it ends
+            assert budget.pace().full
+        else:
+            budget.looked(0, metered=False, utc_s=now)
+        assert budget.spent("day") <= limit
+
+
+def test_what_waited_goes_with_the_first_look_at_a_new_day() -> None:
+    budget = Budget(DataBudget(day_bytes=24_000_000))
+    budget.looked(24_000_000, metered=True, utc_s=MIDNIGHT - 10)
+    assert budget.pace() == NOTHING_YET
+    budget.looked(1_000, metered=True, utc_s=MIDNIGHT)
+    assert budget.pace() == Pace(2, backlog=False)  # ahead still, as it was thinned
+    budget.looked(1_000, metered=True, utc_s=MIDNIGHT + 10)
+    assert budget.pace() == FULL
+
+
 @given(
     st.integers(100_000, 10_000_000),
     st.lists(st.tuples(st.integers(1, 600), st.integers(0, 50_000), st.integers(0, 3_000)), max_size=200),

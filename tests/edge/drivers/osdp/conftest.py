@@ -114,7 +114,7 @@ async def running(site: Site, collector: Any) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(collector: Any, condition: Callable[[], object], timeout_s: float = 15) -> None:
+async def until(collector: Any, condition: Callable[[], object], timeout_s: float = 45) -> None:
     await asyncio.wait_for(collector.until(condition), timeout_s)
 
 

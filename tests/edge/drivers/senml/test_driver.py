@@ -67,7 +67,7 @@ async def posting(
     running = asyncio.ensure_future(driver.run(collector))
     key = read_key(folder / "station", "station").decode()
     line = Terminal("station", port, key, path="/senml", signs=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while await line.send(b"", "application/senml+json") != 400:
             assert not running.done(), running.result()
             await asyncio.sleep(0.01)

@@ -43,7 +43,7 @@ async def fitted(
     running = asyncio.ensure_future(driver.run(collector))
     keys = [read_key(folder / "terminals", name).decode() for name in ("entrance", "archive")]
     first = Terminal("entrance", port, keys[0])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while await first.heartbeat() != 200:
             assert not running.done(), running.result()
             await asyncio.sleep(0.01)
