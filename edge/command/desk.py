@@ -215,8 +215,9 @@ class CommandDesk(Member):
     def _told(self, command: Command) -> AbstractContextManager[None]:
         """Have what is about to be done told now, so that it is durable together with the command."""
         doer = self._doers.get("output")
-        outputs = command.name == "output.set" and isinstance(doer, OutputDoer)
-        return doer.told(command) if outputs else nullcontext()
+        if command.name == "output.set" and isinstance(doer, OutputDoer):
+            return doer.told(command)
+        return nullcontext()
 
     async def _begun(self, task: _Task) -> Entry:
         """Do it, and return what became of it; a bug in who does it ends this command alone."""

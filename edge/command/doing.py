@@ -11,7 +11,7 @@ from typing import Protocol
 
 from edge.control.interlocks import Acted, Interlocks
 from edge.control.offers import NotDoneError, ProcedureDriver, RefusedError
-from edge.control.outputs import Asked, OutputError, Outputs
+from edge.control.outputs import OutputError, Outputs, Wanted
 from edge.driver import Driver
 from rules.interlock.inputs import (
     Acknowledge,
@@ -120,7 +120,7 @@ class OutputDoer:
 
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
-        self._asked: dict[bytes, Asked] = {}
+        self._asked: dict[bytes, Wanted] = {}
         """Command -> what was told ahead of it."""
         self.in_time: Callable[[Command], bool] = lambda _: True
         """Asked again right before what permits is written."""

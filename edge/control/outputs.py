@@ -119,7 +119,7 @@ class _Owned:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Wanted:
     """That an output is to be set, as it was told."""
 
     output: Output
@@ -236,7 +236,7 @@ class Outputs:
             raise RefusedError(f"value {value}: expected at most {-exponent} places")
         return whole
 
-    def ask(self, name: str, counts: int, *, by: str) -> Asked | None:
+    def ask(self, name: str, counts: int, *, by: str) -> Wanted | None:
         """Tell at once that an output is to be set, for who has something made durable anyway.
 
         It is handed to `set`, or to `forgo`. None where others have to be waited for, where it is towards
@@ -254,13 +254,13 @@ class Outputs:
             return None
         return self._asked(owned.output, counts, by=by, made_safe=owned.turn.made_safe)
 
-    def _asked(self, output: Output, counts: int, *, by: str, made_safe: int) -> Asked:
+    def _asked(self, output: Output, counts: int, *, by: str, made_safe: int) -> Wanted:
         told = _told(output, counts, by=by)
         self._tell("output_asked", told, output.name)
         self._rest(output)
-        return Asked(output, told, made_safe)
+        return Wanted(output, told, made_safe)
 
-    def forgo(self, asked: Asked) -> None:
+    def forgo(self, asked: Wanted) -> None:
         """Tell that what was asked for was not tried."""
         self._tell_outcome(asked.output.name, asked.told, "interrupted")
 
@@ -272,7 +272,7 @@ class Outputs:
         by: str,
         confirm: bool = True,
         still_wanted: Callable[[], bool] = _still_wanted,
-        asked: Asked | None = None,
+        asked: Wanted | None = None,
     ) -> None:
         """Set an output and wait until the device confirms it; `OutputError` tells why not.
 
