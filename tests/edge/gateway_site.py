@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -75,13 +75,18 @@ def ended(site: S) -> Iterator[S]:
 
 
 @asynccontextmanager
-async def watched(site: Site) -> AsyncIterator[Acker]:
+async def acking(hub: HubIdentity, broker: EmbeddedMosquitto) -> AsyncIterator[Acker]:
     """A hub that acks, in its own thread."""
-    acker = await asyncio.to_thread(Acker(site.hub, site.broker.hub_port).__enter__)
+    acker = await asyncio.to_thread(Acker(hub, broker.hub_port).__enter__)
     try:
         yield acker
     finally:
         await asyncio.to_thread(acker.__exit__)
+
+
+def watched(site: Site) -> AbstractAsyncContextManager[Acker]:
+    """The same for a site."""
+    return acking(site.hub, site.broker)
 
 
 async def until(what: Callable[[], object], seconds: float = 60.0) -> None:

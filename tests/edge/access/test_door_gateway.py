@@ -1,30 +1,25 @@
 """A real gateway with a reader, a lock and a door on its pins: cards open, also without a hub."""
 
 import asyncio
-import os
 import re
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from benchmarks.acker import Acker
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from edge.credential import FORMATS, KEY_FILE, Credential, frame_of
 from provisioning.identity import GatewayIdentity, HubIdentity
 from rules.access import AccessRights, Revocation
 from rules.access.document import Credential as Known
-from simulators.devices.gpio import Board, Relay, running_board
-from simulators.rpi_gpio import environment
+from simulators.devices.gpio import Relay
 from tests.edge.access.house import KEY, World, known
+from tests.edge.board_site import AckedSite, acked, write_settings
 from tests.edge.gateway_site import HEAD, until
 from wire import frame
-from wire.messages import Event
 from wire.shadow import Revision
 from wire.topics import Channel, build
 
@@ -57,23 +52,8 @@ def token(number: int) -> str:
     return Credential("card", "h10301", str(number), 118).token(KEY)
 
 
-@dataclass
-class Story:
+class Story(AckedSite):
     """One gateway, its board and its hub."""
-
-    folder: Path
-    identity: GatewayIdentity
-    acker: Acker
-    board: Board
-
-    async def started(self) -> asyncio.subprocess.Process:
-        with (self.folder / "log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "cli.main", "edge", "--settings", str(self.folder / "gateway.toml")),
-                env={**os.environ, **environment(self.folder)},
-                stdout=log,
-                stderr=log,
-            )
 
     def rights(self) -> AccessRights:
         world = World()
@@ -104,15 +84,6 @@ class Story:
     async def show(self, number: int) -> None:
         await self.board.send_card(D0, D1, f"{frame_of(FORMATS['h10301'], number, 118):026b}")
 
-    def events(self, kind: str) -> list[Event]:
-        batches = {(one.batch.epoch, one.batch.seq): one.batch for one in list(self.acker.arrivals)}
-        found = [event for _, batch in sorted(batches.items()) for event in batch.events]
-        return [event for event in found if event.kind == kind]
-
-    async def said(self, kind: str, count: int = 1) -> Event:
-        await until(lambda: len(self.events(kind)) >= count)
-        return self.events(kind)[count - 1]
-
     async def show_until(self, number: int, what: Callable[[], object]) -> None:
         """Show a card until something is true: a busy machine may cut it, or listen late."""
         end = time.monotonic() + 60
@@ -142,43 +113,38 @@ async def _story(story: Story) -> None:
     board = story.board
     for pin, level in ((D0, 1), (D1, 1), (DOOR, 0)):
         board.drive(pin, level)
-    process = await story.started()
-    try:
-        await story.show_until(ANNA, lambda: story.refused("rights_missing"))
-        story.send(story.rights())
-        await story.said("rights_taken")
-        await story.show_until(ANNA, lambda: story.unlocked)
-        await story.walk()
-        granted, passed = await story.said("access_granted"), await story.said("access_passed")
-        assert (granted.subject, granted.data["person"]) == ("door-1/in", "anna")
-        assert (passed.data["person"], passed.data["zone"]) == ("anna", "lab")
-        await until(lambda: not story.unlocked)
+    process = await story.heng()
+    await story.show_until(ANNA, lambda: story.refused("rights_missing"))
+    story.send(story.rights())
+    await story.said("rights_taken")
+    await story.show_until(ANNA, lambda: story.unlocked)
+    await story.walk()
+    granted, passed = await story.said("access_granted"), await story.said("access_passed")
+    assert (granted.subject, granted.data["person"]) == ("door-1/in", "anna")
+    assert (passed.data["person"], passed.data["zone"]) == ("anna", "lab")
+    await until(lambda: not story.unlocked)
 
-        story.revoke(ANNA)
-        await story.said("rights_taken", 2)
-        await story.show_until(ANNA, lambda: story.refused("credential_revoked"))
-        process.kill()
-        await process.wait()
+    story.revoke(ANNA)
+    await story.said("rights_taken", 2)
+    await story.show_until(ANNA, lambda: story.refused("credential_revoked"))
+    process.kill()
+    await process.wait()
 
-        settings = story.folder / "gateway.toml"
-        settings.write_text(re.sub(r"port = \d+", "port = 9", settings.read_text()))
-        process = await story.started()
-        await story.show_until(BEN, lambda: story.unlocked)
-        board.drive(DOOR, 1)
-        await asyncio.sleep(0.2)
-        board.drive(DOOR, 0)
-        await until(lambda: not story.unlocked)
-        board.changes.clear()
-        await story.show(ANNA)
-        await asyncio.sleep(1)
-        assert (LOCK, 1) not in board.changes
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
-        assert not story.unlocked
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    settings = story.folder / "gateway.toml"
+    settings.write_text(re.sub(r"port = \d+", "port = 9", settings.read_text()))
+    process = await story.heng()
+    await story.show_until(BEN, lambda: story.unlocked)
+    board.drive(DOOR, 1)
+    await asyncio.sleep(0.2)
+    board.drive(DOOR, 0)
+    await until(lambda: not story.unlocked)
+    board.changes.clear()
+    await story.show(ANNA)
+    await asyncio.sleep(1)
+    assert (LOCK, 1) not in board.changes
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert not story.unlocked
 
 
 @pytest.mark.slow
@@ -191,17 +157,13 @@ def test_cards_open_a_door_by_rights_that_outlast_hub_and_process(
 ) -> None:
     """Only a gateway that is killed and begins anew without a broker shows what it has kept."""
     identity = gateway_identity("door-pins")
-    text = SETTINGS.format(gateway=identity.gateway, identity=identity.folder, broker=broker.gateway_port)
-    (tmp_path / "gateway.toml").write_text(text)
+    write_settings(tmp_path, SETTINGS, identity, broker=broker.gateway_port)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / KEY_FILE).write_bytes(KEY)
 
     async def run() -> None:
-        acker = await asyncio.to_thread(Acker(hub_identity, broker.hub_port).__enter__)
-        try:
-            async with running_board(tmp_path, [Relay(LOCK, CONTACT)]) as board:
-                await _story(Story(tmp_path, identity, acker, board))
-        finally:
-            await asyncio.to_thread(acker.__exit__)
+        relays = [Relay(LOCK, CONTACT)]
+        async with acked(Story, tmp_path, identity, hub=hub_identity, broker=broker, relays=relays) as story:
+            await _story(story)
 
     asyncio.run(run())

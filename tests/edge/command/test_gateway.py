@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.acker import Acker
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from edge.world import real_world
 from provisioning.identity import GatewayIdentity, HubIdentity
-from simulators.devices.gpio import running_board
-from tests.edge.control.test_interlock_gateway import Story
+from tests.edge.board_site import AckedSite, acked, write_settings
 from tests.edge.gateway_site import HEAD, until
 from wire import frame
 from wire.codec import encode_body
@@ -51,7 +49,7 @@ def command(gateway: str, number: int, value: str, *, life_ms: int = 20_000) -> 
 class Hub:
     """Who commands."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: AckedSite) -> None:
         self._story = story
         self._topic = build(story.identity.gateway, Channel.DOWN_COMMAND)
 
@@ -72,38 +70,33 @@ class Hub:
         return [str(data["state"]) for data in told if data["command"] == name]
 
 
-async def _told(story: Story) -> None:
+async def _told(story: AckedSite) -> None:
     board, gateway = story.board, story.identity.gateway
-    hub, process = Hub(story), await story.started()
-    try:
-        await until(lambda: story.events("gateway_started"))
-        await asyncio.sleep(1.2)  # a journal that is new executes nothing that may be from before it
-        data = hub.sent(command(gateway, 5, "1"))
-        await until(lambda: hub.became(5) == ["accepted", "executed"])
-        assert board.pins.level(LAMP) == 1
-        hub.sent(command(gateway, 6, "0"), forged=True)
-        hub.sent(command(gateway, 4, "0"))
-        hub.sent(command(gateway, 7, "0", life_ms=-1000))
-        hub.again(data)
-        await until(lambda: hub.became(7) == ["expired"])
-        await until(lambda: hub.became(4) == ["refused"])
-        assert hub.became(6) == []
-        board.changes.clear()
-        process.kill()
-        await process.wait()
-        process = await story.started()
-        await until(lambda: len(story.events("gateway_started")) == 2)
-        hub.again(data)
-        hub.sent(command(gateway, 8, "2"))
-        await until(lambda: hub.became(8) == ["accepted", "refused"])
-        assert (LAMP, 1) not in board.changes
-        assert hub.became(5) == ["accepted", "executed"]
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    hub, process = Hub(story), await story.heng()
+    await until(lambda: story.events("gateway_started"))
+    await asyncio.sleep(1.2)  # a journal that is new executes nothing that may be from before it
+    data = hub.sent(command(gateway, 5, "1"))
+    await until(lambda: hub.became(5) == ["accepted", "executed"])
+    assert board.pins.level(LAMP) == 1
+    hub.sent(command(gateway, 6, "0"), forged=True)
+    hub.sent(command(gateway, 4, "0"))
+    hub.sent(command(gateway, 7, "0", life_ms=-1000))
+    hub.again(data)
+    await until(lambda: hub.became(7) == ["expired"])
+    await until(lambda: hub.became(4) == ["refused"])
+    assert hub.became(6) == []
+    board.changes.clear()
+    process.kill()
+    await process.wait()
+    process = await story.heng()
+    await until(lambda: len(story.events("gateway_started")) == 2)
+    hub.again(data)
+    hub.sent(command(gateway, 8, "2"))
+    await until(lambda: hub.became(8) == ["accepted", "refused"])
+    assert (LAMP, 1) not in board.changes
+    assert hub.became(5) == ["accepted", "executed"]
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
 
 
 @pytest.mark.slow
@@ -115,15 +108,10 @@ def test_command_is_executed_once_by_a_gateway_that_is_killed_and_told_again(
     gateway_identity: Callable[[str], GatewayIdentity],
 ) -> None:
     identity = gateway_identity("commanded")
-    text = SETTINGS.format(gateway=identity.gateway, identity=identity.folder, broker=broker.gateway_port)
-    (tmp_path / "gateway.toml").write_text(text)
+    write_settings(tmp_path, SETTINGS, identity, broker=broker.gateway_port)
 
     async def run() -> None:
-        acker = await asyncio.to_thread(Acker(hub_identity, broker.hub_port).__enter__)
-        try:
-            async with running_board(tmp_path, []) as board:
-                await _told(Story(tmp_path, identity, acker, board))
-        finally:
-            await asyncio.to_thread(acker.__exit__)
+        async with acked(AckedSite, tmp_path, identity, hub=hub_identity, broker=broker) as story:
+            await _told(story)
 
     asyncio.run(run())

@@ -2,9 +2,7 @@
 
 import asyncio
 import itertools
-import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.acker import Acker
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from provisioning.identity import GatewayIdentity, HubIdentity
 from rules.interlock.inputs import Right
-from simulators.devices.gpio import Board, Relay, running_board
-from simulators.rpi_gpio import environment
+from simulators.devices.gpio import Relay
+from tests.edge.board_site import AckedSite, acked, write_settings
 from tests.edge.gateway_site import HEAD, until
 from wire import frame
 from wire.codec import encode_body
 from wire.control import Command
-from wire.messages import Event
 from wire.shadow import Revision
 from wire.topics import Channel, build
 
@@ -51,35 +47,11 @@ output = [
 )
 
 
-@dataclass
-class Story:
+@dataclass(kw_only=True)
+class Story(AckedSite):
     """One gateway and who commands it."""
 
-    folder: Path
-    identity: GatewayIdentity
-    acker: Acker
-    board: Board
     fences: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-
-    async def started(self) -> asyncio.subprocess.Process:
-        with (self.folder / "log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "cli.main", "edge", "--settings", str(self.folder / "gateway.toml")),
-                env={**os.environ, **environment(self.folder)},
-                stdout=log,
-                stderr=log,
-            )
-
-    def events(self, kind: str) -> list[Event]:
-        """Every event of this kind that came, in order, each once."""
-        batches = {arrival.batch.seq: arrival.batch for arrival in list(self.acker.arrivals)}
-        found = [event for _, batch in sorted(batches.items()) for event in batch.events]
-        return [event for event in found if event.kind == kind]
-
-    async def said(self, kind: str, count: int, *, within_s: float = 60) -> Event:
-        """Wait until an event came so often."""
-        await until(lambda: len(self.events(kind)) >= count, within_s)
-        return self.events(kind)[count - 1]
 
     def ask(self, what: str, breach: int) -> None:
         """Send a signed command; what becomes of it is told by events."""
@@ -111,58 +83,48 @@ class Story:
 async def _story(story: Story) -> None:
     board = story.board
     board.drive(DOOR, 0)
-    process = await story.started()
-    try:
-        assert (await story.said("interlock_tripped", 1)).data["first_out"] == "@state_lost"
-        await story.said("interlock_ready", 1)
-        await story.enable(1, 1)
-        await until(lambda: board.pins.level(RELAY) == 1)
-        edges = len([level for pin, level in board.changes if pin == ENABLE])
-        assert edges > 5
+    process = await story.heng()
+    assert (await story.said("interlock_tripped", 1)).data["first_out"] == "@state_lost"
+    await story.said("interlock_ready", 1)
+    await story.enable(1, 1)
+    await until(lambda: board.pins.level(RELAY) == 1)
+    edges = len([level for pin, level in board.changes if pin == ENABLE])
+    assert edges > 5
 
-        began = time.monotonic()
-        board.drive(DOOR, 1)
-        await until(lambda: board.pins.level(RELAY) == 0, 5)
-        assert time.monotonic() - began < 1.0
-        assert (await story.said("interlock_tripped", 2)).data["first_out"] == "open"
+    began = time.monotonic()
+    board.drive(DOOR, 1)
+    await until(lambda: board.pins.level(RELAY) == 0, 5)
+    assert time.monotonic() - began < 1.0
+    assert (await story.said("interlock_tripped", 2)).data["first_out"] == "open"
 
-        board.drive(DOOR, 0)
-        await story.said("interlock_ready", 2)
-        await story.enable(2, 2)
-        await until(lambda: board.pins.level(RELAY) == 1)
-        process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(0.2)
-        board.changes.clear()
-        await asyncio.sleep(0.3)
-        assert not board.changes  # one that hangs does not pulse either
-        process.send_signal(signal.SIGCONT)
-        await until(lambda: len(board.changes) > 2)
-        assert not story.events("output_failed")
+    board.drive(DOOR, 0)
+    await story.said("interlock_ready", 2)
+    await story.enable(2, 2)
+    await until(lambda: board.pins.level(RELAY) == 1)
+    process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(0.2)
+    board.changes.clear()
+    await asyncio.sleep(0.3)
+    assert not board.changes  # one that hangs does not pulse either
+    process.send_signal(signal.SIGCONT)
+    await until(lambda: len(board.changes) > 2)
+    assert not story.events("output_failed")
 
-        process.kill()
-        await process.wait()
-        board.changes.clear()
-        await asyncio.sleep(0.3)
-        assert board.pins.level(RELAY) == 1  # the pin of a dead process keeps its level …
-        assert not board.changes  # … and only what pulses says that it is dead
-        safe = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.main", "edge", "safe", "--settings"),
-            str(story.folder / "gateway.toml"),
-            env={**os.environ, **environment(story.folder)},
-        )
-        assert await safe.wait() == 0
-        assert board.pins.level(RELAY) == 0
+    process.kill()
+    await process.wait()
+    board.changes.clear()
+    await asyncio.sleep(0.3)
+    assert board.pins.level(RELAY) == 1  # the pin of a dead process keeps its level …
+    assert not board.changes  # … and only what pulses says that it is dead
+    assert await (await story.heng("safe")).wait() == 0
+    assert board.pins.level(RELAY) == 0
 
-        process = await story.started()
-        tripped = await story.said("interlock_tripped", 3)
-        assert (tripped.data["first_out"], tripped.data["breach"]) == ("@restart", 3)
-        assert board.pins.level(RELAY) == 0
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    process = await story.heng()
+    tripped = await story.said("interlock_tripped", 3)
+    assert (tripped.data["first_out"], tripped.data["breach"]) == ("@restart", 3)
+    assert board.pins.level(RELAY) == 0
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
 
 
 @pytest.mark.slow
@@ -175,15 +137,11 @@ def test_gateway_trips_at_once_and_stays_tripped_after_it_was_killed(
 ) -> None:
     """Only a process that is really killed shows what its pins do then."""
     identity = gateway_identity("interlock-pins")
-    text = SETTINGS.format(gateway=identity.gateway, identity=identity.folder, broker=broker.gateway_port)
-    (tmp_path / "gateway.toml").write_text(text)
+    write_settings(tmp_path, SETTINGS, identity, broker=broker.gateway_port)
 
     async def run() -> None:
-        acker = await asyncio.to_thread(Acker(hub_identity, broker.hub_port).__enter__)
-        try:
-            async with running_board(tmp_path, [Relay(RELAY, CONTACT)]) as board:
-                await _story(Story(tmp_path, identity, acker, board))
-        finally:
-            await asyncio.to_thread(acker.__exit__)
+        relays = [Relay(RELAY, CONTACT)]
+        async with acked(Story, tmp_path, identity, hub=hub_identity, broker=broker, relays=relays) as story:
+            await _story(story)
 
     asyncio.run(run())

@@ -6,7 +6,6 @@ time. `make stale` also fills the disk of the journal, and cuts the way to the h
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,15 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.acker import Acker
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.faults.disk import Disk
 from cli.faults.link import Link, open_link
 from cli.faults.wall_clock import WallClock, find_library
 from provisioning.identity import GatewayIdentity, HubIdentity
-from simulators.devices.gpio import Board, Relay, running_board
+from simulators.devices.gpio import Board, Relay
 from simulators.devices.modbus import ModbusLine, Unit, modbus_server
-from simulators.rpi_gpio import environment
+from tests.edge.board_site import acked, write_settings
 from tests.edge.control.test_interlock_gateway import Story
 from tests.edge.gateway_site import HEAD, until
 
@@ -84,17 +82,6 @@ class Scene:
     def board(self) -> Board:
         return self.story.board
 
-    async def started(self) -> asyncio.subprocess.Process:
-        more = {} if self.clock is None else self.clock.environment
-        with (self.story.folder / "log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "cli.main", "edge", "--settings"),
-                str(self.story.folder / "gateway.toml"),
-                env={**os.environ, **environment(self.story.folder), **more},
-                stdout=log,
-                stderr=log,
-            )
-
     async def release(self) -> None:
         """Have the interlock healthy and its output on; one trip more than before was told by now."""
         self.trips += 1
@@ -121,57 +108,48 @@ async def scene(
     if clock is not None:
         clock.step(0)
     unit = Unit(1, "xy-md02", lambda _: 20.0)
-    acker = await asyncio.to_thread(Acker(hub, broker.hub_port).__enter__)
-    try:
-        async with (
-            running_board(folder, [Relay(RELAY, CONTACT)]) as board,
-            modbus_server([unit], now=lambda: (time.monotonic_ns(), 0)) as (line, port),
-            open_link(broker.gateway_port) as link,
-        ):
-            text = SETTINGS.format(
-                gateway=gateway.gateway, identity=gateway.folder, broker=link.port, device=port
-            )
-            (folder / "gateway.toml").write_text(text)
-            yield Scene(Story(folder, gateway, acker, board), line, link, clock)
-    finally:
-        await asyncio.to_thread(acker.__exit__)
+    relays = [Relay(RELAY, CONTACT)]
+    async with (
+        modbus_server([unit], now=lambda: (time.monotonic_ns(), 0)) as (line, port),
+        open_link(broker.gateway_port) as link,
+        acked(Story, folder, gateway, hub=hub, broker=broker, relays=relays) as story,
+    ):
+        story.more = {} if clock is None else clock.environment
+        write_settings(folder, SETTINGS, gateway, broker=link.port, device=port)
+        yield Scene(story, line, link, clock)
 
 
 async def _stories(now: Scene) -> None:
-    process = await now.started()
-    try:
-        await now.release()
-        now.line.switch("silence", 1)
-        await now.trips_within(BOUND_S)
-        now.line.switch("", 1)
-        await now.release()
-        if now.clock is not None:
-            for days in (1, -1) if LONG else (-1,):
-                now.clock.step(days * DAY_S)
-                await asyncio.sleep(1.5)
-                assert now.board.pins.level(RELAY) == 1, "a step of the wall clock is no breach"
-                now.line.switch("reset", 1)
-                await now.trips_within(BOUND_S)
-                now.line.switch("", 1)
-                now.clock.step(0)
-                await now.release()
-        before = len(now.story.events("interlock_tripped"))
-        now.link.go_silent()
-        await asyncio.sleep(GONE_S)
-        now.link.reset()
-        await asyncio.sleep(GONE_S)
-        assert now.board.pins.level(RELAY) == 1
-        now.link.come_back()
-        if LONG:
-            disk = Disk(now.story.folder, mounted=False)
-            disk.fill(process.pid)
-            await now.trips_within(JOURNAL_BOUND_S)
-            disk.make_room(process.pid)
-        else:
-            assert len(now.story.events("interlock_tripped")) == before
-    finally:
-        process.kill()
-        await process.wait()
+    process = await now.story.heng()
+    await now.release()
+    now.line.switch("silence", 1)
+    await now.trips_within(BOUND_S)
+    now.line.switch("", 1)
+    await now.release()
+    if now.clock is not None:
+        for days in (1, -1) if LONG else (-1,):
+            now.clock.step(days * DAY_S)
+            await asyncio.sleep(1.5)
+            assert now.board.pins.level(RELAY) == 1, "a step of the wall clock is no breach"
+            now.line.switch("reset", 1)
+            await now.trips_within(BOUND_S)
+            now.line.switch("", 1)
+            now.clock.step(0)
+            await now.release()
+    before = len(now.story.events("interlock_tripped"))
+    now.link.go_silent()
+    await asyncio.sleep(GONE_S)
+    now.link.reset()
+    await asyncio.sleep(GONE_S)
+    assert now.board.pins.level(RELAY) == 1
+    now.link.come_back()
+    if LONG:
+        disk = Disk(now.story.folder, mounted=False)
+        disk.fill(process.pid)
+        await now.trips_within(JOURNAL_BOUND_S)
+        disk.make_room(process.pid)
+    else:
+        assert len(now.story.events("interlock_tripped")) == before
 
 
 @pytest.mark.slow

@@ -1,9 +1,7 @@
 """The real `heng edge` process, hub and network dead: card and PIN at its own page let an interlock go."""
 
 import asyncio
-import os
 import re
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +18,9 @@ from rules.access import AccessRights, kept
 from rules.access import document as rights
 from rules.access.snapshot import snapshot_of
 from rules.access.words import Subject
-from simulators.devices.gpio import Board, Relay, running_board
+from simulators.devices.gpio import Relay, running_board
 from simulators.devices.terminal import Terminal
-from simulators.rpi_gpio import environment
+from tests.edge.board_site import BoardSite, ended, write_settings
 from tests.edge.gateway_site import HEAD, until
 from wire.messages import Event
 from wire.shadow import Revision
@@ -125,40 +123,32 @@ class Door:
         return (await self.http.post("/act", data=form, headers=self.origin)).text
 
 
-async def story(folder: Path, board: Board, port: int, terminal_port: int) -> None:
+async def story(site: BoardSite, port: int, terminal_port: int) -> None:
+    folder, board = site.folder, site.board
     board.drive(DOOR, 0)
-    command = (sys.executable, "-m", "cli.main", "edge", "--settings", str(folder / "gateway.toml"))
-    with (folder / "log").open("ab") as log:
-        gateway = await asyncio.create_subprocess_exec(
-            *command, env={**os.environ, **environment(folder)}, stdout=log, stderr=log
-        )
-    try:
-        await until(lambda: (folder / "data/terminals/entrance.key").exists())
-        key = read_key(folder / "data/terminals", "entrance").decode()
-        person = Door(port, Terminal("entrance", terminal_port, key))
-        async with person.http:
-            page = await person.shows("Acknowledge")
-            found = re.search(r"breach=(\d+)", page)
-            assert found
-            assert "Done." not in await person.ask("acknowledge", found[1], "1111")
-            said = await person.ask("acknowledge", found[1], "2468")
-            assert "Done." in said, re.findall(r"<main.*</main>", said)
-            await person.shows("Ready to reset")
-            assert "Done." in await person.ask("reset", found[1], "2468")
-            assert board.pins.level(RELAY) == 0
-            assert "Done." in await person.ask("enable", found[1], "2468")
-            await until(lambda: board.pins.level(RELAY) == 1)
-            board.drive(DOOR, 1)
-            await until(lambda: board.pins.level(RELAY) == 0)
-            page = await person.shows("Tripped")
-            assert "gpio/door" in page
-            assert board.pins.level(LAMP) == 1
-        gateway.terminate()
-        assert await asyncio.wait_for(gateway.wait(), 20) == 0
-    finally:
-        if gateway.returncode is None:
-            gateway.kill()
-            await gateway.wait()
+    gateway = await site.heng()
+    await until(lambda: (folder / "data/terminals/entrance.key").exists())
+    key = read_key(folder / "data/terminals", "entrance").decode()
+    person = Door(port, Terminal("entrance", terminal_port, key))
+    async with person.http:
+        page = await person.shows("Acknowledge")
+        found = re.search(r"breach=(\d+)", page)
+        assert found
+        assert "Done." not in await person.ask("acknowledge", found[1], "1111")
+        said = await person.ask("acknowledge", found[1], "2468")
+        assert "Done." in said, re.findall(r"<main.*</main>", said)
+        await person.shows("Ready to reset")
+        assert "Done." in await person.ask("reset", found[1], "2468")
+        assert board.pins.level(RELAY) == 0
+        assert "Done." in await person.ask("enable", found[1], "2468")
+        await until(lambda: board.pins.level(RELAY) == 1)
+        board.drive(DOOR, 1)
+        await until(lambda: board.pins.level(RELAY) == 0)
+        page = await person.shows("Tripped")
+        assert "gpio/door" in page
+        assert board.pins.level(LAMP) == 1
+    gateway.terminate()
+    assert await asyncio.wait_for(gateway.wait(), 20) == 0
 
 
 def events(file: Path) -> list[Event]:
@@ -172,10 +162,7 @@ def test_interlock_is_let_go_at_the_door_with_hub_and_network_dead(
     tmp_path: Path, gateway_identity: Callable[[str], GatewayIdentity]
 ) -> None:
     identity, port, terminal = gateway_identity("panel-1"), free_port(), free_port()
-    text = SETTINGS.format(
-        gateway=identity.gateway, identity=identity.folder, broker=free_port(), port=port, terminal=terminal
-    )
-    (tmp_path / "gateway.toml").write_text(text)
+    write_settings(tmp_path, SETTINGS, identity, broker=free_port(), port=port, terminal=terminal)
     data = tmp_path / "data"
     data.mkdir()
     (data / "credential.key").write_bytes(KEY)
@@ -183,8 +170,11 @@ def test_interlock_is_let_go_at_the_door_with_hub_and_network_dead(
     (data / "access-rights.json").write_bytes(known(identity.gateway))
 
     async def run() -> None:
-        async with running_board(tmp_path, [Relay(RELAY, CONTACT)]) as board:
-            await story(tmp_path, board, port, terminal)
+        async with (
+            running_board(tmp_path, [Relay(RELAY, CONTACT)]) as board,
+            ended(BoardSite(folder=tmp_path, board=board)) as site,
+        ):
+            await story(site, port, terminal)
 
     asyncio.run(run())
     told = events(data / "journal.db")
