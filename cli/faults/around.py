@@ -29,8 +29,6 @@ _SETTINGS: Mapping[str, Mapping[str, int]] = {
     "camera": {"recording_bytes_max": 10_000_000, "pictures_bytes_max": 2_000_000},
 }
 """What is set otherwise than in the demo, by driver: as quick as the campaign's own, and for a small disk."""
-_LEFT_OUT = frozenset({"budget"})
-"""A data budget holds what waited back within the first hour of its day; a campaign runs at any hour."""
 
 
 @dataclass(slots=True)
@@ -93,17 +91,14 @@ class Around:
 
     def settings(self) -> str:
         """Return the `[[device]]` tables."""
-        return files.device_tables([_table(device) for device in self.offered["device"]])
+        return files.device_tables(
+            [{**device, **_SETTINGS.get(device["driver"], {})} for device in self.offered["device"]]
+        )
 
     def place_keys(self, data: Path) -> None:
         """Put the keys of the devices where the gateway looks for them."""
         for device, keys in self.offered["keys"].items():
             files.place_keys(Path(keys), data / device)
-
-
-def _table(device: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in device.items() if name not in _LEFT_OUT}
-    return kept | dict(_SETTINGS.get(device["driver"], {}))
 
 
 @asynccontextmanager

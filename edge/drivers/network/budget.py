@@ -2,7 +2,8 @@
 
 Spending is judged against the share of the period that has passed. Who runs ahead by more than an hour of a
 day (of a month: 30 hours) sends only every n-th reading, the fewer the further ahead; who has spent
-everything sends none. Events are no reading and are never asked about here.
+everything sends none. What waited goes while spending is behind. Events are no reading and are never asked
+about here.
 """
 
 from collections.abc import Iterable
@@ -65,7 +66,6 @@ def pace_of(spending: Spending, *, thinned: bool) -> Pace:
     """Return what may go out over a mobile link.
 
     `thinned` says whether readings are thinned already: they are until the spending is back at its share.
-    What waited goes once the spending is a whole share behind.
     """
     budget, spent, passed_s, length_s = spending
     if spent >= budget:
@@ -74,7 +74,19 @@ def pace_of(spending: Spending, *, thinned: bool) -> Pace:
     ahead = shares_ahead >= 0 and (shares_ahead > 0 or rest > 0)
     if shares_ahead >= 1 or (thinned and ahead):
         return Pace(2 ** min(max(shares_ahead, 1), DOUBLINGS_MAX), backlog=False)
-    return Pace(1, backlog=shares_ahead < -1 or (shares_ahead == -1 and rest == 0))
+    return Pace(1, backlog=_waited_may_go(spending))
+
+
+def _waited_may_go(spending: Spending) -> bool:
+    """Whether what waited may go: while spending is a share behind.
+
+    Within the first two shares half of what has passed is enough, and half a share may be spent from the
+    beginning: so what waits goes at once where nothing was spent, and leaves fresh readings half a share at
+    least before they are thinned.
+    """
+    budget, spent, passed_s, length_s = spending
+    half_shares = max(2 * (SHARES * passed_s - length_s), SHARES * passed_s, length_s)
+    return 2 * SHARES * spent * length_s <= budget * half_shares
 
 
 class Account(msgspec.Struct, frozen=True, array_like=True):

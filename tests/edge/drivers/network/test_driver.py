@@ -142,7 +142,7 @@ def test_budget_is_kept_over_restarts_and_told_in_points_and_events(
     ]
     assert made.pace() == NOTHING_YET
     look(kernel, collector, run_until, made)
-    assert made.pace() == Pace(1, backlog=False)
+    assert made.pace() == FULL
     told = made.layouts[1].id
     assert collector.of(told)[-1].counts == [1, 1, 0, 2_400_000]
     kernel.interface("usb0", 200_000, 100_000)
