@@ -21,6 +21,9 @@ from cloud.store.migrate import SchemaError, check_version
 from provisioning.errors import IdentityError
 from provisioning.identity import HubIdentity
 
+UNREADABLE = 3
+"""Exit code: nothing can be said about the log, which is something else than a log that is not whole."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare `verify`, `export` and `head`."""
@@ -47,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Act; 1 when the log is not whole or cannot be read, 2 when the input has faults."""
+    """Act; 1 when the log is not whole, 2 when the input has faults, 3 when the log cannot be read."""
     url = chosen_database(arguments, "audit")
     if url is None:
         return 2
@@ -59,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     except (OSError, SchemaError, psycopg.Error) as error:
         print(f"heng audit: {error}", file=sys.stderr)
-        return 1
+        return UNREADABLE
 
 
 def _folders(arguments: argparse.Namespace) -> list[Path]:

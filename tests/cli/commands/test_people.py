@@ -12,6 +12,7 @@ import pytest
 from openpyxl import Workbook
 
 from cli.commands.evidence import _tell
+from cli.embedded.processes import free_port
 from cli.main import main
 from cloud.api.routes.audit import cell
 from cloud.identity.evidence import EvidenceVerdict
@@ -164,6 +165,13 @@ def test_verify_says_how_much_of_the_log_no_signature_covers(call, hub_identity,
     call("people", "invite", "root")
     _, said, _ = call("audit", "verify", *identity)
     assert "; 1 rows stand behind it and are not signed yet" in said
+
+
+def test_log_that_cannot_be_read_is_told_apart_from_one_that_is_not_whole(capsys, hub_identity):
+    port = free_port()
+    nowhere = f"postgresql://heng@127.0.0.1:{port}/heng?connect_timeout=5"
+    assert main(["audit", "verify", "--identity", str(hub_identity.folder), "--database-url", nowhere]) == 3
+    assert str(port) in capsys.readouterr().err
 
 
 def test_site_file_that_is_applied_stands_in_the_audit_log(call, tmp_path):
