@@ -4,6 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import psycopg
 
@@ -19,6 +20,8 @@ from wire.topics import Channel
 _log = logging.getLogger(__name__)
 
 STRANGERS_MAX = 1000
+_TOGETHER = 100
+"""So many receipts share a commit, where so many wait."""
 _SAID = frozenset({"command", "name", "state", "reason", "text", "by", "second"})
 """What stands in a journal's receipt beside what came of the command."""
 _STATES = "/" + Channel.UP_CONTROL.value
@@ -49,8 +52,12 @@ class Inbox:
         keys = await self._newest_keys(connection)
         opening = Opening(keys, self._tools.identity.ca_certificate, self._tools.now)
         while self._receipts:
-            await self._take(connection, self._receipts[0], opening)
-            self._receipts.popleft()
+            together = list(islice(self._receipts, _TOGETHER))
+            async with connection.transaction():
+                for one in together:
+                    await self._take(connection, one, opening)
+            for _ in together:
+                self._receipts.popleft()
         for topic in list(self._states):
             await self._take(connection, self._states[topic], opening)
             del self._states[topic]
