@@ -18,7 +18,7 @@ from edge.supervisor import UnexpectedError, contained
 from wire.messages import Scalar
 from wire.quantities import QUANTITIES
 
-READ_BACK_SOON_S = (0.005, 0.01, 0.02)
+READ_BACK_SOON_S = (0.005, 0.005, 0.01, 0.02)
 READ_BACK_EVERY_S = 0.05
 """A device is asked right after a write, then after these pauses, then so often, and last at its limit."""
 REASON_MAX = 200
