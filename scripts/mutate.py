@@ -1,6 +1,7 @@
 """Changes the rules one small thing at a time and tells which changes no test notices.
 
-Usage: .venv/bin/python scripts/mutate.py [--rooms interlock,access] [--share 4] [--limit 100] [--report FILE]
+Usage: .venv/bin/python scripts/mutate.py [--rooms interlock,access] [--files desk.py] [--share 4]
+       [--limit 100] [--report FILE]
 
 Each mutant is one comparison, condition, number, sum or statement of `rules/<room>` changed. The tests of
 the room that reach its line run against it, quick ones first, until one fails. What was done stands in the
@@ -69,6 +70,7 @@ def main() -> int:
     """Try mutants until all are done or as many as were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rooms", default=",".join(ROOMS), help="of rules (default: %(default)s)")
+    parser.add_argument("--files", default="", help="of these rooms alone, such as desk.py (default: all)")
     parser.add_argument("--share", type=int, default=1, help="try one mutant in so many (default: all)")
     parser.add_argument("--limit", type=int, default=0, help="stop after so many")
     parser.add_argument("--report", type=Path, default=ROOT / "build" / "mutation" / "report.jsonl")
@@ -83,12 +85,15 @@ def main() -> int:
         print(summary(report))
         return 0
     known = {json.loads(line)["name"] for line in report.read_text("utf-8").splitlines()}
+    files = {name for name in arguments.files.split(",") if name}
     tree, tried = copy_tree(report.parent), 0
     for room in arguments.rooms.split(","):
         wanted = [
             one
             for one in mutants.of_room(tree, room)
-            if one.name not in known and is_in_share(one, arguments.share)
+            if one.name not in known
+            and is_in_share(one, arguments.share)
+            and (not files or Path(one.file).name in files)
         ]
         if not wanted:
             continue

@@ -20,14 +20,14 @@ def observe(desk: Desk, policy: Policy, views: Iterable[View], *, now: int) -> O
     desk, log = passed(desk, policy, now)
     acts, called, opened = list(log), [], dict(desk.open)
     for view in views:
+        before = desk
         desk, ended = _one_shots(desk, view)
         items, more = _merged(desk, policy, view, old=opened.get(view.point, ()))
         acts += [*ended, *more]
-        fresh = [item for item in items if _to_be_called(desk, item)]
-        called += fresh
-        opened[view.point] = tuple(
-            replace(item, called_at=desk.now) if item in fresh else item for item in items
-        )
+        # Late data may move what was called long ago behind its one-shot shelf: it is called anew.
+        heard = [_called_first(desk, _heard_again(before, desk, item)) for item in items]
+        called += [item for item, was in zip(heard, items, strict=True) if item is not was]
+        opened[view.point] = tuple(heard)
         if not items:
             del opened[view.point]
         desk = _forgotten(desk, view, items)
@@ -53,12 +53,13 @@ def passed(desk: Desk, policy: Policy, now: int) -> Outcome:
             shelves={key: shelf for key, shelf in desk.shelves.items() if key not in over},
             maintenance={point: m for point, m in desk.maintenance.items() if point not in back},
         )
-    points = {shelf.point for shelf in over.values()} | set(back)
-    after, called = recalled(desk, after, policy, points=points)
+    # The flood first: it ended by the calls that were, not by those that are made now.
     flood = _flood(after.flood, policy, now)
     if flood.since is None and after.flood.since is not None:
         acts.append(Act(What.FLOOD_ENDED, flood_end(after.flood, policy) or now))
-    return replace(after, flood=flood), (*acts, *called)
+    points = {shelf.point for shelf in over.values()} | set(back)
+    after, called = recalled(desk, replace(after, flood=flood), policy, points=points)
+    return after, (*acts, *called)
 
 
 def recalled(before: Desk, after: Desk, policy: Policy, *, points: Iterable[str]) -> Outcome:
@@ -91,11 +92,12 @@ def _due(until: int | None, now: int) -> bool:
     return until is not None and until <= now
 
 
-def _to_be_called(desk: Desk, item: Open) -> bool:
+def _called_first(desk: Desk, item: Open) -> Open:
+    """Return an open occurrence, called when nobody was yet and nothing mutes it."""
     occurrence = item.occurrence
     if not item.live or item.called_at is not None or item.acknowledged is not None:
-        return False
-    return mute(desk, occurrence.point, occurrence.condition) is None
+        return item
+    return item if mute(desk, occurrence.point, occurrence.condition) else replace(item, called_at=desk.now)
 
 
 def _merged(desk: Desk, policy: Policy, view: View, *, old: tuple[Open, ...]) -> tuple[list[Open], list[Act]]:

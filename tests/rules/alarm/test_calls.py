@@ -330,3 +330,16 @@ def test_flood_goes_on_while_five_were_called_within_its_window() -> None:
     desk = seen(desk, *later, now=5 * MINUTE)
     assert passed(desk, POLICY, 15 * MINUTE - 1)[0].flood.since == 0
     assert passed(desk, POLICY, 15 * MINUTE)[0].flood.since is None
+
+
+def test_end_of_a_flood_is_dated_by_its_calls_however_late_somebody_looks_or_is_called_then() -> None:
+    flood = seen(Desk(), *(occurrence(f"p{n}") for n in range(11)), now=0)
+    _, log = passed(flood, POLICY, 12 * MINUTE)
+    assert [(act.what, act.at) for act in log] == [(What.FLOOD_ENDED, 10 * MINUTE)]
+    outcome = acts.shelve(flood, POLICY, point="p1", condition=HI, by="a", text="x", until=9 * MINUTE, now=1)
+    assert not isinstance(outcome, Refused)
+    desk, log = passed(told(outcome[0], POLICY, _empty(outcome[0])), POLICY, 12 * MINUTE)
+    assert [(act.what, act.at) for act in log] == [
+        (What.UNSHELVED, 9 * MINUTE), (What.FLOOD_ENDED, 10 * MINUTE), (What.CALLED, 12 * MINUTE),
+    ]  # fmt: skip
+    assert (desk.flood.since, desk.flood.ended_at) == (None, 10 * MINUTE)

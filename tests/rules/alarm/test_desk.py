@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from rules.alarm import acts
+from rules.alarm.calls import due, told
 from rules.alarm.desk import (
     Act,
     Desk,
@@ -345,6 +346,37 @@ def test_one_shot_shelf_ends_when_its_alarm_clears() -> None:
         State.RETURNED_UNACKNOWLEDGED,
         State.UNACKNOWLEDGED,
     ]
+
+
+def test_one_shot_shelf_counts_from_the_first_of_two_stretches_and_holds_while_either_stands() -> None:
+    both = occurrence(onset=3), occurrence(onset=7)
+    desk = shelved(seen(Desk(), *both, now=10), now=10)
+    assert desk.shelves[both[0].key].start == 3
+    for first, second in ((None, 15), (15, None)):
+        left = occurrence(onset=3, cleared_at=first), occurrence(onset=7, cleared_at=second)
+        assert seen(desk, *left, now=20).shelves == desk.shelves
+    gone = occurrence(onset=3, cleared_at=15), occurrence(onset=7, cleared_at=15)
+    assert seen(desk, *gone, now=20).shelves == {}
+
+
+def test_what_late_data_move_behind_its_one_shot_shelf_is_called_anew_from_the_first_step_on() -> None:
+    timeline = arrive(begin(applied(hi(on_delay_ticks=30), point=P), 0), samples((50, 11)), reached=90)
+    desk, _ = observe(Desk(), POLICY, [view(timeline)], now=90)
+    round_ = due(desk, POLICY, 90)
+    assert round_ is not None
+    desk = shelved(told(desk, POLICY, round_), now=100)
+    timeline = arrive(timeline, samples((105, 11), (140, 11)))
+    desk, log = observe(desk, POLICY, [view(timeline)], now=140)
+    assert log == ()
+    timeline = arrive(timeline, samples((60, 5)))
+    desk, log = observe(desk, POLICY, [view(timeline)], now=MINUTE)
+    assert [(act.what, act.start) for act in log] == [
+        (What.UNSHELVED, None), (What.WITHDRAWN, 50), (What.CALLED, 105),
+    ]  # fmt: skip
+    assert (only(desk).called_at, only(desk).told) == (MINUTE, ())
+    again = due(desk, POLICY, MINUTE)
+    assert again is not None
+    assert [(call.step, call.count) for call in again.calls] == [(0, 1)]
 
 
 def test_timed_shelf_ends_at_its_time_across_a_restart_and_people_are_called_anew() -> None:

@@ -165,3 +165,24 @@ def test_history_of_another_point_is_not_touched() -> None:
     (row,) = history([occurrence()], log, at=10, group_of=alone)
     assert row.state is State.UNACKNOWLEDGED
     assert observe(Desk(), POLICY, [whole("q", 0, 1, ())], now=1)[0].open == {}
+
+
+def test_history_puts_no_act_to_a_stretch_of_another_condition() -> None:
+    ones = occurrence(onset=100), occurrence(onset=100, condition=Condition.LO)
+    log = [
+        Act(What.CALLED, 100, "p", HI, start=100),
+        Act(What.CALLED, 100, "p", HI),
+        Act(What.ACKNOWLEDGED, 110, "p", HI, 100, 110, by="ann"),
+        Act(What.COMMENTED, 120, "p", HI, 100, 120, by="ann", text="door was open"),
+        Act(What.ASSIGNED, 130, "p", HI, 100, 130, by="ann", text="bob"),
+        Act(What.SHELVED, 140, "p", HI, by="ann", text="fan"),
+        Act(What.SHELVED, 150, "p", Condition.LO, by="ann", text="fan"),
+        Act(What.UNSHELVED, 160, "p", HI, by="ann"),
+    ]
+    rows = {row.occurrence.condition: row for row in history(ones, log, at=1000, group_of=alone)}
+    assert (rows[HI].called, rows[HI].acknowledged, rows[HI].remarks) == (True, log[2], tuple(log[3:5]))
+    assert [(span.start, span.end) for span in rows[HI].muted] == [(140, 160)]
+    other = rows[Condition.LO]
+    assert (other.called, other.acknowledged, other.remarks) == (False, None, ())
+    assert [(span.start, span.end) for span in other.muted] == [(150, None)]
+    assert (rows[HI].state, other.state) == (State.ACKNOWLEDGED, State.SHELVED)
