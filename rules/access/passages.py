@@ -200,6 +200,8 @@ def restarted(state: State) -> State:
 def tidied(state: State, snapshot: Snapshot, *, steady_ms: int) -> State:
     """Return the state without what ran out and counts for nothing any more."""
     plans = snapshot.index.plans
+    # A door may count wrong factors over days: what is forgotten earlier could be tried anew.
+    counted_ms = 1000 * max((plan.portal.attempts.window_s for plan in plans.values()), default=0)
     waiting: dict[str, tuple[Waiting, ...]] = {}
     for side, found in state.waiting.items():
         longest_ms = plans[side].portal.pair_s * 1000 if side in plans else 0
@@ -213,7 +215,7 @@ def tidied(state: State, snapshot: Snapshot, *, steady_ms: int) -> State:
         tries={
             person: one
             for person, one in state.tries.items()
-            if steady_ms < max(one.until_ms, one.since_ms + FORGET_MS)
+            if steady_ms < max(one.until_ms, one.since_ms + max(counted_ms, FORGET_MS))
         },
     )
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from rules.access import EMPTY, Reason, State
-from rules.access.document import Head, Person, Side, Span, Visit
+from rules.access.document import Attempts, Head, Person, Side, Span, Visit
 from rules.access.passages import (
     Happened,
     Happening,
@@ -236,6 +236,14 @@ def test_what_ran_out_is_tidied_away_and_changes_no_decision(world: World) -> No
     before = world.decide()
     world.state = tidy
     assert world.decide() == before
+
+
+def test_wrong_factors_are_kept_for_the_longest_window_in_which_a_door_counts_them(world: World) -> None:
+    world.change("portals", "door-1", attempts=Attempts(limit=2, window_s=86_400))
+    state = State(tries={"anna": Tries(1, STEADY)})
+    day_ms = 24 * HOUR_MS
+    assert tidied(state, world.snapshot(), steady_ms=STEADY + day_ms - 1).tries == state.tries
+    assert tidied(state, world.snapshot(), steady_ms=STEADY + day_ms).tries == {}
 
 
 def test_proof_of_the_second_factor_forgives_wrong_ones_of_that_person_alone(world: World) -> None:
