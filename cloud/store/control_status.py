@@ -1,6 +1,6 @@
 """What gateways say of everything that they control, as they said it last; wakes the pages that show it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,15 +58,22 @@ SELECT c.gateway_id, c.organisation_id, g.name, s.id, s.name, coalesce(s.title, 
  WHERE g.revoked_at IS NULL
    AND (%(gateway)s::text IS NULL OR g.name = %(gateway)s)
    AND (%(site)s::int IS NULL OR s.id = %(site)s)
+   AND (%(ids)s::int[] IS NULL OR g.id = ANY (%(ids)s))
  ORDER BY s.name, g.name
 """
 
 
 async def list_held(
-    connection: Connection, at: datetime, *, gateway: str | None = None, site: int | None = None
+    connection: Connection,
+    at: datetime,
+    *,
+    gateway: str | None = None,
+    site: int | None = None,
+    ids: Collection[int] | None = None,
 ) -> list[Held]:
-    """Return the state of every gateway that ever told one, by site; of a gateway by its id, of a site."""
-    cursor = await connection.execute(_HELD, {"at": at, "gateway": gateway, "site": site})
+    """Return the state of every gateway that ever told one, by site; of one by name, of a site, of ids."""
+    given = {"at": at, "gateway": gateway, "site": site, "ids": None if ids is None else list(ids)}
+    cursor = await connection.execute(_HELD, given)
     return [found for row in await cursor.fetchall() if (found := _held(row)) is not None]
 
 

@@ -155,8 +155,13 @@ class Shown:
 
 def what_of(alarm: Alarm) -> str:
     """Return the message of what is the matter."""
-    told = WHATS.get(alarm.point.partition("/")[0]) if alarm.condition == "event" else None
-    return told or CONDITIONS[alarm.condition]
+    return what_told(alarm.point, alarm.condition)
+
+
+def what_told(point: str, condition: str) -> str:
+    """Return the message of what a condition of a point says."""
+    told = WHATS.get(point.partition("/")[0]) if condition == "event" else None
+    return told or CONDITIONS[condition]
 
 
 def show(alarm: Alarm, language: Language, titles: Titles) -> Shown:

@@ -14,9 +14,11 @@ from cloud.store import control_status
 from cloud.store import feed as store_feed
 from cloud.store.connection import Connection, StoreConnection
 from cloud.store.latest import Latest, latest_of
+from cloud.store.needs import Waiting, read_held, read_waiting
 from cloud.store.points import Point, list_points
 from cloud.store.positions_read import LatestPosition, list_latest_positions
 from cloud.store.sites import Gateway, Site, list_gateways, list_sites
+from cloud.web.needs import ALL, NOTHING, Needs, Sight, needs_of
 from cloud.web.overview import silent_points, site_kinds
 
 QUEUE_MAX = 64
@@ -36,7 +38,7 @@ class Change:
     points: tuple[Latest, ...] = ()
     positions: tuple[LatestPosition, ...] = ()
     sites: bool = False
-    """Whether a site's or gateway's state changed."""
+    """Whether a site's or gateway's state changed, or what needs a person there."""
     everything: bool = False
     control: frozenset[int] = frozenset()
     """Gateways that told something new of what they control, or were asked for something."""
@@ -49,6 +51,7 @@ class Standing:
     kinds: dict[int, str]
     gateways: tuple[Gateway, ...]
     silent: int
+    needs: Needs
 
 
 @dataclass(eq=False)
@@ -86,6 +89,9 @@ class LiveFeed:
         self.site_kinds: dict[int, str] = {}
         self.silent = 0
         """How many points are silent; with `site_kinds` all that the counts on top of a page need."""
+        self.needs: Needs = NOTHING
+        self._waiting = Waiting()
+        self._waiting_at: datetime | None = None
         self._judged_at: datetime | None = None
         self._declared_at: datetime | None = None
         self.connected = False
@@ -119,6 +125,7 @@ class LiveFeed:
                 self._position = await store_feed.head(connection)
                 await self._read_directory(connection)
                 await self._read_values(connection, None)
+                await self._read_needs(connection, None)
                 self._judge(at_once=True)
                 self.connected = True
                 self._tell(Change(everything=True))
@@ -140,7 +147,8 @@ class LiveFeed:
             points, positions = (
                 await self._read_values(connection, news.gateways) if news.gateways else ((), ())
             )
-            states = self._judge(at_once=sites) or sites
+            needs = await self._read_needs(connection, control)
+            states = self._judge(at_once=sites or needs) or sites or needs
             if points or positions or states or control:
                 self._tell(Change(points, positions, states, control=control))
             if woken:
@@ -151,25 +159,29 @@ class LiveFeed:
         now = self._now()
         if not at_once and self._judged_at is not None and now - self._judged_at < JUDGE:
             return False
-        before, self._judged_at = (self.site_kinds, self.silent), now
-        points = [self.latest.get(point.id) or self._heard(point) for point in self._directory.values()]
-        self.site_kinds = site_kinds(self.sites, self.gateways, points, now=now)
+        before, self._judged_at = (self.site_kinds, self.silent, self.needs), now
+        points = self._points()
+        self.needs = needs_of(self._waiting, points, now=now)
+        self.site_kinds = site_kinds(self.sites, self.gateways, points, needs=self.needs, now=now)
         self.silent = silent_points(points, now=now)
-        return (self.site_kinds, self.silent) != before
+        return (self.site_kinds, self.silent, self.needs) != before
 
-    def standing(self, seen: frozenset[int] | None, *, now: datetime) -> Standing:
-        """Return how sites and gateways stand as far as they may be seen; None: all of them."""
-        if seen is None:
-            return Standing(self.site_kinds, self.gateways, self.silent)
-        sites = tuple(site for site in self.sites if site.id in seen)
-        gateways = tuple(one for one in self.gateways if one.site_id in seen)
-        points = [
-            self.latest.get(point.id) or self._heard(point)
-            for point in self._directory.values()
-            if point.site_id in seen
-        ]
-        kinds = site_kinds(sites, gateways, points, now=now)
-        return Standing(kinds, gateways, silent_points(points, now=now))
+    def standing(self, seen: frozenset[int] | None, *, sight: Sight = ALL, now: datetime) -> Standing:
+        """Return how sites and gateways stand as far as they may be seen; `seen` None: all of them.
+
+        `sight`: what of what needs a person may be told, and so makes a site's state.
+        """
+        if seen is None and sight.everything:
+            return Standing(self.site_kinds, self.gateways, self.silent, self.needs)
+        sites = tuple(site for site in self.sites if seen is None or site.id in seen)
+        gateways = tuple(one for one in self.gateways if seen is None or one.site_id in seen)
+        points = [one for one in self._points() if seen is None or one.point.site_id in seen]
+        needs = self.needs.seen(sight)
+        kinds = site_kinds(sites, gateways, points, needs=needs, now=now)
+        return Standing(kinds, gateways, silent_points(points, now=now), needs)
+
+    def _points(self) -> list[Latest]:
+        return [self.latest.get(point.id) or self._heard(point) for point in self._directory.values()]
 
     def _heard(self, point: Point) -> Latest:
         """Return what is known of a point without readings: when its newest position was, or nothing."""
@@ -184,6 +196,22 @@ class LiveFeed:
         changed = changed or [one.name for one in sites] != [one.name for one in self.sites]
         self.sites, self.gateways = sites, gateways
         return changed
+
+    async def _read_needs(self, connection: Connection, control: frozenset[int] | None) -> bool:
+        """Read once a second what may need a person, and at once what gateways (`control`) told they control.
+
+        Return whether something that a gateway told has to be shown at once.
+        """
+        now = self._now()
+        if control is None or self._waiting_at is None or now - self._waiting_at >= JUDGE:
+            self._waiting, self._waiting_at = await read_waiting(connection, now), now
+            return False
+        if not control:
+            return False
+        before = set(needs_of(self._waiting, (), now=now).found)
+        held = await read_held(connection, self._waiting.held, control, now)
+        self._waiting = replace(self._waiting, held=held)
+        return set(needs_of(self._waiting, (), now=now).found) != before
 
     async def _read_values(
         self, connection: Connection, gateways: tuple[int, ...] | None

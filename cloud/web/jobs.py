@@ -5,6 +5,7 @@ What is done there is done by `cloud.job_acts`, as for the API.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -45,6 +46,8 @@ def add_job_pages(router: APIRouter, web: Web) -> None:
     router.add_api_route("/jobs/{job}", pages.one)
     router.add_api_route("/jobs/{job}", pages.change, methods=["POST"])
     router.add_api_route("/jobs/{job}/record", pages.record)
+    router.add_api_route("/parts/jobs", pages.refresh)
+    router.add_api_route("/parts/jobs/{job}", pages.refresh_one)
 
 
 class JobPages:
@@ -56,6 +59,11 @@ class JobPages:
     @needs(Permission.JOBS_READ)
     async def show(self, request: Request) -> HTMLResponse:
         """Return the list, and the forms to plan for who may."""
+        return await self._list(request, {})
+
+    @needs(Permission.JOBS_READ, quiet=True)
+    async def refresh(self, request: Request) -> HTMLResponse:
+        """Return the same; an open page asks."""
         return await self._list(request, {})
 
     @needs(Permission.JOBS_WRITE)
@@ -110,6 +118,11 @@ class JobPages:
     @needs(Permission.JOBS_READ)
     async def one(self, request: Request, job: int) -> HTMLResponse:
         """Return one job: how it stands, what holds it, what may be done."""
+        return await self._one(request, job)
+
+    @needs(Permission.JOBS_READ, quiet=True)
+    async def refresh_one(self, request: Request, job: int) -> HTMLResponse:
+        """Return the same; an open page asks."""
         return await self._one(request, job)
 
     @needs(Permission.JOBS_READ)
@@ -183,6 +196,7 @@ class JobPages:
         viewer, language = viewer_of(request), language_of(request)
         state = request.query_params.get("state", "")
         before = request.query_params.get("before", "")
+        asked = {"lang": language.code, "state": state, "before": before}
         async with snapshot(self._web.pool) as connection:
             found = await jobs.list_jobs(
                 connection,
@@ -201,6 +215,7 @@ class JobPages:
             "older": found[PAGE - 1].id if len(found) > PAGE else None,
             "states": [(word, language.say(said[1])) for word, said in STATES.items()],
             "state": state,
+            "parts": f"/parts/jobs?{urlencode({name: said for name, said in asked.items() if said})}",
             "methods": [view_method(one) for one in methods],
             "places": [
                 (f"{one.site_id}/{one.name}", f"{titles[one.site_id].title}: {one.title}")

@@ -9,6 +9,7 @@ from cloud.store.latest import Latest
 from cloud.store.sites import Gateway, Site
 from cloud.web.figures import milliseconds, unit
 from cloud.web.language import Language
+from cloud.web.needs import NOTHING, Needs
 from cloud.web.point_words import point_label, state_word
 from cloud.web.render import zone_of
 from cloud.web.sparkline import Drawing
@@ -110,13 +111,24 @@ class Figure:
 
 
 def site_kinds(
-    sites: Sequence[Site], gateways: Sequence[Gateway], latest: Iterable[Latest], *, now: datetime
+    sites: Sequence[Site],
+    gateways: Sequence[Gateway],
+    latest: Iterable[Latest],
+    *,
+    needs: Needs = NOTHING,
+    now: datetime,
 ) -> dict[int, str]:
     """Return every site's state by its id: organisations may name their sites alike."""
     points: dict[int, list[Latest]] = {}
     for one in latest:
         points.setdefault(one.point.site_id, []).append(one)
-    return {site.id: site_kind(_of(gateways, site), points.get(site.id, ()), now) for site in sites}
+    needed = needs.severities()
+    return {
+        site.id: site_kind(
+            _of(gateways, site), points.get(site.id, ()), now, needs=needed.get(site.id, frozenset())
+        )
+        for site in sites
+    }
 
 
 def states(kinds: Mapping[int, str], gateways: Sequence[Gateway], language: Language) -> list[State]:
@@ -134,12 +146,14 @@ def site_view(
     latest: Sequence[Latest],
     sparks: Mapping[int, Drawing],
     whys: Mapping[int, Why],
+    needs: Needs = NOTHING,
     language: Language,
     now: datetime,
 ) -> SiteView:
     """Return what a page shows of a site; `latest`: its points, positions are judged but not listed."""
     zone = zone_of(site.time_zone)
     own = _of(gateways, site)
+    kind = site_kind(own, latest, now, needs=needs.severities().get(site.id, frozenset()))
     return SiteView(
         name=site.name,
         title=site.title,
@@ -147,7 +161,7 @@ def site_view(
         kind_word=language.say(KINDS[site.kind]),
         time_zone=zone.key,
         zone=zone,
-        state=_state(f"state-site-{site.id}", site_kind(own, latest, now), language),
+        state=_state(f"state-site-{site.id}", kind, language),
         gateways=[_gateway(one, language) for one in own],
         places=_places(
             [
@@ -178,7 +192,7 @@ def point_row(
     )
 
 
-URGENCY = ("suspected", "attention", "partly", "unmonitored", "online")
+URGENCY = ("suspected", "attention", "unknown", "partly", "unmonitored", "online")
 """Sites in these states, in this order."""
 
 
@@ -203,6 +217,7 @@ def figures(site_states: Mapping[int, str], language: Language, *, silent: int) 
         "sites": len(kinds),
         "online": kinds.count("online"),
         "attention": kinds.count("attention"),
+        "unknown": kinds.count("unknown"),
         "partly": kinds.count("partly"),
         "suspected": kinds.count("suspected"),
         "unmonitored": kinds.count("unmonitored"),

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from cloud.api.guard import guard_of, needs, viewer_of
 from cloud.store.latest import latest_of, list_latest
+from cloud.store.needs import read_waiting
 from cloud.store.points import list_points
 from cloud.store.positions_read import list_latest_positions
 from cloud.store.sites import find_site, list_gateways, list_sites, shared_zone
@@ -38,13 +39,15 @@ from cloud.web.interlocks_rehearsal import add_rehearsal_pages
 from cloud.web.jobs import add_job_pages
 from cloud.web.jobs_interlocks import add_hub_interlock_pages
 from cloud.web.jobs_operation import add_operation_pages
+from cloud.web.needs import needs_of
+from cloud.web.needs_view import need_list
 from cloud.web.overview import figures, problems_first, silent_points, site_kinds, site_view
 from cloud.web.people_pages import add_people_pages
 from cloud.web.render import Renderer, language_of, zone_of
 from cloud.web.retention_page import add_retention_pages
 from cloud.web.rights_page import add_rights_pages
 from cloud.web.rights_places import add_rights_places_pages
-from cloud.web.seen import sites_seen
+from cloud.web.seen import sight_of, sites_seen
 from cloud.web.settings import WebSettings
 from cloud.web.settings_page import add_settings_pages
 from cloud.web.settings_templates_page import add_settings_template_pages
@@ -114,6 +117,7 @@ def mount(
 def _add_now(router: APIRouter, web: Web) -> None:
     async def page(request: Request) -> HTMLResponse:
         language = language_of(request)
+        sight = await sight_of(web.pool, viewer_of(request))
         async with snapshot(web.pool) as connection:
             now = web.now()
             sites = await list_sites(connection)
@@ -124,6 +128,8 @@ def _add_now(router: APIRouter, web: Web) -> None:
             points = [one.point for one in measured]
             sparks = await web.sparks.of(connection, points, now=web.now(), language=language)
             whys = await read_whys(connection, measured, gateways, now=web.now(), language=language)
+            waiting = await read_waiting(connection, now)
+        needs = needs_of(waiting, latest, now=now).seen(sight)
         views = [
             site_view(
                 site,
@@ -131,14 +137,19 @@ def _add_now(router: APIRouter, web: Web) -> None:
                 latest=[one for one in latest if one.point.site_id == site.id],
                 sparks=sparks,
                 whys=whys,
+                needs=needs,
                 language=language,
                 now=now,
             )
             for site in sites
         ]
-        kinds = site_kinds(sites, gateways, latest, now=now)
-        counts = figures(kinds, language, silent=silent_points(latest, now=now))
-        shows = {"page": "now", "sites": problems_first(views), "figures": counts}
+        kinds = site_kinds(sites, gateways, latest, needs=needs, now=now)
+        shows = {
+            "page": "now",
+            "sites": problems_first(views),
+            "figures": figures(kinds, language, silent=silent_points(latest, now=now)),
+            "needs": need_list(needs, sites, language, now=now),
+        }
         return web.render.page(request, "now.html", shows, zone=zone)
 
     router.add_api_route("/", needs(Permission.READINGS_READ)(page))
@@ -220,6 +231,7 @@ def _add_live(router: APIRouter, web: Web, broker_connected: Callable[[], bool])
             site,
             sites=await sites_seen(web.pool, viewer_of(request), Permission.READINGS_READ),
             placed=await sites_seen(web.pool, viewer_of(request), Permission.POSITIONS_READ),
+            sight=await sight_of(web.pool, viewer_of(request)),
         )
         return StreamingResponse(
             stream(

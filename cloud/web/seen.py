@@ -2,7 +2,8 @@
 
 from cloud.identity.viewer import Viewer
 from cloud.store.sites import site_ids
-from cloud.store.snapshot import ASKER, Pool, snapshot
+from cloud.store.snapshot import ASKER, Pool, Seen, snapshot
+from cloud.web.needs import PERMISSIONS, Sight
 from rules.permissions import Permission
 
 
@@ -17,3 +18,15 @@ async def sites_seen(pool: Pool, viewer: Viewer, permission: Permission) -> froz
             return await site_ids(connection)
     finally:
         ASKER.reset(before)
+
+
+async def sight_of(pool: Pool, viewer: Viewer) -> Sight:
+    """Return at which sites somebody may be told by which permission what needs a person."""
+    known: dict[Seen | None, frozenset[int] | None] = {None: None}
+    sites = {}
+    for permission in sorted(set(PERMISSIONS.values())):
+        seen = viewer.seen(permission)
+        if seen not in known:
+            known[seen] = await sites_seen(pool, viewer, permission)
+        sites[permission] = known[seen]
+    return Sight(sites)

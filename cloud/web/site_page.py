@@ -14,6 +14,7 @@ from cloud.store.connection import Connection
 from cloud.store.events_read import list_events
 from cloud.store.gaps_read import newest_gaps
 from cloud.store.latest import Latest, list_latest
+from cloud.store.needs import read_waiting
 from cloud.store.points import get_point, list_points
 from cloud.store.positions_read import list_latest_positions
 from cloud.store.sites import Site, find_site, list_gateways
@@ -23,11 +24,13 @@ from cloud.web.charts import chart
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
+from cloud.web.needs import needs_of
+from cloud.web.needs_view import need_list
 from cloud.web.overview import SiteView, site_view
 from cloud.web.ranges import SPANS, Range, read_range
 from cloud.web.records import account_row, event_row, gap_row, worst_first
 from cloud.web.render import language_of, zone_of
-from cloud.web.seen import sites_seen
+from cloud.web.seen import sight_of, sites_seen
 from cloud.web.tracks import position_words
 from cloud.web.why import read_whys
 from cloud.web.words import RANGES
@@ -61,6 +64,7 @@ class SitePages:
         web, language = self._web, language_of(request)
         placed = await sites_seen(web.pool, viewer_of(request), Permission.POSITIONS_READ)
         filmed = await sites_seen(web.pool, viewer_of(request), Permission.MEDIA_READ)
+        sight = await sight_of(web.pool, viewer_of(request))
         async with snapshot(web.pool) as connection:
             site = await _site(connection, name)
             asked = self._range(request, site)
@@ -70,6 +74,8 @@ class SitePages:
             whys = await read_whys(connection, latest, gateways, now=web.now(), language=language)
             cameras = await list_found(connection, now=web.now(), site_id=site.id, limit=1)
             standings = await list_standings(connection, now=web.now(), site_id=site.id)
+            waiting = await read_waiting(connection, web.now(), site_id=site.id)
+        needs = needs_of(waiting, latest, now=web.now()).seen(sight, site.id)
         periods = {one.point.id: one.point.period_ms for one in latest}
         measured = [one for one in latest if one.point.quantity != "position"]
         view = site_view(
@@ -78,12 +84,14 @@ class SitePages:
             latest=latest,
             sparks={},
             whys=whys,
+            needs=needs,
             language=language,
             now=web.now(),
         )
         shows = {
             "page": "site",
             "site": view,
+            "needs": need_list(needs, [site], language, now=web.now(), one_site=True),
             "range": asked,
             "ranges": [(key, language.say(RANGES[key])) for key in SPANS],
             "power": power_of(view, measured),

@@ -1,7 +1,8 @@
 """The live stream of a page as server-sent events: all that is known, then changes. It reads no database.
 
 Events: `time` (the hub's clock, at least every second), `points`, `positions`, `states` (with
-the counts of them), `control` (gateways with something new of what they control). Their data is JSON.
+the counts of them and what needs a person), `control` (gateways with something new of what they control).
+Their data is JSON.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from cloud.store.positions_read import LatestPosition
 from cloud.web.feed import Change, LiveFeed
 from cloud.web.figures import milliseconds
 from cloud.web.language import Language
+from cloud.web.needs import ALL, Needs, Sight
+from cloud.web.needs_view import NeedList, need_list
 from cloud.web.overview import figures, states
 from cloud.web.render import zone_of
 from cloud.web.tracks import position_json
@@ -40,6 +43,8 @@ class View:
     """Sites of which readings may be seen; None: all."""
     placed: frozenset[int] | None = None
     """Sites of which positions may be seen; None: all."""
+    sight: Sight = ALL
+    """What may be told of what needs a person."""
 
 
 async def stream(
@@ -104,13 +109,22 @@ def _events(feed: LiveFeed, view: View, change: Change, *, now: datetime) -> Ite
         yield _event("control", control)
     if change.sites or change.everything:
         # One event: badges and the counts of them change in the same moment.
-        standing = feed.standing(view.sites, now=now)
+        standing = feed.standing(view.sites, sight=view.sight, now=now)
         badges = states(standing.kinds, standing.gateways, view.language)
         counts = figures(standing.kinds, view.language, silent=standing.silent)
         yield _event(
             "states",
-            {"badges": [asdict(one) for one in badges], "counts": {one.key: one.count for one in counts}},
+            {
+                "badges": [asdict(one) for one in badges],
+                "counts": {one.key: one.count for one in counts},
+                "needs": asdict(_needs(feed, view, standing.needs, now=now)),
+            },
         )
+
+
+def _needs(feed: LiveFeed, view: View, needs: Needs, *, now: datetime) -> NeedList:
+    sites = [one for one in feed.sites if view.site in (None, one.name) and _is_seen(one.id, view.sites)]
+    return need_list(needs, sites, view.language, now=now, one_site=view.site is not None)
 
 
 def _is_seen(site_id: int, sites: frozenset[int] | None) -> bool:

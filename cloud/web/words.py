@@ -19,6 +19,7 @@ KINDS = {
 STATES = {
     "online": mark("Online"),
     "attention": mark("Needs attention"),
+    "unknown": mark("Not known"),
     "partly": mark("Partly online"),
     "suspected": mark("Suspected offline"),
     "unmonitored": mark("Not monitored"),
@@ -27,6 +28,7 @@ FIGURES = {
     "sites": mark("sites"),
     "online": mark("online"),
     "attention": mark("needs attention"),
+    "unknown": mark("not known"),
     "partly": mark("partly online"),
     "suspected": mark("suspected offline"),
     "unmonitored": mark("not monitored"),

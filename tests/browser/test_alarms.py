@@ -19,6 +19,14 @@ RULES = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left(hub):
+    """What other pages count as needing attention is taken away again."""
+    yield
+    with psycopg.connect(hub.owner_dsn) as connection:
+        connection.execute(f"TRUNCATE {TABLES} CASCADE")
+
+
 def raise_alarms(hub) -> None:
     """Have one alarm of each priority stand, a template watch a point, and a message go out."""
     now = tick_of_datetime(datetime.now(UTC))

@@ -15,6 +15,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-6.4b")]
 _LONG = "the-door-of-the-climate-chamber"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left(hub):
+    """What other pages count as needing attention is taken away again."""
+    yield
+    with psycopg.connect(hub.owner_dsn) as connection:
+        connection.execute("DELETE FROM control_status")
+
+
 def furnish(hub) -> int:
     """Give the laboratory doors, people, rights, a visit and a refusal; return the refusal's event."""
     at = datetime.now(UTC)

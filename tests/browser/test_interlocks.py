@@ -22,6 +22,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-6.9b")]
 PAGE = "/interlocks/lab-1/room-2"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left(hub):
+    """What other pages count as needing attention is taken away again."""
+    yield
+    with psycopg.connect(hub.owner_dsn) as connection:
+        connection.execute("DELETE FROM control_status")
+
+
 def tell(hub, phase: str, *, age_s: float = 0, tick: int = 1) -> None:
     """Have the gateway lab-1 say how its interlock stands, and wake the pages."""
     names = ("temperature", "relative-humidity", "door-to-the-corridor", "uninterruptible-supply")

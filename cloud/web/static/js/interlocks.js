@@ -1,5 +1,5 @@
-// Keeps pages of interlocks and commands live: when the hub says that something is new, the page is asked for
-// again and its parts are exchanged. Nobody loses what they typed or where they are. Countdowns run here.
+// Keeps pages of interlocks, commands and jobs live: when the hub says that something is new, the page is asked
+// for again and its parts are exchanged. Nobody loses what they typed or where they are. Countdowns run here.
 
 import { hubNow } from "/static/js/live.js";
 
@@ -58,7 +58,8 @@ function tick() {
   if (Date.now() - askedAt > (old ? ASK_MS / 5 : ASK_MS)) refresh();
 }
 
-document.addEventListener("heng:control", ({ detail }) => {
+if (shown?.dataset.on) document.addEventListener(`heng:${shown.dataset.on}`, refresh);
+else document.addEventListener("heng:control", ({ detail }) => {
   const gateway = shown?.dataset.gateway;
   if (!gateway || detail.includes(gateway)) refresh();
 });

@@ -152,9 +152,13 @@ function writeAge(cell, point) {
     age.replaceWith(time);
     age = time;
   }
-  age.dataset.at = point.at;
-  age.dateTime = new Date(point.at).toISOString();
-  age.title = point.clock;
+  writeTime(age, point);
+}
+
+function writeTime(age, { at, clock }) {
+  age.dataset.at = at;
+  age.dateTime = new Date(at).toISOString();
+  age.title = clock;
 }
 
 function writePoint(row, point) {
@@ -189,6 +193,58 @@ function writeState(id, state) {
   paintState(element);
 }
 
+/** What needs attention: lines stay the same elements while what they speak of does, so that a focus stays. */
+function writeNeeds({ total, lines }) {
+  const box = document.getElementById("needs");
+  if (!box) return;
+  const list = box.querySelector("ul");
+  const before = new Map([...list.children].map((item) => [item.dataset.need, item]));
+  lines.forEach((line, place) => {
+    const item = before.get(line.key) ?? needItem(line);
+    before.delete(line.key);
+    writeNeed(item, line);
+    if (list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);
+  });
+  for (const item of before.values()) item.remove();
+  box.querySelector("#needs-count").textContent = total;
+  box.querySelector("#needs-none").hidden = total > 0;
+}
+
+function needItem(line) {
+  const item = document.createElement("li");
+  item.dataset.need = line.key;
+  const parts = [["a", ""], ["span", "where"], ["span", "since"]];
+  if (line.word) parts.unshift(["span", "state"]);
+  for (const [name, look] of parts) {
+    const part = document.createElement(name);
+    if (look) part.className = look;
+    item.append(part);
+  }
+  return item;
+}
+
+function writeNeed(item, line) {
+  const state = item.querySelector(".state");
+  if (state) {
+    state.dataset.kind = line.kind;
+    state.dataset.word = line.word;
+    paintState(state);
+  }
+  const link = item.querySelector("a");
+  if (link.getAttribute("href") !== line.href) link.setAttribute("href", line.href);
+  for (const [part, text] of [[link, line.text], [item.querySelector(".where"), line.where], [item.querySelector(".since"), line.since]]) {
+    if (part.textContent !== text) part.textContent = text;
+  }
+  let age = item.querySelector(".age");
+  if (line.at === null) { age?.remove(); return; }
+  if (!age) {
+    age = document.createElement("time");
+    age.className = "age";
+    item.append(age);
+  }
+  writeTime(age, line);
+}
+
 const handlers = {
   points(list) {
     for (const point of list) {
@@ -196,7 +252,7 @@ const handlers = {
     }
     tick();
   },
-  states({ badges, counts }) {
+  states({ badges, counts, needs }) {
     for (const state of badges) writeState(state.element, state);
     for (const [key, count] of Object.entries(counts)) {
       const figure = document.getElementById(`figure-${key}`);
@@ -204,6 +260,8 @@ const handlers = {
       figure.querySelector("dd").textContent = count;
       figure.classList.toggle("nought", count === 0);
     }
+    writeNeeds(needs);
+    tick();
   },
   positions() {},
   control() {},
