@@ -4,7 +4,7 @@ The same at the gateway, which runs them, and at the hub, which shows and rehear
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rules.interlock.faults import find_faults
@@ -117,7 +117,9 @@ def rule_faults(interlocks: Sequence[InterlockSettings], around: Surroundings) -
     rules = RuleSet(interlocks=tuple(make_rule(one, around.points) for one in interlocks))
     for fault in find_faults(rules, around.plant()):
         if fault.code != NO_CALIBRATION:
-            place, value = _placed(interlocks, fault.where)
+            place, value, about = _placed(interlocks, fault.where)
+            if about is not None and fault.key:
+                place, value = f"{place}.{fault.key}", getattr(about, fault.key)
             yield Fault(place, value, f"a rule that can be run: {fault.sentence}")
     for place, word, point in _unknown_words(interlocks, around.points):
         words = ", ".join(point.states.values()) or "its numbers"
@@ -217,29 +219,30 @@ def _causes(interlocks: Sequence[InterlockSettings]) -> Iterator[tuple[str, AnyC
                 yield f"interlock[{one}].group[{two}].cause[{three}]", cause
 
 
-def _placed(interlocks: Sequence[InterlockSettings], where: str) -> tuple[str, str]:
-    """Return the place in the settings of what `rules.interlock.faults` names, and what stands there."""
+def _placed(
+    interlocks: Sequence[InterlockSettings], where: str
+) -> tuple[str, object, AnyCause | InterlockFit | None]:
+    """Return the place in the settings of what `rules.interlock.faults` names, and what stands there.
+
+    For a cause or a fit its settings come with it.
+    """
     name, *rest = where.split("/", 2)
-    found = [index for index, rule in enumerate(interlocks) if rule.name == name]
-    if not found:
-        return "interlock", where
-    rule, place = interlocks[found[0]], f"interlock[{found[0]}]"
-    if not rest:
-        return place, name
-    if rest[0] == "fit" and len(rest) == 2:
-        return f"{place}.fit{_index([fit.point for fit in rule.fit], rest[1])}", rest[1]
-    groups = [group.name for group in rule.group]
-    if rest[0] in groups:
-        place += f".group{_index(groups, rest[0])}"
-        if len(rest) == 1:
-            return place, rest[0]
-        causes = [cause.name for cause in rule.group[groups.index(rest[0])].cause]
-        return f"{place}.cause{_index(causes, rest[1])}", rest[1]
-    if rest[0] in set(EffectKind):
-        return f"{place}.effect", rest[0]
-    return place, rest[0]
+    index = _index([rule.name for rule in interlocks], name)
+    if index is None:
+        return "interlock", where, None
+    rule, place = interlocks[index], f"interlock[{index}]"
+    if len(rest) == 2:
+        if (found := _index([f"{one.kind}/{one.target}" for one in rule.effect], "/".join(rest))) is not None:
+            return f"{place}.effect[{found}].target", rest[1], None
+        if rest[0] == "fit" and (found := _index([one.point for one in rule.fit], rest[1])) is not None:
+            return f"{place}.fit[{found}]", rest[1], rule.fit[found]
+    group = _index([one.name for one in rule.group], rest[0]) if rest else None
+    if group is None:
+        return place, rest[0] if rest else name, None
+    place, causes = f"{place}.group[{group}]", rule.group[group].cause
+    found = _index([one.name for one in causes], rest[1]) if len(rest) == 2 else None
+    return (place, rest[0], None) if found is None else (f"{place}.cause[{found}]", rest[1], causes[found])
 
 
-def _index(names: Iterable[str], name: str) -> str:
-    found = [index for index, one in enumerate(names) if one == name]
-    return f"[{found[0]}]" if found else ""
+def _index(names: Sequence[str], name: str) -> int | None:
+    return names.index(name) if name in names else None

@@ -37,11 +37,13 @@ NAME_MAX = 64
 
 
 class Fault(Struct, frozen=True):
-    """One fault: where it is (`interlock/group/cause`), its code, and the sentence."""
+    """One fault: where it is (`interlock/group/cause`, `interlock/kind/target`), its code, the sentence."""
 
     where: str
     code: str
     sentence: str
+    key: str = ""
+    """Which setting of the cause or fit it is about; empty where that is more than one."""
 
 
 def find_faults(rules: RuleSet, plant: Plant) -> tuple[Fault, ...]:
@@ -121,8 +123,8 @@ def _group(rule: Interlock, group: Group, plant: Plant) -> Iterator[Fault]:
 
 
 def _effect(rule: Interlock, effect: Effect, plant: Plant) -> Iterator[Fault]:
-    where = f"{rule.name}/{effect.kind}"
     target = effect.target
+    where = f"{rule.name}/{effect.kind}/{target}"
     if effect.kind in HARD:
         output = plant.outputs.get(target)
         if output is None:
@@ -168,7 +170,7 @@ def _happened(where: str, condition: Happened, on_delay_s: float) -> Iterator[Fa
     elif on_delay_s >= condition.lasts_s:
         lasts = f"the event counts for {condition.lasts_s:g} s"
         words = f"on-delay of {on_delay_s:g} s, but {lasts}: it would never vote"
-        yield Fault(where, "never_votes", words)
+        yield Fault(where, "never_votes", words, "on_delay_s")
 
 
 def _check(where: str, check: CheckDue) -> Iterator[Fault]:
@@ -184,15 +186,15 @@ def _about_point(where: str, cause: Cause, plant: Plant) -> Iterator[Fault]:
     point = point_of(condition)
     sensor = plant.sensors.get(point or "")
     if sensor is None:
-        yield Fault(where, "unknown_point", f"no point is called {point}")
+        yield Fault(where, "unknown_point", f"no point is called {point}", "point")
         return
     analog = sensor.kind is PointKind.ANALOG
     if isinstance(condition, Limit | Rate) and sensor.kind is PointKind.STATE:
-        yield Fault(
-            where, "wrong_kind", f"{point} is a state: it has no limit; name the states that are normal"
-        )
+        words = f"{point} is a state: it has no limit; name the states that are normal"
+        yield Fault(where, "wrong_kind", words, "point")
     elif isinstance(condition, InState) and analog:
-        yield Fault(where, "wrong_kind", f"{point} is a measured value: it has no states; give it limits")
+        words = f"{point} is a measured value: it has no states; give it limits"
+        yield Fault(where, "wrong_kind", words, "point")
     elif isinstance(condition, Limit):
         yield from _limit(where, condition, sensor)
     elif isinstance(condition, Rate):
@@ -203,7 +205,7 @@ def _about_point(where: str, cause: Cause, plant: Plant) -> Iterator[Fault]:
         yield Fault(where, "no_calibration", f"{point} has no calibration")
     elif isinstance(condition, Alive) and sensor.period_s is None and not cause.stale_after_s:
         words = f"{point} comes by itself and has no period; say after how long without a reading it is stale"
-        yield Fault(where, "never_stale", words)
+        yield Fault(where, "never_stale", words, "stale_after_s")
 
 
 def _limit(where: str, limit: Limit, sensor: Sensor) -> Iterator[Fault]:
@@ -215,10 +217,10 @@ def _limit(where: str, limit: Limit, sensor: Sensor) -> Iterator[Fault]:
     if limit.low is None and limit.high is None:
         yield Fault(where, "no_limit", f"{point} has neither a low nor a high limit")
     if limit.deadband < 0:
-        yield Fault(where, "bad_deadband", f"a deadband of {limit.deadband}; 0 or more")
+        yield Fault(where, "bad_deadband", f"a deadband of {limit.deadband}; 0 or more", "deadband")
     for name, value in (("low", limit.low), ("high", limit.high)):
         if value is not None and (words := _outside(name, value, sensor)):
-            yield Fault(where, "limit_outside_range", words)
+            yield Fault(where, "limit_outside_range", words, name)
     if limit.guarded:
         yield from _guard(where, sensor)
     u = _most(sensor.calibration) if limit.guarded else Decimal(0)
@@ -237,16 +239,17 @@ def _rate(where: str, rate: Rate, sensor: Sensor) -> Iterator[Fault]:
     if not numbers or not 0 <= rate.deadband < rate.change_max:
         words = f"a change of {rate.change_max}, deadband {rate.deadband}; above 0, and a smaller deadband"
         yield Fault(where, "bad_rate", words)
-    yield from _window(where, rate.within_s, sensor)
+    yield from _window(where, rate.within_s, sensor, key="within_s")
 
 
-def _window(where: str, window_s: float, sensor: Sensor) -> Iterator[Fault]:
+def _window(where: str, window_s: float, sensor: Sensor, *, key: str) -> Iterator[Fault]:
     if not 0 < window_s <= DELAY_MAX_S:
-        yield Fault(where, "bad_window", f"a window of {window_s:g} s; above 0, at most {DELAY_MAX_S} s")
+        words = f"a window of {window_s:g} s; above 0, at most {DELAY_MAX_S} s"
+        yield Fault(where, "bad_window", words, key)
         return
     if sensor.period_s is None:
         words = f"{sensor.point} comes by itself and has no period: a change over time cannot be judged"
-        yield Fault(where, "no_period", words)
+        yield Fault(where, "no_period", words, "point")
         return
     readings = window_s / sensor.period_s
     if readings < 2 or readings > WINDOW_READINGS_MAX:
@@ -254,7 +257,7 @@ def _window(where: str, window_s: float, sensor: Sensor) -> Iterator[Fault]:
             f"a window of {window_s:g} s holds {math.floor(readings)} readings of {sensor.point}; "
             f"from 2 to {WINDOW_READINGS_MAX}"
         )
-        yield Fault(where, "bad_window", words)
+        yield Fault(where, "bad_window", words, key)
 
 
 def _guard(where: str, sensor: Sensor) -> Iterator[Fault]:
@@ -271,10 +274,10 @@ def _fit(rule: Interlock, fit: Fit, plant: Plant) -> Iterator[Fault]:
     where = f"{rule.name}/fit/{fit.point}"
     sensor = plant.sensors.get(fit.point)
     if sensor is None:
-        yield Fault(where, "unknown_point", f"no point is called {fit.point}")
+        yield Fault(where, "unknown_point", f"no point is called {fit.point}", "point")
         return
     if sensor.kind is PointKind.STATE:
-        yield Fault(where, "wrong_kind", f"{fit.point} is a state: it has no mean")
+        yield Fault(where, "wrong_kind", f"{fit.point} is a state: it has no mean", "point")
         return
     if not all(one.is_finite() for one in (fit.low, fit.high, fit.spread_max, fit.rate_max_per_h)):
         yield Fault(where, "bad_limit", f"limits of {fit.point} have to be numbers")
@@ -284,7 +287,7 @@ def _fit(rule: Interlock, fit: Fit, plant: Plant) -> Iterator[Fault]:
         yield Fault(where, "bad_limit", words)
     for name, value in (("low", fit.low), ("high", fit.high)):
         if words := _outside(name, value, sensor):
-            yield Fault(where, "limit_outside_range", words)
+            yield Fault(where, "limit_outside_range", words, name)
     if fit.guarded:
         yield from _guard(where, sensor)
     u = _most(sensor.calibration) if fit.guarded else Decimal(0)
@@ -293,12 +296,12 @@ def _fit(rule: Interlock, fit: Fit, plant: Plant) -> Iterator[Fault]:
             f"between {fit.low} and {fit.high} nothing is left of {fit.point} with uncertainty and drift {u}"
         )
         yield Fault(where, "nothing_inside", f"{words} on both sides: it could never be reset")
-    yield from _window(where, fit.window_s, sensor)
+    yield from _window(where, fit.window_s, sensor, key="window_s")
     if not fit.window_s <= fit.time_s <= DELAY_MAX_S:
         words = (
             f"a stabilisation time of {fit.time_s:g} s; from {fit.window_s:g} s (window) to {DELAY_MAX_S} s"
         )
-        yield Fault(where, "bad_window", words)
+        yield Fault(where, "bad_window", words, "time_s")
 
 
 def _outside(name: str, value: Decimal, sensor: Sensor) -> str:

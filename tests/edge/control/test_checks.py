@@ -38,7 +38,7 @@ def test_guard_without_a_calibration_is_no_fault_of_the_settings() -> None:
     [
         (
             WARM.replace("room/temperature", "room/temperatur") + WORK,
-            "cause[0]: 'warm': expected a rule that can be run: no point is called room/temperatur",
+            "cause[0].point: 'room/temperatur': expected a rule that can be run: no point is called",
         ),
         (
             WARM.replace("24.1", "4000") + WORK,

@@ -76,21 +76,25 @@ def test_interlock_that_fits_has_no_fault() -> None:
 CAUSE = "interlock[1].group[0].cause"
 AJAR = {**DOOR, "normal": ["closed", "ajar"]}
 LAMP = [{"kind": "inhibit_output", "target": "lamp"}]
+HELD = [{"kind": "inhibit_output", "target": "source"}]
 
 
 @pytest.mark.parametrize(
     ("one", "place", "value"),
     [
-        (settings({**LIMIT, "point": "u"}), f"{CAUSE}[0]", "warm"),
-        (settings(LIMIT, {**DOOR, "point": "gate"}), f"{CAUSE}[1]", "open"),
+        (settings({**LIMIT, "point": "u"}), f"{CAUSE}[0].point", "u"),
+        (settings({**LIMIT, "high": "4000"}), f"{CAUSE}[0].high", Decimal(4000)),
+        (settings(LIMIT, {**DOOR, "point": "gate"}), f"{CAUSE}[1].point", "gate"),
         (settings(AJAR), f"{CAUSE}[0].normal[1]", "ajar"),
         (settings({**DOOR, "normal": ["7"]}), f"{CAUSE}[0].normal[0]", "7"),
-        (settings(fit=[FIT, {**FIT, "point": "u"}]), "interlock[1].fit[1]", "u"),
-        (settings(effect=LAMP), "interlock[1].effect", "inhibit_output"),
+        (settings(fit=[FIT, {**FIT, "point": "u"}]), "interlock[1].fit[1].point", "u"),
+        (settings(fit=[{**FIT, "time_s": 30}]), "interlock[1].fit[0].time_s", 30.0),
+        (settings(effect=LAMP), "interlock[1].effect[0].target", "lamp"),
+        (settings(effect=[*HELD, *LAMP]), "interlock[1].effect[1].target", "lamp"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_fault_stands_at_its_place_in_the_settings(one: InterlockSettings, place: str, value: str) -> None:
+def test_fault_stands_at_its_place_in_the_settings(one: InterlockSettings, place: str, value: object) -> None:
     other = msgspec.structs.replace(settings(DOOR), name="other", effect=settings().effect[:0])
     found = said(other, one)
     assert (place, value) in found, found
