@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from cloud import settings_acts
 from cloud.settings_acts import DocumentError, told
 from cloud.store.settings_templates import SettingsTemplate
-from cloud.web.settings_form import Sent, Values, added, merged, parts, with_device, without
+from cloud.web.settings_form import CHOSEN, Sent, added, merged, without
 from cloud.web.settings_lines import line_of
+from cloud.web.settings_parts import Values, entries, with_entry
 from cloud.web.settings_rewrite import rewritten
 from wire.settings.base import Fault
 from wire.settings.shadow import read_text
@@ -40,7 +41,7 @@ class Draft:
     reason: str = ""
     based_on: int = 0
     part: str = ""
-    """The section or device whose form is open."""
+    """The section or entry of a list whose form is open."""
     faults: Sequence[Fault] = ()
     changes: Sequence[str] | None = None
     """What it changes; None where that was not asked for."""
@@ -110,8 +111,11 @@ def with_fields(draft: Draft, sent: Sent) -> Draft:
     return draft if values is None else _with(draft, merged(values, draft.part, sent))
 
 
-def edited(draft: Draft, do: str, driver: str) -> Draft | None:
-    """Return the draft after `open X`, `add X`, `remove X` or `new`; None where that cannot be done."""
+def edited(draft: Draft, do: str, form: Mapping[str, str]) -> Draft | None:
+    """Return the draft after `open X`, `add X`, `remove X` or `new X`; None where that cannot be done.
+
+    The form says which driver a new device has, and which kind a new table.
+    """
     word, _, path = do.partition(" ")
     values = draft.values
     if word == "open":
@@ -119,22 +123,18 @@ def edited(draft: Draft, do: str, driver: str) -> Draft | None:
     if values is None:
         return None
     if word == "add":
-        new = added(values, path)
+        new = added(values, path, kind=form.get(path + CHOSEN, ""))
         part = path if "[" not in path else draft.part
     elif word == "remove":
         new, part = without(values, path), draft.part
         part = "" if part == path else part
     elif word == "new":
-        new = with_device(values, driver)
-        part = parts(new, ())[_devices(new) - 1].path if new is not None else ""
+        key = path or "device"
+        new = with_entry(values, key, driver=form.get("driver", ""))
+        part = "" if new is None else f"{key}[{len(entries(new, key)) - 1}]"
     else:
         return None
     return None if new is None else replace(_with(draft, new), part=part)
-
-
-def _devices(values: Mapping[str, object]) -> int:
-    devices = values.get("device")
-    return len(devices) if isinstance(devices, list) else 0
 
 
 def _with(draft: Draft, values: Values) -> Draft:

@@ -1,4 +1,4 @@
-"""A settings document as forms, one for each section and device, and what such a form sends back.
+"""A settings document as forms, one for each part, and what such a form sends back.
 
 A form changes what it shows and nothing else: keys that no model knows, values of another type and everything
 that was not touched stay as they were. What is wrong is said by `wire.settings`, never here. Pure.
@@ -7,14 +7,14 @@ that was not touched stay as they were. What is wrong is said by `wire.settings`
 import copy
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from cloud.web.settings_schema import SECTIONS, Field, driver_fields, drivers, section_fields
+from cloud.web.settings_parts import Values, field_at, is_named, look_up, name_of, parent_of, part_fields
+from cloud.web.settings_schema import Field, entry_fields
 from wire.settings.base import Fault, shorten
 
-Values = dict[str, object]
 Sent = Mapping[str, Sequence[str]]
 """Name of an input -> what was sent of it."""
 Found = Mapping[str, Sequence[Fault]]
@@ -23,11 +23,11 @@ FIELDS_MAX = 3000
 """A part with more fields than a page can show is left to the text."""
 DRAWN = "~"
 """Behind the name of boxes to tick: sent with them, because boxes that are not ticked send nothing."""
-_NAMING = ("name", "prefix", "point", "output", "channel", "command")
+CHOSEN = "+"
+"""Behind the name of a list of tables of several kinds: which kind a new one is to be."""
+_NAMING = ("name", "prefix", "point", "output", "channel", "command", "target")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
-_STEP = re.compile(r"([A-Za-z0-9_-]+)|\[([0-9]{1,6})\]")
 _ENTRY = re.compile(r"(\[[0-9]+\]|\.[^.\[\]]*)$")
-_DEVICE = re.compile(r"device\[([0-9]{1,3})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,57 +80,14 @@ class Table:
         return bool(self.wrong) or any(one.wrong or any(t.faulty for t in one.tables) for one in self.fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One section or device of a document."""
-
-    path: str
-    name: str
-    driver: str
-    """Empty for a section."""
-    there: bool
-    faults: int
-
-    @property
-    def addable(self) -> bool:
-        """Whether it is absent, which means something else than its defaults."""
-        return not self.there and self.path in ("shutdown", "media")
-
-
-def parts(values: Mapping[str, object], faults: Sequence[Fault]) -> list[Part]:
-    """Return the devices and then the sections of a document, with how many faults each has."""
-    found = []
-    for index, device in enumerate(_devices(values)):
-        table = device if isinstance(device, dict) else {}
-        name, driver = str(table.get("name", "")), str(table.get("driver", ""))
-        wrong = len(list(_within(faults, f"device[{index}]", name)))
-        found.append(Part(f"device[{index}]", name, driver, there=True, faults=wrong))
-    for section in SECTIONS:
-        wrong = len(list(_within(faults, section)))
-        found.append(Part(section, section, "", there=section in values, faults=wrong))
-    return found
-
-
-def part_fields(values: Mapping[str, object], part: str) -> tuple[Field, ...]:
-    """Return the fields of a part; none for one that is not there or whose driver is not known."""
-    if part in SECTIONS:
-        return section_fields(part)
-    found = _DEVICE.fullmatch(part)
-    devices = _devices(values)
-    if found is None or int(found[1]) >= len(devices):
-        return ()
-    device = devices[int(found[1])]
-    return driver_fields(str(device.get("driver", ""))) if isinstance(device, dict) else ()
-
-
 def shown(values: Mapping[str, object], part: str, faults: Sequence[Fault]) -> Table | None:
     """Return a part as it is drawn; None where the text alone can show it."""
     fields = part_fields(values, part)
     table = look_up(values, part)
     if not fields or not isinstance(table, dict | None):
         return None
-    name = str(table.get("name", "")) if table and part.startswith("device[") else None
-    named = tuple(_wrong(one) for one in faults if name and one.path == f"device {name}")
+    name = name_of(table, part.partition("[")[0])
+    named = tuple(_wrong(one) for one in faults if is_named(one, part, name))
     drawn = _table(fields, table or {}, part, faults=_by_path(faults))
     drawn = Table(part, drawn.fields, (*drawn.wrong, *named))
     return drawn if _count(drawn) <= FIELDS_MAX else None
@@ -166,7 +123,8 @@ def _shown(field: Field, values: Mapping[str, object], path: str, *, faults: Fou
     if field.kind == "tables":
         entries = value if isinstance(value, list) else []
         tables = (
-            _table(field.fields, one, f"{path}[{index}]", faults=faults) for index, one in enumerate(entries)
+            _table(entry_fields(field, one), one, f"{path}[{index}]", faults=faults)
+            for index, one in enumerate(entries)
         )
         return Shown(field, path, wrong=wrong, tables=tuple(tables))
     if field.kind == "table":
@@ -277,13 +235,23 @@ def _read_tables(field: Field, table: Values, sent: Sent, *, path: str) -> None:
     count = min(int(number), ENTRIES_MAX) if _WHOLE.fullmatch(number) else 0
     entries = old if isinstance(old, list) else []
     read = [
-        _read_table(
-            field.fields, entries[index] if index < len(entries) else {}, sent, path=f"{path}[{index}]"
-        )
+        _read_entry(field, entries[index] if index < len(entries) else {}, sent, path=f"{path}[{index}]")
         for index in range(count)
     ]
     if read or field.key in table:
         table[field.key] = read
+
+
+def _read_entry(field: Field, old: Mapping[str, object], sent: Sent, *, path: str) -> Values:
+    """Take over one of the tables of a list; what only its kind of before has goes with that kind."""
+    table = dict(old)
+    for tag in (one for one in field.fields if one.key == field.tag):
+        _read(tag, table, sent, path=f"{path}.{tag.key}")
+    fields = entry_fields(field, table)
+    if table.get(field.tag) in {one.name for one in field.variants}:
+        gone = {one.key for one in entry_fields(field, old)} - {one.key for one in fields}
+        table = {key: value for key, value in table.items() if key not in gone}
+    return _read_table(fields, table, sent, path=path)
 
 
 def _chosen(field: Field, old: object, sent: Sent, *, path: str) -> object:
@@ -335,18 +303,21 @@ def _fraction(text: str, *, exact: bool) -> object:
 # --- adding and leaving out --------------------------------------------------------------------------
 
 
-def added(values: Mapping[str, object], path: str) -> Values | None:
-    """Return the document with a table more, as `device[0].unit` or `media`; None where it cannot be."""
+def added(values: Mapping[str, object], path: str, *, kind: str = "") -> Values | None:
+    """Return the document with a table more, as `device[0].unit` or `media`; None where it cannot be.
+
+    `kind` is that of the new table where the list has several.
+    """
     result = copy.deepcopy(dict(values))
-    field = _field_at(result, path)
-    parent, key = _parent(result, path)
+    field = field_at(result, path)
+    parent, key = parent_of(result, path)
     if field is None or not isinstance(parent, dict) or not isinstance(key, str):
         return None
     if field.kind == "tables":
         entries = parent.setdefault(key, [])
         if not isinstance(entries, list) or len(entries) >= ENTRIES_MAX:
             return None
-        entries.append({})
+        entries.append({field.tag: kind} if kind in {one.name for one in field.variants} else {})
     elif field.kind == "table" and key not in parent:
         parent[key] = {}
     return result
@@ -355,7 +326,7 @@ def added(values: Mapping[str, object], path: str) -> Values | None:
 def without(values: Mapping[str, object], path: str) -> Values | None:
     """Return the document without a table; None where there is none."""
     result = copy.deepcopy(dict(values))
-    parent, key = _parent(result, path)
+    parent, key = parent_of(result, path)
     if isinstance(parent, list) and isinstance(key, int) and key < len(parent):
         del parent[key]
         return result
@@ -363,67 +334,3 @@ def without(values: Mapping[str, object], path: str) -> Values | None:
         del parent[key]
         return result
     return None
-
-
-def with_device(values: Mapping[str, object], driver: str) -> Values | None:
-    """Return the document with a new device of a driver at its end; None for a driver that is not known."""
-    devices = _devices(values)
-    if driver not in drivers() or (not devices and "device" in values and values["device"] != []):
-        return None
-    result = copy.deepcopy(dict(values))
-    taken = {one.get("name") for one in devices if isinstance(one, dict)}
-    names = (driver if number == 1 else f"{driver}-{number}" for number in range(1, len(devices) + 2))
-    name = next(one for one in names if one not in taken)
-    result["device"] = [*_devices(result), {"driver": driver, "name": name}]
-    return result
-
-
-def look_up(values: Mapping[str, object], path: str) -> object:
-    """Return what stands at a path; None when nothing does."""
-    parent, key = _parent(values, path)
-    if isinstance(parent, Mapping):
-        return parent.get(key)
-    return parent[key] if isinstance(parent, list) and isinstance(key, int) and key < len(parent) else None
-
-
-def _parent(values: object, path: str) -> tuple[object, str | int]:
-    """Return what holds a path's last step, and that step."""
-    steps = list(_steps(path))
-    for step in steps[:-1]:
-        if isinstance(values, Mapping):
-            values = values.get(step)
-        elif isinstance(values, list) and isinstance(step, int) and step < len(values):
-            values = values[step]
-        else:
-            return None, ""
-    return values, steps[-1] if steps else ""
-
-
-def _steps(path: str) -> Iterator[str | int]:
-    for found in _STEP.finditer(path):
-        yield found[1] if found[1] is not None else int(found[2])
-
-
-def _field_at(values: Mapping[str, object], path: str) -> Field | None:
-    """Return the model's field at a path, whatever stands there."""
-    if path in SECTIONS:
-        return Field(path, "table", required=False, optional=True)
-    found = _DEVICE.match(path)
-    fields = part_fields(values, found[0]) if found else ()
-    field = None
-    for step in _steps(path[found.end() :] if found else ""):
-        if isinstance(step, str):
-            field = next((one for one in fields if one.key == step), None)
-            fields = field.fields if field is not None else ()
-    return field
-
-
-def _devices(values: Mapping[str, object]) -> list[object]:
-    devices = values.get("device")
-    return devices if isinstance(devices, list) else []
-
-
-def _within(faults: Sequence[Fault], path: str, name: str = "") -> Iterator[Fault]:
-    for one in faults:
-        if one.path == path or one.path.startswith((f"{path}.", f"{path}[")) or one.path == f"device {name}":
-            yield one

@@ -8,11 +8,14 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from cloud.web.settings_schema import LISTS
+
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\"' -]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*=")
 _SYNTAX = re.compile(r"at line (\d+)")
-_NAMED = re.compile(r"^device (\S+)$")
-_NAME = re.compile(r"^\s*name\s*=\s*\"([^\"]*)\"")
+_NAMED = re.compile(rf"^({'|'.join(LISTS)}) ([^/]+)")
+_NAME = re.compile(r"^\s*(?:name|id)\s*=\s*\"([^\"]*)\"")
+_ENTRY = re.compile(rf"({'|'.join(LISTS)})\[\d+\]")
 
 
 def line_of(text: str, path: str, value: str = "") -> int | None:
@@ -23,7 +26,7 @@ def line_of(text: str, path: str, value: str = "") -> int | None:
     lines, names = _places(text)
     named = _NAMED.match(path)
     if named:
-        return names.get(named[1])
+        return names.get(f"{named[1]} {named[2]}")
     while path:
         if path in lines:
             return lines[path]
@@ -33,7 +36,7 @@ def line_of(text: str, path: str, value: str = "") -> int | None:
 
 @lru_cache(maxsize=4)
 def _places(text: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Return path -> line, and name of a device -> line."""
+    """Return path -> line, and list and name of an entry, as `device room` -> line."""
     lines: dict[str, int] = {}
     names: dict[str, int] = {}
     counts: dict[str, int] = {}
@@ -47,8 +50,8 @@ def _places(text: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
         elif key:
             lines.setdefault(f"{table}.{key[1].strip(chr(34))}".lstrip("."), number)
             name = _NAME.match(line)
-            if name and re.fullmatch(r"device\[\d+\]", table):
-                names.setdefault(name[1], number)
+            if name and (entry := _ENTRY.fullmatch(table)):
+                names.setdefault(f"{entry[1]} {name[1]}", number)
     return lines, names
 
 

@@ -86,7 +86,7 @@ class SettingsPages:
             if do == "fill":
                 return await self._filled(request, gateway, draft, form=form)
             if do not in ("save", "revert"):
-                new = edited(draft, do, form.get("driver", ""))
+                new = edited(draft, do, form)
                 if new is None:
                     raise NotHereError
                 return await self._page(request, gateway, new)

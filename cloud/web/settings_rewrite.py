@@ -176,11 +176,19 @@ class _Add:
         header = f"[[{'.'.join(names)}]]" if self.many else f"[{'.'.join(names)}]"
         written = to_toml(nested)
         new = [*written[written.index(header) :].splitlines(keepends=True)]
-        held = self.path[: -2 if self.many else -1]
-        place = lines.span(held)[1] if held else len(lines.lines)
+        place = self._place(lines)
         gap = ["\n"] if place and lines.lines[place - 1].strip() else []
         tail = ["\n"] if place < len(lines.lines) and lines.lines[place].strip() else []
         lines.replace(place, place, [*gap, *new, *tail])
+
+    def _place(self, lines: _Lines) -> int:
+        """Return the line before which it stands: behind the one before it, else behind what holds it."""
+        *held, last = self.path
+        if isinstance(last, int):
+            if last:
+                return lines.span((*held, last - 1))[1]
+            held.pop()
+        return lines.span(tuple(held))[1] if held else len(lines.lines)
 
 
 _Step = _Set | _Leave | _Add
@@ -201,8 +209,13 @@ def _steps(before: Mapping[str, object], after: Mapping[str, object], path: Path
             yield from _entries(old, value, here)
         elif key not in before and isinstance(value, Mapping):
             yield _Add(here, value, many=False)
-        elif key not in before and _is_tables(value):
+        elif (key not in before or old == []) and _is_tables(value):
+            if key in before:
+                yield _Leave(here)
             yield from (_Add((*here, index), one, many=True) for index, one in enumerate(_listed(value)))
+        elif _is_tables(old) and value == []:
+            yield from (_Leave((*here, index)) for index in reversed(range(len(_listed(old)))))
+            yield _Set(here, value)
         elif isinstance(value, Mapping) or _is_tables(value) or _is_tables(old) or isinstance(old, Mapping):
             raise _Lost
         else:

@@ -7,7 +7,7 @@ docstrings behind their fields. Nothing about a driver stands here. Pure.
 import ast
 import inspect as source
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -59,7 +59,10 @@ _UNITS = {
     "minute": "1/min",
 }
 """End of a key (before `_min`, `_max`) -> unit."""
-SECTIONS = ("journal", "clock", "shutdown", "media")
+LISTS = ("device", "interlock", "portal", "equipment", "regulation")
+"""Lists of tables of a document; each entry is a part of its own."""
+SECTIONS = ("panel", "control", "journal", "clock", "shutdown", "media")
+"""Its other tables, each a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +85,47 @@ class Field:
     item: Kind = "text"
     """Of `texts` and the values of `pairs`: what each is."""
     fields: tuple["Field", ...] = ()
-    """Of `table` and `tables`."""
+    """Of `table` and `tables`; of tables of several kinds those that every kind has."""
+    tag: str = ""
+    """Of tables of several kinds: the key that says which kind each is."""
+    variants: tuple["Variant", ...] = ()
+    """Of tables of several kinds: the kinds."""
     optional: bool = False
     """Of a table: it may be absent, which means something else than an empty one."""
+    words: tuple[str, ...] = ()
+    """What each choice is, in English, where the model says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One kind of the tables of a list."""
+
+    name: str
+    about: str
+    """English."""
+    fields: tuple[Field, ...]
+
+
+def entry_fields(field: Field, entry: Mapping[str, object]) -> tuple[Field, ...]:
+    """Return the fields of one of the tables of a list; of an unknown kind those that every kind has."""
+    kind = entry.get(field.tag)
+    return next((one.fields for one in field.variants if one.name == kind), field.fields)
 
 
 @cache
+def section_field(section: str) -> Field:
+    """Return one of `SECTIONS`, whose `fields` are those of the section."""
+    return next(field for field in _fields(ShadowDocument) if field.key == section)
+
+
 def section_fields(section: str) -> tuple[Field, ...]:
-    """Return the fields of `journal`, `clock`, `shutdown` or `media`."""
-    return next(field.fields for field in _fields(ShadowDocument) if field.key == section)
+    """Return the fields of one of `SECTIONS`."""
+    return section_field(section).fields
+
+
+def list_fields(name: str) -> tuple[Field, ...]:
+    """Return the fields of an entry of one of `LISTS`; none for devices, whose driver has them."""
+    return () if name == "device" else section_field(name).fields
 
 
 @cache
@@ -111,23 +146,24 @@ def title(model: type) -> str:
     return (model.__doc__ or "").strip().split("\n")[0].replace("`", "")
 
 
-def section_title(section: str) -> str:
-    """Return what a section is, in English."""
-    found = next(one for one in inspect_fields(ShadowDocument) if one.encode_name == section)
-    kind = _struct_of(found.type)
-    return "" if kind is None else title(kind.cls)
+def section_title(name: str) -> str:
+    """Return what a section, or an entry of a list other than that of devices, is, in English."""
+    found = next(one for one in inspect_fields(ShadowDocument) if one.encode_name == name)
+    bare, _, _ = _bare(found.type)
+    kinds = _structs(bare.item_type if isinstance(bare, inspect.ListType) else bare)
+    return title(kinds[0].cls) if len(kinds) == 1 else ""
 
 
 def every_help() -> set[str]:
     """Return every sentence that a form may show as help, for the catalogues."""
-    found = {section_title(section) for section in SECTIONS} | {title(kind) for kind in _kinds()}
+    found = {section_title(name) for name in (*LISTS, *SECTIONS)} | {title(kind) for kind in _kinds()}
     waiting = [*_fields(ShadowDocument)]
     for driver in drivers():
         waiting += driver_fields(driver)
     while waiting:
         field = waiting.pop()
-        found |= {field.help, "" if field.kind == "pairs" else field.expected}
-        waiting += field.fields
+        found |= {field.help, "" if field.kind == "pairs" else field.expected, *field.words}
+        waiting += [*field.fields, *(inner for one in field.variants for inner in one.fields)]
     return found - {""}
 
 
@@ -149,7 +185,7 @@ def _tag(kind: type[msgspec.Struct]) -> str:
 def _fields(model: type) -> Iterator[Field]:
     helps = _helps(model)
     for one in inspect_fields(model):
-        if model is not ShadowDocument or one.encode_name in SECTIONS:
+        if model is not ShadowDocument or one.encode_name != "device":
             yield _field(one, helps.get(one.name, ""))
 
 
@@ -183,6 +219,8 @@ def _field(one: inspect.Field, text: str) -> Field:
 
 
 def _list(one: inspect.Field, kind: inspect.ListType, text: str) -> Field:
+    if len(structs := _structs(kind.item_type)) > 1:
+        return _tagged(one, structs, text)
     item, description, _ = _bare(kind.item_type)
     if isinstance(item, inspect.StructType):
         told = text or title(item.cls)
@@ -200,6 +238,28 @@ def _list(one: inspect.Field, kind: inspect.ListType, text: str) -> Field:
     )
 
 
+def _tagged(one: inspect.Field, kinds: Sequence[inspect.StructType], text: str) -> Field:
+    """Return a list of tables of several kinds; one key of each says which it is."""
+    names = tuple(str(kind.tag) for kind in kinds)
+    words = tuple(title(kind.cls) for kind in kinds)
+    tag = Field(str(kinds[0].tag_field), "choice", required=True, choices=names, words=words)
+    variants = tuple(
+        Variant(name, about, (tag, *_own_first(kind.cls)))
+        for name, about, kind in zip(names, words, kinds, strict=True)
+    )
+    shared = set.intersection(*({field.key for field in variant.fields} for variant in variants))
+    fields = tuple(field for field in variants[0].fields if field.key in shared)
+    return Field(
+        one.encode_name, "tables", one.required, help=text, fields=fields, tag=tag.key, variants=variants
+    )
+
+
+def _own_first(model: type) -> list[Field]:
+    """Return the fields of a kind: what must be there, what it alone has, what all kinds have."""
+    own = source.get_annotations(model)
+    return sorted(_fields(model), key=lambda field: (not field.required, field.key not in own))
+
+
 def _bare(kind: inspect.Type) -> tuple[inspect.Type, str, bool]:
     """Return a type without its wrapping, what it is described as, and whether it may be absent."""
     description, nullable = "", False
@@ -213,9 +273,13 @@ def _bare(kind: inspect.Type) -> tuple[inspect.Type, str, bool]:
     return kind, description, nullable
 
 
-def _struct_of(kind: inspect.Type) -> inspect.StructType | None:
-    bare, _, _ = _bare(kind)
-    return bare if isinstance(bare, inspect.StructType) else None
+def _structs(kind: inspect.Type) -> list[inspect.StructType]:
+    """Return the structs that a type may be."""
+    if isinstance(kind, inspect.Metadata):
+        return _structs(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return [found for one in kind.types for found in _structs(one)]
+    return [kind] if isinstance(kind, inspect.StructType) else []
 
 
 def _choices(kind: inspect.Type) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What the page of a gateway's settings shows of what is stored, and of a draft. It changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +13,10 @@ from cloud.web.figures import milliseconds
 from cloud.web.language import Language
 from cloud.web.overview import State
 from cloud.web.settings_draft import Draft, Filling, number, shown_fault
-from cloud.web.settings_form import parts
 from cloud.web.settings_form import shown as shown_part
-from cloud.web.settings_schema import SECTIONS, drivers, section_title, title
-from cloud.web.settings_words import STATES
+from cloud.web.settings_parts import Part, entries, parts
+from cloud.web.settings_schema import LISTS, SECTIONS, drivers, section_title, title
+from cloud.web.settings_words import GROUPS, NEW, STATES
 from cloud.web.words import KINDS
 from wire.settings.base import Fault
 
@@ -119,7 +119,7 @@ def restarts(document: str, draft: Draft) -> list[str]:
     before, after = Draft(document).values, draft.values
     if before is None or after is None:
         return []
-    return [name for name in SECTIONS if before.get(name) != after.get(name)]
+    return [name for name in (*LISTS, *SECTIONS) if name != "device" and before.get(name) != after.get(name)]
 
 
 def form_of(draft: Draft, language: Language, *, faults: Sequence[Fault]) -> dict[str, Any] | None:
@@ -131,20 +131,33 @@ def form_of(draft: Draft, language: Language, *, faults: Sequence[Fault]) -> dic
     open_path = draft.part or (found[0].path if found else "")
     part = next((one for one in found if one.path == open_path), None)
     table = shown_part(values, open_path, faults) if part is not None and not part.addable else None
-    model = drivers().get(part.driver) if part is not None else None
-    about = title(model) if model else section_title(open_path) if part and not part.driver else ""
+    model = drivers().get(part.beside) if part is not None and part.of_list == "device" else None
+    about = title(model) if model else section_title(part.of_list or part.path) if part else ""
 
     def say(text: str) -> str:
         return language.say(text) if text else ""
 
     return {
-        "parts": found,
+        "groups": list(_groups(found, language)),
         "open": part,
         "table": table,
         "about": say(about),
         "say": say,
+        "trips": bool(entries(values, "interlock")),
         "drivers": [(name, say(title(kind))) for name, kind in drivers().items()],
     }
+
+
+def _groups(found: Sequence[Part], language: Language) -> Iterator[dict[str, Any]]:
+    """Yield the parts in groups: what each is called, its parts, and what adds one to it."""
+    for key, word in GROUPS.items():
+        here = [one for one in found if (one.of_list or ("panel" if one.path == "panel" else "")) == key]
+        yield {
+            "key": key,
+            "word": language.say(word),
+            "parts": here,
+            "new": language.say(NEW[key]) if key in NEW else "",
+        }
 
 
 def _three(fault: Sequence[str]) -> tuple[str, str, str]:

@@ -13,3 +13,21 @@ STATES = {
     "unheard": ("none", mark("Not heard yet")),
 }
 """What became of the newest revision -> kind of state, and word."""
+
+GROUPS = {
+    "device": mark("Devices"),
+    "interlock": mark("Interlocks"),
+    "portal": mark("Doors"),
+    "equipment": mark("Equipment that is released"),
+    "regulation": mark("Regulations"),
+    "panel": mark("Panel beside the door"),
+    "": mark("Sections"),
+}
+"""List, or `panel`, or other sections -> what its parts are called together, in the order of the page."""
+NEW = {
+    "interlock": mark("New interlock"),
+    "portal": mark("New door"),
+    "equipment": mark("New equipment"),
+    "regulation": mark("New regulation"),
+}
+"""List -> what adds an entry to it; devices are added by their driver."""

@@ -124,6 +124,7 @@ class InterlockGroup(Settings, frozen=True, kw_only=True):
     needed: Annotated[int, Meta(ge=1, le=64)] = 1
     """So many of them trip."""
     cause: Annotated[list[AnyCause], Meta(min_length=1, max_length=64)]
+    """What is judged, each by its kind."""
 
     names_once: ClassVar = {"cause": ("name", "a name that no other cause has")}
 
@@ -137,15 +138,13 @@ class InterlockEffect(Settings, frozen=True, kw_only=True):
     """What a trip does; released when the interlock is healthy."""
 
     kind: Literal["hold_work", "lock_entry", "inhibit_output", "isolate_power"]
+    """`hold_work` holds jobs, `lock_entry` doors, `inhibit_output` outputs; `isolate_power`: for hazards."""
     target: Annotated[str, Meta(min_length=1, max_length=128)]
     """The zone whose work is held, the portal whose entry is locked, or the output."""
     read_back: bool = True
     """Of an output: whether it can be read back."""
     release: Literal["set", "leave"] | None = None
-    """Of an output: whether it is switched on again when released, or left to whoever may set it then.
-
-    When absent, a switch that no equipment has is set, everything else is left.
-    """
+    """Of an output when released: set again, or left. Absent: set if it is a switch no equipment has."""
 
 
 class InterlockFit(Settings, frozen=True, kw_only=True):
@@ -176,6 +175,7 @@ class InterlockSettings(Settings, frozen=True, kw_only=True):
 
     name: RuleName
     title: Annotated[str, Meta(max_length=200)] = ""
+    """What pages call it; its name when empty."""
     group: Annotated[list[InterlockGroup], Meta(min_length=1, max_length=32)]
     effect: Annotated[list[InterlockEffect], Meta(min_length=1, max_length=32)]
     fit: Annotated[list[InterlockFit], Meta(max_length=32)] = field(default_factory=list)

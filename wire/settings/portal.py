@@ -42,14 +42,17 @@ class PortalSettings(Settings, frozen=True, kw_only=True):
     lock_output: PointPart | None = None
     """Output that lets people in; at rest it locks. Absent: who comes is judged and nothing is opened."""
     lock_unlocks: Literal["on", "off"] = "on"
+    """What the output is while the door can be opened."""
     lock_mode: Literal["hold", "pulse"] = "hold"
     """`hold`: unlocked until the door was opened and shut again, or its time is over; `pulse`: an impulse."""
     lock_pulse_s: Annotated[float, Meta(ge=0.1, le=10)] = 1.0
+    """How long the impulse is."""
     contact_point: PointPart | None = None
     """Point with the states `closed` and `open`. Absent: nothing proves that somebody passed."""
     exit_button_point: PointPart | None = None
     """Point with the states `idle` and `pressed`: opens without asking."""
     exit_open_s: Annotated[float, Meta(ge=1, le=600)] = 5.0
+    """How long the exit button opens it."""
     held_open_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
     """Open for longer, the door is told as held open."""
     forced: bool = True
@@ -89,6 +92,7 @@ class EquipmentSettings(Settings, frozen=True, kw_only=True):
     id: EquipmentName
     output: PointPart
     released: Literal["on", "off"] = "on"
+    """What the output is while the equipment may be used."""
     interlock: RuleName | None = None
     """The interlock that owns the output, where one does; it works only while that releases it too."""
 

@@ -7,12 +7,21 @@ from typing import Any
 import pytest
 
 from cloud.web import settings_form, settings_schema
-from cloud.web.settings_form import DRAWN, Table, added, merged, parts, shown, with_device, without
+from cloud.web.settings_form import DRAWN, Table, added, merged, shown, without
 from cloud.web.settings_help import HELP
+from cloud.web.settings_parts import parts, with_entry
 from cloud.web.settings_rewrite import same
-from cloud.web.settings_schema import SECTIONS, driver_fields, drivers, every_help, section_fields
+from cloud.web.settings_schema import (
+    LISTS,
+    SECTIONS,
+    driver_fields,
+    drivers,
+    every_help,
+    list_fields,
+    section_fields,
+)
 from wire.settings.base import Fault
-from wire.settings.shadow import check_text
+from wire.settings.shadow import ShadowDocument, check_text
 from wire.settings.toml import to_toml
 
 pytestmark = pytest.mark.requirement("G-4.3a")
@@ -29,6 +38,55 @@ command = ["sudo", "poweroff"]
 [media]
 url = "https://hub:8443"
 upload_on = []
+"""
+CONTROL_TEXT = """\
+[control]
+enable_output = "gpio/enable"
+[panel]
+interlocks = ["room-2"]
+title = "Room 2"
+[[interlock]]
+name = "room-2"
+title = "Room 2: environment"
+colour = "red"
+[[interlock.group]]
+name = "climate"
+needed = 2
+[[interlock.group.cause]]
+kind = "limit"
+name = "warm"
+point = "room-2/air/temperature"
+high = 24.0
+[[interlock.group.cause]]
+kind = "state"
+name = "door"
+point = "gpio/door-2"
+normal = ["closed"]
+[[interlock.effect]]
+kind = "hold_work"
+target = "room-2"
+[[interlock.effect]]
+kind = "inhibit_output"
+target = "gpio/source"
+[interlock.proof]
+every_days = 90
+[[portal]]
+name = "room-2"
+reader_in = "door/room-2"
+[[equipment]]
+id = "balance-1"
+output = "gpio/balance-1"
+[[regulation]]
+name = "fan"
+output = "gpio/fan"
+[[regulation.when]]
+value = 1
+days = ["mon", "tue"]
+start = "07:30"
+end = "18:00"
+[[device]]
+driver = "gnss"
+name = "gps"
 """
 Sent = dict[str, list[str]]
 
@@ -60,7 +118,7 @@ def sent(values: dict[str, Any], part: str, **changes: str) -> dict[str, Any]:
     return merged(values, part, {**sent_of(table), **new})
 
 
-@pytest.mark.parametrize("text", [*SAMPLES, SECTIONS_TEXT])
+@pytest.mark.parametrize("text", [*SAMPLES, SECTIONS_TEXT, CONTROL_TEXT])
 def test_form_that_nobody_touched_changes_nothing(text: str) -> None:
     values = tomllib.loads(text)
     for part in parts(values, ()):
@@ -70,7 +128,7 @@ def test_form_that_nobody_touched_changes_nothing(text: str) -> None:
 
 @pytest.mark.parametrize("driver", drivers())
 def test_every_driver_has_a_form_whose_empty_one_is_checked_by_the_gateway_s_code(driver: str) -> None:
-    values = with_device({}, driver)
+    values = with_entry({}, "device", driver=driver)
     assert values is not None
     assert same(sent(values, "device[0]"), _with_required_tables(values, driver))
     faults = check_text(to_toml(values))[1]
@@ -98,7 +156,8 @@ def test_field_says_type_range_unit_default_and_help() -> None:
 
 
 def test_every_field_of_every_model_has_a_kind() -> None:
-    for fields in [*map(driver_fields, drivers()), *map(section_fields, SECTIONS)]:
+    lists = map(list_fields, LISTS[1:])
+    for fields in [*map(driver_fields, drivers()), *map(section_fields, SECTIONS), *lists]:
         assert fields
     assert len(every_help()) > 200
 
@@ -173,7 +232,7 @@ def test_what_no_model_knows_and_what_no_input_can_show_stays() -> None:
 
 
 def test_tables_are_added_and_left_out() -> None:
-    values = with_device({}, "modbus")
+    values = with_entry({}, "device", driver="modbus")
     assert values is not None
     two = added(added(values, "device[0].unit") or {}, "device[0].unit")
     assert two is not None
@@ -186,7 +245,7 @@ def test_tables_are_added_and_left_out() -> None:
     assert one["device"][0]["unit"] == [{"usage": {}}]  # type: ignore[index]
     assert without(one, "device[0]") == {"device": []}
     assert added(values, "shutdown") == {**values, "shutdown": {}}
-    assert with_device(values, "modbus") == {
+    assert with_entry(values, "device", driver="modbus") == {
         "device": [*values["device"], {"driver": "modbus", "name": "modbus-2"}]
     }
 
@@ -236,3 +295,156 @@ def test_help_is_what_stands_behind_the_field() -> None:
 
 def test_help_is_in_the_catalogues_word_for_word() -> None:
     assert set(HELP) == every_help()
+
+
+# --- what is controlled ------------------------------------------------------------------------------
+
+CAUSE = "interlock[0].group[0].cause"
+
+
+def test_every_key_of_a_document_is_a_part_or_a_list_of_parts() -> None:
+    assert {*LISTS, *SECTIONS} == set(ShadowDocument.__struct_fields__)
+
+
+def test_parts_are_every_entry_and_every_section() -> None:
+    found = parts(tomllib.loads(CONTROL_TEXT), ())
+    assert [(one.path, one.name, one.beside) for one in found if one.of_list] == [
+        ("device[0]", "gps", "gnss"),
+        ("interlock[0]", "room-2", "Room 2: environment"),
+        ("portal[0]", "room-2", ""),
+        ("equipment[0]", "balance-1", "gpio/balance-1"),
+        ("regulation[0]", "fan", "gpio/fan"),
+    ]
+    assert [one.path for one in found if one.addable] == ["shutdown", "media"]
+    assert [one.path for one in parts({}, ()) if one.addable] == ["panel", "shutdown", "media"]
+
+
+def test_text_of_all_parts_has_but_the_faults_that_were_put_into_it() -> None:
+    wrong = {fault.path for fault in check_text(CONTROL_TEXT)[1]}
+    assert wrong == {"interlock[0].colour", "portal[0].reader_in"}
+
+
+def test_causes_and_effects_of_an_interlock_are_changed_and_the_rest_stays() -> None:
+    values = tomllib.loads(CONTROL_TEXT)
+    changes = {
+        "group[0].cause[0].high": "24.5",
+        "group[0].cause[0].guarded": "false",
+        "group[0].cause[1].normal": "closed\r\nlocked",
+        "effect[1].kind": "isolate_power",
+    }
+    new = sent(values, "interlock[0]", **changes)
+    values["interlock"][0]["group"][0]["cause"][0] |= {"high": 24.5, "guarded": False}
+    values["interlock"][0]["group"][0]["cause"][1]["normal"] = ["closed", "locked"]
+    values["interlock"][0]["effect"][1]["kind"] = "isolate_power"
+    assert same(new, values)
+
+
+def test_cause_has_the_fields_of_its_kind_and_says_what_each_kind_is() -> None:
+    table = shown(tomllib.loads(CONTROL_TEXT), "interlock[0]", ())
+    assert table is not None
+    group = next(one for one in table.fields if one.field.key == "group").tables[0]
+    limit, state = next(one for one in group.fields if one.field.key == "cause").tables
+    kind = limit.fields[0].field
+    assert (kind.key, limit.fields[0].text, state.fields[0].text) == ("kind", "limit", "state")
+    assert kind.words[kind.choices.index("limit")] == "A measured value leaves its limits."
+    only = [{one.field.key for one in table.fields} for table in (limit, state)]
+    assert (only[0] - only[1], only[1] - only[0]) == (
+        *({"low", "high", "deadband", "guarded", "undetermined"}, {"normal"}),
+    )
+
+
+def test_cause_of_another_kind_loses_what_its_kind_of_before_alone_had() -> None:
+    values = tomllib.loads(CONTROL_TEXT)
+    values["interlock"][0]["group"][0]["cause"][0]["colour"] = "red"
+    new = sent(values, "interlock[0]", **{"group[0].cause[0].kind": "alive"})
+    point = "room-2/air/temperature"
+    expected = {"kind": "alive", "name": "warm", "point": point, "colour": "red"}
+    assert new["interlock"][0]["group"][0]["cause"][0] == expected
+    left = sent(values, "interlock[0]", **{"group[0].cause[0].kind": ""})
+    assert left["interlock"][0]["group"][0]["cause"][0] == {
+        **{key: value for key, value in expected.items() if key != "kind"},
+        "high": 24.0,
+    }
+
+
+def test_interlock_comes_with_a_name_of_its_own_and_causes_with_their_kind() -> None:
+    values = with_entry(tomllib.loads(CONTROL_TEXT), "interlock")
+    assert values is not None
+    assert [one["name"] for one in values["interlock"]] == ["room-2", "interlock"]  # type: ignore[attr-defined]
+    values = added(values, "interlock[1].group")
+    values = added(values or {}, "interlock[1].group[0].cause", kind="rate")
+    values = added(values or {}, "interlock[1].group[0].cause", kind="nothing")
+    values = added(values or {}, "interlock[1].proof")
+    assert values is not None
+    assert values["interlock"][1] == {  # type: ignore[index]
+        "name": "interlock",
+        "group": [{"cause": [{"kind": "rate"}, {}]}],
+        "proof": {},
+    }
+    again = with_entry(values, "interlock")
+    assert again is not None
+    assert again["interlock"][2] == {"name": "interlock-2"}  # type: ignore[index]
+
+
+def test_door_equipment_and_regulation_come_and_go() -> None:
+    values: dict[str, Any] = {}
+    for key, entry in (
+        ("portal", {"name": "portal"}),
+        ("equipment", {"id": "equipment"}),
+        ("regulation", {"name": "regulation"}),
+    ):
+        values = with_entry(values, key) or {}
+        assert values[key] == [entry]
+        assert without(values, f"{key}[0]") == {**values, key: []}
+    assert with_entry(values, "gateway") is None
+    assert with_entry({"portal": {"name": "x"}}, "portal") is None
+    new = sent(values, "portal[0]", reader_in="door/a", lock_mode="pulse", forced="false", held_open_s="45")
+    assert new["portal"] == [
+        {"name": "portal", "reader_in": "door/a", "lock_mode": "pulse", "forced": False, "held_open_s": 45}
+    ]
+
+
+def test_panel_is_added_and_its_lists_come_a_line_each() -> None:
+    values = added({}, "panel")
+    assert values == {"panel": {}}
+    new = sent(
+        values, "panel", address="192.168.20.1", peers="192.168.20.0/24\r\n10.0.0.1", roll_call="false"
+    )
+    peers = ["192.168.20.0/24", "10.0.0.1"]
+    assert new == {"panel": {"address": "192.168.20.1", "peers": peers, "roll_call": False}}
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("interlock room-2", "interlock[0]"),
+        ("interlock room-2/climate", "interlock[0]"),
+        ("portal room-2", "portal[0]"),
+        ("equipment balance-1", "equipment[0]"),
+        ("regulation fan", "regulation[0]"),
+    ],
+)
+def test_fault_that_names_an_entry_finds_its_form(path: str, part: str) -> None:
+    values, faults = (
+        tomllib.loads(CONTROL_TEXT),
+        [Fault(path, "x", "y"), Fault(path.partition("/")[0] + "0", "x", "z")],
+    )
+    assert [one.path for one in parts(values, faults) if one.faults] == [part]
+    table = shown(values, part, faults)
+    assert table is not None
+    assert [one.expected for one in table.wrong] == ["y"]
+
+
+def test_faults_of_causes_and_effects_stand_at_their_fields() -> None:
+    text = CONTROL_TEXT.replace("high = 24.0", "high = 24.0\nlow = 30").replace(
+        'target = "gpio/source"', 'target = ""'
+    )
+    values = tomllib.loads(text)
+    table = shown(values, "interlock[0]", check_text(text)[1])
+    assert table is not None
+
+    def wrong(one: Table) -> set[str]:
+        inner = {path for field in one.fields for table in field.tables for path in wrong(table)}
+        return inner | {field.path for field in one.fields if field.wrong}
+
+    assert wrong(table) == {f"{CAUSE}[0].high", "interlock[0].effect[1].target"}

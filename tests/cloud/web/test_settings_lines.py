@@ -20,6 +20,12 @@ address = 2
 address = 3
 [device.http]
 port = 1
+[[interlock]]
+name = "Room 2, air"
+[[interlock.group]]
+name = "car"
+[[equipment]]
+id = "balance-1"
 """
 
 
@@ -38,6 +44,11 @@ port = 1
         ("device car", 9),
         ("device nobody", None),
         ("uplink", None),
+        ("interlock Room 2, air", 17),
+        ("interlock Room 2, air/car", 17),
+        ("interlock car", None),
+        ("interlock[0].group[0].cause", 18),
+        ("equipment balance-1", 21),
     ],
 )
 def test_fault_leads_to_its_line(path: str, line: int | None) -> None:

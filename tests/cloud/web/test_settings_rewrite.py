@@ -40,6 +40,41 @@ prefix = "room/2"
 driver = "gnss"
 name = "gps"
 """
+RULES = """\
+# The rules
+[control]
+pulse_ms = 200  # measured
+
+# Room 2
+[[interlock]]
+name = "room-2"
+[[interlock.group]]
+name = "climate"
+# From the meeting in May
+[[interlock.group.cause]]
+kind = "limit"
+name = "warm"
+high = 24.0  # °C
+[[interlock.group.cause]]
+kind = "limit"
+name = "humid"
+high = 60
+[[interlock.effect]]
+kind = "hold_work"  # jobs wait
+target = "room-2"
+[[interlock.effect]]
+kind = "lock_entry"
+target = "room-2"
+
+# The door
+[[portal]]
+name = "room-2"
+reader_in = "door/room-2"
+
+# The panel
+[panel]
+roll_call = true
+"""
 DRIVERS = Path(__file__).parents[3] / "edge" / "drivers"
 SAMPLES = [path.read_text("utf-8") for path in sorted(DRIVERS.glob("*/sample*.toml"))]
 Values = dict[str, Any]
@@ -111,7 +146,7 @@ def test_text_that_cannot_be_followed_is_written_anew() -> None:
     assert rewritten(text, values) == '[[device]]\ndriver = "gnss"\nname = "car"\n'
 
 
-@pytest.mark.parametrize("text", [TEXT, *SAMPLES])
+@pytest.mark.parametrize("text", [TEXT, RULES, *SAMPLES])
 def test_whatever_is_changed_is_read_again_as_it_was_wanted(text: str) -> None:
     chance = random.Random(1)
     for _ in range(60):
@@ -135,3 +170,52 @@ def _change(place: Any, chance: random.Random) -> None:
         else:
             place[key] = chance.choice((1, 2.5, True, 'a "#" b', "", ["x", "#"], {}, {"a": 1}))
         return
+
+
+def ruled(change: Callable[[Values], object]) -> str:
+    values = tomllib.loads(RULES)
+    change(values)
+    text = rewritten(RULES, values)
+    assert same(tomllib.loads(text), values)
+    return text
+
+
+def test_causes_and_effects_are_changed_where_they_stand() -> None:
+    def change(values: Values) -> None:
+        values["interlock"][0]["group"][0]["cause"][0]["high"] = 23.5
+        values["interlock"][0]["effect"][1]["target"] = "room-3"
+        values["portal"][0]["lock_output"] = "gpio/lock-2"
+        values["panel"]["roll_call"] = False
+
+    text = ruled(change)
+    assert set(text.splitlines()) - set(RULES.splitlines()) == {
+        "high = 23.5  # °C",
+        'target = "room-3"',
+        'lock_output = "gpio/lock-2"',
+        "roll_call = false",
+    }
+
+
+def test_new_entry_stands_behind_the_last_of_its_list() -> None:
+    def change(values: Values) -> None:
+        values["interlock"][0]["group"][0]["cause"].append({"kind": "alive", "name": "heard"})
+        values["interlock"][0]["group"].append({"name": "doors", "cause": [{"kind": "state"}]})
+        values["interlock"].append({"name": "room-3", "effect": [{"kind": "hold_work"}]})
+
+    text = ruled(change)
+    places = [text.index(one) for one in ('"humid"', '"heard"', '"doors"', '"hold_work"  #', '"room-3"')]
+    assert places == sorted(places)
+    assert text.index('name = "room-3"') < text.index("# The door")
+    assert set(RULES.splitlines()) <= set(text.splitlines())
+
+
+def test_last_entry_of_a_list_goes_and_one_comes_back_without_touching_remarks() -> None:
+    text = ruled(lambda values: values["interlock"].clear())
+    assert "interlock = []\n" in text
+    assert all(one in text for one in ("# The rules", "# measured", "# The door", "# The panel"))
+    values = tomllib.loads(text)
+    values["interlock"].append({"name": "new"})
+    again = rewritten(text, values)
+    assert same(tomllib.loads(again), values)
+    assert all(one in again for one in ("# The rules", "# measured", "# The door", "# The panel"))
+    assert "interlock = []" not in again
