@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from cloud.broker import BrokerLink
 from cloud.control import inbox
-from cloud.mqtt import Mailbox, Publisher, connect, until_lost
+from cloud.mqtt import Mailbox
 from cloud.store import commands, feed
 from cloud.store.commands import Command
 from cloud.store.connection import Connection
@@ -40,34 +41,22 @@ class ControlRoom:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._mailbox = Mailbox(_MESSAGES_MAX, _BYTES_MAX)
-        self._publisher: Publisher | None = None
         self._sent: dict[str, float] = {}
         """Command -> when it was published over this connection, on the loop's clock."""
+        self._broker = BrokerLink(
+            tools,
+            "control",
+            filters=[subscription(Channel.UP_CONTROL), subscription(Channel.UP_RESULT)],
+            mailbox=self._mailbox,
+            begins=self._forget_sent,
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""
         health, random = self._tools.health, self._tools.random
         async with asyncio.TaskGroup() as group:
-            for part, run in ((BROKER, self._receive), (KEEPING, self._keep), (SENDING, self._send)):
+            for part, run in ((BROKER, self._broker.run), (KEEPING, self._keep), (SENDING, self._send)):
                 group.create_task(supervise(part, run, health=health, random=random))
-
-    async def _receive(self, up: Callable[[], None]) -> None:
-        identity = self._tools.identity
-        async with connect(
-            self._tools.settings.broker,
-            identity.tls_context(),
-            client_id=identity.client_id("control"),
-            filters=[subscription(Channel.UP_CONTROL), subscription(Channel.UP_RESULT)],
-            mailbox=self._mailbox,
-            now=self._tools.now,
-        ) as (publisher, client):
-            self._sent.clear()
-            self._publisher = publisher
-            up()
-            try:
-                await until_lost(client)
-            finally:
-                self._publisher = None
 
     async def _keep(self, up: Callable[[], None]) -> None:
         """Take in what came, and what the journals say of commands."""
@@ -97,8 +86,11 @@ class ControlRoom:
                 await self._send_due(connection)
                 await feed.wait(connection, _LOOK_S)
 
+    def _forget_sent(self) -> None:
+        self._sent.clear()
+
     async def _send_due(self, connection: Connection) -> None:
-        publisher = self._publisher
+        publisher = self._broker.publisher
         if publisher is None:
             return
         now = asyncio.get_running_loop().time()

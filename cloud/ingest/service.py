@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client import CollectorRegistry
 
+from cloud.broker import BrokerLink
 from cloud.ingest.counters import Counters
 from cloud.ingest.group import Group
 from cloud.ingest.opener import Opener
 from cloud.ingest.shelf import Shelf
 from cloud.ingest.storer import Storer
-from cloud.mqtt import Mailbox, Publisher, connect, until_lost
+from cloud.mqtt import Mailbox
 from cloud.supervisor import supervise
 from cloud.tools import Tools
 from wire.topics import Channel, subscription
@@ -38,14 +39,23 @@ class Ingest:
         groups: asyncio.Queue[Group] = asyncio.Queue(maxsize=1)
         self._tools = tools
         self._mailbox = Mailbox(settings.queue_messages, settings.queue_bytes)
-        self._publisher: Publisher | None = None
+        self._broker = BrokerLink(
+            tools,
+            "ingest",
+            filters=[
+                subscription(Channel.UP_STATUS),
+                subscription(Channel.UP_POINTS),
+                subscription(Channel.UP_BATCH, tools.identity.share_name),
+            ],
+            mailbox=self._mailbox,
+        )
         self._opener = Opener(tools, shelf, mailbox=self._mailbox, groups=groups, counters=counters)
         self._storer = Storer(
             tools,
             shelf,
             groups=groups,
             counters=counters,
-            publisher=lambda: self._publisher,
+            publisher=lambda: self._broker.publisher,
             stored=stored,
         )
 
@@ -54,7 +64,7 @@ class Ingest:
         health, random = self._tools.health, self._tools.random
         with ThreadPoolExecutor(1, thread_name_prefix="ingest") as executor:
             async with asyncio.TaskGroup() as group:
-                group.create_task(supervise(BROKER, self._receive, health=health, random=random))
+                group.create_task(supervise(BROKER, self._broker.run, health=health, random=random))
                 group.create_task(
                     supervise(
                         OPENING, lambda up: self._opener.run(up, executor), health=health, random=random
@@ -65,25 +75,3 @@ class Ingest:
                         STORING, lambda up: self._storer.run(up, executor), health=health, random=random
                     )
                 )
-
-    async def _receive(self, up: Callable[[], None]) -> None:
-        identity = self._tools.identity
-        filters = [
-            subscription(Channel.UP_STATUS),
-            subscription(Channel.UP_POINTS),
-            subscription(Channel.UP_BATCH, identity.share_name),
-        ]
-        async with connect(
-            self._tools.settings.broker,
-            identity.tls_context(),
-            client_id=identity.client_id("ingest"),
-            filters=filters,
-            mailbox=self._mailbox,
-            now=self._tools.now,
-        ) as (publisher, client):
-            self._publisher = publisher
-            up()
-            try:
-                await until_lost(client)
-            finally:
-                self._publisher = None

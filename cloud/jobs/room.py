@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from cloud.broker import BrokerLink
 from cloud.hub_interlock_acts import LOOK_S
 from cloud.jobs.follower import follow
 from cloud.jobs.interlocks import HubInterlocks
 from cloud.jobs.work import body_of, compile_all
-from cloud.mqtt import Mailbox, Publisher, connect, until_lost
 from cloud.store import feed, jobs_work
 from cloud.store.connection import Connection
 from cloud.store.jobs_work import Document
@@ -32,9 +32,9 @@ class JobsRoom:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._publisher: Publisher | None = None
         self._sent: dict[int, tuple[int, int]] = {}
         """Gateway -> revision that was published over this connection."""
+        self._broker = BrokerLink(tools, "work", begins=self._sent.clear)
         self._documents: list[Document] = []
         self._mark: tuple[int, ...] = ()
         self._compile_at = datetime.min.replace(tzinfo=UTC)
@@ -45,7 +45,7 @@ class JobsRoom:
         async with asyncio.TaskGroup() as group:
             for part, run in (
                 (JUDGING, self._judge),
-                (BROKER, self._connect),
+                (BROKER, self._broker.run),
                 (TELLING, self._tell),
                 (INTERLOCKS, self._interlocks),
             ):
@@ -69,24 +69,6 @@ class JobsRoom:
                 await running.look(connection, self._tools.now())
                 await asyncio.sleep(LOOK_S)
 
-    async def _connect(self, up: Callable[[], None]) -> None:
-        identity = self._tools.identity
-        async with connect(
-            self._tools.settings.broker,
-            identity.tls_context(),
-            client_id=identity.client_id("work"),
-            filters=[],
-            mailbox=Mailbox(1, 1),
-            now=self._tools.now,
-        ) as (publisher, client):
-            self._sent.clear()
-            self._publisher = publisher
-            up()
-            try:
-                await until_lost(client)
-            finally:
-                self._publisher = None
-
     async def _tell(self, up: Callable[[], None]) -> None:
         async with self._tools.connection("jobs: telling") as connection:
             up()
@@ -100,7 +82,7 @@ class JobsRoom:
         if mark != self._mark or now >= self._compile_at:
             self._documents = await compile_all(connection, now)
             self._mark, self._compile_at = mark, now + AGAIN
-        publisher = self._publisher
+        publisher = self._broker.publisher
         if publisher is None:
             return
         for one in self._documents:

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from cloud.mqtt import Mailbox, Publisher, connect, until_lost
+from cloud.broker import BrokerLink
+from cloud.mqtt import Publisher
 from cloud.rights.issue import Step, issue, load, revoke_now
 from cloud.rights.line import Line, Sending
 from cloud.rights_documents import document_at
@@ -46,7 +47,7 @@ class RightsRoom:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._publisher: Publisher | None = None
+        self._broker = BrokerLink(tools, "rights", begins=self._reconnected)
         self._lines: dict[int, Line] = {}
         self._wake, self._heard = asyncio.Event(), asyncio.Event()
         self._changed: set[tuple[int, int]] = set()
@@ -62,29 +63,14 @@ class RightsRoom:
         """Work until cancelled."""
         health, random = self._tools.health, self._tools.random
         async with asyncio.TaskGroup() as group:
-            parts = (self._connect, self._listen, self._hear, self._keep)
+            parts = (self._broker.run, self._listen, self._hear, self._keep)
             for part, run in zip(PARTS, parts, strict=True):
                 group.create_task(supervise(part, run, health=health, random=random))
 
-    async def _connect(self, up: Callable[[], None]) -> None:
-        identity = self._tools.identity
-        async with connect(
-            self._tools.settings.broker,
-            identity.tls_context(),
-            client_id=identity.client_id("rights"),
-            filters=[],
-            mailbox=Mailbox(1, 1),
-            now=self._tools.now,
-        ) as (publisher, client):
-            for line in self._lines.values():
-                line.reconnected()
-            self._publisher = publisher
-            self._wake.set()
-            up()
-            try:
-                await until_lost(client)
-            finally:
-                self._publisher = None
+    def _reconnected(self) -> None:
+        for line in self._lines.values():
+            line.reconnected()
+        self._wake.set()
 
     async def _listen(self, up: Callable[[], None]) -> None:
         """Hear what changed; what was missed while nobody listened is looked at whole."""
@@ -231,12 +217,14 @@ class RightsRoom:
         await self._tell(line, line.revoking(asyncio.get_running_loop().time()))
 
     async def _tell(self, line: Line, revocation: Revocation | None) -> None:
-        if revocation is not None and self._publisher is not None:
-            await self._publish(self._publisher, line, revocation, retain=False)
+        publisher = self._broker.publisher
+        if revocation is not None and publisher is not None:
+            await self._publish(publisher, line, revocation, retain=False)
             line.revoked(revocation, asyncio.get_running_loop().time())
 
     async def _send(self, connection: Connection, line: Line) -> None:
-        if self._publisher is None:
+        publisher = self._broker.publisher
+        if publisher is None:
             return
         await self._tell(line, line.revoking(asyncio.get_running_loop().time()))
         base = line.wants_base()
@@ -249,7 +237,7 @@ class RightsRoom:
         if sending is None or line.held is None:
             return
         revision = line.held.revision
-        await self._publish(self._publisher, line, sending.message, retain=sending.retained)
+        await self._publish(publisher, line, sending.message, retain=sending.retained)
         line.sent(sending, now_s)
         if sending.retained:
             await store.set_kept(connection, line.gateway.gateway_id, revision, at=self._tools.now())

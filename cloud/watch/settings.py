@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 import psycopg
 
+from cloud.broker import BrokerLink
 from cloud.keys import Keys
-from cloud.mqtt import Arrived, Mailbox, Publisher, connect, until_lost
+from cloud.mqtt import Arrived, Mailbox
 from cloud.opening import Opened, Opening, open_all
 from cloud.store import directory, shadow
 from cloud.store.connection import Connection
@@ -43,9 +44,15 @@ class SettingsRoom:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._mailbox = Mailbox(_MESSAGES_MAX, _BYTES_MAX)
-        self._publisher: Publisher | None = None
         self._sent: dict[int, tuple[int, int]] = {}
         """Gateway -> what was published over this connection."""
+        self._broker = BrokerLink(
+            tools,
+            "settings",
+            filters=[subscription(Channel.UP_REPORTED)],
+            mailbox=self._mailbox,
+            begins=self._sent.clear,
+        )
         self._keys: Keys | None = None
         self._waiting: dict[str, Arrived] = {}
         """The newest message of each topic that is not taken in yet."""
@@ -56,26 +63,8 @@ class SettingsRoom:
         """Work until cancelled."""
         health, random = self._tools.health, self._tools.random
         async with asyncio.TaskGroup() as group:
-            group.create_task(supervise(BROKER, self._receive, health=health, random=random))
+            group.create_task(supervise(BROKER, self._broker.run, health=health, random=random))
             group.create_task(supervise(KEEPING, self._keep, health=health, random=random))
-
-    async def _receive(self, up: Callable[[], None]) -> None:
-        identity = self._tools.identity
-        async with connect(
-            self._tools.settings.broker,
-            identity.tls_context(),
-            client_id=identity.client_id("settings"),
-            filters=[subscription(Channel.UP_REPORTED)],
-            mailbox=self._mailbox,
-            now=self._tools.now,
-        ) as (publisher, client):
-            self._sent.clear()
-            self._publisher = publisher
-            up()
-            try:
-                await until_lost(client)
-            finally:
-                self._publisher = None
 
     async def _keep(self, up: Callable[[], None]) -> None:
         async with self._tools.connection("settings") as connection:
@@ -94,7 +83,7 @@ class SettingsRoom:
 
     async def _send(self, connection: Connection) -> None:
         """Publish what is wanted and was not published over this connection."""
-        publisher = self._publisher
+        publisher = self._broker.publisher
         if publisher is None:
             return
         wanted = await shadow.all_desired(connection)
