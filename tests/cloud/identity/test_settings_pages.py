@@ -1,14 +1,19 @@
 """Settings of a gateway as a page: who may see and change them, and what is shown of a fault."""
 
+from html.parser import HTMLParser
+
 import pytest
 from markupsafe import escape
 
 from rules.permissions import Grant, Role
 from tests.cloud.identity.test_pages import BROWSER, page, post
+from wire.codec import encode_body
+from wire.messages import PointDeclaration, Points
 
 pytestmark = pytest.mark.requirement("G-4.3a", "H-7.1c")
 
 GPS = '# <The car>\n[[device]]\ndriver = "gnss"\nname = "gps"\nprefix = "{}"\n'
+CAUSE = "interlock[0].group[0].cause[0]"
 
 
 @pytest.fixture
@@ -253,3 +258,106 @@ def test_faults_beyond_a_page_are_counted(world, address, cookies):
     answer = post(world, address + "?lang=en", cookies, **form(document, do="check"))
     assert answer.status_code == 422
     assert "and 80 more" in answer.text
+
+
+class Form(HTMLParser):
+    """What a browser would send of the form of a part, but for the button that is pressed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.sent, self.buttons, self._inside, self._select, self._area = {}, set(), False, "", ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        one = dict(attrs)
+        if tag == "form":
+            self._inside = one.get("class") == "settings-form"
+        if not self._inside:
+            return
+        name, value = one.get("name"), one.get("value") or ""
+        if tag == "button":
+            self.buttons.add(value)
+        elif tag == "input" and name and (one.get("type") != "checkbox" or "checked" in one):
+            self.sent.setdefault(name, []).append(value)
+        elif tag in ("select", "textarea"):
+            self._select, self._area = (name, "") if tag == "select" else ("", name)
+        elif tag == "option" and (self._select not in self.sent or "selected" in one):
+            self.sent[self._select] = [value]
+
+    def handle_endtag(self, tag):
+        if tag in ("select", "textarea"):
+            self._select = self._area = ""
+
+    def handle_data(self, data):
+        if self._inside and self._area:
+            self.sent[self._area] = [data.removeprefix("\n")]
+
+
+@pytest.fixture
+def press(world, address, cookies):
+    """A function: presses a button of the form that a page shows, with these inputs changed."""
+    kept(world, address, cookies)
+    air = PointDeclaration(name="room-2/air/temperature", quantity="temperature", exponent=-2, period_ms=1000)
+    gateway = world.places["here"].gateway
+    world.lab.execute(
+        "INSERT INTO declarations (gateway_id, organisation_id, body)"
+        " SELECT id, organisation_id, %s FROM gateways WHERE name = %s"
+        " ON CONFLICT (gateway_id) DO UPDATE SET body = excluded.body",
+        *(encode_body(Points(gateway=gateway, points=[air], layouts=[])), gateway),
+    )
+
+    def pressed(shown, do, **changes):
+        form = Form((shown or page(world, address + "?lang=en", cookies)).text)
+        assert do in form.buttons
+        assert changes.keys() <= form.sent.keys()
+        sent = {**form.sent, **{name: [value] for name, value in changes.items()}, "do": [do]}
+        return post(world, address + "?lang=en", cookies, **sent)
+
+    return pressed
+
+
+def test_interlock_is_added_told_what_is_wrong_at_its_field_mended_and_published(world, press):
+    shown = press(None, "new interlock")
+    shown = press(shown, "add interlock[0].group", **{"interlock[0].name": "room-2"})
+    shown = press(
+        shown,
+        "add interlock[0].group[0].cause",
+        **{"interlock[0].group[0].name": "climate", "interlock[0].group[0].cause+": "limit"},
+    )
+    shown = press(shown, "add interlock[0].effect")
+    told = {
+        f"{CAUSE}.name": "warm",
+        f"{CAUSE}.point": "room-2/air/temperature",
+        f"{CAUSE}.high": "2400",
+        "interlock[0].effect[0].kind": "hold_work",
+        "interlock[0].effect[0].target": "room-2",
+        "reason": "no work in the heat",
+    }
+    refused = press(shown, "save", **told)
+    assert refused.status_code == 422
+    assert f'id="{CAUSE}.high~wrong"' in refused.text
+    assert "outside of what its sensor can tell" in refused.text
+    assert world.lab.execute("SELECT count(*) FROM settings_revisions") == [(1,)]
+    assert press(refused, "save", **{f"{CAUSE}.high": "24"}).status_code == 303
+    ((document, reason),) = world.lab.execute(
+        "SELECT document, reason FROM settings_revisions WHERE number = 2"
+    )
+    assert reason == "no work in the heat"
+    assert document == (
+        GPS.format("car") + '\n[[interlock]]\nname = "room-2"\n'
+        '\n[[interlock.group]]\nname = "climate"\n'
+        '\n[[interlock.group.cause]]\nkind = "limit"\npoint = "room-2/air/temperature"\n'
+        'name = "warm"\nhigh = 24\n'
+        '\n[[interlock.effect]]\nkind = "hold_work"\ntarget = "room-2"\n'
+    )
+    assert world.lab.execute("SELECT number FROM settings_desired") == [(2,)]
+
+
+def test_parts_are_grouped_and_a_start_is_told_before_it_is_saved(press):
+    shown = press(None, "new portal")
+    shown = press(shown, "new equipment")
+    for word in ("Interlocks", "Doors", "Equipment that is released", "Regulations", "Panel beside the door"):
+        assert f"<h3>{word}</h3>" in shown.text
+    assert "some seconds of readings are missing then" in shown.text
+    assert "missing then: portal, equipment." in press(shown, "check").text
+    assert "equipment = []" in press(shown, "remove equipment[0]").text
