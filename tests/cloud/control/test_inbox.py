@@ -1,4 +1,4 @@
-"""What came of control is taken in together: one commit for all receipts that wait, and none lost by another."""
+"""What came of control is taken in together: a commit for all receipts that wait, none lost by another."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
