@@ -1,0 +1,161 @@
+"""Instants at which two things meet, and lists in which one thing hides another."""
+
+import pytest
+from msgspec.structs import replace
+
+from rules.alarm import acts
+from rules.alarm.calls import due, next_at, told
+from rules.alarm.desk import Act, Desk, Flood, Outcome, Reason, Refused, What
+from rules.alarm.figures import STALE_TICKS, figures
+from rules.alarm.handling import observe, passed
+from rules.alarm.history import history
+from rules.alarm.model import Applied, Condition, Priority, Rule, State
+from rules.alarm.policy import MINUTE, Chain, Step
+from rules.alarm.timeline import arrive, begin, retire, view
+from tests.rules.alarm.world import POLICY, applied, hi, occurrence, samples, seen, whole
+
+pytestmark = pytest.mark.requirement("G-6.11", "G-6.11d", "G-6.11e")
+
+P, HI = "p", Condition.HI
+
+
+def done(outcome: Outcome | Refused) -> Desk:
+    assert not isinstance(outcome, Refused), outcome
+    return outcome[0]
+
+
+def acknowledged(desk: Desk, *, now: int, by: str = "ann") -> Desk:
+    return done(acts.acknowledge(desk, POLICY, point=P, condition=HI, by=by, now=now))
+
+
+def shelved(desk: Desk, *, now: int, until: int | None = None) -> Desk:
+    own = {"point": P, "condition": HI, "by": "ann", "text": "fan"}
+    return done(acts.shelve(desk, POLICY, **own, until=until, now=now))
+
+
+# --- acts ---------------------------------------------------------------------------------------------
+
+
+def test_who_acknowledged_first_stays_when_another_stretch_is_acknowledged() -> None:
+    desk = acknowledged(seen(Desk(), occurrence(onset=100), now=110), now=110)
+    desk = seen(desk, occurrence(onset=20, cleared_at=40), occurrence(onset=100), now=120)
+    outcome = acts.acknowledge(desk, POLICY, point=P, condition=HI, by="bob", now=130)
+    assert not isinstance(outcome, Refused)
+    assert [(act.start, act.by) for act in outcome[1]] == [(20, "bob")]
+    (stands,) = outcome[0].open[P]
+    assert stands.acknowledged is not None
+    assert (stands.acknowledged.by, stands.acknowledged.at) == ("ann", 110)
+
+
+def test_shelf_may_be_exactly_as_long_as_the_policy_allows() -> None:
+    longest = 10 + POLICY.shelf_max_ticks
+    assert shelved(Desk(), now=10, until=longest).shelves
+    own = {"point": P, "condition": HI, "by": "ann", "text": "fan"}
+    assert acts.shelve(Desk(), POLICY, **own, until=longest + 1, now=10) == Refused(Reason.TOO_LONG)
+
+
+def test_maintenance_that_ended_unseen_is_dated_by_its_own_end() -> None:
+    desk = done(acts.take_out(Desk(), POLICY, point=P, by="ann", text="swap", until=500, now=10))
+    _, log = passed(desk, POLICY, 800)
+    assert [(act.what, act.at) for act in log] == [(What.PUT_BACK, 500)]
+
+
+# --- what is due --------------------------------------------------------------------------------------
+
+
+def test_shelf_and_maintenance_without_an_end_wake_nobody_up() -> None:
+    desk = shelved(seen(Desk(), occurrence(), now=1), now=1)
+    desk = done(acts.take_out(desk, POLICY, point="q", by="ann", text="swap", until=None, now=1))
+    desk = replace(desk, rounds=Desk().rounds)
+    assert next_at(desk, POLICY) is None
+    desk = done(acts.take_out(desk, POLICY, point="r", by="ann", text="swap", until=90, now=1))
+    assert next_at(desk, POLICY) == 90
+
+
+def test_flood_is_looked_at_again_when_it_ends_and_its_end_is_told_at_once() -> None:
+    desk = Desk(now=5, flood=Flood(calls=(0,) * 11, since=0, told=True, recipients=("ann",)))
+    assert next_at(desk, POLICY) == POLICY.flood_window_ticks
+    desk, _ = passed(desk, POLICY, POLICY.flood_window_ticks)
+    assert next_at(desk, POLICY) == desk.now
+    over = due(desk, POLICY, desk.now)
+    assert over is not None
+    assert over.recipients == ("ann",)
+
+
+def test_order_of_the_steps_of_a_chain_does_not_decide_who_is_told_first() -> None:
+    steps = Step(15 * MINUTE, ("head",)), Step(0, ("facilities",))
+    policy = replace(POLICY, chains={"night": Chain(steps)})
+    gone = whole(P, -1, 0, (occurrence(cleared_at=0),))
+    desk, _ = observe(Desk(), policy, [gone], now=0)
+    first = due(desk, policy, 0)
+    assert first is not None
+    assert first.recipients == ("facilities",)
+
+
+def test_acknowledged_alarm_hides_no_other_of_its_point() -> None:
+    desk = acknowledged(seen(Desk(), occurrence(), now=0), now=0)
+    desk = seen(desk, occurrence(), occurrence(onset=1, condition=Condition.HIHI), now=1)
+    first = due(desk, POLICY, 1)
+    assert first is not None
+    desk = told(desk, POLICY, first)
+    again = due(desk, POLICY, 1 + 10 * MINUTE)
+    assert again is not None
+    assert [call.occurrence.condition for call in again.calls] == [Condition.HIHI]
+
+
+def test_what_a_timeline_no_more_remembers_hides_nothing_that_it_withdraws() -> None:
+    old = occurrence(onset=5, cleared_at=20), occurrence(onset=6, cleared_at=20, condition=Condition.LO)
+    desk = seen(Desk(), *old, occurrence(onset=60), now=70)
+    desk, log = observe(desk, POLICY, [whole(P, 50, 80, ())], now=80)
+    assert [(act.what, act.start) for act in log] == [(What.WITHDRAWN, 60)]
+    assert [item.occurrence for item in desk.open[P]] == list(old)
+
+
+# --- what is found ------------------------------------------------------------------------------------
+
+
+def test_sample_that_comes_in_the_instant_of_its_hold_leaves_no_silence() -> None:
+    silence = Applied(P, 1, (Rule(Condition.COMMS, Priority.LOW),), hold_ticks=30)
+    timeline = arrive(begin(silence, 0), samples((30, 1)), reached=60)
+    assert view(timeline).occurrences == ()
+    assert view(arrive(timeline, samples((60, 1)))).occurrences == ()
+    assert [one.onset for one in view(arrive(timeline, (), reached=61)).occurrences] == [60]
+
+
+def test_rate_is_seen_long_after_the_first_window() -> None:
+    rule = Rule(Condition.RATE, Priority.HIGH, limit=hi("2").limit, window_ticks=600)
+    given = samples(*((at, 20) for at in range(0, 5000, 100)), (5500, 23))
+    (one,) = view(arrive(begin(applied(rule), -1), given)).occurrences
+    assert (one.onset, one.stands) == (5500, True)
+    late = samples(*((at, 20) for at in range(0, 5000, 100)), (5520, 23))
+    assert view(arrive(begin(applied(rule), -1), late)).occurrences == ()
+
+
+def test_sample_in_the_instant_in_which_a_rule_ends_is_its_last() -> None:
+    timeline = arrive(begin(applied(hi()), 0), samples((10, 5), (20, 11)))
+    (one,) = retire(timeline, 20).occurrences
+    assert (one.onset, one.cleared_at) == (20, 20)
+    assert retire(timeline, 19).occurrences == ()
+
+
+# --- what is told of it -------------------------------------------------------------------------------
+
+
+def test_mute_that_begins_as_an_alarm_clears_touches_it_and_a_later_one_does_not() -> None:
+    one = occurrence(onset=100, cleared_at=200)
+    for at, touching in ((200, [State.OUT_OF_SERVICE]), (201, [])):
+        log = [Act(What.TAKEN_OUT, at, P, by="ann", text="swap")]
+        (row,) = history([one], log, at=1000, group_of=str)
+        assert [span.state for span in row.muted] == touching
+
+
+def test_most_in_ten_minutes_is_counted_from_every_alarm() -> None:
+    times = (0, 1 * MINUTE, 10 * MINUTE, 10 * MINUTE + 1)
+    ones = [occurrence(f"p{at}", onset=at) for at in times]
+    assert figures(ones, POLICY, start=0, end=60 * MINUTE).most_in_ten_minutes == 3
+
+
+def test_alarm_that_cleared_as_a_stretch_begins_is_not_stale_in_it() -> None:
+    one = occurrence(onset=-2 * STALE_TICKS, cleared_at=0)
+    assert figures([one], POLICY, start=0, end=STALE_TICKS).stale == ()
+    assert figures([one], POLICY, start=-1, end=STALE_TICKS).stale == (one.id,)
