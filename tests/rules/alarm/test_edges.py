@@ -5,11 +5,12 @@ from msgspec.structs import replace
 
 from rules.alarm import acts
 from rules.alarm.calls import due, next_at, told
-from rules.alarm.desk import Act, Desk, Flood, Outcome, Reason, Refused, What
+from rules.alarm.check import policy_faults, template_faults
+from rules.alarm.desk import Act, Desk, Flood, Outcome, Reason, Refused, Told, What
 from rules.alarm.figures import STALE_TICKS, figures
 from rules.alarm.handling import observe, passed
 from rules.alarm.history import history
-from rules.alarm.model import Applied, Condition, Priority, Rule, State
+from rules.alarm.model import ZERO, Applied, Condition, Priority, Rule, State, Template
 from rules.alarm.policy import MINUTE, Chain, Step
 from rules.alarm.timeline import arrive, begin, retire, view
 from tests.rules.alarm.world import POLICY, applied, hi, occurrence, samples, seen, whole
@@ -111,6 +112,35 @@ def test_what_a_timeline_no_more_remembers_hides_nothing_that_it_withdraws() -> 
     assert [item.occurrence for item in desk.open[P]] == list(old)
 
 
+def test_burst_is_over_exactly_when_messages_are_gathered_no_more() -> None:
+    desk = _told_at(0, Desk(), Priority.URGENT)
+    desk = _told_at(POLICY.gather_ticks, desk, Priority.LOW)
+    now = POLICY.gather_ticks + 1
+    desk = seen(desk, occurrence("high", onset=now, priority=Priority.HIGH), now=now)
+    assert due(desk, POLICY, now) is not None
+
+
+def _told_at(now: int, desk: Desk, priority: Priority) -> Desk:
+    desk = seen(desk, occurrence(priority.name, onset=now, priority=priority), now=now)
+    round_ = due(desk, POLICY, now)
+    assert round_ is not None
+    return told(desk, POLICY, round_)
+
+
+def test_two_steps_of_a_chain_that_are_told_at_once_are_both_noted() -> None:
+    desk = seen(Desk(), occurrence(), now=0)
+    late = due(desk, POLICY, 15 * MINUTE)
+    assert late is not None
+    assert late.recipients == ("facilities", "head")
+    (item,) = told(desk, POLICY, late).open[P]
+    assert item.told == (Told(1, 15 * MINUTE), Told(1, 15 * MINUTE))
+
+
+def test_what_waits_after_a_round_waits_in_its_own_priority() -> None:
+    desk = _told_at(0, Desk(), Priority.HIGH)
+    assert desk.rounds.wakes == (None, 10 * MINUTE, None, None)
+
+
 # --- what is found ------------------------------------------------------------------------------------
 
 
@@ -129,6 +159,23 @@ def test_rate_is_seen_long_after_the_first_window() -> None:
     assert (one.onset, one.stands) == (5500, True)
     late = samples(*((at, 20) for at in range(0, 5000, 100)), (5520, 23))
     assert view(arrive(begin(applied(rule), -1), late)).occurrences == ()
+    for first, second, third in (("18", "20", "20.5"), ("20.5", "20", "18")):  # two values within one slot
+        near = samples((5000, first), (5005, second), (5100, third))
+        assert [one.onset for one in view(arrive(begin(applied(rule), -1), near)).occurrences] == [5100]
+
+
+def test_rate_is_back_as_soon_as_the_window_is_whole() -> None:
+    rule = Rule(Condition.RATE, Priority.HIGH, limit=hi("2").limit, window_ticks=50)
+    (one,) = view(
+        arrive(begin(applied(rule), -1), samples((0, 20), (1, 23), (30, None), (40, 23), (90, 23)))
+    ).occurrences
+    assert (one.onset, one.returned_at) == (1, 90)
+
+
+def test_alarm_without_a_value_has_no_worst() -> None:
+    broken = applied(Rule(Condition.DEVICE, Priority.LOW))
+    (one,) = view(arrive(begin(broken, 0), samples((10, None), (20, None)))).occurrences
+    assert (one.value, one.worst, one.worst_at) == (None, None, None)
 
 
 def test_sample_in_the_instant_in_which_a_rule_ends_is_its_last() -> None:
@@ -136,6 +183,20 @@ def test_sample_in_the_instant_in_which_a_rule_ends_is_its_last() -> None:
     (one,) = retire(timeline, 20).occurrences
     assert (one.onset, one.cleared_at) == (20, 20)
     assert retire(timeline, 19).occurrences == ()
+
+
+def test_limits_must_rise_in_the_order_of_their_levels_and_each_is_named_once() -> None:
+    low, high, highest = (
+        Rule(condition, Priority.LOW, limit=hi(limit).limit, deadband=hi("1").limit or ZERO)
+        for condition, limit in ((Condition.LO, "22"), (Condition.HI, "22"), (Condition.HIHI, "20"))
+    )
+    assert [fault.path for fault in template_faults(Template("t", 1, (highest, high)))] == ["hihi.limit"]
+    assert [fault.path for fault in template_faults(Template("t", 1, (low, high)))] == ["hi.limit"]
+
+
+def test_step_may_be_repeated_as_often_as_messages_are_gathered() -> None:
+    steps = (Step(0, ("a",), repeat_ticks=POLICY.gather_ticks),)
+    assert policy_faults(replace(POLICY, chains={"night": Chain(steps)})) == ()
 
 
 # --- what is told of it -------------------------------------------------------------------------------
