@@ -20,7 +20,7 @@ from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form
 from cloud.web.interlocks_view import Badge, address_of
-from cloud.web.interlocks_words import EFFECTS, PROOF_KINDS, PROOF_STATES, STEPS, say_word
+from cloud.web.interlocks_words import EFFECTS, PROOF_KINDS, PROOF_STATES, STEPS, say_cause_words, say_word
 from cloud.web.language import Language
 from cloud.web.render import language_of, zone_of
 from rules.interlock.matrix import cause_words
@@ -139,7 +139,8 @@ def _step(step: ProofStep, found: Provable, language: Language) -> dict[str, str
     about, more = step.name, ""
     if step.kind is StepKind.CAUSE:
         cause = next((cause for _, cause in found.rule.causes() if cause.name == step.name), None)
-        more = "" if cause is None else cause_words(cause, found.known.plant)
+        words = "" if cause is None else cause_words(cause, found.known.plant)
+        more = say_cause_words(language, words).text
     elif step.kind is StepKind.EFFECT:
         kinds = [str(one.kind) for one in found.rule.effects if one.target == step.name]
         more = ", ".join(say_word(language, EFFECTS, kind) for kind in kinds)

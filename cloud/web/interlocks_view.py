@@ -19,12 +19,14 @@ from cloud.web.interlocks_words import (
     EFFECT_STATES,
     EFFECTS,
     NOT_KNOWN,
-    OUTSIDE,
     PHASE_KINDS,
     PHASES,
     STATE_KINDS,
     STATES,
     VERDICTS,
+    first_out,
+    say_cause_words,
+    say_first_out,
     say_reason_word,
     say_refusal,
     say_word,
@@ -57,7 +59,7 @@ class Line:
     known: bool
     heard_ms: int | None
     votes: int
-    first_out: Sequence[str]
+    first_out: Sequence[Said]
     bypasses: int
     breach: int
     tripped_ms: int | None
@@ -69,7 +71,7 @@ class CauseLine:
 
     name: str
     group: str
-    words: str
+    words: Said
     vote: str
     state: Badge
     votes: bool
@@ -157,16 +159,11 @@ def line(held: Held, now: InterlockNow, *, at: datetime, language: Language) -> 
         known=known,
         heard_ms=None if held.heard_at is None else milliseconds(held.heard_at),
         votes=sum(one.votes and not one.bypassed for one in now.causes),
-        first_out=first_out(now, language),
+        first_out=say_first_out(language, first_out(now)),
         bypasses=len(now.bypasses),
         breach=now.breach,
         tripped_ms=now.tripped_at_ms,
     )
-
-
-def first_out(now: InterlockNow, language: Language) -> list[str]:
-    """Return what tripped it first, in words where it is no cause of the rule."""
-    return [say_word(language, OUTSIDE, one) if one.startswith("@") else one for one in now.first_out]
 
 
 def in_order(lines: Iterable[Line]) -> list[Line]:
@@ -188,7 +185,7 @@ def causes(held: Held, now: InterlockNow, *, known: bool, language: Language) ->
             CauseLine(
                 name=one.name,
                 group=one.group,
-                words=one.words,
+                words=say_cause_words(language, one.words),
                 vote=groups.get(one.group, ""),
                 state=_cause_state(one, known=known, language=language),
                 votes=one.votes,

@@ -1,11 +1,13 @@
 """The words of interlocks and commands: phases, states, reasons, what is asked. No markup, no data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cloud.store.commands import Command
 from cloud.web.language import Language
 from cloud.web.reasons import Said
-from cloud.web.words import mark
+from cloud.web.words import EVENTS, mark
+from rules.interlock.sentences import chinese
+from wire.control import InterlockNow
 
 PHASES = {
     "healthy": mark("Healthy"),
@@ -176,6 +178,28 @@ def say_word(language: Language, words: Mapping[str, str], word: str) -> str:
 def say_cause(language: Language, cause: str) -> str:
     """Return a first-out in words; a cause of the rule is its own name."""
     return say_word(language, OUTSIDE, cause) if cause.startswith("@") else cause
+
+
+def say_cause_words(language: Language, words: str) -> Said:
+    """Return what a cause watches in the page's language; what is not known stays as the gateway wrote it."""
+    if language.code == "en" or not words:
+        return Said(words)
+    said = chinese(words, event=lambda kind: language.say(EVENTS.get(kind, kind)))
+    return Said(words, "en") if said is None else Said(said)
+
+
+def first_out(now: InterlockNow) -> tuple[tuple[str, str], ...]:
+    """Return the name of each cause that tripped an interlock first, and what it watches; empty: not told."""
+    words = {one.name: one.words for one in now.causes}
+    return tuple((name, words.get(name, "")) for name in now.first_out)
+
+
+def say_first_out(language: Language, first: Iterable[tuple[str, str]]) -> list[Said]:
+    """Return causes as `first_out` has them: what they watch, else their names."""
+    return [
+        say_cause_words(language, words) if words else Said(say_cause(language, name))
+        for name, words in first
+    ]
 
 
 def say_reason_word(language: Language, word: str) -> str:

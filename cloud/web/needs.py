@@ -15,7 +15,7 @@ from cloud.store.latest import Latest
 from cloud.store.needs import HeldJob, HubStanding, OpenAlarm, Unhonoured, Waiting
 from cloud.web.alarm_words import STATE_KINDS, STATES, Titles, titles_of, what_told
 from cloud.web.attention import concern
-from cloud.web.interlocks_words import NOT_KNOWN, PHASE_KINDS, PHASES
+from cloud.web.interlocks_words import NOT_KNOWN, PHASE_KINDS, PHASES, first_out
 from cloud.web.standing import is_fresh
 from cloud.web.words import mark
 from rules.permissions import Permission
@@ -79,6 +79,8 @@ class Need:
     since: datetime | None
     """None: it is not known."""
     href: str
+    causes: tuple[tuple[str, str], ...] = ()
+    """Of an interlock: name and words of what tripped it first, or is bypassed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ def _of_interlock(held: Held, site_id: int, now: InterlockNow) -> Need:
     healthy, tripped = now.phase == "healthy", now.phase == "tripped"
     word = BYPASSED if healthy else PHASES.get(now.phase, now.phase.replace("_", " "))
     at_ms = None if healthy else now.tripped_at_ms
+    watched = {one.name: one.words for one in now.causes}
+    aside = tuple((one.cause, watched.get(one.cause, "")) for one in now.bypasses)
     return Need(
         key=f"interlock-{held.gateway_id}-{quote(now.name, safe='')}",
         group=Group.INTERLOCK,
@@ -192,6 +196,7 @@ def _of_interlock(held: Held, site_id: int, now: InterlockNow) -> Need:
         where=held.gateway,
         since=None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC),
         href=f"/interlocks/{held.gateway}/{quote(now.name, safe='')}",
+        causes=aside if healthy else first_out(now),
     )
 
 

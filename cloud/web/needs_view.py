@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from cloud.store.sites import Site
 from cloud.web.figures import grouped, milliseconds
+from cloud.web.interlocks_words import say_first_out
 from cloud.web.language import Language
 from cloud.web.needs import Group, Need, Needs
 from cloud.web.render import zone_of
@@ -85,7 +86,8 @@ def need_list(
 
 def _line(need: Need, site: Site, language: Language, *, now: datetime, named: bool) -> NeedLine:
     zone = zone_of(site.time_zone)
-    where = [need.where, site.title if named else ""]
+    causes = (one.text for one in say_first_out(language, need.causes))
+    where = [", ".join(causes), need.where, site.title if named else ""]
     since = need.since
     return NeedLine(
         key=need.key,

@@ -21,6 +21,7 @@ from edge.panel.words import (
     word,
 )
 from rules.access.roll_call import Called
+from rules.interlock.sentences import chinese
 from rules.interlock.state import Phase
 from wire.control import CauseNow, EffectNow, InterlockNow, PortalNow
 
@@ -148,7 +149,8 @@ def _cause_name(cause: CauseNow | None, name: str, language: Language) -> str:
 def _cause_words(cause: CauseNow, language: Language) -> str:
     if cause.name.startswith(READ_BACK):
         return f"{cause.name.removeprefix(READ_BACK)} {own('not_obeyed', language)}"
-    return cause.words or cause.name
+    said = chinese(cause.words) if language == "zh" else None
+    return said or cause.words or cause.name
 
 
 def _unmet(now: InterlockNow, language: Language) -> Iterator[str]:

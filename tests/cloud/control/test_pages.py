@@ -111,6 +111,13 @@ def test_matrix_shows_causes_votes_values_effects_and_first_out(world: World) ->
     assert "投票动作" in look(world, language="zh")
 
 
+def test_what_tripped_is_said_in_the_language_of_the_page(world: World) -> None:
+    tell(world, "tripped")
+    for path in (PAGE, "/interlocks"):
+        assert "air 高于 24 °C" in look(world, path, language="zh")
+        assert "air above 24 °C" in look(world, path)
+
+
 def test_what_is_missing_before_a_reset_is_named_beside_the_disabled_button(world: World) -> None:
     tell(
         world,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from cloud.store.control_status import Held
@@ -16,7 +17,7 @@ from cloud.web.needs_view import FEW, need_list
 from cloud.web.overview import figures, site_kinds
 from cloud.web.standing import site_kind
 from rules.permissions import Permission
-from wire.control import BypassNow, ControlStatus, InterlockNow
+from wire.control import BypassNow, CauseNow, ControlStatus, InterlockNow
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 AGO = NOW - timedelta(minutes=5)
@@ -92,6 +93,27 @@ def test_line_says_what_where_since_when_and_where_it_is_settled() -> None:
     chinese = need_list(needs_of(waiting, [], now=NOW), [SITE], language("zh"), now=NOW)
     assert chinese.lines[0].text == "联锁：Room 1"
     assert chinese.lines[3].text == "过高（上上限）：room-1/air/temperature"
+
+
+def test_interlock_says_what_tripped_it_in_the_language_of_the_page() -> None:
+    causes = (
+        CauseNow(name="hot", group="air", words="air above 24 °C for 5 s", state="voting", value="25.1"),
+        CauseNow(name="odd", group="air", words="a word of the next version", state="normal"),
+    )
+    one = held("tripped", causes=causes, first_out=("hot", "@restart", "gone", "odd"))
+    needs = needs_of(Waiting(held=(one,)), [], now=NOW)
+    (line,) = need_list(needs, [SITE], language("zh"), now=NOW, one_site=True).lines
+    assert line.where == "air 高于 24 °C 持续 5 s, 网关重新启动, gone, a word of the next version · gw-1"
+    (line,) = need_list(needs, [SITE], language("en"), now=NOW, one_site=True).lines
+    assert line.where.startswith("air above 24 °C for 5 s, the gateway was started again, gone, ")
+    cooler = held(
+        "tripped", causes=(replace_value(causes[0]), causes[1]), first_out=one.status.interlocks[0].first_out
+    )
+    assert needs_of(Waiting(held=(cooler,)), [], now=NOW) == needs, "a value alone makes nothing new"
+
+
+def replace_value(cause: CauseNow) -> CauseNow:
+    return msgspec.structs.replace(cause, value="24.9")
 
 
 def test_gateway_that_falls_silent_takes_nothing_with_it_that_it_told() -> None:

@@ -248,6 +248,23 @@ def test_everything_shown_is_escaped_and_said_by_word_and_shape() -> None:
     assert f"act=acknowledge&amp;breach={TRIPPED.breach}" in text
 
 
+def test_cause_is_said_in_the_language_of_the_panel() -> None:
+    watched = CauseNow(
+        name="hot",
+        group="air",
+        words="room-2/air/temperature above 24 °C for 30 s",
+        state="voting",
+        votes=True,
+    )
+    groups = (GroupNow(name="air", needed=1, of=1, votes=1),)
+    now = replace(TRIPPED, causes=(watched,), groups=groups, first_out=("hot",), unmet=())
+    status = replace(STATUS, interlocks=(now,))
+    text = get(panel(status, language="zh"), "/").body.decode()
+    assert text.count("room-2/air/temperature 高于 24 °C 持续 30 s") == 2
+    assert "above" not in text
+    assert "room-2/air/temperature above 24 °C for 30 s" in get(panel(status), "/").body.decode()
+
+
 @pytest.mark.parametrize(
     ("phase", "acknowledged", "act"),
     [
