@@ -8,22 +8,18 @@ another. It makes a database of its own and drops it. Messages are written down 
 import argparse
 import asyncio
 import json
-import secrets
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from benchmarks.database import own_database
 from cloud import alarm_acts
 from cloud.alarms.keeper import Keeper
 from cloud.api.app import create_app
@@ -49,17 +45,6 @@ _POLICY = {
     "chains": {"duty": {"steps": [{"after_ticks": 0, "recipients": ["duty"], "repeat_ticks": 90_000}]}},
     "routes": [{"chain": "duty"}],
 }
-
-
-class Server(Protocol):
-    """A database server of the benchmark's own."""
-
-    @property
-    def admin_dsn(self) -> str:
-        """For a role that may create databases."""
-
-
-StartServer = Callable[[Path], AbstractAsyncContextManager[Server]]
 
 
 @dataclass(slots=True)
@@ -117,21 +102,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(folder: Path, args: argparse.Namespace) -> Result:
-    if args.database_url:
-        return await _on_server(args.database_url, args)
-    start: StartServer = args.start_server
-    async with start(folder / "postgres") as server:
-        return await _on_server(server.admin_dsn, args)
-
-
-async def _on_server(admin_dsn: str, args: argparse.Namespace) -> Result:
-    name = f"heng_bench_{secrets.token_hex(4)}"
-    async with await psycopg.AsyncConnection.connect(admin_dsn, autocommit=True) as admin:
-        await admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            return await _measure(make_conninfo(admin_dsn, dbname=name), args)
-        finally:
-            await admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    async with own_database(folder, args) as dsn:
+        return await _measure(dsn, args)
 
 
 @dataclass(slots=True)

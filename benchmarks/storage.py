@@ -11,26 +11,24 @@ import argparse
 import asyncio
 import json
 import random
-import secrets
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 import numpy as np
 import psycopg
 import uvicorn
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from benchmarks.database import own_database
 from benchmarks.storage_seed import Seeded, seed, write_day
 from cloud.api.app import create_app
 from cloud.api.services import Services
@@ -45,17 +43,6 @@ _NO_JOBS = (
 POINTS_MAX = 2000
 HOUR_POINTS_MAX = 3600
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-class Server(Protocol):
-    """A database server of the benchmark's own."""
-
-    @property
-    def admin_dsn(self) -> str:
-        """For a role that may create databases."""
-
-
-StartServer = Callable[[Path], AbstractAsyncContextManager[Server]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +104,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(folder: Path, args: argparse.Namespace) -> Result:
-    if args.database_url:
-        return await _on_server(args.database_url, args)
-    start: StartServer = args.start_server
-    async with start(folder / "postgres") as server:
-        return await _on_server(server.admin_dsn, args)
-
-
-async def _on_server(admin_dsn: str, args: argparse.Namespace) -> Result:
-    name = f"heng_bench_{secrets.token_hex(4)}"
-    async with await psycopg.AsyncConnection.connect(admin_dsn, autocommit=True) as admin:
-        await admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            return await _measure(make_conninfo(admin_dsn, dbname=name), args)
-        finally:
-            await admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    async with own_database(folder, args) as dsn:
+        return await _measure(dsn, args)
 
 
 async def _measure(dsn: str, args: argparse.Namespace) -> Result:
