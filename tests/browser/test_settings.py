@@ -79,6 +79,25 @@ def test_device_is_set_up_in_its_form_by_keyboard_alone(browse, hub) -> None:
     assert [one for one in watched.complaints if "422" not in one] == []
 
 
+def test_interlock_is_drawn_without_violation_and_fits_a_narrow_screen(browse, hub) -> None:
+    watched = browse(360)
+    page = watched.page
+    page.goto(f"{hub.address}{PATH}?lang=zh")
+    for do in ("new interlock", "add interlock[0].group", "add interlock[0].group[0].cause"):
+        page.locator(f'button[value="{do}"]').press("Enter")
+    page.locator('[id="interlock[0].group[0].cause[0].kind"]').select_option("rate")
+    page.locator('[id="interlock[0].group[0].cause[0]"] button[value="open interlock[0]"]').press("Enter")
+    page.locator('[id="interlock[0].group[0].cause[0].change_max"]').fill("2")
+    page.locator('button[value="check"]:visible').first.press("Enter")
+    page.locator('[id="interlock[0].group[0].cause[0].point~wrong"]').wait_for()
+    assert page.locator('[id="interlock[0].group[0].cause[0].change_max"]').input_value() == "2"
+    page.evaluate(AXE)
+    assert page.evaluate(VIOLATIONS) == []
+    shoot(page, "settings-interlock-zh-360")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert [one for one in watched.complaints if "422" not in one] == []
+
+
 def test_settings_become_a_template_that_is_filled_in(browse, hub) -> None:
     watched = browse()
     page = watched.page
