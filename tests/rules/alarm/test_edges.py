@@ -55,6 +55,14 @@ def test_shelf_may_be_exactly_as_long_as_the_policy_allows() -> None:
     assert acts.shelve(Desk(), POLICY, **own, until=longest + 1, now=10) == Refused(Reason.TOO_LONG)
 
 
+def test_one_shot_shelf_is_for_what_stands_and_not_for_what_has_cleared() -> None:
+    desk = seen(Desk(), occurrence(cleared_at=5), now=10)
+    own = {"point": P, "condition": HI, "by": "ann", "text": "fan"}
+    assert acts.shelve(desk, POLICY, **own, until=None, now=10) == Refused(Reason.NOTHING_STANDS)
+    both = seen(desk, occurrence(cleared_at=5), occurrence(onset=8), now=10)
+    assert [shelf.start for shelf in shelved(both, now=10).shelves.values()] == [8]
+
+
 def test_maintenance_that_ended_unseen_is_dated_by_its_own_end() -> None:
     desk = done(acts.take_out(Desk(), POLICY, point=P, by="ann", text="swap", until=500, now=10))
     _, log = passed(desk, POLICY, 800)

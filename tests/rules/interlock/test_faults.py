@@ -98,6 +98,41 @@ def test_sound_rules_have_no_fault() -> None:
 
 
 @pytest.mark.parametrize(
+    "made",
+    [
+        cause(on=0, off=86_400, stale=86_400),
+        cause(name="n" * 64),
+        cause(limit("t", "-40", "80")),
+        cause(limit("t", "22", "22")),
+        cause(limit("t", "20", "24", deadband=Decimal(2))),
+        cause(limit("u", "23.6", "24", guarded=True)),
+        cause(Rate(point="slow", change_max=Decimal(1), within_s=86_400)),
+        cause(Rate(point="slow", change_max=Decimal(1), within_s=1200)),
+        cause(Rate(point="quick", change_max=Decimal(1), within_s=360)),
+        cause(Happened(kind="gas", lasts_s=86_400), on=86_399),
+    ],
+    ids=lambda made: str(made.condition)[:40],
+)
+def test_bounds_themselves_are_allowed(made: Cause) -> None:
+    assert faults(rule(made)) == []
+
+
+def test_bounds_of_fitness_themselves_are_allowed() -> None:
+    for fit in (
+        replace(STEADY, low=Decimal(22), high=Decimal(22)),
+        replace(STEADY, time_s=STEADY.window_s),
+        replace(STEADY, time_s=86_400),
+        replace(STEADY, low=Decimal(-40), high=Decimal(80)),
+    ):
+        assert faults(rule(fit=[fit])) == []
+
+
+def test_uncertainty_without_a_due_date_is_that_of_the_certificate() -> None:
+    narrow = limit("undated", "23.6", "24", guarded=True)
+    assert [fault.code for fault in faults(rule(cause(narrow)))] == ["no_due_date"]
+
+
+@pytest.mark.parametrize(
     ("condition", "code", "sentence"),
     [
         (limit("t/2"), "unknown_point", "no point is called t/2"),

@@ -112,6 +112,8 @@ def test_sensor_that_goes_silent_is_not_steady() -> None:
     run = broken()
     for second in range(2, 10):
         run.see(second, t=2200)
+    run.see(12)
+    assert run.state.fits[0].inside_since == 100
     run.see(12.01)
     assert run.state.fits[0].inside_since is None
     run.see(12.5, Reading("t", 905, 2200), Reading("t", 1250, None, Status.INVALID))

@@ -71,3 +71,10 @@ def test_sensor_by_radio_with_eight_periods_trips_nothing_while_one_in_twenty_is
     kept = [one for one in history(*[2200] * 4000) if chance.random() >= 0.05]
     told = rehearse(plan, kept, from_tick=UTC, to_tick=kept[-1].tick)
     assert (told.judged_from, told.trips) == (kept[0].tick, ())
+
+
+def test_what_comes_in_the_instant_in_which_it_could_be_reset_is_the_same_trip() -> None:
+    plan = make_plan(rule(cause(off=3)), PLANT)
+    counts = [2200] * 5 + [3000] + [2200] * 3 + [3000] + [2200] * 6
+    told = rehearse(plan, history(*counts), from_tick=UTC, to_tick=UTC + 1600)
+    assert told.trips == (WouldTrip(UTC + 600, UTC + 1400, ("warm",)),)
