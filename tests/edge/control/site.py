@@ -267,5 +267,15 @@ async def running(site: Site, *names: str) -> AsyncIterator[None]:
             task.cancel()
 
 
+@asynccontextmanager
+async def released(text: str = WARM + RELAY) -> AsyncIterator[Site]:
+    """A site whose outputs run and whose interlock has let go of its output."""
+    site = Site(text)
+    async with running(site):
+        await site.enabled()
+        await turns()
+        yield site
+
+
 async def _forever(part: Part) -> None:
     await part()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.edge.control.site import RELAY, WARM, Site, running, turns
+from tests.edge.control.site import RELAY, WARM, Site, released, running, turns
 
 LEAVE = RELAY + 'release = "leave"\n'
 BLIND = RELAY + "read_back = false\n"
@@ -30,10 +30,7 @@ def test_device_that_comes_later_is_made_safe_then_and_nothing_failed() -> None:
 @pytest.mark.requirement("G-6.9d")
 def test_device_that_does_not_take_its_safe_state_is_told_once_and_tried_again() -> None:
     async def run() -> None:
-        site = Site()
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released() as site:
             site.board.gone = True
             site.read("30")
             await asyncio.sleep(1.3)
@@ -48,10 +45,7 @@ def test_device_that_does_not_take_its_safe_state_is_told_once_and_tried_again()
 
 def test_output_that_is_left_is_free_to_be_set_when_it_is_released() -> None:
     async def run() -> None:
-        site = Site(WARM + LEAVE)
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released(WARM + LEAVE) as site:
             assert site.board.values["gpio/relay"] == 0
             await site.outputs.set("gpio/relay", 1, by="regulation")
             site.read("30")
@@ -80,10 +74,7 @@ def test_output_that_cannot_be_read_back_is_written_all_the_same() -> None:
 @pytest.mark.parametrize("where", ["write", "read_back"])
 def test_driver_that_raises_what_nobody_expects_is_asked_again_until_it_is_safe(where: str) -> None:
     async def run() -> None:
-        site = Site()
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released() as site:
             site.now_is_real()
             site.board.bugs[where] = ZeroDivisionError("a bug of a driver")
             site.read("30")
@@ -103,10 +94,7 @@ def test_driver_that_raises_what_nobody_expects_is_asked_again_until_it_is_safe(
 @pytest.mark.requirement("G-6.9d")
 def test_what_was_demanded_is_not_forgotten_when_its_part_begins_again() -> None:
     async def run() -> None:
-        site = Site()
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released() as site:
             site.board.gone = True
             site.read("30")
             await turns()
@@ -137,10 +125,7 @@ def test_what_was_released_is_not_forgotten_when_its_part_begins_again() -> None
 @pytest.mark.requirement("G-6.9d")
 def test_output_that_others_switch_right_after_it_was_made_safe_is_made_safe_again() -> None:
     async def run() -> None:
-        site = Site()
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released() as site:
             site.read("30")
             await turns()
             assert site.board.values["gpio/relay"] == 0

@@ -9,7 +9,7 @@ from msgspec import structs
 from edge.control.outputs import OutputError
 from rules.interlock.inputs import Acknowledge, BeginBypass, Enable, Reset, Trip
 from rules.interlock.reasons import Reason
-from tests.edge.control.site import ANNE, BORIS, RELAY, WARM, WORK, Site, running, turns
+from tests.edge.control.site import ANNE, BORIS, RELAY, WARM, WORK, Site, released, running, turns
 from wire.codec import encode_body
 
 DOORS = """
@@ -24,10 +24,7 @@ cause = [{ name = "open", kind = "state", point = "room/door", normal = ["closed
 @pytest.mark.requirement("G-6.9a2")
 def test_reading_that_is_out_makes_the_output_safe_before_anything_is_on_the_disk() -> None:
     async def run() -> None:
-        site = Site()
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released() as site:
             assert site.board.values["gpio/relay"] == 1
             site.disk.full = True
             site.board.written.clear()
@@ -120,10 +117,7 @@ def test_output_that_an_interlock_holds_is_set_by_nobody_else() -> None:
 @pytest.mark.requirement("G-6.9d")
 def test_output_that_does_not_follow_trips_after_half_a_second() -> None:
     async def run() -> None:
-        site = Site()
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released() as site:
             site.board.values["gpio/relay"] = 0
             await asyncio.sleep(0.25)
             site.later(0.4, "23")
@@ -230,10 +224,7 @@ def test_journal_that_takes_nothing_for_ten_seconds_trips_everything() -> None:
 
 def test_what_control_does_not_expect_makes_everything_safe() -> None:
     async def run() -> None:
-        site = Site()
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released() as site:
             site.broken = True
             with pytest.raises(ArithmeticError):
                 site.read("23")
@@ -300,10 +291,7 @@ def test_state_of_control_can_be_told_to_the_hub() -> None:
 
 def test_others_hear_when_an_output_is_confirmed_in_its_safe_state() -> None:
     async def run() -> None:
-        site = Site()
-        async with running(site):
-            await site.enabled()
-            await turns()
+        async with released() as site:
             heard: list[bool | None] = []
             site.interlocks.changed.add(lambda: heard.append(site.now().effects[0].confirmed))
             site.read("24.11")
