@@ -12,14 +12,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cloud import alarm_acts
 from cloud.alarm_acts import Alarm as Named
-from cloud.api.guard import guard_of, needs, viewer_of
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.api.guard import needs
+from cloud.identity.acts import Act, ActError
 from cloud.store.alarm_points import count_unwatched
 from cloud.store.alarm_templates import policies
 from cloud.store.alarms_read import count_open, list_history, list_urgent, read_figures
 from cloud.store.control_status import list_held
 from cloud.store.sites import Site, list_sites, shared_zone
-from cloud.store.snapshot import changing, snapshot
+from cloud.store.snapshot import snapshot
+from cloud.web.acting import act_on
 from cloud.web.alarm_words import KINDS, say_fault, show, titles_of
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
@@ -188,16 +189,8 @@ async def do_act(
     web: Web, request: Request, act: Callable[[Act], Awaitable[None]], *, where: str, again: Again
 ) -> Response:
     """Do something in one transaction and go on to a page; show the page again with what was refused."""
-    try:
-        async with changing(web.pool) as connection:
-            await act(Act(connection, viewer_of(request), web.now()))
-    except MissingError:
-        raise NotHereError from None
-    except ForbiddenError as error:
-        await guard_of(request).refuse(request, viewer_of(request), str(error))
-    except ActError as error:
-        return await again(request, error)
-    return RedirectResponse(where, 303)
+    fault = await act_on(web, request, act)
+    return RedirectResponse(where, 303) if fault is None else await again(request, fault)
 
 
 def _chosen(sites: list[Site], name: str | None) -> Site | None:

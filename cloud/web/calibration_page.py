@@ -10,13 +10,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cloud import calibration_acts as acts
-from cloud.api.guard import guard_of, needs, viewer_of
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.api.guard import needs, viewer_of
+from cloud.identity.acts import Act, ActError
 from cloud.store.calibration_entries import Calibration, Standing, list_calibrations, list_standings
 from cloud.store.latest import latest_of
 from cloud.store.points import Point, get_point
 from cloud.store.sites import Site, get_site, list_sites
-from cloud.store.snapshot import changing, snapshot
+from cloud.store.snapshot import snapshot
+from cloud.web.acting import act_on
 from cloud.web.calibration_form import Form, Preview
 from cloud.web.calibration_words import FAULTS, STANDINGS
 from cloud.web.context import Web
@@ -130,26 +131,20 @@ class CalibrationPages:
         if sent.file and (acts.kind_of(sent.file) is None or len(sent.file) > acts.FILE_BYTES_MAX):
             form.faults.append(ActError("file", sent.file_name, "a PDF, a PNG or a JPEG"))
         if not form.faults:
-            try:
-                await self._enter(request, here, form, file=sent.file)
-            except ActError as error:
-                form.faults.append(error)
+            fault = await self._enter(request, here, form, file=sent.file)
+            form.faults += [] if fault is None else [fault]
         if form.faults:
             return self._page(request, here, sent.fields, form=form)
         return RedirectResponse(f"/calibrations/{point}", 303)
 
-    async def _enter(self, request: Request, here: _Here, form: Form, *, file: bytes) -> None:
-        try:
-            async with changing(self._web.pool) as connection:
-                act = Act(connection, viewer_of(request), self._web.now())
-                sha256 = await acts.bring_file(act, here.point.id, file) if file else None
-                new = form.entry(act.at, sha256=sha256)
-                if new is not None:
-                    await acts.enter(act, here.point.id, new)
-        except MissingError:
-            raise NotHereError from None
-        except ForbiddenError as error:
-            await guard_of(request).refuse(request, viewer_of(request), str(error))
+    async def _enter(self, request: Request, here: _Here, form: Form, *, file: bytes) -> ActError | None:
+        async def do(act: Act) -> None:
+            sha256 = await acts.bring_file(act, here.point.id, file) if file else None
+            new = form.entry(act.at, sha256=sha256)
+            if new is not None:
+                await acts.enter(act, here.point.id, new)
+
+        return await act_on(self._web, request, do)
 
     async def _here(self, point_id: int) -> _Here:
         now = self._web.now()

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cloud.api.guard import guard_of, needs, viewer_of
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.identity.acts import Act, ActError, ForbiddenError
 from cloud.imports import service
 from cloud.imports.service import FaultyError, Preview
 from cloud.imports.sheets import KINDS
@@ -17,8 +17,8 @@ from cloud.store import accounts
 from cloud.store.imports import newest_runs, undoable
 from cloud.store.sites import shared_zone
 from cloud.store.snapshot import changing, snapshot
+from cloud.web.acting import act_on
 from cloud.web.context import Web
-from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form
 from cloud.web.import_words import say_expected, say_field, say_row
@@ -87,16 +87,13 @@ class ImportPages:
     async def undo(self, request: Request) -> Response:
         """Undo the last import."""
         form = await read_form(request)
-        try:
-            async with changing(self._web.pool) as connection:
-                act = Act(connection, viewer_of(request), self._web.now())
-                await undo_import(act, _whole(form.get("import", "")))
-        except MissingError:
-            raise NotHereError from None
-        except ForbiddenError as error:
-            await guard_of(request).refuse(request, viewer_of(request), str(error))
-        except ActError as error:
-            return await self._page(request, message=FAULTS["undo"], detail=f"expected {error.expected}")
+
+        async def do(act: Act) -> None:
+            await undo_import(act, _whole(form.get("import", "")))
+
+        fault = await act_on(self._web, request, do)
+        if fault is not None:
+            return await self._page(request, message=FAULTS["undo"], detail=f"expected {fault.expected}")
         return RedirectResponse("/imports", 303)
 
     async def _page(

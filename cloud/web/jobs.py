@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cloud import job_acts
-from cloud.api.guard import guard_of, needs, viewer_of
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.api.guard import needs, viewer_of
+from cloud.identity.acts import Act, ActError, MissingError
 from cloud.job_acts import JobRefusedError, NewLimits, Plan
 from cloud.job_facts import TooLongError, facts_of, record_of
 from cloud.job_view import view_job, view_method, view_record
@@ -21,8 +21,9 @@ from cloud.store.connection import Connection
 from cloud.store.jobs import KeptJob
 from cloud.store.jobs_points import organisations_seen
 from cloud.store.sites import get_site, list_sites, shared_zone
-from cloud.store.snapshot import changing, snapshot
+from cloud.store.snapshot import snapshot
 from cloud.store.zones import list_zones
+from cloud.web.acting import act_on, say_fault
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
@@ -91,7 +92,7 @@ class JobPages:
             made.append(await job_acts.plan(act, site_id, plan))
 
         fault = await self._do(request, do)
-        if fault is not None:
+        if fault:
             return await self._list(request, form, fault=fault)
         return RedirectResponse(f"/jobs/{made[0]}", 303)
 
@@ -111,7 +112,7 @@ class JobPages:
             await job_acts.add_limits(act, _whole(form, "organisation"), new)
 
         fault = await self._do(request, do)
-        if fault is not None:
+        if fault:
             return await self._list(request, form, fault=fault)
         return RedirectResponse("/jobs#methods", 303)
 
@@ -145,7 +146,7 @@ class JobPages:
         if not 0 < job < 10**_ID_DIGITS:
             raise NotHereError
         fault = await self._do(request, do)
-        if fault is not None:
+        if fault:
             return await self._one(request, job, fault=fault)
         return RedirectResponse(f"/jobs/{job}", 303)
 
@@ -175,22 +176,13 @@ class JobPages:
         }
         return self._web.render.page(request, "jobs_record.html", shows, zone=zone_of(kept.time_zone))
 
-    async def _do(self, request: Request, do: Callable[[Act], Awaitable[None]]) -> str | None:
+    async def _do(self, request: Request, do: Callable[[Act], Awaitable[None]]) -> str:
         """Do something in one transaction; return what was wrong, in the page's language."""
         language = language_of(request)
         try:
-            async with changing(self._web.pool) as connection:
-                await do(Act(connection, viewer_of(request), self._web.now()))
-        except MissingError:
-            raise NotHereError from None
-        except ForbiddenError as error:
-            await guard_of(request).refuse(request, viewer_of(request), str(error))
-        except ActError as error:
-            known = FAULTS.get(error.field.partition(".")[0])
-            return language.say(known) if known else str(error)
+            return say_fault(await act_on(self._web, request, do), FAULTS, language)
         except JobRefusedError as error:
             return say_refused(error.refused, language)
-        return None
 
     async def _list(self, request: Request, form: Mapping[str, str], *, fault: str = "") -> HTMLResponse:
         viewer, language = viewer_of(request), language_of(request)

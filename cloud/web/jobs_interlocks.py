@@ -8,19 +8,19 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cloud import hub_interlock_acts
-from cloud.api.guard import guard_of, needs, viewer_of
+from cloud.api.guard import needs, viewer_of
 from cloud.api.routes.hub_interlocks import view
 from cloud.hub_interlock_acts import SPEED, simple_rule
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.identity.acts import Act, ActError, MissingError
 from cloud.store import jobs_interlocks
 from cloud.store.jobs_interlocks import HubInterlock, Trip
 from cloud.store.jobs_points import site_of_point
 from cloud.store.points import list_points
 from cloud.store.sites import list_sites, shared_zone
-from cloud.store.snapshot import changing, snapshot
+from cloud.store.snapshot import snapshot
 from cloud.store.zones import list_zones
+from cloud.web.acting import act_on, say_fault
 from cloud.web.context import Web
-from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form
 from cloud.web.language import Language
@@ -131,18 +131,9 @@ class HubInterlockPages:
     async def _do(
         self, request: Request, do: Callable[[Act], Awaitable[None]], form: Mapping[str, str]
     ) -> Response:
-        try:
-            async with changing(self._web.pool) as connection:
-                await do(Act(connection, viewer_of(request), self._web.now()))
-        except MissingError:
-            raise NotHereError from None
-        except ForbiddenError as error:
-            await guard_of(request).refuse(request, viewer_of(request), str(error))
-        except ActError as error:
-            known = FAULTS.get(error.field)
-            return await self._page(
-                request, form, fault=language_of(request).say(known) if known else str(error)
-            )
+        fault = say_fault(await act_on(self._web, request, do), FAULTS, language_of(request))
+        if fault:
+            return await self._page(request, form, fault=fault)
         return RedirectResponse("/hub-interlocks", 303)
 
     async def _page(self, request: Request, form: Mapping[str, str], *, fault: str = "") -> HTMLResponse:

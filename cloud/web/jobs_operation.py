@@ -11,13 +11,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cloud import operation_acts
-from cloud.api.guard import guard_of, needs, viewer_of
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.api.guard import needs, viewer_of
+from cloud.identity.acts import Act, ActError, MissingError
 from cloud.operation_acts import SILENT, Fallen, OperationRefusedError
 from cloud.store import jobs, jobs_operation
 from cloud.store.jobs_operation import Line, broken_at
 from cloud.store.sites import get_site, list_gateways, shared_zone
-from cloud.store.snapshot import changing, snapshot
+from cloud.store.snapshot import snapshot
+from cloud.web.acting import act_on, say_fault
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
@@ -132,18 +133,9 @@ class OperationPages:
     async def _do(self, request: Request, do: Callable[[Act], Awaitable[None]]) -> str:
         language = language_of(request)
         try:
-            async with changing(self._web.pool) as connection:
-                await do(Act(connection, viewer_of(request), self._web.now()))
-        except MissingError:
-            raise NotHereError from None
-        except ForbiddenError as error:
-            await guard_of(request).refuse(request, viewer_of(request), str(error))
-        except ActError as error:
-            known = FAULTS.get(error.field.partition(".")[0])
-            return language.say(known) if known else str(error)
+            return say_fault(await act_on(self._web, request, do), FAULTS, language)
         except OperationRefusedError as error:
             return _reason(error.fall.reason, error.fall.detail, language)
-        return ""
 
     async def _list(self, request: Request, *, fault: str = "") -> HTMLResponse:
         viewer, language = viewer_of(request), language_of(request)

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from cloud.api.errors import ApiError
 from cloud.api.guard import guard_of, needs, signed_in, viewer_of
 from cloud.identity import acts
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.identity.acts import Act, ActError, MissingError
 from cloud.identity.secrets import PASSWORD_MIN, new_seed, password_fault, seed_address, seed_text, totp_step
 from cloud.store import accounts, audit_log, people, web_sessions
 from cloud.store.connection import Connection
@@ -24,6 +24,7 @@ from cloud.store.people import Person
 from cloud.store.sites import list_sites, shared_zone
 from cloud.store.snapshot import changing, snapshot
 from cloud.web.act_words import say_act
+from cloud.web.acting import act_on
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
@@ -85,7 +86,7 @@ class PeoplePages:
                 department=form.get("department", ""),
             )
 
-        fault = await self._do(request, act)
+        fault = await act_on(self._web, request, act)
         if fault is None:
             return RedirectResponse("/people", 303)
         return await self._list(request, fault=fault, typed=form)
@@ -104,7 +105,7 @@ class PeoplePages:
         async def act(one: Act) -> None:
             said.update(await _change(one, person, form))
 
-        fault = await self._do(request, act)
+        fault = await act_on(self._web, request, act)
         if fault is None and not said:
             return RedirectResponse(f"/people/{person}", 303)
         return await self._person(request, person, fault=fault, said=said, typed=form if fault else None)
@@ -137,7 +138,7 @@ class PeoplePages:
                 basis=form.get("basis", ""),
             )
 
-        fault = await self._do(request, act)
+        fault = await act_on(self._web, request, act)
         if fault is None:
             return RedirectResponse("/authorisations", 303)
         return await self._authorisations(request, fault=fault)
@@ -225,19 +226,6 @@ class PeoplePages:
             "today": f"{self._web.now().astimezone(zone):%Y-%m-%d}",
         }
         return self._render(request, "authorisations.html", shows, fault=fault, zone=zone)
-
-    async def _do(self, request: Request, act: Callable[[Act], Awaitable[None]]) -> ActError | None:
-        """Do an act in one transaction; return what kept it from being done, for the page to say."""
-        try:
-            async with changing(self._web.pool) as connection:
-                await act(Act(connection, viewer_of(request), self._web.now()))
-        except MissingError:
-            raise NotHereError from None
-        except ForbiddenError as error:
-            await guard_of(request).refuse(request, viewer_of(request), str(error))
-        except ActError as error:
-            return error
-        return None
 
     def _render(
         self,

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from cloud import retention_acts
-from cloud.api.guard import guard_of, needs, viewer_of
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
+from cloud.api.guard import needs, viewer_of
+from cloud.identity.acts import Act, ActError
 from cloud.store.retention import Duty, Kept, list_duties, list_kept
 from cloud.store.sites import list_sites
-from cloud.store.snapshot import changing, snapshot
+from cloud.store.snapshot import snapshot
+from cloud.web.acting import act_on
 from cloud.web.context import Web
-from cloud.web.errors import NotHereError
 from cloud.web.forms import read_pairs
 from cloud.web.language import Language
 from cloud.web.render import language_of
@@ -113,15 +113,9 @@ class RetentionPages:
         return await self._do(request, act)
 
     async def _do(self, request: Request, act: Callable[[Act], Awaitable[None]]) -> Response:
-        try:
-            async with changing(self._web.pool) as connection:
-                await act(Act(connection, viewer_of(request), self._web.now()))
-        except MissingError:
-            raise NotHereError from None
-        except ForbiddenError as error:
-            await guard_of(request).refuse(request, viewer_of(request), str(error))
-        except ActError as error:
-            return await self._page(request, fault=error)
+        fault = await act_on(self._web, request, act)
+        if fault is not None:
+            return await self._page(request, fault=fault)
         return RedirectResponse("/retention", 303)
 
     async def _page(self, request: Request, *, fault: ActError | None = None) -> HTMLResponse:

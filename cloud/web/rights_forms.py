@@ -1,34 +1,14 @@
-"""What forms of rights and visits share: acting, times as they are typed, and what is said of a fault."""
+"""What forms of rights and visits share: times as they are typed, and what is said of a fault."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from fastapi import Request
-
-from cloud.api.guard import guard_of, viewer_of
-from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.store.snapshot import changing
-from cloud.web.context import Web
+from cloud.identity.acts import ActError
 from cloud.web.doors_words import FAULT
-from cloud.web.errors import NotHereError
 from cloud.web.language import Language
 
 _FORMS = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
-
-
-async def act_on(web: Web, request: Request, act: Callable[[Act], Awaitable[None]]) -> ActError | None:
-    """Do an act in one transaction; return what kept it from being done, for the page to say."""
-    try:
-        async with changing(web.pool) as connection:
-            await act(Act(connection, viewer_of(request), web.now()))
-    except MissingError:
-        raise NotHereError from None
-    except ForbiddenError as error:
-        await guard_of(request).refuse(request, viewer_of(request), str(error))
-    except ActError as error:
-        return error
-    return None
 
 
 def say(fault: ActError | None, language: Language) -> str:

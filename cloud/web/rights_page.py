@@ -16,13 +16,14 @@ from cloud.store.rights_items import Item, list_items
 from cloud.store.rights_rows import SiteRow
 from cloud.store.sites import Site
 from cloud.store.snapshot import snapshot
+from cloud.web.acting import act_on
 from cloud.web.context import Web
 from cloud.web.doors import Chosen, chosen, who_of
 from cloud.web.doors_words import EFFECTS
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_pairs
 from cloud.web.render import language_of, zone_of
-from cloud.web.rights_forms import act_on, millis, moment, say, words_of
+from cloud.web.rights_forms import millis, moment, say, words_of
 from cloud.web.rights_view import body_of, matrix, right_views, span_of
 from rules.permissions import Permission
 

@@ -12,12 +12,13 @@ from cloud.identity.acts import Act, ActError
 from cloud.rights_acts import Place
 from cloud.store.rights_items import list_items
 from cloud.store.snapshot import snapshot
+from cloud.web.acting import act_on
 from cloud.web.context import Web
 from cloud.web.doors import chosen
 from cloud.web.doors_words import DAYS
 from cloud.web.forms import read_pairs
 from cloud.web.render import language_of, zone_of
-from cloud.web.rights_forms import act_on, millis, say, text_of, whole, words_of
+from cloud.web.rights_forms import millis, say, text_of, whole, words_of
 from cloud.web.rights_page import site_of
 from cloud.web.rights_view import MIDNIGHT, day_text, schedule_views
 from rules.permissions import Permission

@@ -10,13 +10,14 @@ from cloud.api.guard import needs, viewer_of
 from cloud.identity.acts import Act, ActError
 from cloud.store.snapshot import snapshot
 from cloud.store.visits import list_visits
+from cloud.web.acting import act_on
 from cloud.web.context import Web
 from cloud.web.doors import chosen
 from cloud.web.doors_words import ESCORTS
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_pairs
 from cloud.web.render import language_of, zone_of
-from cloud.web.rights_forms import act_on, moment, needed, say, text_of, whole
+from cloud.web.rights_forms import moment, needed, say, text_of, whole
 from cloud.web.rights_page import site_of
 from rules.access.words import Escort
 from rules.permissions import Permission
