@@ -52,7 +52,7 @@ def test_summary_and_badges_never_disagree(browse, hub) -> None:
         """() => {
             window.disagreed = [];
             const look = () => {
-                for (const kind of ["online", "partly", "attention", "suspected", "unmonitored"]) {
+                for (const kind of ["online", "partly", "attention", "unknown", "suspected", "unmonitored"]) {
                     const badges = document.querySelectorAll(`.sites .state.${kind}`).length;
                     const told = Number(document.querySelector(`#figure-${kind} dd`).textContent);
                     if (badges !== told) window.disagreed.push([kind, badges, told]);
