@@ -55,7 +55,7 @@ def test_interlock_that_names_an_unknown_point_is_refused(
 ) -> None:
     code, said = checked("window")
     assert code == 2
-    assert "interlock[0].group[0].cause[0]: 'open'" in said
+    assert "interlock[0].group[0].cause[0].point: 'gpio/window'" in said
     assert "no point is called gpio/window" in said
 
 

@@ -108,7 +108,7 @@ def test_unknown_point_is_a_fault_where_the_devices_are_those_that_run(lab: Any)
     runs(lab, document())
     expected = "a rule that can be run: no point is called room-3/air/temperature"
     found = save(lab, document(point="room-3/air/temperature"), based_on=1)
-    assert found == [("interlock[0].group[0].cause[0]", expected)]
+    assert found == [("interlock[0].group[0].cause[0].point", expected)]
 
 
 def test_unknown_point_may_be_one_of_a_device_that_is_new(lab: Any) -> None:
