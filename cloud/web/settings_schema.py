@@ -114,7 +114,7 @@ def entry_fields(field: Field, entry: Mapping[str, object]) -> tuple[Field, ...]
 
 @cache
 def section_field(section: str) -> Field:
-    """Return one of `SECTIONS`, whose `fields` are those of the section."""
+    """Return a section, or a list other than that of devices; its `fields` are those of each entry."""
     return next(field for field in _fields(ShadowDocument) if field.key == section)
 
 
