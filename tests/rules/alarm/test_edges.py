@@ -10,9 +10,9 @@ from rules.alarm.desk import Act, Desk, Flood, Outcome, Reason, Refused, Told, W
 from rules.alarm.figures import STALE_TICKS, figures
 from rules.alarm.handling import observe, passed
 from rules.alarm.history import history
-from rules.alarm.model import ZERO, Applied, Condition, Priority, Rule, State, Template
+from rules.alarm.model import ZERO, Applied, Condition, Ended, Priority, Rule, State, Template
 from rules.alarm.policy import MINUTE, Chain, Step
-from rules.alarm.timeline import arrive, begin, retire, view
+from rules.alarm.timeline import arrive, begin, compact, retire, view
 from tests.rules.alarm.world import POLICY, applied, hi, occurrence, samples, seen, whole
 
 pytestmark = pytest.mark.requirement("G-6.11", "G-6.11d", "G-6.11e")
@@ -207,15 +207,38 @@ def test_step_may_be_repeated_as_often_as_messages_are_gathered() -> None:
     assert policy_faults(replace(POLICY, chains={"night": Chain(steps)})) == ()
 
 
+def test_value_that_takes_the_place_of_another_leaves_nothing_of_it() -> None:
+    low = applied(Rule(Condition.LO, Priority.LOW, limit=hi("6").limit))
+    timeline = arrive(arrive(begin(low, 0), samples((10, 5))), samples((10, 11)))
+    assert (view(timeline).occurrences, len(timeline.samples)) == ((), 1)
+
+
+def test_timeline_keeps_nothing_of_what_it_remembers_no_more() -> None:
+    timeline = arrive(begin(applied(hi()), 0), samples((10, 11), (20, 5), (30, 5)))
+    assert len(view(timeline).occurrences) == 1
+    assert view(compact(timeline, 30)).occurrences == ()
+
+
+def test_alarm_whose_rule_changes_stays_on_the_list_until_it_is_acknowledged() -> None:
+    old = arrive(begin(applied(hi(), point=P), 0), samples((10, 11)), reached=20)
+    desk, _ = observe(Desk(), POLICY, [view(old)], now=20)
+    desk, log = observe(desk, POLICY, [retire(old, 20)], now=20)
+    new = begin(replace(applied(hi("20"), point=P), revision=2), 20)
+    desk, more = observe(desk, POLICY, [view(arrive(new, (), reached=30))], now=30)
+    assert (log, more) == ((), ())
+    (item,) = desk.open[P]
+    assert (item.occurrence.ended, item.occurrence.cleared_at) == (Ended.RULE_CHANGED, 20)
+
+
 # --- what is told of it -------------------------------------------------------------------------------
 
 
-def test_mute_that_begins_as_an_alarm_clears_touches_it_and_a_later_one_does_not() -> None:
+def test_mute_touches_an_alarm_up_to_its_end_and_not_when_it_ended_at_its_onset() -> None:
     one = occurrence(onset=100, cleared_at=200)
-    for at, touching in ((200, [State.OUT_OF_SERVICE]), (201, [])):
-        log = [Act(What.TAKEN_OUT, at, P, by="ann", text="swap")]
+    for start, end, touching in ((200, 300, 1), (201, 300, 0), (50, 101, 1), (50, 100, 0)):
+        log = [Act(What.TAKEN_OUT, start, P, by="ann", text="swap"), Act(What.PUT_BACK, end, P, by="ann")]
         (row,) = history([one], log, at=1000, group_of=str)
-        assert [span.state for span in row.muted] == touching
+        assert [span.state for span in row.muted] == [State.OUT_OF_SERVICE] * touching
 
 
 def test_most_in_ten_minutes_is_counted_from_every_alarm() -> None:

@@ -186,3 +186,10 @@ def test_history_puts_no_act_to_a_stretch_of_another_condition() -> None:
     assert (other.called, other.acknowledged, other.remarks) == (False, None, ())
     assert [(span.start, span.end) for span in other.muted] == [(150, None)]
     assert (rows[HI].state, other.state) == (State.ACKNOWLEDGED, State.SHELVED)
+
+
+def test_call_is_of_the_stretch_that_it_names_and_of_no_other_of_its_alarm() -> None:
+    ones = occurrence(onset=100, cleared_at=200), occurrence(onset=300)
+    for start, called in ((100, [True, False]), (300, [False, True]), (250, [False, False])):
+        rows = history(ones, [Act(What.CALLED, 400, "p", HI, start=start)], at=1000, group_of=alone)
+        assert [row.called for row in rows] == called

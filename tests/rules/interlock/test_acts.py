@@ -26,7 +26,7 @@ from rules.interlock.state import PERMITS, ChangeKind, Phase, Why
 from rules.interlock.status import ballots, demands, unmet
 from tests.rules.interlock.tables import Row, table
 from tests.rules.interlock.test_fitness import STEADY
-from tests.rules.interlock.world import ANNE, BORIS, HOLD, INHIBIT, NOBODY, Run, cause, healthy, rule
+from tests.rules.interlock.world import ANNE, BORIS, HOLD, INHIBIT, NOBODY, UTC, Run, cause, healthy, rule
 
 DOOR = cause(InState(point="door", normal=(0,)), "door")
 
@@ -159,11 +159,13 @@ def test_bypass_is_refused_in_the_signed_order() -> None:
     seen += refused(run, asked.mended(second=ANNE))
     seen += refused(run, asked.mended(second=BORIS))
     assert refused(run, asked.mended(seconds=8 * 3600 + 0.01)) == ["bad_duration"]
+    assert refused(run, asked.mended(seconds=0)) == ["bad_duration"]
     assert refused(run, asked.mended(seconds=8 * 3600)) == []
     seen += refused(run, asked.mended(cause="door"))
     assert seen == reasons("begin bypass")
     [bypass] = run.state.kept.bypasses
     assert (bypass.by, bypass.second, bypass.until) == ("anne", "boris", 8 * 360_000)
+    assert bypass.until_utc == UTC + 8 * 360_000
 
 
 def test_ending_a_bypass_is_refused_in_the_signed_order() -> None:

@@ -161,6 +161,19 @@ def test_point_that_comes_by_itself_is_stale_with_its_gap(lost: Lost | Reading) 
     assert run.phase is Phase.READY_TO_RESET
 
 
+def test_gap_is_noticed_among_what_else_comes_in_its_instant() -> None:
+    run = healthy(rule(cause(InState(point="door", normal=(0,)))), door=0)
+    run.see(11, Happening("door"), Lost("door", "gateway"), Lost("t", "other"), t=2200)
+    assert run.phase is Phase.TRIPPED
+    assert run.watch().stale
+
+
+def test_reading_that_is_exactly_as_old_as_it_may_be_is_judged() -> None:
+    run = healthy()
+    run.see(13.01, Reading("t", 1001, 9000))
+    assert (run.watch().stale, run.watch().value) == (False, Decimal("90.00"))
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_state_that_is_not_normal_trips(count: int) -> None:
     run = healthy(rule(cause(InState(point="ups", normal=(0, 3)))), ups=0)

@@ -327,6 +327,7 @@ def _is_lawful(job: Job, after: Job, entry: Entry) -> None:
     ({"planned": Span(5, 5)}, ("planned", "5 to 5", "an end after the start")),
     ({"people": ("ann",)}, ("people", "ann", "at least 2")),
     ({"people": ("ann", "ann")}, ("people", "ann, ann", "each once, none empty")),
+    ({"people": ("ann", "bob", " ")}, ("people", "ann, bob,  ", "each once, none empty")),
     ({"instruments": ("",)}, ("instruments", "", "each once, none empty")),
 ])  # fmt: skip
 def test_plan_is_refused_with_field_value_and_expectation(
@@ -346,6 +347,8 @@ def test_plan_is_refused_with_field_value_and_expectation(
     (LimitSet("m", 1, (Limit("t"),)), ("limits.0", "None to None", "a number for low, high or both")),
     (LimitSet("m", 1, (Limit("t", high=Decimal("NaN")),)),
      ("limits.0", "None to NaN", "a number for low, high or both")),
+    (LimitSet("m", 1, (Limit("t", Decimal(1), Decimal("NaN")),)),
+     ("limits.0", "1 to NaN", "a number for low, high or both")),
     (LimitSet("m", 1, (Limit("t", Decimal(2), Decimal(2)),)), ("limits.0", "2 to 2", "low below high")),
 ])  # fmt: skip
 def test_limit_set_is_refused_with_field_value_and_expectation(

@@ -346,3 +346,9 @@ def test_spans_are_what_their_ticks_are(some: list[Span], others: list[Span]) ->
     assert total(some) == len(ticks(some))
     found = without(some, others)
     assert all(one.end < two.start for one, two in pairwise(found))
+
+
+def test_of_several_values_at_one_instant_the_greatest_stands_also_beside_a_zero() -> None:
+    for pair in (((100, 0), (100, "0.5")), ((100, "0.5"), (100, 0)), ((100, "0.5"), (100, None))):
+        found = environment_of(series(*pair, hold=None), None, WHOLE, work=(WHOLE,))
+        assert str(found.whole.mean) == "0.5000"
