@@ -178,6 +178,8 @@ def _exchange(mutant: mutants.Mutant) -> list[str]:
     ours, changed = dict(_functions(module, mutant.module)), []
     for name, theirs in _functions(mutated, mutant.module):
         own = ours[name]  # every function is there: a mutant adds none
+        if own.__code__.co_filename != module.__file__:
+            continue  # made from the fields of a class, on import
         if not _is_same(own.__code__, theirs.__code__):
             own.__code__ = theirs.__code__
             changed.append(name)

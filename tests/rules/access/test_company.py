@@ -6,8 +6,9 @@ from rules.access import Note, Reason
 from rules.access.document import Right, Span, Visit
 from rules.access.reasons import Step
 from rules.access.request import EntryLock
+from rules.access.state import Waiting
 from rules.access.words import Effect, Escort, Outcome, PersonState, Scope
-from tests.rules.access.world import HOUR_MS, NOW, World, card, inside, token
+from tests.rules.access.world import HOUR_MS, NOW, STEADY, World, card, inside, token
 
 
 @pytest.fixture
@@ -30,6 +31,14 @@ def test_two_people_come_in_together(pairs: World) -> None:
     assert pairs.state.waiting == {}
     third = pairs.present(card("carl"), after_s=31)
     assert (third.granted, third.admits) == (True, ("carl",))
+
+
+def test_who_asks_again_comes_in_with_whom_it_was_too_early_for_before(pairs: World) -> None:
+    pairs.change("zones", "lab", min_people=3)
+    assert not pairs.present(card("anna")).granted
+    assert not pairs.present(card("ben"), after_s=1).granted
+    pairs.change("zones", "lab", min_people=2)
+    assert pairs.present(card("anna"), after_s=2).admits == ("anna", "ben")
 
 
 def test_second_person_who_comes_too_late_is_the_first_one_again(pairs: World) -> None:
@@ -202,6 +211,36 @@ def test_zone_is_full_counting_who_is_in_zones_within_it(world: World) -> None:
     full = world.present(card("anna"))
     assert (full.reason, full.rule) == (Reason.OCCUPANCY, "zone:lab")
     assert world.present(card("ben"), side="inner/in").granted
+
+
+def test_zone_around_is_full_although_the_inner_one_has_no_bound(world: World) -> None:
+    world.change("zones", "lab", capacity=1)
+    world.live(inside={"carl": inside("lab")})
+    full = world.present(card("anna"), side="inner/in")
+    assert (full.reason, full.rule) == (Reason.OCCUPANCY, "zone:lab")
+
+
+def test_who_needs_the_least_room_is_taken_along(world: World) -> None:
+    world.change("zones", "dark-room", min_people=2)
+    world.change("zones", "lab", capacity=2)
+    waiting = tuple(Waiting(one, token(one), STEADY) for one in ("ben", "carl"))
+    world.live(inside={one: inside("lab") for one in ("anna", "carl")}, waiting={"inner/in": waiting})
+    assert world.present(card("anna"), side="inner/in").admits == ("anna", "carl")
+
+
+def test_door_stays_open_for_the_slowest_of_those_it_lets_in(pairs: World) -> None:
+    pairs.change("people", "anna", slow=True)
+    pairs.present(card("anna"))
+    assert pairs.present(card("ben"), after_s=1).open_s == 15
+
+
+def test_who_may_pass_no_more_counts_for_no_visitor(pairs: World) -> None:
+    pairs.present(card("anna"))
+    assert pairs.present(card("ben"), after_s=1).granted
+    state = pairs.state
+    assert pairs.present(card("vera"), after_s=5.999).granted
+    pairs.state = state
+    assert pairs.present(card("vera"), after_s=6).reason is Reason.SECOND_PERSON_AWAITED
 
 
 def test_who_was_let_in_and_is_on_the_way_takes_room(world: World) -> None:

@@ -251,6 +251,13 @@ def test_what_stands_twice_is_named_before_anything_else() -> None:
     ]
 
 
+def test_zone_beneath_zones_that_lie_around_each_other_is_told_too() -> None:
+    world = World()
+    world.change("zones", "lab", parent="dark-room")
+    world.put(Zone(id="nook", parent="lab"))
+    assert "zones nook parent: lab: expected no zone around itself" in map(str, faults_of(world.document()))
+
+
 def test_zone_without_any_door_is_no_trap() -> None:
     world = World()
     world.put(Zone(id="cupboard"))

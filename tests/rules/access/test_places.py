@@ -161,6 +161,7 @@ def test_way_out_is_free_for_everybody_and_says_who_left(world: World) -> None:
 
 
 def test_who_leaves_without_having_come_is_noted(world: World) -> None:
+    assert world.present(card("anna"), side="door-1/out").notes == ()
     world.change("zones", "lab", passback=Passback.SOFT)
     assert world.present(card("anna"), side="door-1/out").notes == (Note.UNEXPECTED_LOCATION,)
     world.live(inside={"anna": inside("dark-room")})

@@ -3,6 +3,7 @@
 import pytest
 
 from rules.access import EVERYWHERE, Note, Reason, Step
+from rules.access.authorisations import Standing, standing
 from rules.access.document import Approval, Authorisation, Credential, Head, Right, Side, Span
 from rules.access.request import Factor
 from rules.access.state import LockDown, Passing
@@ -219,7 +220,12 @@ def test_nearest_of_several_authorisations_gives_the_reason(world: World) -> Non
     world.change("authorisations", "a-anna", valid=Span(None, NOW - 1))
     world.put(Authorisation("a-anna-2", "anna", Subject.ACTIVITY, "weights", Span(None, NOW)))
     assert world.present(card("anna")).reason is Reason.AUTHORISATION_EXPIRED
+    assert standing(
+        world.snapshot(), "anna", kind=Subject.ACTIVITY, subjects=("weights",), at_ms=NOW
+    ) == Standing(Reason.AUTHORISATION_EXPIRED, "weights", "a-anna")
     world.put(Authorisation("a-anna-3", "anna", Subject.ACTIVITY, "weights", Span(NOW + 1, None)))
+    assert world.present(card("anna")).reason is Reason.AUTHORISATION_NOT_YET
+    world.put(Authorisation("a-anna-4", "anna", Subject.ACTIVITY, "weights", Span(None, NOW)))
     assert world.present(card("anna")).reason is Reason.AUTHORISATION_NOT_YET
 
 

@@ -89,6 +89,7 @@ HELD = [{"kind": "inhibit_output", "target": "source"}]
         (settings({**DOOR, "normal": ["7"]}), f"{CAUSE}[0].normal[0]", "7"),
         (settings(LIMIT, AJAR), f"{CAUSE}[1].normal[1]", "ajar"),
         (settings({**LIMIT, "low": "26"}), f"{CAUSE}[0]", "warm"),
+        (settings(group=[{"name": "g", "needed": 5, "cause": [LIMIT]}]), "interlock[1].group[0]", "g"),
         (settings(fit=[FIT, {**FIT, "point": "u"}]), "interlock[1].fit[1].point", "u"),
         (settings(fit=[{**FIT, "point": "room-2/air"}]), "interlock[1].fit[0].point", "room-2/air"),
         (settings(fit=[{**FIT, "time_s": 30}]), "interlock[1].fit[0].time_s", 30.0),

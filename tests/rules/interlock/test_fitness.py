@@ -122,6 +122,15 @@ def test_sensor_that_goes_silent_is_not_steady() -> None:
     assert run.state.fits[0].inside_since == 1300
 
 
+def test_silence_is_noticed_in_its_tick_where_no_cause_watches_the_point() -> None:
+    run = Run(rule(cause(), fit=[replace(STEADY, point="h")]))
+    for second in range(1, 13):
+        run.see(second, t=2200, **({"h": 220} if second < 10 else {}))
+    assert run.state.fits[0].inside_since == 100
+    run.see(12.01)
+    assert run.state.fits[0].inside_since is None
+
+
 def test_old_reading_is_not_looked_at() -> None:
     run = broken()
     run.see(2, Reading("t", 50, 9000))
