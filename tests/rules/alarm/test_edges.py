@@ -7,6 +7,7 @@ from rules.alarm import acts
 from rules.alarm.calls import due, next_at, told
 from rules.alarm.check import policy_faults, template_faults
 from rules.alarm.desk import Act, Desk, Flood, Outcome, Reason, Refused, Told, What
+from rules.alarm.detect import SLOTS
 from rules.alarm.figures import STALE_TICKS, figures
 from rules.alarm.handling import observe, passed
 from rules.alarm.history import history
@@ -170,6 +171,10 @@ def test_rate_is_seen_long_after_the_first_window() -> None:
     for first, second, third in (("18", "20", "20.5"), ("20.5", "20", "18")):  # two values within one slot
         near = samples((5000, first), (5005, second), (5100, third))
         assert [one.onset for one in view(arrive(begin(applied(rule), -1), near)).occurrences] == [5100]
+
+
+def test_window_of_a_rate_reaches_back_a_sixtieth_further_at_most() -> None:
+    assert SLOTS == 60  # as the page says
 
 
 def test_rate_is_back_as_soon_as_the_window_is_whole() -> None:
