@@ -4,18 +4,22 @@ Pages show it on their first screen and a stream follows it once a second: of a 
 number is read, and the few at each site that want somebody first.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
 
-from cloud.store import control_status
+from cloud.store import commands, control_status
+from cloud.store.commands import Command
 from cloud.store.connection import Connection
 from cloud.store.control_status import KNOWN_FOR, Held
 from cloud.store.ticks import datetime_of_us, us_of_tick
 from rules.alarm.model import Condition, Kind, Priority
+from rules.permissions import Permission
 
+May = Callable[[Permission, int, int | None], bool]
+"""Whether a permission holds in an organisation, at a site (None: in all of it)."""
 ALARMS_FEW = 8
 """So many alarms of each site are read one by one."""
 
@@ -172,6 +176,29 @@ async def read_waiting(connection: Connection, at: datetime, *, site_id: int | N
         jobs=await _jobs(connection, site_id),
         rights=tuple(rights),
     )
+
+
+async def waiting_commands(
+    connection: Connection, at: datetime, *, may: May, asker: str = "", site_id: int | None = None
+) -> list[Command]:
+    """Return the commands that wait for a second person and that one may approve, the oldest first.
+
+    `may` is what this person may do (`Viewer.may`); `asker` their login: what they asked for themselves is
+    for somebody else. Each waits until its `approve_until`.
+    """
+    return [
+        one
+        for one in await commands.list_waiting(connection, at)
+        if site_id in (None, one.site_id) and (not asker or one.asker != asker) and is_for(one, may)
+    ]
+
+
+def is_for(command: Command, may: May) -> bool:
+    """Whether a person who may do this may approve a command, as far as permissions say."""
+    needed = [Permission.COMMANDS_APPROVE]
+    if command.name == "interlock.bypass":
+        needed.append(Permission.CONTROL_BYPASS)
+    return all(may(one, command.organisation_id, command.site_id) for one in needed)
 
 
 async def read_held(

@@ -11,7 +11,7 @@ from cloud import command_acts
 from cloud.command_acts import Wish
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.identity.viewer import Origin, Viewer
-from cloud.store import commands, control_status, shadow
+from cloud.store import commands, control_status, needs, shadow
 from cloud.store.commands import Command
 from cloud.store.connection import Connection
 from rules.permissions import Grant, Rights, Role
@@ -247,6 +247,22 @@ def test_bypass_is_not_approved_by_who_asked_nor_by_who_may_not_nor_too_late(lab
     with pytest.raises(ActError, match="lapsed"):
         approve(lab, people["wang"], waits, at=NOW + timedelta(minutes=5, seconds=1))
     assert lab.execute("SELECT count(*) FROM commands WHERE issued_at IS NOT NULL") == [(0,)]
+
+
+def test_who_may_approve_is_told_what_waits_until_it_waits_no_more(lab: Any, people: Any) -> None:
+    def waiting(viewer: Viewer, at: datetime = NOW) -> list[str]:
+        ask_for = lab.run(
+            lambda connection: needs.waiting_commands(connection, at, may=viewer.may, asker=viewer.login)
+        )
+        return [one.id for one in ask_for]
+
+    tell(lab, interlock("reset", breach=4, power=True))
+    asked = ask(lab, people["li"], "interlock.enable", breach=4)
+    watcher = replace(people["wang"], login="look", rights=Rights(frozenset({Grant(Role.VIEWER, 1)})))
+    elsewhere = replace(people["wang"], rights=Rights(frozenset({Grant(Role.SAFETY, 2)})))
+    assert waiting(people["wang"]) == [asked.id]
+    assert [waiting(one) for one in (people["li"], watcher, elsewhere)] == [[], [], []]
+    assert waiting(people["wang"], NOW + timedelta(minutes=6)) == []
 
 
 def test_token_of_a_person_is_that_person(lab: Any, people: Any) -> None:
