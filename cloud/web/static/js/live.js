@@ -46,6 +46,7 @@ function tick() {
     if (row) writeStale(row, late, age);
   }
   countRemarks();
+  if (!document.body.dataset.live) return; // a page without a stream says as of when it is, and stays so
   if (lacking() && Date.now() - askedAt > ASK_MS) askWhys();
   setLink(Date.now() - heardAt < SILENCE_MS);
 }
@@ -116,7 +117,7 @@ function setLink(alive) {
 function paintState(element) {
   element.dataset.kind ??= element.className.replace("state", "").trim();
   element.dataset.word ??= element.textContent;
-  const known = link.dataset.state !== "lost";
+  const known = link?.dataset.state !== "lost";
   element.className = `state ${known ? element.dataset.kind : "unmonitored"}`;
   element.textContent = known ? element.dataset.word : words.last_known.replace("%(state)s", element.dataset.word);
 }
