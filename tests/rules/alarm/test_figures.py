@@ -39,6 +39,7 @@ def test_top_names_ten_alarms_most_often_first() -> None:
 
 
 def test_alarm_that_stands_for_more_than_a_day_is_stale() -> None:
+    assert STALE_TICKS == 24 * 3600 * S
     ones = [
         occurrence("a"),
         occurrence("b", cleared_at=STALE_TICKS),
