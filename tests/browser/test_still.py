@@ -1,11 +1,10 @@
 """Pages without a live stream: they say as of when they are, and do not take themselves for cut off."""
 
-import psycopg
 import pytest
 
-from tests.browser.test_doors import furnish
-from tests.browser.test_jobs import job as job  # noqa: PLC0414
 from rules.access.words import JobState
+from tests.browser.test_doors import furnish
+from tests.browser.test_jobs import job as job
 
 pytestmark = pytest.mark.slow
 
