@@ -21,11 +21,12 @@ def write_message(
 ) -> tuple[str, str]:
     """Return subject and body of what one way is told in a round."""
     say = SENTENCES[way.language]
-    ones = sorted({call.occurrence.id: call for call in calls}.values(), key=_urgent_first)
+    steps = sorted(calls, key=lambda call: call.escalated)  # of several steps of one the escalation stays
+    ones = sorted({call.occurrence.id: call for call in steps}.values(), key=_urgent_first)
     most = min((call.occurrence.priority for call in ones), default=Priority.LOW)
-    subject = say[round_.why.value].format(
-        site=site.title, count=len(ones), priority=PRIORITIES[way.language][most - 1]
-    )
+    counted = say[round_.why.value].format(count=len(ones), priority=PRIORITIES[way.language][most - 1])
+    named = _urgent(site, round_, ones, way.language)
+    subject = say["site"].format(site=site.title) + say["then"].join([*named, counted])
     lines = []
     if len(ones) > 1:
         lines.append(say["counts"].format(counts=_counts(ones, way.language)))
@@ -35,6 +36,24 @@ def write_message(
     if len(ones) > LINES_MAX:
         lines.append(say["more"].format(count=len(ones) - LINES_MAX))
     return subject, "\n".join([*lines, "", say["foot"]])
+
+
+def _urgent(site: SiteFacts, round_: Notification, ones: Sequence[Call], language: str) -> list[str]:
+    """Return what a subject says before its counts: an escalation, or the first urgent alarm that stands.
+
+    What this round tells goes before what was told earlier.
+    """
+    say = SENTENCES[language]
+    told = [call for call in ones if call.occurrence.priority is Priority.URGENT]
+    if raised := [call.occurrence for call in told if call.escalated]:
+        parts = [say["escalated"].format(alarm=_said(site, raised[0], language))]
+        return [*parts, say["urgent"].format(count=len(round_.urgent))]
+    now = [call.occurrence for call in told if call.occurrence.stands]
+    standing = now or sorted(round_.urgent, key=lambda one: (one.onset, one.id))
+    if not standing:
+        return []
+    count = len({one.id for one in (*now, *round_.urgent)})
+    return [say["urgent_first"].format(count=count, alarm=_said(site, standing[0], language))]
 
 
 def write_test(way: Way, who: str, at: datetime) -> tuple[str, str]:
@@ -56,18 +75,24 @@ def _counts(calls: Sequence[Call], language: str) -> str:
 
 
 def _line(site: SiteFacts, call: Call, language: str) -> str:
-    one, say = call.occurrence, SENTENCES[language]
+    said = f"[{PRIORITIES[language][call.occurrence.priority - 1]}] {_said(site, call.occurrence, language)}"
+    if call.count > 1:
+        said += ", " + SENTENCES[language]["again"].format(count=call.count)
+    return said
+
+
+def _said(site: SiteFacts, one: Occurrence, language: str) -> str:
+    """Return what, where, since when, value and limit."""
+    say = SENTENCES[language]
     time = _time(one.onset, site.time_zone)
     parts = [
-        f"[{PRIORITIES[language][one.priority - 1]}] {one.point}: {what_text(one, language)}",
+        f"{one.point}: {what_text(one, language)}",
         say["since" if one.stands else "was"].format(time=time),
     ]
     if one.limit is not None and one.worst is not None:
         unit = _unit(site, one.point)
         worst, limit = _number(one.worst), _number(one.limit)
         parts.append(say["value"].format(value=f"{worst}{unit}", limit=f"{limit}{unit}"))
-    if call.count > 1:
-        parts.append(say["again"].format(count=call.count))
     return ", ".join(parts)
 
 

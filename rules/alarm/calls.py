@@ -36,6 +36,8 @@ class Call(Struct, frozen=True, omit_defaults=True):
     step: int
     count: int
     """1 at the first time that this step is told."""
+    escalated: bool = False
+    """Whether it is told because nobody acknowledged when others had been told."""
 
 
 class Notification(Struct, frozen=True, omit_defaults=True):
@@ -50,6 +52,8 @@ class Notification(Struct, frozen=True, omit_defaults=True):
     """Ids of the calls whose condition began first."""
     by_priority: dict[str, int] = {}
     """Occurrences told of, by the name of their priority."""
+    urgent: tuple[Occurrence, ...] = ()
+    """All urgent ones of the site that stand and are not muted, told now or before; the oldest first."""
 
 
 def due(desk: Desk, policy: Policy, now: int) -> Notification | None:
@@ -143,10 +147,11 @@ def _calls(desk: Desk, policy: Policy) -> Iterator[Call]:
             chain = _chain(desk, policy, item)
             if chain is None:
                 continue
+            first = min(step.after_ticks for step in chain.steps)
             for number, at in _dues(item, chain):
                 if at <= desk.now:
-                    count = _told(item, number).count + 1
-                    yield Call(item.occurrence, chain.steps[number].recipients, number, count)
+                    step, count = chain.steps[number], _told(item, number).count + 1
+                    yield Call(item.occurrence, step.recipients, number, count, step.after_ticks > first)
 
 
 def _chain(desk: Desk, policy: Policy, item: Open) -> Chain | None:
@@ -210,6 +215,14 @@ def _round(desk: Desk, why: Why, calls: tuple[Call, ...], *, also: tuple[str, ..
     counts: dict[str, int] = {}
     for one in occurrences.values():
         counts[one.priority.name.lower()] = counts.get(one.priority.name.lower(), 0) + 1
+    number, recipients = desk.rounds.number + 1, tuple(sorted(everyone))
     return Notification(
-        desk.rounds.number + 1, desk.now, why, calls, tuple(sorted(everyone)), first_out, counts
+        number, desk.now, why, calls, recipients, first_out, counts, tuple(_urgent_that_stand(desk))
     )
+
+
+def _urgent_that_stand(desk: Desk) -> list[Occurrence]:
+    found = [item.occurrence for items in desk.open.values() for item in items]
+    urgent = [one for one in found if one.stands and one.priority is Priority.URGENT]
+    shown = [one for one in urgent if not mute(desk, one.point, one.condition)]
+    return sorted(shown, key=lambda one: (one.onset, one.id))

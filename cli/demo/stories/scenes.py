@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cli.demo import alarms, web
 from cli.demo.accounts import USERS, password_of
@@ -59,10 +60,21 @@ async def _alarm(teller: Teller, since: float) -> None:
     async def escalated() -> str | None:
         for one in await teller.items("/api/alarm-messages"):
             if one["channel"] == alarms.WAYS[1] and _at(one["created_at"]) >= since:
-                return f"{one['channel']} is told: {one['subject']}"
+                return message_told(one)
         return None
 
     await teller.see("nobody acknowledges, so it escalates", escalated, within_s=60)
+
+
+def message_told(message: Mapping[str, Any]) -> str:
+    """Say what became of a message, as `/api/alarm-messages` has it: only what was taken was sent."""
+    channel, subject, answered = message["channel"], message["subject"], message["told"]
+    if message["state"] == "sent":
+        return f"sent to {channel}: {subject}"
+    if message["state"] == "given_up":
+        return f"not sent to {channel}, given up after {message['attempts']} attempts ({answered}): {subject}"
+    why = f"not sent at attempt {message['attempts']}: {answered}" if answered else "not tried yet"
+    return f"waits to be sent to {channel} ({why}; the demo's ways lead nowhere): {subject}"
 
 
 def _at(text: str) -> float:

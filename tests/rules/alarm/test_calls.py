@@ -56,6 +56,23 @@ def test_chain_escalates_and_repeats_as_its_data_say() -> None:
     assert all(one.why is Why.ALARMS for one in sent)
 
 
+def test_round_names_urgent_alarms_that_stand_whoever_was_told_of_them_before_and_what_escalates() -> None:
+    first, second = (
+        occurrence(name, onset=at, priority=Priority.URGENT) for name, at in (("b", 0), ("a", 5))
+    )
+    over = occurrence("c", onset=1, cleared_at=2, priority=Priority.URGENT)
+    desk, sent = play(seen(Desk(), first, second, over, occurrence("d"), now=10), 10)
+    assert [one.point for one in sent[0].urgent] == ["b", "a"]
+    assert not any(call.escalated for call in sent[0].calls)
+    outcome = acts.take_out(desk, POLICY, point="b", by="ann", text="new fan", until=None, now=desk.now)
+    assert not isinstance(outcome, Refused)
+    desk = outcome[0]
+    desk, sent = play(desk, 15 * MINUTE + 10)
+    escalated = {call.occurrence.point: call.escalated for call in sent[-1].calls if call.step == 1}
+    assert escalated == {"a": True, "d": True}
+    assert [one.point for one in sent[-1].urgent] == ["a"]
+
+
 def test_acknowledgement_ends_the_escalation() -> None:
     desk, sent = play(seen(Desk(), occurrence(), now=0), 12 * MINUTE)
     assert len(sent) == 2
