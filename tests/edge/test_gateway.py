@@ -261,7 +261,7 @@ def test_second_gateway_on_a_data_folder_is_refused_and_the_first_goes_on(site: 
             process = site.start()
             await until(lambda: len(ticks(acker.arrivals)) > 3)
             second = await asyncio.to_thread(
-                subprocess.run, site.command(), capture_output=True, text=True, timeout=30, check=False
+                subprocess.run, site.command(), capture_output=True, text=True, timeout=90, check=False
             )
             assert second.returncode == 2, second.stderr
             heading, told = second.stderr.splitlines()
@@ -271,7 +271,7 @@ def test_second_gateway_on_a_data_folder_is_refused_and_the_first_goes_on(site: 
                 told == f"  gateway.data: 'data': expected a folder that no other gateway writes ({expected})"
             )
             checked = await asyncio.to_thread(
-                subprocess.run, site.command("check"), capture_output=True, timeout=30, check=False
+                subprocess.run, site.command("check"), capture_output=True, timeout=90, check=False
             )
             assert checked.returncode == 0, checked.stderr
             before = len(ticks(acker.arrivals))

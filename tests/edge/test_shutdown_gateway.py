@@ -100,6 +100,6 @@ def test_shutdown_for_a_ups_that_is_not_there_is_refused(
     )
     file.write_text(text.replace('ups = "ups"', 'ups = "usv"'))
     words = [sys.executable, "-m", "cli.main", "edge", action, "--settings", str(file)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "shutdown.ups: 'usv': expected the prefix of a UPS that feeds usv/power" in done.stderr

@@ -137,7 +137,7 @@ def test_simulation_leaves_no_process_behind(number: signal.Signals, simulate: A
 
 def test_unknown_scenario_ends_with_2() -> None:
     words = [sys.executable, "-m", "cli.main", "simulate", "--scenario", "nowhere"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 2
     assert "nowhere" in done.stderr
 
@@ -169,7 +169,7 @@ def test_scenario_with_a_missing_log_ends_with_2_and_starts_nothing(tmp_path: Pa
     file.write_text(text, encoding="utf-8")
     words = [sys.executable, "-m", "cli.main", "simulate", "--scenario", str(file)]
     words += ["--ports-file", str(ports), "--folder", str(tmp_path / "run")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 2
     missing = tmp_path / "../../tests/data/gnss/bt451.log"
     assert done.stderr == f"car-1/gnss: log: {missing} is no file; expected a log of NMEA 0183 sentences\n"

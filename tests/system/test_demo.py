@@ -96,7 +96,7 @@ def demo_folder(service_folder: Path) -> Path:
 
 def _checked(folder: Path) -> dict[str, dict[str, object]]:
     with started(folder, "--check", "--json") as demo:
-        output, told = demo.process.communicate(timeout=200)
+        output, told = demo.process.communicate(timeout=500)
         assert demo.process.returncode == 0, output + told
         assert demo.remains() == []
     result = json.loads(output)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.requirement("G-7.2a", "G-7.2b")]
 
 
 def run(*words, data=None):
-    done = subprocess.run([str(word) for word in words], input=data, capture_output=True, timeout=30)
+    done = subprocess.run([str(word) for word in words], input=data, capture_output=True, timeout=90)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 

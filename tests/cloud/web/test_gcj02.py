@@ -23,7 +23,7 @@ def _shift(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
         f"console.log(JSON.stringify({json.dumps(places)}.map(([a, o]) => toGcj02([o, a]).reverse())));"
     )
     done = subprocess.run(
-        ["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True, timeout=30
+        ["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True, timeout=90
     )
     return [tuple(place) for place in json.loads(done.stdout)]
 
