@@ -1,5 +1,6 @@
 """How doors stand and who is inside, as gateways say it; what was not heard lately is not known."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from cloud.store.control_status import Held
 from rules.access.roll_call import Called, roll_call
 from rules.access.snapshot import Snapshot, normalised, prepared
 from rules.access.state import Inside, State
+from wire.control import InsideNow
 from wire.shadow import Revision
 
 
@@ -43,22 +45,32 @@ class RollCall:
     """Whether any gateway of the site ever told who is inside."""
 
 
+def last_seen(held: Iterable[Held]) -> dict[str, tuple[Held, InsideNow]]:
+    """Return who is inside, by number, as the gateway says that saw them come in last; it may be silent now."""
+    newest: dict[str, tuple[Held, InsideNow]] = {}
+    for one in held:
+        for each in one.status.inside:
+            before = newest.get(each.person)
+            if before is None or each.at_ms > before[1].at_ms:
+                newest[each.person] = (one, each)
+    return newest
+
+
 async def roll_call_of(connection: Connection, site_id: int, *, now: datetime) -> RollCall:
     """Return the roll-call of a site, of all its gateways."""
     held = await control_status.list_held(connection, now, site=site_id)
-    newest: dict[str, Called] = {}
     now_ms = round(now.timestamp() * 1000)
+    seen = last_seen(held)
+    found: list[Called] = []
     for one in held:
-        snapshot = await _snapshot_of(connection, one)
         inside = {
-            each.person: Inside(each.zone, each.at_ms, min(each.at_ms, now_ms)) for each in one.status.inside
+            number: Inside(each.zone, each.at_ms, min(each.at_ms, now_ms))
+            for number, (by, each) in seen.items()
+            if by is one
         }
-        for called in roll_call(snapshot, State(inside=inside), steady_ms=now_ms):
-            before = newest.get(called.person)
-            if before is None or called.since_ms > before.since_ms:
-                newest[called.person] = called
+        found += roll_call(await _snapshot_of(connection, one), State(inside=inside), steady_ms=now_ms)
     return RollCall(
-        [_present(one) for one in sorted(newest.values(), key=lambda one: (one.safe, one.zone, one.person))],
+        [_present(one) for one in sorted(found, key=lambda one: (one.safe, one.zone, one.person))],
         [one.gateway for one in held if not one.is_known(now)],
         bool(held),
     )

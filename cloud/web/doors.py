@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from cloud.api.guard import needs
-from cloud.rights_doors import roll_call_of
+from cloud.rights_doors import last_seen, roll_call_of
 from cloud.rights_explain import explained
 from cloud.store import control_status, decisions, rights_items
 from cloud.store.connection import Connection
@@ -18,7 +18,15 @@ from cloud.store.sites import Site, find_site, get_site, list_sites
 from cloud.store.snapshot import snapshot
 from cloud.store.zones import Zone, list_zones
 from cloud.web.context import Web
-from cloud.web.doors_view import Who, door_views, event_views, gateway_views, occupancy, step_views
+from cloud.web.doors_view import (
+    Who,
+    door_views,
+    event_views,
+    gateway_views,
+    number_of,
+    occupancy,
+    step_views,
+)
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.render import language_of, zone_of
@@ -45,6 +53,11 @@ class Chosen:
     def door_titles(self) -> Mapping[str, str]:
         """Portal -> title."""
         return {portal.name: portal.title for zone in self.zones for portal in zone.portals}
+
+    @property
+    def place_titles(self) -> Mapping[str, str]:
+        """Zone or portal -> title; a name that both have is the portal's."""
+        return {**self.zone_titles, **self.door_titles}
 
 
 async def chosen(connection: Connection, name: str | None) -> Chosen:
@@ -107,17 +120,17 @@ class DoorPages:
                 events = await decisions.list_door_events(
                     connection, site_id=site.id, refused=refused, limit=EVENTS_MAX
                 )
-            numbers = [str(one.data.get("person", "")) for one in events]
-            who = await who_of(connection, site, numbers)
+            numbers = [number_of(one) for one in events]
+            who = await who_of(connection, site, [*numbers, *last_seen(held)])
         shows = {
             "page": "doors",
             "place": place,
             "refused": refused,
             "doors": door_views(place.zones, held, language, now=now),
-            "rooms": occupancy(place.zones, held, now=now),
+            "rooms": occupancy(place.zones, held, who, now=now),
             "silent": [one.gateway for one in held if not one.is_known(now)],
             "lock_downs": sorted({zone for one in held for zone in one.status.lock_downs}),
-            "events": event_views(events, who, place.door_titles, language=language),
+            "events": event_views(events, who, place.place_titles, language=language),
         }
         return self._web.render.page(request, "doors.html", shows, zone=_zone(site))
 
@@ -132,11 +145,11 @@ class DoorPages:
                 raise NotHereError
             site = None if found.site_id is None else await get_site(connection, found.site_id)
             place = await chosen(connection, None if site is None else site.name)
-            who = await who_of(connection, site, [str(found.data.get("person", ""))])
+            who = await who_of(connection, site, [number_of(found)])
         shows = {
             "page": "doors",
             "place": place,
-            "event": event_views([found], who, place.door_titles, language=language)[0],
+            "event": event_views([found], who, place.place_titles, language=language)[0],
             "told": told,
             "steps": step_views(told, language),
         }

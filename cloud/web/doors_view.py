@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cloud.rights_doors import last_seen
 from cloud.rights_explain import DECISIONS, Explained
 from cloud.store.control_status import Held
 from cloud.store.decisions import DoorEvent, Revoked, RightsOf
@@ -14,6 +15,7 @@ from cloud.web.language import Language
 from cloud.web.words import mark
 from rules.access.reasons import GRANTS, Reason
 from rules.access.sentences import sentence
+from rules.access.state import EVERYWHERE
 from wire.control import PortalNow
 
 Who = Mapping[str, str]
@@ -21,8 +23,11 @@ Who = Mapping[str, str]
 Badge = tuple[str, str]
 """Shape and colour, and the word."""
 _OUTSIDE = mark("outside")
+_EVERYWHERE = mark("the whole site")
 _NOT_TOLD = mark("not told")
 _FORCED, _HELD = mark("opened without leave"), mark("stands open for too long")
+BY_COMMAND = "command: "
+"""What a gateway writes before the number of who asked (`edge.command.doing`)."""
 _IN, _OUT = mark("on the way in"), mark("on the way out")
 
 
@@ -41,12 +46,16 @@ class DoorView:
 
 @dataclass(frozen=True, slots=True)
 class RoomView:
-    """How many are in one zone, as told."""
+    """Who is in one zone, as told."""
 
     name: str
     title: str
     people: list[str]
-    """Numbers."""
+    """Names and numbers; where it is not known now, of those who were there last."""
+    known: bool
+    """Whether every door of the zone, and every gateway that tells of people there, is heard."""
+    since_ms: int | None
+    """Of what is not known: since when not everything is heard; None: nobody knows since when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,35 +139,64 @@ def _door(
     )
 
 
-def occupancy(zones: Iterable[Zone], held: Sequence[Held], *, now: datetime) -> list[RoomView]:
-    """Return who is where, as gateways that were heard lately say; zones with nobody are left out."""
+def occupancy(zones: Sequence[Zone], held: Sequence[Held], who: Who, *, now: datetime) -> list[RoomView]:
+    """Return who is where, as the roll-call has it; a zone is left out only where it is known to be empty.
+
+    A zone is not known when a door of it, or a gateway that told of people there, is not heard.
+    """
     titles = {zone.name: zone.title for zone in zones}
     inside: dict[str, list[str]] = {}
-    for each in held:
-        if each.is_known(now):
-            for one in each.status.inside:
-                inside.setdefault(one.zone, []).append(one.person)
-    return [RoomView(name, titles.get(name, name), sorted(inside[name])) for name in sorted(inside)]
+    by: dict[str, list[Held | None]] = {}
+    for number, (one, there) in last_seen(held).items():
+        inside.setdefault(there.zone, []).append(number)
+        by.setdefault(there.zone, []).append(one)
+    telling = {portal.name: one for one in held for portal in one.status.portals}
+    for zone in zones:
+        by.setdefault(zone.name, []).extend(telling.get(portal.name) for portal in zone.portals)
+    found = []
+    for name in sorted(by):
+        silent = [one for one in by[name] if one is None or not one.is_known(now)]
+        people = [named(number, who) for number in sorted(inside.get(name, ()))]
+        if people or silent:
+            found.append(RoomView(name, titles.get(name, name), people, not silent, _silent_since(silent)))
+    return found
+
+
+def _silent_since(silent: Sequence[Held | None]) -> int | None:
+    heard = [None if one is None else one.heard_at for one in silent]
+    known = [at for at in heard if at is not None]
+    return milliseconds(min(known)) if known and len(known) == len(heard) else None
+
+
+def named(number: str, who: Who) -> str:
+    """Return a person as every page shows one: the name where who asks may see it, and the number."""
+    name = who.get(number, "")
+    return f"{name} · {number}" if name else number
+
+
+def number_of(event: DoorEvent) -> str:
+    """Return the number of whom an event is about, else of who asked for it by a command; empty: nobody."""
+    by = str(event.data.get("by", ""))
+    asked = by.removeprefix(BY_COMMAND) if by.startswith(BY_COMMAND) else ""
+    return str(event.data.get("person", "")) or asked
 
 
 def event_views(
-    events: Iterable[DoorEvent], who: Who, doors: Mapping[str, str], *, language: Language
+    events: Iterable[DoorEvent], who: Who, places: Mapping[str, str], *, language: Language
 ) -> list[EventView]:
-    """Return what happened at doors, with the one sentence for each."""
-    return [_event(one, who, doors, language=language) for one in events]
+    """Return what happened at doors and in zones, with the one sentence for each."""
+    return [_event(one, who, places, language=language) for one in events]
 
 
-def _event(event: DoorEvent, who: Who, doors: Mapping[str, str], *, language: Language) -> EventView:
-    door, _, side = event.subject.partition("/")
-    number = str(event.data.get("person", ""))
-    name = who.get(number, "")
+def _event(event: DoorEvent, who: Who, places: Mapping[str, str], *, language: Language) -> EventView:
+    place, _, side = event.subject.partition("/")
     badge, said = _said(event, language)
     return EventView(
         id=event.id,
         at_ms=milliseconds(event.observed_at),
-        door=doors.get(door, door),
+        door=language.say(_EVERYWHERE) if place == EVERYWHERE else places.get(place, place),
         side=language.say(_OUT if side == "out" else _IN) if side else "",
-        who=f"{name} · {number}" if name else number,
+        who=named(number_of(event), who),
         badge=badge,
         said=said,
         detail=str(event.data.get("detail", "")),
