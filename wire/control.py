@@ -194,6 +194,16 @@ class RegulationNow(Message, frozen=True, kw_only=True):
     reason: Text = ""
 
 
+class FaultNow(Message, frozen=True, kw_only=True):
+    """Something of control that does not do its work."""
+
+    part: Text
+    """Which part ended by a bug, or `output` and the name of one that is not what it was told to be."""
+    reason: Text = ""
+    at_ms: Millis | None = None
+    """Since when."""
+
+
 class DocumentNow(Message, frozen=True, kw_only=True):
     """Which revision of a document of the hub is honoured, and why a newer one was refused."""
 
@@ -223,3 +233,5 @@ class ControlStatus(Message, frozen=True, kw_only=True):
     inside: Annotated[tuple[InsideNow, ...], Meta(max_length=10_000)] = ()
     equipment: Annotated[tuple[EquipmentNow, ...], Meta(max_length=LISTED_MAX)] = ()
     regulations: Annotated[tuple[RegulationNow, ...], Meta(max_length=LISTED_MAX)] = ()
+    faults: Annotated[tuple[FaultNow, ...], Meta(max_length=LISTED_MAX)] = ()
+    """What of it does not work; a gateway that tells one needs somebody."""

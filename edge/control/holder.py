@@ -20,6 +20,7 @@ FIRST_AGAIN_S, FIRST_TRIES = 0.2, 25
 """The same after the start, while its driver may still be looking for the device; nothing is told of that."""
 RELEASE_AGAIN_S, RELEASE_AGAIN_MAX_S = 5.0, 60.0
 """Each failed try is told: one that fails for ever is made less and less often."""
+NOT_AS_TOLD = "it does not say that it is what it was told to be"
 
 Said = Callable[[str, bool], None]
 """Told whether an output is what it was told to be."""
@@ -60,6 +61,13 @@ class Holder:
         self._safe, self.confirmed = False, None
         self._demanded.clear()
         self._released.set()
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not what it has to be, as far as that is known; empty: nothing says so."""
+        if self._failure:
+            return self._failure
+        return f"{self.name}: {NOT_AS_TOLD}" if self.confirmed is False else ""
 
     def parts(self) -> Mapping[str, Part]:
         """Return what holds it until cancelled, each by itself: what ends one of them delays no other."""

@@ -145,6 +145,10 @@ class Interlocks(Member):
         at = moment(self._given)
         return [picture(runner, at) for runner in self._runners]
 
+    def troubles(self) -> Mapping[str, str]:
+        """Return the outputs that interlocks own and that are not as they were told to be, and why."""
+        return {holder.name: why for holder in self._holders() if (why := holder.trouble)}
+
     # --- as a member ---------------------------------------------------------------------------------------
 
     def look(self, item: Seen) -> None:

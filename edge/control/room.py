@@ -25,6 +25,7 @@ What the others may ask is in `Shared`:
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.control.broken import Broken
 from edge.control.given import Given, Member, Part, Seen
 from edge.control.interlocks import Interlocks
 from edge.control.line import ControlLine
@@ -65,7 +66,9 @@ class Control:
             status_changed=self._desk.changed,
             status=self._desk.now,
         )
-        self._members: Sequence[Member] = [self._interlocks, self._work, *make_members(shared)]
+        self._broken = Broken(given, troubles=self._interlocks.troubles, changed=self._desk.changed)
+        made = make_members(shared)
+        self._members: Sequence[Member] = [self._interlocks, self._work, *made, self._broken]
         self._desk.members = self._members
         for member in self._members:
             self.line.listen(member.came)
@@ -90,7 +93,9 @@ class Control:
     def parts(self) -> Mapping[str, Part]:
         """Return what is to be kept running, by name."""
         parts = {name: part for member in self._members for name, part in member.parts().items()}
-        return {**parts, "control status": self._desk.run}
+        parts["control status"] = self._desk.run
+        self._broken.names = parts.keys()
+        return parts
 
     @property
     def alive(self) -> bool:

@@ -180,7 +180,7 @@ class Site:
         self.control = Control(given, self._shared)
 
     def _shared(self, shared: Shared) -> Sequence[Member]:
-        self.interlocks, self.work = shared.interlocks, shared.work
+        self.interlocks, self.work, self.status = shared.interlocks, shared.work, shared.status
         return []
 
     def _utc(self) -> int | None:
