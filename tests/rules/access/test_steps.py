@@ -4,7 +4,7 @@ import pytest
 
 from rules.access import EVERYWHERE, Note, Reason, Step
 from rules.access.authorisations import Standing, standing
-from rules.access.document import Approval, Authorisation, Credential, Head, Right, Side, Span
+from rules.access.document import Approval, Attempts, Authorisation, Credential, Head, Right, Side, Span
 from rules.access.request import Factor
 from rules.access.state import LockDown, Passing
 from rules.access.words import (
@@ -75,6 +75,13 @@ def test_lock_out_that_is_over_begins_to_count_anew(pinned: World) -> None:
     pinned.change("portals", "door-1", attempts=pinned.parts["portals"]["front"].attempts)
     assert pinned.present(card("anna"), pin("anna", "0"), after_s=304).reason is Reason.FACTOR_WRONG
     assert pinned.state.tries["anna"].count == 1
+
+
+def test_lock_out_that_is_over_within_its_window_begins_to_count_anew(pinned: World) -> None:
+    pinned.change("portals", "door-1", attempts=Attempts(limit=2, window_s=3600, lockout_s=10))
+    for second, reason in ((0, "FACTOR_WRONG"), (1, "FACTOR_WRONG"), (10, "ATTEMPTS"), (11, "FACTOR_WRONG")):
+        assert pinned.present(card("anna"), pin("anna", "0"), after_s=second).reason is Reason[reason]
+    assert (pinned.state.tries["anna"].count, pinned.state.tries["anna"].until_ms) == (1, 0)
 
 
 @pytest.mark.requirement("G-6.4c")

@@ -168,6 +168,17 @@ def test_bypass_is_refused_in_the_signed_order() -> None:
     assert bypass.until_utc == UTC + 8 * 360_000
 
 
+def test_read_back_of_an_output_cannot_be_bypassed() -> None:
+    run = Run(rule(effects=[INHIBIT]))
+    asked = Bypassing().mended(by=ANNE, cause="@output/source", reason="x", second=BORIS, seconds=9)
+    assert refused(run, asked) == ["not_bypassable"]
+
+
+def test_zone_and_portal_of_an_interlock_are_no_devices_that_it_holds_back() -> None:
+    run = Run(rule(effects=[HOLD]))
+    assert command_refusal(run.state, run.plan, device=HOLD.target, command="on") is None
+
+
 def test_ending_a_bypass_is_refused_in_the_signed_order() -> None:
     run = Run()
     seen = refused(run, EndBypass(by=NOBODY, cause="warm"))

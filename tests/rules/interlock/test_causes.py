@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from rules.interlock import causes
 from rules.interlock.inputs import Happening, Lost, Moment, ReadBack, Reading
@@ -10,6 +11,8 @@ from rules.interlock.model import (
     Alive,
     CalibrationDue,
     Cause,
+    Effect,
+    EffectKind,
     Happened,
     InState,
     Interlock,
@@ -21,10 +24,11 @@ from rules.interlock.model import (
 from rules.interlock.plan import make_plan
 from rules.interlock.state import CauseState, Phase, Verdict, Watch
 from tests.rules.interlock.tables import Row, table
-from tests.rules.interlock.world import DAY, HOLD, INHIBIT, PLANT, UTC, Run, cause, healthy, rule
+from tests.rules.interlock.world import DAY, HOLD, INHIBIT, PLANT, UTC, WARM, Run, cause, healthy, rule
 from wire.status import Status
 
 C = CauseState
+MAINS = Effect(kind=EffectKind.INHIBIT_OUTPUT, target="mains")
 
 
 @pytest.mark.parametrize("row", table("in", "when", "then"), ids=lambda row: f"{row['in']}-{row['when']}")
@@ -309,6 +313,34 @@ def test_contradicted_read_back_trips_after_its_time() -> None:
     run.see(11.5)
     assert run.phase is Phase.TRIPPED
     assert [vote.cause for vote in run.state.kept.first_out] == ["@output/source"]
+
+
+def test_one_of_several_outputs_that_is_contradicted_trips() -> None:
+    run = Run(rule(effects=[INHIBIT, MAINS]))
+    run.see(1, ReadBack("source", agrees=True), ReadBack("mains", agrees=True), t=2200)
+    run.release()
+    run.see(2, ReadBack("source", agrees=True), ReadBack("mains", agrees=False), t=2200)
+    run.see(4, ReadBack("source", agrees=True), t=2200)
+    assert run.phase is Phase.TRIPPED
+    assert [vote.cause for vote in run.state.kept.first_out] == ["@output/mains"]
+
+
+def test_contradiction_counts_whatever_else_is_read_back_in_its_instant() -> None:
+    run = healthy(rule(effects=[INHIBIT]))
+    run.see(11, ReadBack("source", agrees=True), ReadBack("source", agrees=False), t=2200)
+    run.see(11.5)
+    assert run.phase is Phase.TRIPPED
+
+
+def test_limit_that_is_not_guarded_is_judged_by_the_value_alone() -> None:
+    for count, phase in ((2500, Phase.HEALTHY), (2501, Phase.TRIPPED)):
+        run = healthy(rule(cause(replace(WARM, undetermined="out"))))
+        run.see(11, t=count)
+        assert run.phase is phase
+    for count, phase in ((1900, Phase.HEALTHY), (1899, Phase.TRIPPED)):
+        run = healthy(rule(cause(replace(WARM, undetermined="out"))))
+        run.see(11, t=count)
+        assert run.phase is phase
 
 
 def test_read_back_that_is_not_heard_trips() -> None:

@@ -280,6 +280,11 @@ def test_every_fault_of_an_effect_has_its_sentence(effect: Effect, code: str, se
         (replace(STEADY, guarded=True), "no_calibration", "t has no calibration"),
         (replace(STEADY, low=Decimal(23), high=Decimal(22)), "nothing_inside", "between 23 and 22"),
         (
+            replace(STEADY, point="u", low=Decimal("23.7"), high=Decimal(24), guarded=True),
+            "nothing_inside",
+            "with uncertainty and drift 0.2 on both sides",
+        ),
+        (
             replace(STEADY, time_s=9),
             "bad_window",
             "a stabilisation time of 9 s; from 10 s (window) to 86400 s",

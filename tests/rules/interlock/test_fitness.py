@@ -131,6 +131,23 @@ def test_silence_is_noticed_in_its_tick_where_no_cause_watches_the_point() -> No
     assert run.state.fits[0].inside_since is None
 
 
+def test_silence_is_dated_by_its_own_tick_however_late_somebody_looks() -> None:
+    run = Run(rule(cause(stale=60), fit=[replace(STEADY, point="h")]))
+    for second in range(1, 31):
+        run.see(second, t=2200, h=220)
+    assert run.phase is Phase.READY_TO_RESET
+    run.changes.clear()
+    run.see(50)
+    assert [(change.kind, change.at) for change in run.changes] == [(ChangeKind.NOT_READY, run.at(33.01))]
+
+
+def test_reading_that_is_given_twice_counts_once() -> None:
+    run = broken()
+    run.see(2, t=2200)
+    run.see(2, t=2200)
+    assert len(run.state.fits[0].window) == 2
+
+
 def test_old_reading_is_not_looked_at() -> None:
     run = broken()
     run.see(2, Reading("t", 50, 9000))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cloud.store.calibration import Curve
 from rules.interlock.guard import between, is_out, reader, uncertainty, verdict
@@ -108,3 +109,11 @@ def test_uncertainty_is_that_of_the_certificate_or_unknown() -> None:
 def _with(**changes: Any) -> Calibration:
     fields = {name: getattr(CERTIFICATE, name) for name in CERTIFICATE.__struct_fields__}
     return Calibration(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("count", "corrected"), [(-15, "-2"), (-5, "0"), (4, "0"), (5, "0"), (6, "1"), (15, "2"), (25, "2")]
+)
+def test_halves_are_rounded_to_even(count: int, corrected: str) -> None:
+    plain = replace(CERTIFICATE, indicated=(Decimal(0),), correction=(Decimal(0),), exponent=0)
+    assert str(reader(Sensor(point="t", exponent=-1, calibration=plain))(count)) == corrected
