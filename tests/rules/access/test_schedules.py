@@ -159,6 +159,9 @@ def test_offsets_name_each_change_to_the_millisecond() -> None:
         Offset(at("2026-03-29T03:00:00", BERLIN), 7200),
         Offset(at("2026-10-25T02:00:00", BERLIN, fold=1), 3600),
     )
+    begin, end = at("2026-01-01T00:00:00", BERLIN), at("2027-01-01T00:00:00", BERLIN)
+    for later in range(8):
+        assert offsets_of(BERLIN, begin + later, end)[1:] == found[1:]
     assert offsets_of(SHANGHAI, FIRST, LAST) == (Offset(FIRST, 8 * 3600),)
 
 
