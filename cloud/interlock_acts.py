@@ -26,6 +26,7 @@ from rules.interlock.proof import (
     record_step,
     watch_proof,
 )
+from rules.interlock.reasons import Because
 from rules.interlock.state import Change, ChangeKind
 from rules.permissions import Permission
 from wire.messages import as_text
@@ -80,7 +81,7 @@ async def record(act: Act, gateway: str, interlock: str, *, passed: bool, note: 
         raise ActError("note", note, f"a text of at most {NOTE_MAX} characters")
     if proof.run.rule != found.fingerprint:
         raise ActError("interlock", interlock, "the rule that the proof test began with: give it up")
-    run = await seen(act.connection, proof)
+    run = await seen(act.connection, proof, found.rule)
     step = run.step
     run = record_step(run, at=_at(act.at), passed=passed, note=note)
     await proofs.keep(act.connection, proof.id, run, ended_at=None if run.ended is None else act.at)
@@ -103,17 +104,23 @@ async def abandon(act: Act, gateway: str, interlock: str) -> None:
     await _note(act, found, "proof.abandon", new={"proof": proof.id})
 
 
-async def seen(connection: Connection, proof: Proof) -> ProofRun:
-    """Return a run with what the gateway told since its step began."""
+async def seen(connection: Connection, proof: Proof, rule: Interlock) -> ProofRun:
+    """Return a run with what the gateway told since its step began; `rule` is the one that is proved."""
     run = proof.run
     since = proof.begun_at if not run.results else _moment(run.results[-1].at, proof.begun_at)
     told = await proofs.told_since(connection, proof.gateway_id, proof.interlock, since=since)
     names = {step.name for step in run.steps}
     changes = [
-        Change(_KINDS[kind], run.begun, 0, causes=tuple(name for name in names if _names(causes, name)))
-        for kind, causes in told
+        Change(
+            _KINDS[kind],
+            run.begun,
+            0,
+            causes=tuple(name for name in names if _names(causes, name)),
+            because=Because(reason) if reason in set(Because) else None,
+        )
+        for kind, causes, reason in told
     ]
-    return watch_proof(run, changes)
+    return watch_proof(run, changes, rule=rule)
 
 
 def due(found: Provable, runs: list[Proof], at: datetime) -> ProofDue:

@@ -79,21 +79,21 @@ async def under_way(
 
 async def told_since(
     connection: Connection, gateway_id: int, interlock: str, *, since: datetime
-) -> list[tuple[str, str]]:
-    """Return (kind, causes) of what a gateway told of an interlock since a step began, in order.
+) -> list[tuple[str, str, str]]:
+    """Return (kind, causes, reason) of what a gateway told of an interlock since a step began, in order.
 
     It has to have come, and to have happened, since then.
     """
     cursor = await connection.execute(
         """
-        SELECT kind, coalesce(data ->> 'causes', '') FROM events
+        SELECT kind, coalesce(data ->> 'causes', ''), coalesce(data ->> 'reason', '') FROM events
          WHERE gateway_id = %s AND kind IN ('interlock_voted', 'interlock_enabled') AND subject = %s
            AND stored_at >= %s AND observed_at >= %s
          ORDER BY id
         """,
         (gateway_id, interlock, since, since - CLOCKS_APART),
     )
-    return [(str(kind), str(causes)) for kind, causes in await cursor.fetchall()]
+    return [(str(kind), str(causes), str(reason)) for kind, causes, reason in await cursor.fetchall()]
 
 
 def _proof(row: Sequence[Any]) -> Proof:

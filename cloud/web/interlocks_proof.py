@@ -87,7 +87,7 @@ class ProofPages:
                 raise NotHereError from None
             runs = await proofs.list_proofs(connection, found.owner.id, interlock)
             running = next((one for one in runs if one.ended_at is None), None)
-            run = None if running is None else await interlock_acts.seen(connection, running)
+            run = None if running is None else await interlock_acts.seen(connection, running, found.rule)
             site = None if found.owner.site_id is None else await get_site(connection, found.owner.site_id)
             zone = zone_of(site.time_zone if site else await shared_zone(connection))
         due = interlock_acts.due(found, runs, now)
@@ -123,6 +123,7 @@ def _shown(run: ProofRun, found: Provable, language: Language) -> dict[str, Any]
         "of": len(run.steps),
         "step": None if run.step is None else _step(run.step, found, language),
         "heard": sorted(set(run.heard) - {"@enabled"}),
+        "aside": sorted(run.aside),
         "seen": run.step is not None and _is_seen(run, run.step),
         "results": [_result(one, found, language) for one in run.results],
         "other_rule": run.rule != found.fingerprint,

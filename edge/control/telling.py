@@ -22,7 +22,8 @@ def told_of(change: Change, state: State) -> Told:
     words = {
         "causes": ", ".join(change.causes),
         "by": change.by,
-        "reason": "" if change.reason is None else str(change.reason),
+        "reason": str(change.reason or change.because or ""),
+        "words": change.words,
         "text": change.text,
         "first_out": first_out(state),
     }

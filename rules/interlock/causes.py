@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from rules.interlock import votes
 from rules.interlock.guard import is_out, uncertainty, verdict
 from rules.interlock.inputs import Happening, Lost, Moment, ReadBack, Reading, Seen
 from rules.interlock.model import (
@@ -45,8 +46,10 @@ def take(watched: Watched, watch: Watch, inputs: Sequence[Seen], *, now: Moment)
             readings = [i for i in inputs if isinstance(i, Reading) and i.point == condition.point]
             for reading in sorted(readings, key=_order):
                 watch = _read(watched, watch, reading, now=now)
-            gone = any(isinstance(i, Lost) and i.point == condition.point for i in inputs)
-            return _lost(watch, now.tick) if gone and watched.stale is None else watch
+            gone = [i.cause for i in inputs if isinstance(i, Lost) and i.point == condition.point]
+            if gone:
+                watch = replace(watch, gap=min(gone))
+            return _lost(watched, watch, now.tick) if gone and watched.stale is None else watch
         case Happened() as condition:
             return _happened(condition, watch, inputs, tick=now.tick)
         case Confirmed() as condition:
@@ -76,11 +79,14 @@ def settle(watched: Watched, watch: Watch, tick: int) -> Watch:
     if watch.until is not None and tick >= watch.until:
         watch = turn(replace(watch, until=None), tick, out=False)
     if watch.state is CauseState.PENDING and tick >= watch.since + watched.on:
-        watch = replace(watch, state=CauseState.VOTING, since=watch.since + watched.on)
+        because, words = votes.out(watched, watch.value, watch.uncertainty)
+        watch = replace(
+            watch, state=CauseState.VOTING, since=watch.since + watched.on, because=because, words=words
+        )
     elif watch.state is CauseState.CLEARING and tick >= watch.since + watched.off:
-        watch = replace(watch, state=CauseState.NORMAL)
+        watch = replace(watch, state=CauseState.NORMAL, because=None, words="")
     stale = _stale_at(watched, watch)
-    return _lost(watch, stale) if stale is not None and tick >= stale else watch
+    return _lost(watched, watch, stale) if stale is not None and tick >= stale else watch
 
 
 def dues(watched: Watched, watch: Watch) -> Iterable[int]:
@@ -113,14 +119,18 @@ def _stale_at(watched: Watched, watch: Watch) -> int | None:
     return watch.fresh + watched.stale + 1
 
 
-def _lost(watch: Watch, tick: int) -> Watch:
-    """A cause that is not heard votes at once: staleness was its delay."""
+def _lost(watched: Watched, watch: Watch, tick: int) -> Watch:
+    """A cause that is not heard votes at once: staleness was its delay. One that voted did so for its reason."""
+    if not watch.votes:
+        passed = None if watch.fresh is None else tick - watch.fresh
+        because, words = votes.silent(watched, ticks=passed, gap=watch.gap)
+        watch = replace(watch, because=because, words=words)
     since = watch.since if watch.state is CauseState.VOTING else tick
     return replace(watch, state=CauseState.VOTING, since=since, stale=True, window=(), covered_from=None)
 
 
 def _heard(watch: Watch, tick: int) -> Watch:
-    return replace(watch, seen=tick, fresh=tick, stale=False)
+    return replace(watch, seen=tick, fresh=tick, stale=False, gap="")
 
 
 def _read(watched: Watched, watch: Watch, reading: Reading, *, now: Moment) -> Watch:
@@ -131,7 +141,7 @@ def _read(watched: Watched, watch: Watch, reading: Reading, *, now: Moment) -> W
     if reading.count is None or reading.status not in GOOD:
         if reading.status in BEYOND and isinstance(watched.condition, Limit):
             return turn(replace(watch, value=None, verdict=Verdict.OUT), now.tick, out=True)
-        return _lost(watch, now.tick) if watched.stale is None else watch
+        return _lost(watched, watch, now.tick) if watched.stale is None else watch
     if watched.stale is not None and now.tick > taken + watched.stale:
         return watch
     return _judged(watched, _heard(watch, taken), reading.count, now=now)

@@ -105,7 +105,7 @@ def printed(matrix: Matrix) -> str:
 
 def cause_words(cause: Cause, plant: Plant) -> str:
     """Return a cause in words: what has to be so, for how long, for it to vote."""
-    words = _condition_words(cause.condition, plant)
+    words = condition_words(cause.condition, plant)
     if cause.on_delay_s:
         words += f" for {cause.on_delay_s:g} s"
     return words
@@ -146,16 +146,17 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
 
 
-def _condition_words(condition: Condition, plant: Plant) -> str:
+def condition_words(condition: Condition, plant: Plant) -> str:
+    """Return in words what has to be so for a cause to be out; its on-delay is not in them."""
     match condition:
         case Limit(point=point, low=low, high=high):
-            unit = _unit(plant.sensors.get(point))
-            sides = [f"below {_number(low)}{unit}"] if low is not None else []
-            sides += [f"above {_number(high)}{unit}"] if high is not None else []
+            unit = unit_of(plant.sensors.get(point))
+            sides = [f"below {number(low)}{unit}"] if low is not None else []
+            sides += [f"above {number(high)}{unit}"] if high is not None else []
             guard = ", uncertainty counted in" if condition.guarded else ""
             return f"{point} {' or '.join(sides)}{guard}"
         case Rate(point=point, change_max=most, within_s=within):
-            change = f"{_number(most)}{_unit(plant.sensors.get(point))}"
+            change = f"{number(most)}{unit_of(plant.sensors.get(point))}"
             return f"{point} changes by more than {change} in {within:g} s"
         case InState(point=point, normal=normal):
             return f"{point} not {' or '.join(map(str, normal))}"
@@ -169,10 +170,12 @@ def _condition_words(condition: Condition, plant: Plant) -> str:
             return f"calibration of {condition.point} overdue"
 
 
-def _number(value: Decimal) -> str:
+def number(value: Decimal) -> str:
+    """Return a number of a rule as a person wrote it, without ending zeros."""
     return f"{value.normalize():f}"
 
 
-def _unit(sensor: Sensor | None) -> str:
+def unit_of(sensor: Sensor | None) -> str:
+    """Return a space and the unit of what a sensor tells; empty where it has none."""
     row = None if sensor is None else QUANTITIES.get(sensor.quantity)
     return "" if row is None or not row.unit else f" {row.unit}"

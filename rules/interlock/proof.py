@@ -14,7 +14,9 @@ from rules.interlock.guard import TICKS_PER_DAY
 from rules.interlock.inputs import Moment
 from rules.interlock.matrix import cause_words
 from rules.interlock.model import Interlock, Plant
+from rules.interlock.reasons import Because
 from rules.interlock.state import Change, ChangeKind
+from rules.interlock.votes import shows
 
 
 class StepKind(StrEnum):
@@ -57,7 +59,9 @@ class ProofRun(Struct, frozen=True):
     steps: tuple[ProofStep, ...]
     results: tuple[ProofResult, ...] = ()
     heard: tuple[str, ...] = ()
-    """Causes that voted, and `@enabled`, since the step began."""
+    """Causes that voted for what their condition is about, and `@enabled`, since the step began."""
+    aside: tuple[str, ...] = ()
+    """Causes that voted for another reason alone, such as that nothing was heard: no step is seen by that."""
     ended: Moment | None = None
 
     @property
@@ -119,15 +123,23 @@ def begin_proof(rule: Interlock, fingerprint: str, *, by: str, at: Moment) -> Pr
     return ProofRun(rule.name, fingerprint, by, at, proof_steps(rule))
 
 
-def watch_proof(run: ProofRun, changes: Iterable[Change]) -> ProofRun:
-    """Return the run after what the interlock said meanwhile."""
-    heard = list(run.heard)
+def watch_proof(run: ProofRun, changes: Iterable[Change], *, rule: Interlock) -> ProofRun:
+    """Return the run after what the interlock said meanwhile.
+
+    A vote counts only for what the condition of its cause is about: that a sensor was silent shows nothing of
+    a limit. A vote whose reason was not told counts for nothing.
+    """
+    shown = {cause.name: shows(cause.condition) for _, cause in rule.causes()}
+    heard, aside = list(run.heard), list(run.aside)
     for change in changes:
         if change.kind is ChangeKind.VOTED:
-            heard += change.causes
+            for name in change.causes:
+                seen = change.because in shown.get(name, frozenset[Because]())
+                (heard if seen else aside).append(name)
         elif change.kind is ChangeKind.ENABLED:
             heard.append(ENABLED)
-    return replace(run, heard=tuple(dict.fromkeys(heard)))
+    left = dict.fromkeys(name for name in aside if name not in heard)
+    return replace(run, heard=tuple(dict.fromkeys(heard)), aside=tuple(left))
 
 
 def record_step(run: ProofRun, *, at: Moment, passed: bool, note: str = "") -> ProofRun:
@@ -143,7 +155,7 @@ def record_step(run: ProofRun, *, at: Moment, passed: bool, note: str = "") -> P
     result = ProofResult(now, passed and seen, seen, at, note)
     results = (*run.results, result)
     ended = at if len(results) == len(run.steps) else None
-    return replace(run, results=results, heard=(), ended=ended)
+    return replace(run, results=results, heard=(), aside=(), ended=ended)
 
 
 def abandon_proof(run: ProofRun, at: Moment) -> ProofRun:

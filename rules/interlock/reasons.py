@@ -41,6 +41,27 @@ class Reason(StrEnum):
     CHECK_FIRST = "check_first"
 
 
+class Because(StrEnum):
+    """Why a cause voted. It stays with the vote, whatever is read later."""
+
+    BEYOND = "beyond"
+    """A value beyond its limit, certainly where the limit is guarded."""
+    UNDETERMINED = "undetermined"
+    """A value so near to its limit that its uncertainty reaches over it."""
+    NO_UNCERTAINTY = "no_uncertainty"
+    """A value whose uncertainty nobody knows."""
+    DEADBAND = "deadband"
+    """A value inside again, but not by the deadband."""
+    OFF_SCALE = "off_scale"
+    """No value: the sensor is at the end of what it can tell."""
+    STALE = "stale"
+    """No good reading came for too long."""
+    LOST = "lost"
+    """Of what comes by itself: a gap was declared, or it came without a good value."""
+    OUT = "out"
+    """The condition of another kind of cause was fulfilled."""
+
+
 SENTENCES: Mapping[Reason, str] = {
     Reason.NO_RIGHT: "this person may not do that here",
     Reason.NOT_TRIPPED: "the interlock is not tripped",

@@ -1,7 +1,7 @@
-"""Words of causes in Chinese, as they are shown; what is kept and told stays as `cause_words` wrote it."""
+"""Words of causes, and of why they voted, in Chinese, as they are shown; what is kept and told stays as `cause_words` wrote it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _VALUE = rf"{_NUMBER}(?: \S+)?"
@@ -16,6 +16,27 @@ _LIMIT = re.compile(
 _PLAIN = tuple(
     (re.compile(english, re.DOTALL), chinese)
     for english, chinese in (
+        (
+            rf"(?P<point>.+) was (?P<value>{_VALUE}), above (?P<limit>{_VALUE})",
+            "{point} 为 {value},高于 {limit}",
+        ),
+        (
+            rf"(?P<point>.+) was (?P<value>{_VALUE}), below (?P<limit>{_VALUE})",
+            "{point} 为 {value},低于 {limit}",
+        ),
+        (
+            rf"(?P<point>.+) was (?P<value>{_VALUE}) ± (?P<u>{_VALUE}), too near to (?P<limit>{_VALUE})",
+            "{point} 为 {value} ± {u},离限值 {limit} 太近,无法判定",
+        ),
+        (
+            rf"(?P<point>.+) was (?P<value>{_VALUE}), and its uncertainty is not known",
+            "{point} 为 {value},不确定度未知",
+        ),
+        (
+            rf"(?P<point>.+) was (?P<value>{_VALUE}), not far enough back from (?P<limit>{_VALUE})",
+            "{point} 为 {value},尚未从限值 {limit} 充分恢复",
+        ),
+        (r"(?P<point>.+) was at the end of what its sensor can tell", "{point} 超出传感器量程"),
         (r"output (?P<name>.+) is not what it was told to be", "输出 {name} 与指令不符"),
         (r"calibration of (?P<point>.+) overdue", "{point} 校准已过期"),
         (
@@ -27,9 +48,34 @@ _PLAIN = tuple(
     )
 )
 
+GAPS: Mapping[str, str] = {
+    "its sensor failed": "传感器故障",
+    "nothing came by radio": "无线中断",
+    "its driver or bus failed": "驱动或总线故障",
+    "the gateway stood still": "网关停顿",
+    "power failed": "断电",
+    "it was under maintenance": "维护中",
+}
+"""What `rules.interlock.votes.GAPS` says of a gap."""
+_SILENT = re.compile(
+    rf"(?:output (?P<output>.+)|(?P<point>.+)): (?:no good reading for (?P<time>{_NUMBER}) s|a good reading is missing)"
+    r"(?: \((?P<gap>[^()]+)\))?",
+    re.DOTALL,
+)
+_READ = re.compile(rf"(?P<cause>.+): (?P<value>{_VALUE})", re.DOTALL)
+
 
 def chinese(words: str, *, event: Callable[[str], str] = str) -> str | None:
-    """Return a cause in Chinese; None: these are not words that causes have. `event` says kinds of events."""
+    """Return a cause, or why it voted, in Chinese; None: these are not such words. `event` says kinds of events."""
+    if found := _SILENT.fullmatch(words):
+        about = f"输出 {found['output']}" if found["output"] else found["point"]
+        silent = f"已 {found['time']} s 没有有效读数" if found["time"] else "缺少有效读数"
+        gap = found["gap"]
+        return f"{about}: {silent}" + (f"({GAPS.get(gap, gap)})" if gap else "")
+    if found := _READ.fullmatch(words):
+        said = _condition(found["cause"], event)
+        if said is not None:
+            return f"{said}: {found['value']}"
     delayed = _DELAYED.fullmatch(words)
     said = None if delayed is None else _condition(delayed["cause"], event)
     if delayed is not None and said is not None:

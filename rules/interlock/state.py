@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rules.interlock.inputs import Moment
-from rules.interlock.reasons import Reason
+from rules.interlock.reasons import Because, Reason
 
 KEPT_VERSION = 1
 
@@ -88,6 +88,12 @@ class Watch(Struct, frozen=True):
     """Since when the window has been filled without a break."""
     until: int | None = None
     """When an event counts no more."""
+    gap: str = ""
+    """Cause of the gap that was declared since the newest good reading."""
+    because: Because | None = None
+    """Why it votes: as it was when it began to, whatever was read since."""
+    words: str = ""
+    """The same as a sentence, with what was read."""
 
     @property
     def votes(self) -> bool:
@@ -126,6 +132,10 @@ class Vote(Struct, frozen=True):
 
     cause: str
     since: int
+    because: str = ""
+    """Why it voted (`Because`); empty for what is no cause of the rule, and for votes of older versions."""
+    words: str = ""
+    """The same as a sentence, with what was read then."""
 
 
 class Acknowledged(Struct, frozen=True):
@@ -226,6 +236,10 @@ class Change(Struct, frozen=True):
     reason: Reason | None = None
     text: str = ""
     """What a person wrote; of what was refused, the name of the act."""
+    because: Because | None = None
+    """Of a vote: why."""
+    words: str = ""
+    """Why each cause voted, with what was read."""
 
     @property
     def permits(self) -> bool:

@@ -5,7 +5,7 @@ What is observed at one instant is given together and counts together. Timers th
 before what is observed at it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -65,7 +65,7 @@ def settle(state: State, plan: Plan, at: Moment, *, changes: Changes) -> State:
         causes.settle(watched, _told(watched, watch, state.kept), at.tick)
         for watched, watch in zip(plan.watched, state.watches, strict=True)
     )
-    changes += _turned(state, watches)
+    changes += _turned(state, watches, at)
     fits = tuple(fitness.settle(one, fit, at.tick) for one, fit in zip(plan.fits, state.fits, strict=False))
     return _moved(replace(state, watches=watches, fits=fits), plan, changes)
 
@@ -73,9 +73,8 @@ def settle(state: State, plan: Plan, at: Moment, *, changes: Changes) -> State:
 def trip(state: State, plan: Plan, first_out: Sequence[Vote], *, changes: Changes) -> State:
     """Return the state after a trip from a phase that is not latched."""
     kept = state.kept
-    changes.append(
-        Change(ChangeKind.TRIPPED, kept.at, kept.breach + 1, causes=tuple(vote.cause for vote in first_out))
-    )
+    names = tuple(vote.cause for vote in first_out)
+    changes.append(Change(ChangeKind.TRIPPED, kept.at, kept.breach + 1, causes=names, words=said(first_out)))
     kept = replace(
         kept,
         phase=Phase.TRIPPED,
@@ -91,8 +90,14 @@ def trip(state: State, plan: Plan, first_out: Sequence[Vote], *, changes: Change
 def breach(state: State, plan: Plan, names: Sequence[str], *, changes: Changes) -> State:
     """Return the state after another breach while latched: acknowledgement and steadiness begin anew."""
     kept = replace(state.kept, breach=state.kept.breach + 1, acknowledged=None)
-    changes.append(Change(ChangeKind.BREACHED, kept.at, kept.breach, causes=tuple(names)))
+    votes = [_vote(watch) for watch in state.watches if watch.cause in names]
+    changes.append(Change(ChangeKind.BREACHED, kept.at, kept.breach, causes=tuple(names), words=said(votes)))
     return replace(state, kept=kept, fits=tuple(fitness.begin(one) for one in plan.fits))
+
+
+def said(votes: Iterable[Vote]) -> str:
+    """Return why causes voted, one sentence after the other; empty where none of them is of the rule."""
+    return "; ".join(vote.words for vote in votes if vote.words)
 
 
 def readied(state: State, plan: Plan, changes: Changes) -> State:
@@ -151,6 +156,7 @@ def _taken(state: State, plan: Plan, at: Moment, *, inputs: Sequence[Seen], chan
         causes.take(watched, watch, inputs, now=at)
         for watched, watch in zip(plan.watched, state.watches, strict=True)
     )
+    changes += _turned(state, watches, at)
     fits = tuple(
         fitness.take(one, fit, inputs, now=at) for one, fit in zip(plan.fits, state.fits, strict=False)
     )
@@ -178,12 +184,12 @@ def _told(watched: Watched, watch: Watch, kept: Kept) -> Watch:
             return watch
 
 
-def _turned(state: State, watches: Sequence[Watch]) -> Iterator[Change]:
+def _turned(state: State, watches: Sequence[Watch], at: Moment) -> Iterator[Change]:
     for before, after in zip(state.watches, watches, strict=True):
         if before.votes is not after.votes:
             kind = ChangeKind.VOTED if after.votes else ChangeKind.CLEARED
-            reason = Reason.STALE if after.stale else None
-            yield Change(kind, state.kept.at, state.kept.breach, causes=(after.cause,), reason=reason)
+            change = Change(kind, at, state.kept.breach, causes=(after.cause,))
+            yield replace(change, because=after.because, words=after.words)
 
 
 # --- the latch ----------------------------------------------------------------------------------------
@@ -193,8 +199,8 @@ def _moved(state: State, plan: Plan, changes: Changes) -> State:
     found = ballots(state, plan)
     before, now = state.votes, tuple(name for ballot in found for name in ballot.votes)
     new = [name for name in now if name not in before]
-    since = {watch.cause: watch.since for watch in state.watches}
-    guilty = [Vote(name, since[name]) for ballot in found if ballot.reached for name in ballot.votes]
+    cast = {watch.cause: _vote(watch) for watch in state.watches}
+    guilty = [cast[name] for ballot in found if ballot.reached for name in ballot.votes]
     state = replace(state, votes=now)
     if state.phase in LATCHED:
         if new:
@@ -210,6 +216,10 @@ def _moved(state: State, plan: Plan, changes: Changes) -> State:
     return state
 
 
+def _vote(watch: Watch) -> Vote:
+    return Vote(watch.cause, watch.since, str(watch.because or ""), watch.words)
+
+
 def _again(
     state: State, plan: Plan, new: Sequence[str], *, guilty: Sequence[Vote], changes: Changes
 ) -> State:
@@ -217,8 +227,8 @@ def _again(
     kept = state.kept
     if kept.tripped_at is None or kept.tripped_at != kept.at:
         return breach(state, plan, new, changes=changes)
-    more = {*kept.first_out, *guilty}
-    first_out = tuple(sorted(more, key=lambda vote: (vote.since, vote.cause)))
+    cast = {vote.cause: vote for vote in (*guilty, *kept.first_out)}
+    first_out = tuple(sorted(cast.values(), key=lambda vote: (vote.since, vote.cause)))
     return replace(state, kept=replace(kept, first_out=first_out, acknowledged=None))
 
 

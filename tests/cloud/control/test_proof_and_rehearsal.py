@@ -99,11 +99,12 @@ def hear(lab: Any, at: datetime) -> None:
     run(lab, heard)
 
 
-def tell(lab: Any, gateway: int, kind: str, causes: str, at: datetime) -> None:
+def tell(lab: Any, gateway: int, kind: str, causes: str, at: datetime, *, reason: str = "beyond") -> None:
     lab.execute(
         "INSERT INTO events (organisation_id, gateway_id, site_id, observed_at, stored_at, kind, subject,"
-        " data) VALUES (1, %s, 1, %s, %s, %s, 'climate', jsonb_build_object('causes', %s::text))",
-        *(gateway, at, at, kind, causes),
+        " data) VALUES (1, %s, 1, %s, %s, %s, 'climate',"
+        " jsonb_build_object('causes', %s::text, 'reason', %s::text))",
+        *(gateway, at, at, kind, causes, reason),
     )
 
 
@@ -132,6 +133,17 @@ def test_proof_test_goes_through_every_step_and_makes_the_interlock_proved(
         return [interlock_acts.due(found, runs, at).state for at in (NOW + timedelta(days=1), later)]
 
     assert run(lab, due) == [ProofState.IN_DATE, ProofState.OVERDUE]
+
+
+@pytest.mark.parametrize("reason", ["stale", "lost", "off_scale", "no_uncertainty", "", "of another version"])
+def test_step_of_a_limit_does_not_pass_by_a_vote_for_another_reason(
+    lab: Any, people: Any, gateway: int, reason: str
+) -> None:
+    hear(lab, NOW)
+    run(lab, lambda c: interlock_acts.begin(Act(c, people["li"], NOW), NAME, "climate"))
+    tell(lab, gateway, "interlock_voted", "hot", NOW + timedelta(seconds=5), reason=reason)
+    result = step(lab, people["li"], NOW + timedelta(seconds=10)).results[-1]
+    assert (result.passed, result.seen) == (False, False)
 
 
 def test_step_does_not_pass_where_the_interlock_saw_nothing_since_it_began(

@@ -34,14 +34,14 @@ def proved(run: Run, *, good: bool = True) -> ProofRun:
     test = begin_proof(RULE, run.plan.fingerprint, by="anne", at=run.at(10))
     for second in (11, 12):
         run.see(second, ReadBack("source", agrees=True), t=3000 if second == 11 else 2200)
-        test = watch_proof(test, heard(run))
+        test = watch_proof(test, heard(run), rule=RULE)
         test = record_step(test, at=run.at(second), passed=True)
     for _ in range(2):
         test = record_step(test, at=run.at(13), passed=good, note="seen at the device")
     for second in (13, 14, 15):
         run.see(second, ReadBack("source", agrees=True), t=2200)
     run.release()
-    return record_step(watch_proof(test, heard(run)), at=run.at(15), passed=True)
+    return record_step(watch_proof(test, heard(run), rule=RULE), at=run.at(15), passed=True)
 
 
 @pytest.mark.requirement("H-7.3.3.5c")
@@ -84,13 +84,13 @@ def passed_run(day: int = 0) -> ProofRun:
     run = healthy(ALONE)
     test = begin_proof(ALONE, run.plan.fingerprint, by="anne", at=run.at(10))
     run.see(11, ReadBack("source", agrees=True), t=3000)
-    test = record_step(watch_proof(test, heard(run)), at=run.at(11), passed=True)
+    test = record_step(watch_proof(test, heard(run), rule=ALONE), at=run.at(11), passed=True)
     for _ in range(2):
         test = record_step(test, at=run.at(12), passed=True)
     run.see(12, ReadBack("source", agrees=True), t=2200)
     run.release()
     at = replace(run.at(12), utc=UTC + day * DAY)
-    return record_step(watch_proof(test, heard(run)), at=at, passed=True)
+    return record_step(watch_proof(test, heard(run), rule=ALONE), at=at, passed=True)
 
 
 def test_device_that_did_not_go_safe_is_not_proved_and_one_that_did_is() -> None:
