@@ -10,11 +10,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from cloud.hub_interlock_trips import check_trips
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.store import jobs_interlocks, jobs_points, shadow
+from cloud.store import jobs_interlocks, jobs_points
 from cloud.store.connection import Connection
-from cloud.store.jobs_interlocks import Trip
-from rules.interlock.faults import find_faults
+from cloud.store.jobs_interlocks import HubInterlock, Trip
+from rules.interlock.faults import Fault, find_faults
 from rules.interlock.model import (
     STALE_PERIODS,
     Alive,
@@ -31,6 +32,7 @@ from rules.interlock.model import (
     Sensor,
 )
 from rules.permissions import Permission
+from wire.quantities import QUANTITIES
 from wire.status import PointKind
 
 LOOK_S = 0.5
@@ -54,12 +56,17 @@ async def plant_of(
     for one in await jobs_points.named_points(connection, organisation_id, plain):
         speed = one.quantity == "position"
         known = one.name + SPEED if speed else one.name
+        quantity = "speed" if speed else one.quantity
+        kind = PointKind.ANALOG if speed else PointKind(one.kind)
+        row = None if kind is PointKind.STATE else QUANTITIES.get(quantity)
         sensors[known] = Sensor(
             point=known,
-            quantity="speed" if speed else one.quantity,
-            kind=PointKind.ANALOG if speed else PointKind(one.kind),
+            quantity=quantity,
+            kind=kind,
             exponent=-3 if speed else one.exponent,
             period_s=None if one.period_ms is None else one.period_ms / 1000,
+            low=None if row is None else row.low,
+            high=None if row is None else row.high,
         )
         ids[known] = one.id
     zones = await jobs_points.named_zones(connection, organisation_id)
@@ -104,11 +111,10 @@ async def save(
     if not 1 <= len(reason) <= 500:
         raise ActError("reason", reason, "a text of 1 to 500 characters")
     rule = _patient(replace(rule, effects=_effects(rule, holds), fit=(), proof=None))
-    await _check(act, organisation_id, rule)
-    for one in trips:
-        owner = await shadow.owner(act.connection, one.gateway, act.at)
-        if owner is None or owner.organisation_id != organisation_id or owner.revoked or not one.interlock:
-            raise ActError("trips", f"{one.gateway} {one.interlock}", "a gateway and one of its interlocks")
+    before = await _before(act, organisation_id, rule.name) if not enabled else None
+    await _check(act, organisation_id, rule, before=before)
+    known = () if before is None else before.trips
+    await check_trips(act, organisation_id, [one for one in trips if one not in known])
     made = await jobs_interlocks.save(
         act.connection,
         (organisation_id, site_id),
@@ -130,19 +136,41 @@ async def save(
     return made
 
 
-async def _check(act: Act, organisation_id: int, rule: Interlock) -> None:
+async def _before(act: Act, organisation_id: int, name: str) -> HubInterlock | None:
+    """Return a rule as it is kept: what is wrong with it already keeps nobody from taking it out of use."""
+    found = await jobs_interlocks.list_hub_interlocks(act.connection, organisation_id=organisation_id)
+    return next((one for one in found if one.name == name), None)
+
+
+async def _check(act: Act, organisation_id: int, rule: Interlock, *, before: HubInterlock | None) -> None:
     for _, cause in rule.causes():
         if not isinstance(cause.condition, _CONDITIONS):
             raise ActError("rule", cause.name, "causes that look at a point: limit, rate, state, alive")
     if not rule.effects:
         raise ActError("holds", "", "a zone whose work it holds")
-    plant, _ = await plant_of(act.connection, organisation_id, points_of(rule))
-    faults = find_faults(RuleSet(interlocks=(rule,)), plant)
+    rules = [rule] if before is None else [rule, before.rule]
+    points = [point for one in rules for point in points_of(one)]
+    plant, _ = await plant_of(act.connection, organisation_id, points)
+    known = () if before is None else find_faults(RuleSet(interlocks=(before.rule,)), plant)
+    faults = [one for one in find_faults(RuleSet(interlocks=(rule,)), plant) if one not in known]
     if faults:
-        raise ActError(faults[0].where, faults[0].code, "; ".join(one.sentence for one in faults))
+        raise _fault(rule, faults, plant)
     if not all(character.isascii() and (character.islower() or character.isdigit() or character == "-")
                for character in rule.name):  # fmt: skip
         raise ActError("name", rule.name, "1 to 63 of a-z, 0-9 and '-'")
+
+
+def _fault(rule: Interlock, faults: Sequence[Fault], plant: Plant) -> ActError:
+    """Return what is wrong as one error; of a limit that no reading can pass with what the point can tell."""
+    first = faults[0]
+    words = "a rule that can be run: " + "; ".join(one.sentence for one in faults)
+    for _, cause in rule.causes():
+        at = cause.condition
+        if first.code == "limit_outside_range" and isinstance(at, Limit) and first.where.endswith(cause.name):
+            sensor, limit = plant.sensors[at.point], at.low if first.key == "low" else at.high
+            low, high = ("" if one is None else one for one in (sensor.low, sensor.high))
+            return ActError("range", f"{limit}; {at.point}: {low} … {high}", words)
+    return ActError(first.where, first.code, words)
 
 
 def _effects(rule: Interlock, holds: Sequence[str]) -> tuple[Effect, ...]:

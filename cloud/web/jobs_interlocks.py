@@ -58,9 +58,19 @@ FAULTS: Mapping[str, str] = {
     "point": mark("Choose a point."),
     "low": mark("A limit is a number, low or high or both."),
     "trips": mark("A line names a gateway and one of its interlocks."),
+    "range": mark("The limit lies outside of what the point can tell."),
     "reason": mark("Say why, in 1 to 500 characters."),
     "breach": mark("Another breach came in between: look again, then decide."),
     "seconds": mark("Seconds are a number from 0 to 86400."),
+}
+
+TRIPS: Mapping[str, str] = {
+    "trips.gateway": mark("There is no gateway of that name in use in this organisation: %(what)s"),
+    "trips.interlock": mark("The gateway has no interlock of that name: %(what)s"),
+    "trips.unheard": mark(
+        "Not known yet whether there is such an interlock: the gateway was never heard, and its settings at"
+        " the hub name none of that name: %(what)s"
+    ),
 }
 
 
@@ -131,9 +141,9 @@ class HubInterlockPages:
     async def _do(
         self, request: Request, do: Callable[[Act], Awaitable[None]], form: Mapping[str, str]
     ) -> Response:
-        fault = say_fault(await act_on(self._web, request, do), FAULTS, language_of(request))
-        if fault:
-            return await self._page(request, form, fault=fault)
+        fault = await act_on(self._web, request, do)
+        if fault is not None:
+            return await self._page(request, form, fault=_say(fault, language_of(request)))
         return RedirectResponse("/hub-interlocks", 303)
 
     async def _page(self, request: Request, form: Mapping[str, str], *, fault: str = "") -> HTMLResponse:
@@ -182,6 +192,14 @@ class HubInterlockPages:
             return "unmonitored", language.say(NOT_KNOWN)
         kind, word = PHASES[one.phase]
         return kind, language.say(word)
+
+
+def _say(fault: ActError, language: Language) -> str:
+    """Return what was wrong, with what it was wrong with where a person has to see that."""
+    if fault.field in TRIPS:
+        return language.say(TRIPS[fault.field]) % {"what": fault.value}
+    words = say_fault(fault, FAULTS, language)
+    return f"{words} ({fault.value})" if fault.field == "range" else words
 
 
 def _said(text: str, language: Language) -> str:

@@ -10,12 +10,15 @@ from cloud.hub_interlock_acts import LOOK_S, plant_of, simple_rule, worst_s
 from cloud.identity.acts import ActError
 from cloud.job_judging import judge
 from cloud.jobs.interlocks import HubInterlocks
-from cloud.store import jobs_interlocks
+from cloud.store import jobs_interlocks, shadow
+from cloud.store.connection import Connection
 from cloud.store.jobs import now_tick
 from cloud.store.jobs_interlocks import Trip
 from rules.access.words import JobState
 from rules.jobs.model import hold_of
 from tests.cloud.jobs.conftest import Work
+from wire.settings.shadow import check_text
+from wire.settings.toml import to_toml
 
 pytestmark = pytest.mark.requirement("H-7.3.1b")
 
@@ -180,7 +183,68 @@ def test_rule_that_makes_no_sense_is_refused_with_the_sentence_a_person_needs(wo
         save(work, holds=[])
     with pytest.raises(ActError, match="expected a gateway and one of its interlocks"):
         save(work, trips=[Trip("nobody", "climate")])
+    speed = "car-1/gps/position#speed"
+    with pytest.raises(ActError, match=r"the high limit 99999 of .* outside of what its sensor can tell"):
+        save(work, rule=simple_rule("parked", speed, low=None, high=Decimal(99999)))
+    with pytest.raises(ActError, match=r"the low limit -1 of .* outside of what its sensor can tell"):
+        save(work, rule=simple_rule("parked", speed, low=Decimal(-1), high=None))
+    with pytest.raises(ActError, match=r"interlocks: gateway-1 has climate$"):
+        save(work, trips=[Trip("gateway-1", "no such interlock")])
     assert work.lab.execute("SELECT count(*) FROM hub_interlocks") == [(0,)]
+
+
+_RELAY = {"name": "source-1", "kind": "relay", "pin": 17, "safe": "off"}
+_CAUSE = {"kind": "alive", "name": "air", "point": "room-2/air/temperature"}
+SETTINGS = to_toml(
+    {
+        "device": [{"driver": "gpio", "name": "board", "output": [_RELAY]}],
+        "interlock": [
+            {
+                "name": "climate",
+                "group": [{"name": "air", "cause": [_CAUSE]}],
+                "effect": [{"kind": "hold_work", "target": "room-2"}],
+            }
+        ],
+    }
+)
+
+
+def test_gateway_that_was_never_heard_has_the_interlocks_of_its_settings_alone(work: Work, car: int) -> None:
+    assert check_text(SETTINGS)[1] == []
+    work.lab.execute("TRUNCATE control_status")
+    with pytest.raises(ActError, match="never heard, and its settings at the hub name no such interlock"):
+        save(work)
+
+    async def keep(connection: Connection) -> None:
+        owner = await shadow.owner(connection, "gateway-1", work.now)
+        assert owner is not None
+        new = shadow.NewRevision(SETTINGS, bytes(32), "account", "li", "why", work.now, 0)
+        await shadow.add(connection, owner, new)
+
+    work.run(keep)
+    save(work)
+    with pytest.raises(ActError, match="never heard"):
+        save(work, trips=[Trip("gateway-1", "gas")])
+
+
+def test_gateway_of_another_organisation_is_not_tripped(work: Work, car: int) -> None:
+    work.lab.execute("INSERT INTO organisations (name) VALUES ('else') ON CONFLICT DO NOTHING")
+    work.lab.execute(
+        "INSERT INTO gateways (organisation_id, name) SELECT id, 'theirs' FROM organisations"
+        " WHERE name = 'else' ON CONFLICT DO NOTHING"
+    )
+    with pytest.raises(ActError, match="this organisation has no gateway theirs in use"):
+        save(work, trips=[Trip("theirs", "climate")])
+
+
+def test_rule_that_became_wrong_can_still_be_taken_out_of_use(work: Work, car: int) -> None:
+    save(work)
+    work.lab.execute("UPDATE hub_interlocks SET trips = replace(trips::text, 'climate', 'gone')::jsonb")
+    gone = [Trip("gateway-1", "gone")]
+    with pytest.raises(ActError, match="gateway-1 has climate"):
+        save(work, trips=gone)
+    save(work, trips=gone, enabled=False)
+    assert not kept(work).enabled
 
 
 def test_bound_of_a_rule_counts_silence_delay_and_the_hub_itself(work: Work, car: int) -> None:
