@@ -51,7 +51,7 @@ async def facts_of(
     )
     blocked = await jobs_evidence.overdue_instruments(connection, kept.site_id, job.instruments, at=now)
     unmet = [*unfit_interlocks(held, job.zone, now), *await _unfit_limits(connection, kept, limits, now=now)]
-    unmet += await _unfit_hub(connection, kept, now=now)
+    unmet += await unfit_hub(connection, kept, now=now)
     return Known(Facts(present, authorised, blocked, tuple(dict.fromkeys(unmet))), doors)
 
 
@@ -79,10 +79,15 @@ def unfit_interlocks(held: Sequence[Held], zone: str, now: datetime) -> list[str
     return found
 
 
-async def _unfit_hub(connection: Connection, kept: KeptJob, *, now: datetime) -> list[str]:
-    """Return the interlocks of the hub that hold work in the zone and are not known to be healthy."""
+async def unfit_hub(connection: Connection, kept: KeptJob, *, now: datetime) -> list[str]:
+    """Return the interlocks of the hub that hold work in the zone and are not known to be healthy.
+
+    One out of use is judged by nobody and holds nothing, however it stood when it was taken out of use.
+    """
     found = []
     for one in await jobs_interlocks.holding(connection, kept.site, kept.job.zone, kept.organisation_id):
+        if one.due_from is None:
+            continue
         if not one.fit:
             found.append(f"hub/{one.name}")
         elif one.stood_at is None or now - one.stood_at > KNOWN_FOR:

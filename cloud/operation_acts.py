@@ -13,12 +13,12 @@ from enum import StrEnum
 from cloud import command_acts
 from cloud.command_acts import Wish
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.job_facts import NOT_KNOWN, unfit_interlocks
+from cloud.job_facts import NOT_KNOWN, unfit_hub, unfit_interlocks
 from cloud.job_judging import holding
-from cloud.store import accounts, jobs, jobs_evidence, jobs_interlocks, jobs_operation, shadow
+from cloud.store import accounts, jobs, jobs_evidence, jobs_operation, shadow
 from cloud.store.commands import Command
 from cloud.store.connection import Connection
-from cloud.store.control_status import KNOWN_FOR, list_held
+from cloud.store.control_status import list_held
 from cloud.store.jobs import KeptJob
 from cloud.store.jobs_operation import NewOperation, Operation
 from rules.access.words import JobState
@@ -41,6 +41,8 @@ class Fallen(StrEnum):
     """No interlock of a gateway watches the zone: nothing vouches for it."""
     INTERLOCK = "interlock"
     STATUS_STALE = "status_stale"
+    HUB_NOT_KNOWN = "hub_not_known"
+    """An interlock of the hub that is in use was not judged for too long: nobody knows how it stands."""
     SIGNED_OUT = "signed_out"
     NO_PERMISSION = "no_permission"
     NOT_AUTHORISED = "not_authorised"
@@ -214,9 +216,10 @@ async def place_fallen(
     stale = [one for one in unfit if one.endswith(NOT_KNOWN)]
     if stale:
         return Fall(Fallen.STATUS_STALE, ", ".join(one.removesuffix(NOT_KNOWN) for one in stale))
-    for one in await jobs_interlocks.holding(connection, kept.site, kept.job.zone, kept.organisation_id):
-        if not one.fit or one.stood_at is None or now - one.stood_at > KNOWN_FOR:
-            unfit.append(f"hub/{one.name}")
+    unfit += await unfit_hub(connection, kept, now=now)
+    unknown = [one for one in unfit if one.endswith(NOT_KNOWN)]
+    if unfit and len(unknown) == len(unfit):
+        return Fall(Fallen.HUB_NOT_KNOWN, ", ".join(one.removesuffix(NOT_KNOWN) for one in unknown))
     return Fall(Fallen.INTERLOCK, ", ".join(unfit)) if unfit else None
 
 

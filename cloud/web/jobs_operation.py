@@ -37,6 +37,11 @@ REASONS: Mapping[str, str] = {
     Fallen.NO_INTERLOCK: mark("No interlock of a gateway watches the zone: nothing vouches for it."),
     Fallen.INTERLOCK: mark("An interlock of the zone is not healthy."),
     Fallen.STATUS_STALE: mark("How the interlocks stand is not known: the gateway is not heard."),
+    Fallen.HUB_NOT_KNOWN: mark(
+        "An interlock of the hub is in use and not judged, so nobody knows how it stands. See under"
+        " Interlocks of the hub when it was judged last; whoever runs the hub looks at its database and its"
+        " rooms."
+    ),
     Fallen.SIGNED_OUT: mark("The operator is signed out."),
     Fallen.NO_PERMISSION: mark("The operator may not operate there any more."),
     Fallen.NOT_AUTHORISED: mark("The operator is not authorised for this work."),

@@ -10,6 +10,7 @@ from cloud import command_acts, job_acts, operation_acts
 from cloud.command_acts import Wish
 from cloud.identity.acts import ActError
 from cloud.identity.viewer import Origin, Viewer
+from cloud.job_facts import unfit_hub
 from cloud.operation.room import look
 from cloud.operation_acts import OperationRefusedError
 from cloud.store import jobs_operation
@@ -151,6 +152,30 @@ def test_session_ends_by_itself_when_a_condition_falls(work: Work, ann, *, chang
     ended = known(work, operation)
     assert (ended.end_reason, ended.ended_at) == (reason, work.now)
     assert json.loads(lines(work, operation)[-1].data)["reason"] == reason
+
+
+def test_interlock_of_the_hub_blocks_while_it_is_in_use_alone(work: Work, ann) -> None:
+    job_id = work.start("O-30")
+    rule = '{"effects": [{"kind": "hold_work", "target": "lab-1/room-2"}]}'
+    work.lab.execute(
+        "INSERT INTO hub_interlocks (organisation_id, site_id, name, version, rule, trips, enabled, author,"
+        " reason, made_at, phase, stood_at) VALUES (1, 1, 'parked', 1, %s, '[]', true, 'x', 'x', %s,"
+        " 'tripped', %s)",
+        *(rule, work.now, work.now),
+    )
+    for change, reason in (
+        ("phase = 'tripped'", "interlock: hub/parked"),
+        ("phase = 'healthy', stood_at = stood_at - interval '31 s'", "hub_not_known: hub/parked"),
+        ("phase = 'tripped', stood_at = NULL", "interlock: hub/parked"),
+    ):
+        work.lab.execute(f"UPDATE hub_interlocks SET {change}")
+        with pytest.raises(OperationRefusedError, match=f"^{reason}$"):
+            begin(work, ann, job_id)
+    work.lab.execute("UPDATE hub_interlocks SET enabled = false, stood_at = now() - interval '1 h'")
+    kept = work.job(job_id)
+    assert work.run(lambda connection: unfit_hub(connection, kept, now=work.now)) == []
+    begin(work, ann, job_id)
+    work.lab.execute("TRUNCATE hub_interlocks CASCADE")
 
 
 def test_nothing_begins_where_a_condition_does_not_hold(work: Work, ann) -> None:
