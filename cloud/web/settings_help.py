@@ -201,6 +201,7 @@ HELP = (
     mark(
         "So long after a question a unit may still answer it; one that did not answer in time rests for it."
     ),
+    mark("So long after it shut, and after its lock fell, a contact may bounce; open after that was forced."),
     mark("So long after the card may the PIN be entered."),
     mark("So long below leave_dbm, or not heard, is gone."),
     mark("So long has low battery to last; mains that return meanwhile cancel the shutdown."),

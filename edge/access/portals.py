@@ -6,10 +6,10 @@ decides here is entry: the way out is mechanical, and no lock here may be the on
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from edge.access.door import GRACE_MS, DoorState, Happening, barred, let, passing_of_time, told
+from edge.access.door import GRACE_MS, DoorState, Happening, barred, fell, let, passing_of_time, shut, told
 from edge.access.factors import Begun, Sequences
 from edge.access.feedback import AGAIN, STUCK, feedback
 from edge.access.judge import Judge
@@ -50,6 +50,11 @@ class Portal:
         return self.settings.name
 
     @property
+    def settle_ms(self) -> int:
+        """How long its contact may bounce."""
+        return int(self.settings.contact_settle_s * 1000)
+
+    @property
     def as_door(self) -> Door:
         """What a decision asks of it; without a lock of the gateway nothing is known of that."""
         return Door(self.door.contact, Lock.UNKNOWN if self.lock is None else self.lock.state)
@@ -76,7 +81,9 @@ class Portals:
         self._portals = {
             one.name: Portal(
                 one,
-                LockKeeper(one, outputs, now_ms=now_ms, changed=changed) if one.lock_output else None,
+                LockKeeper(one, outputs, now_ms=now_ms, changed=partial(self._lock_changed, one.name))
+                if one.lock_output
+                else None,
             )
             for one in settings
         }
@@ -215,7 +222,11 @@ class Portals:
             return
         at_ms = self._judge.steady.now_ms() - max(0, ticks_ago) * TICK_MS
         before = portal.door
-        portal.door, happened = told(before, contact, at_ms=at_ms, watched=portal.settings.forced)
+        portal.door, happened = told(
+            before, contact, at_ms=at_ms, watched=portal.settings.forced, settle_ms=portal.settle_ms
+        )
+        # What is forced only now that it is shut again was so until now.
+        before = replace(before, forced=before.forced or Happening.FORCED in happened)
         for one in happened:
             self._happened(portal, one, before, at_ms=at_ms)
         if portal.door != before:
@@ -240,8 +251,16 @@ class Portals:
                 data = {"forced": before.forced, "held": before.held}
                 self._judge.tell("door_shut", {**data, "seconds": seconds}, portal.name)
             if portal.lock is not None and portal.settings.lock_mode == "hold" and not portal.follows:
-                portal.door = barred(portal.door)
+                portal.door = shut(portal.door)
                 portal.lock.shut()
+
+    def _lock_changed(self, name: str) -> None:
+        """Take that a lock is in another state: the contact may bounce when it fell."""
+        portal = self._portals[name]
+        if portal.as_door.lock is Lock.LOCKED:
+            now_ms = self._judge.steady.now_ms()
+            portal.door = fell(portal.door, at_ms=now_ms, settle_ms=portal.settle_ms)
+        self._changed()
 
     def _passed(self, portal: Portal, at_ms: int) -> None:
         """Move everybody who was let pass here, in whichever direction."""
@@ -281,7 +300,8 @@ class Portals:
     @property
     def due_ms(self) -> int | None:
         """When `look` has something to do before its next second."""
-        return self._sequences.due_ms
+        dues = [self._sequences.due_ms, *(one.door.due_ms for one in self._portals.values())]
+        return min((one for one in dues if one is not None), default=None)
 
     def look(self) -> None:
         """Tell factors that were not given, passages that did not happen, doors that stand open."""

@@ -57,6 +57,8 @@ class PortalSettings(Settings, frozen=True, kw_only=True):
     """Open for longer, the door is told as held open."""
     forced: bool = True
     """Whether a door that opens without a grant was forced; false where people leave by a handle unseen."""
+    contact_settle_s: Annotated[float, Meta(ge=0, le=2)] = 0.5
+    """So long after it shut, and after its lock fell, a contact may bounce; open after that was forced."""
     factor_s: Annotated[float, Meta(ge=1, le=120)] = 15.0
     """So long may the next factor take."""
 
