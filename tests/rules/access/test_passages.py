@@ -238,6 +238,25 @@ def test_what_ran_out_is_tidied_away_and_changes_no_decision(world: World) -> No
     assert world.decide() == before
 
 
+def test_zone_with_just_enough_people_has_not_too_few(world: World) -> None:
+    world.change("zones", "lab", min_people=2)
+    world.live(inside={one: inside("lab") for one in ("anna", "ben", "carl")})
+    left = moved(world, "door-1/out", people=("carl",))
+    assert [one.kind for one in left] == [Happening.ENTERED]
+    left = moved(world, "door-1/out", people=("ben",))
+    assert [one.kind for one in left] == [Happening.ENTERED, Happening.TOO_FEW]
+
+
+def test_visitor_who_needs_nobody_hides_no_visitor_who_does(world: World) -> None:
+    world.put(Person("alva", "Alva", PersonKind.VISITOR))
+    whole = Span(None, NOW + HOUR_MS)
+    world.put(Visit(id="v-0", person="alva", host="ben", zones=("lab",), valid=whole, escort=Escort.NONE))
+    world.live(inside={one: inside("lab") for one in ("alva", "ben", "vera")})
+    left = moved(world, "door-1/out", people=("ben",))
+    alone = Happened(kind=Happening.VISITOR_ALONE, zone="lab", person="vera")
+    assert left[1:] == (alone,)
+
+
 def test_wrong_factors_are_kept_for_the_longest_window_in_which_a_door_counts_them(world: World) -> None:
     world.change("portals", "door-1", attempts=Attempts(limit=2, window_s=86_400))
     state = State(tries={"anna": Tries(1, STEADY)})

@@ -16,7 +16,7 @@ from rules.access.words import (
     Passback,
     Subject,
 )
-from tests.rules.access.world import (
+from tests.rules.access.world import KEY, (
     DAY_MS,
     HOUR_MS,
     NOW,
@@ -234,6 +234,22 @@ def test_nearest_of_several_authorisations_gives_the_reason(world: World) -> Non
     assert world.present(card("anna")).reason is Reason.AUTHORISATION_NOT_YET
     world.put(Authorisation("a-anna-4", "anna", Subject.ACTIVITY, "weights", Span(None, NOW)))
     assert world.present(card("anna")).reason is Reason.AUTHORISATION_NOT_YET
+
+
+def test_authorisation_is_asked_for_by_the_zone_around_too(world: World) -> None:
+    world.change("zones", "lab", activities=("weights",))
+    assert world.present(card("carl"), side="inner/in").reason is Reason.NOT_AUTHORISED
+    assert world.present(card("anna"), side="inner/in").granted
+
+
+def test_duress_is_seen_whatever_is_shown_after_the_pin(world: World) -> None:
+    world.put(Credential(token("face anna"), "anna", kind=FactorKind.FACE))
+    world.change("portals", "door-1", inward=Side(verify=(FactorKind.PIN, FactorKind.FACE)))
+    face = Factor(FactorKind.FACE, token("face anna"), KEY)
+    forced = world.present(card("anna"), pin("anna", "911"), face)
+    assert (forced.granted, forced.duress) == (True, True)
+    free = world.present(card("anna"), pin("anna"), face)
+    assert (free.granted, free.duress) == (True, False)
 
 
 def test_authorisation_for_equipment_is_none_for_an_activity(world: World) -> None:
