@@ -16,9 +16,10 @@ from rules.access.words import (
     Passback,
     Subject,
 )
-from tests.rules.access.world import KEY, (
+from tests.rules.access.world import (
     DAY_MS,
     HOUR_MS,
+    KEY,
     NOW,
     STEADY,
     TOO_WARM,
