@@ -90,6 +90,8 @@ class Waiting:
     """Of each site the few that want somebody first."""
     jobs: tuple[HeldJob, ...] = ()
     rights: tuple[Unhonoured, ...] = ()
+    commands: tuple[Command, ...] = ()
+    """Those that wait for a second person."""
 
 
 _HUB_INTERLOCKS = """
@@ -115,8 +117,8 @@ WITH desks AS MATERIALIZED (
       FROM aside GROUP BY site_id, point
 ), wanting AS (
     SELECT o.id, o.site_id,
-           row_number() OVER (PARTITION BY o.site_id ORDER BY o.acknowledged_at IS NOT NULL,
-                              o.cleared_at IS NOT NULL, o.priority, o.onset DESC, o.id DESC) AS place,
+           row_number() OVER (PARTITION BY o.site_id ORDER BY o.cleared_at IS NOT NULL, o.priority,
+                              o.acknowledged_at IS NOT NULL, o.onset DESC, o.id DESC) AS place,
            count(*) OVER (PARTITION BY o.site_id)::int AS at_site
       FROM alarm_occurrences o
       LEFT JOIN muted m ON m.site_id = o.site_id AND m.point = o.point
@@ -175,6 +177,9 @@ async def read_waiting(connection: Connection, at: datetime, *, site_id: int | N
         alarms=await _alarms(connection, site_id),
         jobs=await _jobs(connection, site_id),
         rights=tuple(rights),
+        commands=tuple(
+            one for one in await commands.list_waiting(connection, at) if site_id in (None, one.site_id)
+        ),
     )
 
 

@@ -171,7 +171,7 @@ class LiveFeed:
 
         `sight`: what of what needs a person may be told, and so makes a site's state.
         """
-        if seen is None and sight.everything:
+        if seen is None and sight.everything and not self.needs.asked_by(sight.who):
             return Standing(self.site_kinds, self.gateways, self.silent, self.needs)
         sites = tuple(site for site in self.sites if seen is None or site.id in seen)
         gateways = tuple(one for one in self.gateways if seen is None or one.site_id in seen)

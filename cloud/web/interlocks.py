@@ -21,6 +21,7 @@ from cloud.store.control_status import Held
 from cloud.store.sites import shared_zone
 from cloud.store.snapshot import snapshot
 from cloud.web import interlocks_view as view
+from cloud.web.broken_words import broken_parts, failing_outputs
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.forms import read_form
@@ -123,6 +124,11 @@ class InterlockPages:
         shows = {
             "lines": lines,
             "gateways": sorted({one.gateway for one in held}),
+            "broken": {
+                one.gateway: broken_parts(language, one.status.faults)
+                for one in held
+                if one.status.faults and one.is_known(now)
+            },
             "waiting": [view.command_line(one, at=now, language=language) for one in waiting],
         }
         return self._page(request, "interlocks.html", shows, zone=zone)
@@ -170,7 +176,10 @@ class InterlockPages:
             "known": known,
             "line": view.line(held, now, at=self._web.now(), language=language),
             "causes": view.causes(held, now, known=known, language=language),
-            "effects": view.effects(now, known=known, language=language),
+            "effects": view.effects(
+                now, failing=failing_outputs(held.status.faults), known=known, language=language
+            ),
+            "broken": broken_parts(language, held.status.faults) if known else [],
             "unmet": view.unmet(held, now, language),
             "acts": view.acts(held, now, known=known, may=may, language=language),
             "breach": now.breach,

@@ -3,7 +3,7 @@
 What a gateway that is not heard said last is shown as that and as nothing else: never as how things stand.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -218,13 +218,17 @@ def _flags(one: CauseNow, language: Language) -> list[str]:
     return said
 
 
-def effects(now: InterlockNow, *, known: bool, language: Language) -> list[EffectColumn]:
-    """Return the columns of the matrix."""
+def effects(
+    now: InterlockNow, *, failing: Collection[str] = (), known: bool, language: Language
+) -> list[EffectColumn]:
+    """Return the columns of the matrix; `failing` names outputs that the gateway fails to set or to read."""
     return [
         EffectColumn(
             words=say_word(language, EFFECTS, one.kind),
             target=one.target,
-            state=_effect_state(one, known=known, language=language),
+            state=Badge("bad", say_word(language, EFFECT_STATES, "failing"))
+            if known and one.target in failing
+            else _effect_state(one, known=known, language=language),
         )
         for one in now.effects
     ]

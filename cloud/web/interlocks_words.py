@@ -48,6 +48,7 @@ EFFECT_STATES = {
     "safe": mark("In its safe state, confirmed"),
     "safe_unread": mark("In its safe state, which is not read back"),
     "safe_contradicted": mark("Commanded to its safe state, the device contradicts"),
+    "failing": mark("Not known: what sets it or reads it back fails"),
     "released": mark("Released"),
     "contradicted": mark("Released, the device contradicts"),
 }

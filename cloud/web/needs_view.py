@@ -6,6 +6,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from cloud.store.sites import Site
+from cloud.web.broken_words import say_parts
 from cloud.web.figures import grouped, milliseconds
 from cloud.web.interlocks_words import say_first_out
 from cloud.web.language import Language
@@ -26,6 +27,8 @@ MORE: Mapping[Group, str] = {
     Group.HUB_INTERLOCK: mark("and %(count)s more interlocks of the hub"),
     Group.POWER: mark("and %(count)s more remarks of supplies"),
     Group.CONTROL: mark("and %(count)s more gateways that do not tell what they control"),
+    Group.BROKEN: mark("and %(count)s more gateways whose control is broken"),
+    Group.COMMAND: mark("and %(count)s more commands that wait for a second person"),
 }
 LISTS: Mapping[Group, str] = {
     Group.INTERLOCK: "/interlocks",
@@ -35,6 +38,8 @@ LISTS: Mapping[Group, str] = {
     Group.HUB_INTERLOCK: "/hub-interlocks",
     Group.POWER: "/devices",
     Group.CONTROL: "/interlocks",
+    Group.BROKEN: "/interlocks",
+    Group.COMMAND: "/interlocks",
 }
 
 
@@ -87,7 +92,7 @@ def need_list(
 def _line(need: Need, site: Site, language: Language, *, now: datetime, named: bool) -> NeedLine:
     zone = zone_of(site.time_zone)
     causes = (one.text for one in say_first_out(language, need.causes))
-    where = [", ".join(causes), need.where, site.title if named else ""]
+    where = [", ".join(causes), say_parts(language, need.parts), need.where, site.title if named else ""]
     since = need.since
     return NeedLine(
         key=need.key,

@@ -3,7 +3,7 @@
 from cloud.identity.viewer import Viewer
 from cloud.store.sites import site_ids
 from cloud.store.snapshot import ASKER, Pool, Seen, snapshot
-from cloud.web.needs import PERMISSIONS, Sight
+from cloud.web.needs import NEEDED, Sight
 from rules.permissions import Permission
 
 
@@ -24,9 +24,9 @@ async def sight_of(pool: Pool, viewer: Viewer) -> Sight:
     """Return at which sites somebody may be told by which permission what needs a person."""
     known: dict[Seen | None, frozenset[int] | None] = {None: None}
     sites = {}
-    for permission in sorted(set(PERMISSIONS.values())):
+    for permission in sorted(NEEDED):
         seen = viewer.seen(permission)
         if seen not in known:
             known[seen] = await sites_seen(pool, viewer, permission)
         sites[permission] = known[seen]
-    return Sight(sites)
+    return Sight(sites, viewer.login)

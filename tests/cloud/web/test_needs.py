@@ -1,11 +1,12 @@
 """What needs attention: what is tripped, open, held, still honoured or not told is a line, never green."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
+from cloud.store.commands import Command
 from cloud.store.control_status import Held
 from cloud.store.latest import Latest
 from cloud.store.needs import HeldJob, HubStanding, OpenAlarm, Unhonoured, Waiting
@@ -17,7 +18,7 @@ from cloud.web.needs_view import FEW, need_list
 from cloud.web.overview import figures, site_kinds
 from cloud.web.standing import site_kind
 from rules.permissions import Permission
-from wire.control import BypassNow, CauseNow, ControlStatus, InterlockNow
+from wire.control import BypassNow, CauseNow, ControlStatus, FaultNow, InterlockNow, VoteNow
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 AGO = NOW - timedelta(minutes=5)
@@ -81,13 +82,13 @@ def test_line_says_what_where_since_when_and_where_it_is_settled() -> None:
     assert {one.since for one in told.lines} == {"since 15:55:00 +08:00"}
     assert [(one.word, one.text, one.where, one.href) for one in told.lines] == [
         ("Tripped", "Interlock: Room 1", "gw-1 · Mass", "/interlocks/gw-1/room%201"),
+        ("Held", "Job J-1", "room-1 · Mass", "/jobs/4"),
         (
             "may still be honoured",
             "Ended cards or rights, at gateway gw-1",
             "Mass",
             "/doors/gateways?site=lab-1",
         ),
-        ("Held", "Job J-1", "room-1 · Mass", "/jobs/4"),
         ("Unacknowledged", "Very high: room-1/air/temperature", "Mass", "/alarms?only=lab-1#alarm-7"),
     ]
     chinese = need_list(needs_of(waiting, [], now=NOW), [SITE], language("zh"), now=NOW)
@@ -100,15 +101,19 @@ def test_interlock_says_what_tripped_it_in_the_language_of_the_page() -> None:
         CauseNow(name="hot", group="air", words="air above 24 °C for 5 s", state="voting", value="25.1"),
         CauseNow(name="odd", group="air", words="a word of the next version", state="normal"),
     )
-    one = held("tripped", causes=causes, first_out=("hot", "@restart", "gone", "odd"))
+    votes = (
+        VoteNow(name="hot", reason="beyond", words="air was 25.1 °C, above 24 °C"),
+        VoteNow(name="@restart"),
+        VoteNow(name="odd", words="a word of the next version"),
+    )
+    first = {"first_out": ("hot", "@restart", "gone", "odd"), "first_votes": votes}
+    one = held("tripped", causes=causes, **first)
     needs = needs_of(Waiting(held=(one,)), [], now=NOW)
     (line,) = need_list(needs, [SITE], language("zh"), now=NOW, one_site=True).lines
-    assert line.where == "air 高于 24 °C 持续 5 s, 网关重新启动, gone, a word of the next version · gw-1"
+    assert line.where == "air 为 25.1 °C,高于 24 °C, 网关重新启动, gone, a word of the next version · gw-1"
     (line,) = need_list(needs, [SITE], language("en"), now=NOW, one_site=True).lines
-    assert line.where.startswith("air above 24 °C for 5 s, the gateway was started again, gone, ")
-    cooler = held(
-        "tripped", causes=(replace_value(causes[0]), causes[1]), first_out=one.status.interlocks[0].first_out
-    )
+    assert line.where.startswith("air was 25.1 °C, above 24 °C, the gateway was started again, gone, ")
+    cooler = held("tripped", causes=(replace_value(causes[0]), causes[1]), **first)
     assert needs_of(Waiting(held=(cooler,)), [], now=NOW) == needs, "a value alone makes nothing new"
 
 
@@ -172,3 +177,71 @@ def test_supply_on_battery_is_a_line_too() -> None:
     (line,) = told.lines
     assert (line.word, line.text, line.href) == ("On battery", "ups", "/sites/lab-1#chart-6")
     assert (line.since, line.at) == ("", None)
+
+
+def command(number: int, name: str = "interlock.enable", **more: object) -> Command:
+    """A command that waits for a second person, asked for by ann."""
+    given = {one.name: None for one in fields(Command)}
+    given |= {"id": f"{number:032x}", "number": number, "gateway": "gw-1", "gateway_id": 1, "site_id": 1}
+    given |= {"organisation_id": 1, "arguments": {"interlock": "room 1", "breach": 2}, "asker": "ann"}
+    return Command(**given | {"name": name, "asked_at": AGO, "approve_until": NOW} | more)
+
+
+def test_gateway_whose_control_is_broken_says_what_fails_in_plain_words() -> None:
+    at_ms = round(AGO.timestamp() * 1000)
+    parts = ("interlock output doors/source: safe", "output doors/source", "a part of the next version")
+    faults = tuple(FaultNow(part=one, reason="TypeError: x", at_ms=at_ms) for one in (*parts, "commands"))
+    one = held()
+    broken = replace(one, status=msgspec.structs.replace(one.status, faults=faults))
+    assert site_of(Waiting(held=(broken,))) == "attention"
+    needs = needs_of(Waiting(held=(broken,)), [], now=NOW)
+    (line,) = need_list(needs, [SITE], language("en"), now=NOW, one_site=True).lines
+    assert (line.word, line.text, line.since, line.href) == (
+        "Control is broken",
+        "Control of gateway gw-1",
+        "since 15:55:00 +08:00",
+        "/interlocks#broken-gw-1",
+    )
+    assert line.where == (
+        "output doors/source: making it safe fails, output doors/source is not what it was told to be, "
+        "a part of it fails: a part of the next version, and 1 more"
+    )
+    (line,) = need_list(needs, [SITE], language("zh"), now=NOW).lines
+    assert line.where.startswith("输出 doors/source：无法置于安全状态, ")
+    silent = replace(broken, heard_at=AGO)
+    (line,) = need_list(needs_of(Waiting(held=(silent,)), [], now=NOW), [SITE], language("en"), now=NOW).lines
+    assert line.word == "Not known"
+
+
+def test_command_waits_for_those_alone_who_may_approve_it_and_did_not_ask_for_it() -> None:
+    bypass = command(2, "interlock.bypass", arguments={"interlock": "room 1", "cause": "hot"})
+    needs = needs_of(Waiting(commands=(command(1), bypass)), [FRESH], now=NOW)
+    told = need_list(needs.seen(ALL), [SITE], language("en"), now=NOW)
+    assert [(one.word, one.text, one.where, one.href) for one in told.lines] == [
+        ("Waits for a second person", "Enable: room 1", "gw-1 · Mass", f"/commands/{1:032x}"),
+        ("Waits for a second person", "Bypass a cause: room 1 · hot", "gw-1 · Mass", f"/commands/{2:032x}"),
+    ]
+    assert needs.seen(replace(ALL, who="ann")) == Needs()
+    assert needs.asked_by("ann")
+    assert not needs.asked_by("bob")
+    head = Sight({Permission.COMMANDS_APPROVE: frozenset({1})}, "bob")
+    assert [one.key for one in needs.seen(head).found] == [f"command-{1:032x}"]
+    assert needs.seen(Sight({Permission.CONTROL_READ: None}, "bob")) == Needs()
+
+
+def test_most_severe_stands_first_and_of_those_the_newest() -> None:
+    earlier = AGO - timedelta(hours=1)
+    alarms = (
+        replace(ALARM, id=1, urgent=True, stands=False),
+        replace(ALARM, id=2),
+        replace(ALARM, id=3, urgent=True, onset=earlier),
+        replace(ALARM, id=4, urgent=True),
+        replace(ALARM, id=5, urgent=True, acknowledged=True),
+    )
+    jobs = (HeldJob(1, 1, "J-1", "room-1", earlier), HeldJob(2, 1, "J-2", "room-1", AGO))
+    tripped = held("tripped", tripped_at_ms=round(AGO.timestamp() * 1000 - 60_000))
+    waiting = Waiting(held=(tripped,), alarms=alarms, jobs=jobs, commands=(command(1),))
+    assert [one.key for one in needs_of(waiting, [], now=NOW).found] == [
+        *("job-2", "interlock-1-room%201", "job-1", f"command-{1:032x}"),
+        *("alarm-4", "alarm-3", "alarm-5", "alarm-2", "alarm-1"),
+    ]

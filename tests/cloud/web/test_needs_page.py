@@ -49,6 +49,7 @@ def _all_is_well(world: World) -> None:
         "alarm_desks",
     ):
         world.lab.execute(f"DELETE FROM {table}")
+    world.lab.execute("UPDATE commands SET refused = 'lapsed' WHERE approve_until IS NOT NULL")
     for mark in ("here", "there", "alien"):
         tell(world, "healthy", mark=mark)
 
@@ -128,19 +129,31 @@ def test_now_lists_what_is_tripped_open_held_and_still_honoured(world: World) ->
     assert count == len(lines) == 4
     ended = "Ended cards or rights, at gateway here-gateway"
     assert lines == [
+        "Held | Job J-1 | room · here site | since 08:55:00 +08:00",
         "Tripped | Interlock: Room of here | here-gateway · here site",
         f"may still be honoured | {ended} | here site | since 08:55:00 +08:00",
-        "Held | Job J-1 | room · here site | since 08:55:00 +08:00",
         "Unacknowledged | High: air1 | here site | since 08:55:00 +08:00",
     ]
     for href in ("/interlocks/here-gateway/here-room", f"/jobs/{made}", "/doors/gateways?site=here-site"):
         assert f'href="{href}"' in page
     site = look(world, "/sites/here-site")
     assert site[0] == 4
-    assert site[1][2] == "Held | Job J-1 | room | since 08:55:00 +08:00"
+    assert site[1][0] == "Held | Job J-1 | room | since 08:55:00 +08:00"
     assert "需要处理的事项" in look(world, code="zh")[2]
     world.lab.execute("UPDATE rights_issued SET honoured_at = %s", NOW)
     assert look(world)[0] == 3
+
+
+def test_command_that_waits_is_told_to_who_may_approve_it_and_did_not_ask(world: World) -> None:
+    world.lab.execute("UPDATE commands SET refused = '', approve_until = %s", NOW + timedelta(minutes=4))
+    lines = [one for one in look(world)[1] if one.startswith("Waits for a second person")]
+    assert len(lines) == 2
+    assert 'href="/commands/' in look(world)[2]
+    assert look(world, "/", Grant(Role.VIEWER, 1))[0] == 0
+    who = world.ask("/me?lang=en", cookies=world.session())
+    assert who.status_code == 200
+    world.lab.execute("UPDATE commands SET asker = (SELECT login FROM accounts ORDER BY id DESC LIMIT 1)")
+    assert look(world)[0] == 0
 
 
 def test_gateway_that_does_not_tell_what_it_controls_is_not_known(world: World) -> None:
