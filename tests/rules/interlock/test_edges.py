@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from rules.interlock.inputs import BeginBypass
 from rules.interlock.model import Group
 from rules.interlock.plan import make_plan
-from rules.interlock.state import Phase, Why
+from rules.interlock.state import ChangeKind, Phase, Why
+from rules.interlock.step import next_due
 from tests.rules.interlock.world import ANNE, BORIS, PLANT, cause, healthy, rule
 
 
@@ -25,3 +26,11 @@ def test_changed_rule_trips_what_was_healthy_at_once_and_asks_for_no_check_that_
     assert run.phase is Phase.TRIPPED
     assert [vote.cause for vote in run.state.kept.first_out] == [Why.RULE_CHANGED]
     assert run.state.kept.checks == ()
+
+
+def test_bypass_ends_at_its_tick_however_late_somebody_looks() -> None:
+    run = healthy()
+    run.ask(BeginBypass(by=ANNE, cause="warm", second=BORIS, reason="repair", seconds=1))
+    assert next_due(run.state, run.plan, run.state.kept.at) == 1100
+    run.see(11.5, t=2200)
+    assert [change.at for change in run.changes if change.kind is ChangeKind.BYPASS_ENDED] == [run.at(11)]
