@@ -90,9 +90,25 @@ class CauseNow(Message, frozen=True, kw_only=True):
     stale: bool = False
     since_s: float | None = None
     """How long it has been so."""
+    bypassable: bool | None = None
+    """Whether it may be bypassed at all; None: this gateway does not say it."""
+    check_due: bool | None = None
+    """Whether it waits for the check of its device, which a person may say was passed; None: as above."""
     value: Text = ""
     uncertainty: Text = ""
     verdict: Text = ""
+    said: Text = ""
+    """Why it votes, with what was read when it began to; empty: it does not vote, or that was not told."""
+
+
+class VoteNow(Message, frozen=True, kw_only=True):
+    """Why one cause voted when the interlock tripped, whatever was read since."""
+
+    name: Text
+    reason: Annotated[str, Meta(max_length=64)] = ""
+    """`beyond`, `undetermined`, `no_uncertainty`, `deadband`, `off_scale`, `stale`, `lost` or `out`."""
+    words: Text = ""
+    """The same as a sentence, with what was read; empty: it was not told, or it is no cause of the rule."""
 
 
 class GroupNow(Message, frozen=True, kw_only=True):
@@ -130,6 +146,8 @@ class UnmetNow(Message, frozen=True, kw_only=True):
     reason: Word
     cause: Text = ""
     remaining_s: float | None = None
+    words: Text = ""
+    """What exactly, with value and limit."""
 
 
 class InterlockNow(Message, frozen=True, kw_only=True):
@@ -143,6 +161,9 @@ class InterlockNow(Message, frozen=True, kw_only=True):
     breach: int
     tripped_at_ms: Millis | None = None
     first_out: tuple[Text, ...] = ()
+    """What tripped it, by name; it stays until it is enabled."""
+    first_votes: Annotated[tuple[VoteNow, ...], Meta(max_length=LISTED_MAX)] = ()
+    """Why each of these voted."""
     acknowledged_by: Text = ""
     causes: Annotated[tuple[CauseNow, ...], Meta(max_length=LISTED_MAX)] = ()
     groups: Annotated[tuple[GroupNow, ...], Meta(max_length=LISTED_MAX)] = ()

@@ -7,7 +7,7 @@ from cloud.alarm_acts import RefusedError
 from cloud.identity.acts import ActError
 from cloud.store.alarms_read import Alarm
 from cloud.store.control_status import Held
-from cloud.web.interlocks_words import say_cause
+from cloud.web.interlocks_words import say_cause, say_cause_words
 from cloud.web.language import Language
 from cloud.web.words import mark
 from rules.alarm.desk import Reason
@@ -168,6 +168,7 @@ def show(alarm: Alarm, language: Language, titles: Titles) -> Shown:
     """Return an alarm in the words of the page; `titles` of interlocks by site and name."""
     say = language.say
     told = [alarm.detail.get(name) for name in ("first_out", "causes", "reason", "text")]
+    votes = str(alarm.detail.get("words") or "")
     return Shown(
         alarm,
         say(what_of(alarm)),
@@ -176,7 +177,7 @@ def show(alarm: Alarm, language: Language, titles: Titles) -> Shown:
         STATE_KINDS[alarm.state],
         say(ENDS[alarm.ended]) if alarm.ended in ENDS else "",
         say(DESIGNS[alarm.mute_reason]) if alarm.mute_reason in DESIGNS else alarm.mute_reason,
-        next((_causes(one, language) for one in told if one), ""),
+        _votes(votes, language) if votes else next((_causes(one, language) for one in told if one), ""),
         alarm.title or titles.get((alarm.site_id, alarm.point), ""),
     )
 
@@ -187,6 +188,11 @@ def say_fault(fault: ActError, language: Language) -> str:
         return language.say(REFUSED[fault.reason])
     known = FAULTS.get(fault.field)
     return language.say(known) if known else str(fault)
+
+
+def _votes(words: str, language: Language) -> str:
+    """Return why causes voted, as an event of an interlock has it."""
+    return "; ".join(say_cause_words(language, one).text for one in words.split("; "))
 
 
 def _causes(told: object, language: Language) -> str:

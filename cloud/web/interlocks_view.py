@@ -72,6 +72,8 @@ class CauseLine:
     name: str
     group: str
     words: Said
+    said: Said
+    """Why it votes, with what was read when it began to; empty: it does not, or that was not told."""
     vote: str
     state: Badge
     votes: bool
@@ -189,6 +191,7 @@ def causes(held: Held, now: InterlockNow, *, known: bool, language: Language) ->
                 vote=groups.get(one.group, ""),
                 state=_cause_state(one, known=known, language=language),
                 votes=one.votes,
+                said=say_cause_words(language, one.said if one.votes else ""),
                 value=one.value,
                 uncertainty=one.uncertainty,
                 verdict=say_word(language, VERDICTS, one.verdict) if one.verdict else "",

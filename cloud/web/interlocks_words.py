@@ -61,7 +61,7 @@ OUTSIDE = {
     "@asked": mark("a person or a command asked for it"),
     "@new": mark("the interlock is new"),
     "@restart": mark("the gateway was started again"),
-    "@state_lost": mark("nothing was kept from before"),
+    "@state_lost": mark("the gateway started and did not find how it stood before"),
     "@rule_changed": mark("the rule was changed"),
 }
 """First-out that is no cause of the rule."""
@@ -190,13 +190,13 @@ def say_cause_words(language: Language, words: str) -> Said:
 
 
 def first_out(now: InterlockNow) -> tuple[tuple[str, str], ...]:
-    """Return the name of each cause that tripped an interlock first, and what it watches; empty: not told."""
-    words = {one.name: one.words for one in now.causes}
+    """Return the name of each cause that tripped an interlock first, and why it voted; empty: not told."""
+    words = {one.name: one.words for one in now.first_votes}
     return tuple((name, words.get(name, "")) for name in now.first_out)
 
 
 def say_first_out(language: Language, first: Iterable[tuple[str, str]]) -> list[Said]:
-    """Return causes as `first_out` has them: what they watch, else their names."""
+    """Return causes as `first_out` has them: why each voted, else its name."""
     return [
         say_cause_words(language, words) if words else Said(say_cause(language, name))
         for name, words in first

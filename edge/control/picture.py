@@ -9,9 +9,9 @@ from rules.access.words import Scope
 from rules.interlock.inputs import Moment, seconds
 from rules.interlock.model import EffectKind, Sensor
 from rules.interlock.plan import point_of
-from rules.interlock.state import CauseState, Watch, Why
+from rules.interlock.state import LATCHED, CauseState, Watch, Why
 from rules.interlock.status import ballots, demands, unmet
-from wire.control import LISTED_MAX, BypassNow, CauseNow, EffectNow, GroupNow, InterlockNow, UnmetNow
+from wire.control import LISTED_MAX, BypassNow, CauseNow, EffectNow, GroupNow, InterlockNow, UnmetNow, VoteNow
 from wire.messages import TICK_MS, as_text
 from wire.quantities import QUANTITIES
 
@@ -19,7 +19,7 @@ WHY: Mapping[str, str] = {
     Why.ASKED: "somebody tripped it",
     Why.NEW: "it is new here and was never enabled",
     Why.RESTART: "the gateway was started again",
-    Why.STATE_LOST: "what was kept of it is lost",
+    Why.STATE_LOST: "the gateway started and did not find how it stood before",
     Why.RULE_CHANGED: "its rule was changed",
 }
 """What stands first-out beside causes, in plain words."""
@@ -36,6 +36,10 @@ def picture(runner: Runner, now: Moment) -> InterlockNow:
         breach=kept.breach,
         tripped_at_ms=_utc_ms(kept.tripped_at, now),
         first_out=tuple(vote.cause for vote in kept.first_out)[:LISTED_MAX],
+        first_votes=tuple(
+            VoteNow(name=vote.cause, reason=vote.because, words=as_text(vote.words))
+            for vote in kept.first_out
+        )[:LISTED_MAX],
         acknowledged_by="" if kept.acknowledged is None else kept.acknowledged.by,
         causes=tuple(_causes(runner, now))[:LISTED_MAX],
         groups=tuple(
@@ -74,11 +78,11 @@ def locked(runner: Runner) -> Iterator[EntryLock]:
 def reason_words(runner: Runner) -> str:
     """Return why an interlock is not released, for whoever stands before it."""
     title = runner.plan.rule.title or runner.name
-    words = _words(runner)
-    first = [words.get(vote.cause, vote.cause) for vote in runner.state.kept.first_out]
-    return (
-        f"{title}: {', '.join(first)}" if first else f"{title}: {str(runner.state.phase).replace('_', ' ')}"
-    )
+    phase = runner.state.phase
+    said = [vote.words or WHY.get(vote.cause, vote.cause) for vote in runner.state.kept.first_out]
+    if phase not in LATCHED:
+        said.append(str(phase).replace("_", " "))
+    return f"{title}: {', '.join(said)}"
 
 
 def _words(runner: Runner) -> Mapping[str, str]:
@@ -87,7 +91,7 @@ def _words(runner: Runner) -> Mapping[str, str]:
         for watched in runner.plan.watched
         if watched.name.startswith("@output/")
     }
-    return {**runner.words, **outputs, **{str(why): words for why, words in WHY.items()}}
+    return {**runner.words, **outputs}
 
 
 def _causes(runner: Runner, now: Moment) -> Iterator[CauseNow]:
@@ -105,9 +109,12 @@ def _causes(runner: Runner, now: Moment) -> Iterator[CauseNow]:
             bypassed=watched.name in aside,
             stale=watch.stale,
             since_s=None if unknown else seconds(max(0, now.tick - watch.since)),
+            bypassable=watched.bypassable,
+            check_due=watched.name in runner.state.kept.checks,
             value=_number(watch, watched.sensor),
             uncertainty="" if watch.uncertainty is None else _plain(watch.uncertainty, watched.sensor),
             verdict="" if watch.verdict is None else str(watch.verdict),
+            said=as_text(watch.words),
         )
 
 

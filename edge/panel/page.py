@@ -131,12 +131,17 @@ def _act_link(now: InterlockNow, act: str, language: Language) -> str:
 
 
 def _first_out(now: InterlockNow, language: Language) -> str:
-    words = {cause.name: cause for cause in now.causes}
+    """Why it tripped: what was read then, not what the rule watches; the name where that was not told."""
+    votes = {vote.name: vote.words for vote in now.first_votes}
     found = []
     for name in now.first_out:
-        cause = words.get(name)
-        found.append(say(WHY[name], language) if name in WHY else _cause_name(cause, name, language))
+        words = votes.get(name, "")
+        found.append(say(WHY[name], language) if name in WHY else _said(words, language) or name)
     return escape(", ".join(found))
+
+
+def _said(words: str, language: Language) -> str:
+    return (chinese(words) if language == "zh" else None) or words
 
 
 def _cause_name(cause: CauseNow | None, name: str, language: Language) -> str:
@@ -149,8 +154,7 @@ def _cause_name(cause: CauseNow | None, name: str, language: Language) -> str:
 def _cause_words(cause: CauseNow, language: Language) -> str:
     if cause.name.startswith(READ_BACK):
         return f"{cause.name.removeprefix(READ_BACK)} {own('not_obeyed', language)}"
-    said = chinese(cause.words) if language == "zh" else None
-    return said or cause.words or cause.name
+    return _said(cause.words, language) or cause.name
 
 
 def _unmet(now: InterlockNow, language: Language) -> Iterator[str]:
@@ -190,6 +194,8 @@ def _cause_row(cause: CauseNow, language: Language) -> str:
     state = word(CAUSES, cause.state, language)
     if cause.stale:
         state = word(REASONS, "stale", language)
+    if cause.said:
+        state += f" – {_said(cause.said, language)}"
     if cause.bypassed:
         state += f" – {own('bypassed', language)}"
     mark = SHAPES["bad"] if cause.votes else SHAPES["good"] if cause.state == "normal" else SHAPES["wait"]

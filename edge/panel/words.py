@@ -24,7 +24,10 @@ WHY: Mapping[str, Pair] = {
     Why.ASKED: ("somebody tripped it", "有人手动触发"),
     Why.NEW: ("it is new here and was never enabled", "新建联锁,尚未启用"),
     Why.RESTART: ("the gateway was started again", "网关已重新启动"),
-    Why.STATE_LOST: ("what was kept of it is lost", "保存的状态已丢失"),
+    Why.STATE_LOST: (
+        "the gateway started and did not find how it stood before",
+        "网关启动时没有找到此前的状态",
+    ),
     Why.RULE_CHANGED: ("its rule was changed", "规则已更改"),
 }
 CAUSES: Mapping[str, Pair] = {

@@ -141,10 +141,10 @@ def _done(state: State, plan: Plan, asked: Asked, *, changes: Changes) -> State:
             kept = replace(kept, acknowledged=Acknowledged(by, kept.at, asked.comment))
         case Reset():
             change = replace(change, kind=ChangeKind.RESET, text=asked.reason)
-            kept = replace(kept, phase=Phase.RESET, first_out=(), acknowledged=None)
+            kept = replace(kept, phase=Phase.RESET)
         case Enable():
             change = replace(change, kind=ChangeKind.ENABLED)
-            kept = replace(kept, phase=Phase.HEALTHY, tripped_at=None)
+            kept = replace(kept, phase=Phase.HEALTHY, tripped_at=None, first_out=(), acknowledged=None)
             state = replace(state, fits=())
         case EndBypass():
             kind, reason = ChangeKind.BYPASS_ENDED, Reason.ENDED_BY_PERSON

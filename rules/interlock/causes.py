@@ -120,7 +120,7 @@ def _stale_at(watched: Watched, watch: Watch) -> int | None:
 
 
 def _lost(watched: Watched, watch: Watch, tick: int) -> Watch:
-    """A cause that is not heard votes at once: staleness was its delay. One that voted did so for its reason."""
+    """A cause that is not heard votes at once: staleness was its delay. Why one voted before stays."""
     if not watch.votes:
         passed = None if watch.fresh is None else tick - watch.fresh
         because, words = votes.silent(watched, ticks=passed, gap=watch.gap)

@@ -1,4 +1,4 @@
-"""Words of causes, and of why they voted, in Chinese, as they are shown; what is kept and told stays as `cause_words` wrote it."""
+"""Words of causes, and of why they voted, in Chinese as shown; what is kept stays as it was written."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -58,7 +58,8 @@ GAPS: Mapping[str, str] = {
 }
 """What `rules.interlock.votes.GAPS` says of a gap."""
 _SILENT = re.compile(
-    rf"(?:output (?P<output>.+)|(?P<point>.+)): (?:no good reading for (?P<time>{_NUMBER}) s|a good reading is missing)"
+    r"(?:output (?P<output>.+)|(?P<point>.+)): "
+    rf"(?:no good reading for (?P<time>{_NUMBER}) s|a good reading is missing)"
     r"(?: \((?P<gap>[^()]+)\))?",
     re.DOTALL,
 )
@@ -66,7 +67,7 @@ _READ = re.compile(rf"(?P<cause>.+): (?P<value>{_VALUE})", re.DOTALL)
 
 
 def chinese(words: str, *, event: Callable[[str], str] = str) -> str | None:
-    """Return a cause, or why it voted, in Chinese; None: these are not such words. `event` says kinds of events."""
+    """Return a cause, or why it voted, in Chinese; None: these are no such words. `event` says kinds."""
     if found := _SILENT.fullmatch(words):
         about = f"输出 {found['output']}" if found["output"] else found["point"]
         silent = f"已 {found['time']} s 没有有效读数" if found["time"] else "缺少有效读数"

@@ -1,4 +1,4 @@
-"""Why a cause voted: the word of it, and a sentence with what was read. The table "vote" of the documentation."""
+"""Why a cause voted, in a word and as a sentence with what was read (table "because" of its page)."""
 
 from collections.abc import Mapping
 from decimal import Decimal

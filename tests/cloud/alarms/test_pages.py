@@ -119,10 +119,20 @@ def test_interlock_is_shown_by_its_title_and_first_out_in_words(browser, site):
     assert gateway == [(1,)]
     site.event("interlock_tripped", "room-2 climate", first_out="@state_lost, hot")
     site.event("interlock_tripped", "gas", first_out=["@new"])
+    words = "a: no good reading for 15 s; b was 27 °C, above 26 °C"
+    site.event("interlock_tripped", "air", first_out="a, b", words=words)
     browser.turn()
     for language, words in (
-        ("en", ["Climate of room 2", "nothing was kept from before, hot", "the interlock is new"]),
-        ("zh", ["没有此前保存的状态, hot"]),
+        (
+            "en",
+            [
+                "Climate of room 2",
+                "the gateway started and did not find how it stood before, hot",
+                "the interlock is new",
+                "a: no good reading for 15 s; b was 27 °C, above 26 °C",
+            ],
+        ),
+        ("zh", ["网关启动时没有找到此前的状态, hot", "a: 已 15 s 没有有效读数; b 为 27 °C,高于 26 °C"]),
     ):
         for path in ("/alarms", "/alarms/history"):
             page = browser.get(path, lang=language).text

@@ -15,7 +15,16 @@ from rules.permissions import Grant, Role
 from tests.cloud.identity.asking import World, open_world
 from tests.cloud.identity.world import NOW
 from wire.codec import encode_body
-from wire.control import BypassNow, CauseNow, ControlStatus, EffectNow, GroupNow, InterlockNow, UnmetNow
+from wire.control import (
+    BypassNow,
+    CauseNow,
+    ControlStatus,
+    EffectNow,
+    GroupNow,
+    InterlockNow,
+    UnmetNow,
+    VoteNow,
+)
 
 pytestmark = pytest.mark.requirement("G-6.9b", "G-6.11")
 PAGE = "/interlocks/here-gateway/here-room"
@@ -48,6 +57,7 @@ def tell(world: World, phase: str, *, age_s: float = 2, **more: Any) -> None:
         "groups": (GroupNow(name="air", needed=1, of=2, votes=1),),
         "effects": (EffectNow(kind="lock_entry", target="door-2", safe=True, confirmed=True),),
         "first_out": ("too-hot",),
+        "first_votes": (VoteNow(name="too-hot", reason="stale", words="air: no good reading for 15 s"),),
         "worst_s": 31.55,
         "breach": 3,
     }
@@ -114,8 +124,26 @@ def test_matrix_shows_causes_votes_values_effects_and_first_out(world: World) ->
 def test_what_tripped_is_said_in_the_language_of_the_page(world: World) -> None:
     tell(world, "tripped")
     for path in (PAGE, "/interlocks"):
-        assert "air 高于 24 °C" in look(world, path, language="zh")
-        assert "air above 24 °C" in look(world, path)
+        assert "air: 已 15 s 没有有效读数" in look(world, path, language="zh")
+        assert "air: no good reading for 15 s" in look(world, path)
+
+
+def test_what_tripped_is_named_where_an_older_gateway_did_not_tell_why(world: World) -> None:
+    """That its limit was broken is not known then, so it is not said."""
+    tell(world, "tripped", first_votes=())
+    page = look(world, "/interlocks")
+    assert "too-hot" in page
+    assert "air above 24 °C" not in page
+
+
+def test_cause_that_votes_says_why_beside_what_it_watches(world: World) -> None:
+    said = "air was 25.1 °C, above 24 °C"
+    watched = CauseNow(
+        name="too-hot", group="air", words="air above 24 °C", state="voting", votes=True, said=said
+    )
+    tell(world, "tripped", causes=(watched,), first_out=("@asked",))
+    assert said in look(world)
+    assert "air 为 25.1 °C,高于 24 °C" in look(world, language="zh")
 
 
 def test_what_is_missing_before_a_reset_is_named_beside_the_disabled_button(world: World) -> None:

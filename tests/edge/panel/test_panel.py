@@ -48,7 +48,16 @@ from rules.interlock.model import EffectKind
 from rules.interlock.reasons import Reason
 from rules.interlock.state import CauseState, Phase, Why
 from tests.rules.access.world import KEY, NOW, STEADY, World
-from wire.control import CauseNow, ControlStatus, EffectNow, GroupNow, InterlockNow, PortalNow, UnmetNow
+from wire.control import (
+    CauseNow,
+    ControlStatus,
+    EffectNow,
+    GroupNow,
+    InterlockNow,
+    PortalNow,
+    UnmetNow,
+    VoteNow,
+)
 from wire.messages import Scalar
 from wire.settings.panel import PanelSection
 
@@ -257,10 +266,12 @@ def test_cause_is_said_in_the_language_of_the_panel() -> None:
         votes=True,
     )
     groups = (GroupNow(name="air", needed=1, of=1, votes=1),)
-    now = replace(TRIPPED, causes=(watched,), groups=groups, first_out=("hot",), unmet=())
+    votes = (VoteNow(name="hot", reason="stale", words="room-2/air/temperature: no good reading for 15 s"),)
+    now = replace(TRIPPED, causes=(watched,), groups=groups, first_out=("hot",), first_votes=votes, unmet=())
     status = replace(STATUS, interlocks=(now,))
     text = get(panel(status, language="zh"), "/").body.decode()
-    assert text.count("room-2/air/temperature 高于 24 °C 持续 30 s") == 2
+    assert text.count("room-2/air/temperature 高于 24 °C 持续 30 s") == 1
+    assert "room-2/air/temperature: 已 15 s 没有有效读数" in text
     assert "above" not in text
     assert "room-2/air/temperature above 24 °C for 30 s" in get(panel(status), "/").body.decode()
 

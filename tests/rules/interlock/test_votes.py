@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rules.interlock.inputs import Happening, Lost, ReadBack, Reading
+from rules.interlock.inputs import Acknowledge, Happening, Lost, ReadBack, Reading, Reset
 from rules.interlock.model import Alive, Condition, Happened, InState, Limit, Plant, Rate
 from rules.interlock.proof import begin_proof, record_step, watch_proof
 from rules.interlock.restart import restore
 from rules.interlock.sentences import chinese
 from rules.interlock.state import ChangeKind, encode_kept
 from tests.rules.interlock.tables import Row, table
-from tests.rules.interlock.world import CERTIFICATE, INHIBIT, PLANT, Run, cause, healthy, rule
+from tests.rules.interlock.world import ANNE, CERTIFICATE, INHIBIT, PLANT, Run, cause, healthy, rule
 from wire.status import Status
 
 FLAT = replace(CERTIFICATE, correction=(Decimal(0), Decimal(0)))
@@ -191,3 +191,14 @@ def test_output_that_is_not_what_it_was_told_to_be_says_so() -> None:
         run.see(second, ReadBack("source", agrees=False), t=2200)
     words = {vote.cause: (vote.because, vote.words) for vote in run.state.kept.first_out}
     assert words == {"@output/source": ("out", "output source is not what it was told to be")}
+
+
+def test_first_out_and_who_acknowledged_stay_until_it_is_enabled() -> None:
+    run = healthy(rule(cause()))
+    run.see(11, t=3000)
+    run.see(12, t=2200)
+    before = run.state.kept.first_out
+    run.ask(Acknowledge(by=ANNE, breach=run.breach))
+    run.ask(Reset(by=ANNE, breach=run.breach))
+    kept = run.state.kept
+    assert (kept.phase, kept.first_out, kept.acknowledged is not None) == ("reset", before, True)
