@@ -14,6 +14,7 @@ from cloud.command_rules import (
     INTERLOCK,
     PERMISSIONS,
     Refused,
+    forbidden,
     needs_second,
     refusal,
 )
@@ -80,8 +81,10 @@ async def ask(act: Act, wish: Wish) -> Command:
             return _same(before, wish)
     held = await control_status.get_held(act.connection, owner.name, act.at)
     status = _known(held, act.at)
-    refused = _without_right(wish, person.rights) or refusal(
-        wish.name, wish.arguments, await _decisive(act.connection, held, act.at)
+    refused = (
+        _without_right(wish, person.rights)
+        or forbidden(wish.name, wish.arguments, status)
+        or refusal(wish.name, wish.arguments, await _decisive(act.connection, held, act.at))
     )
     second = refused is None and needs_second(wish.name, wish.arguments, status)
     if second and not _is_somebody(act):
@@ -147,8 +150,10 @@ async def approve(act: Act, command_id: bytes) -> Command:
     if command.state(act.at) != "waiting":
         raise ActError("command", command.state(act.at), "one that waits to be approved")
     held = await control_status.get_held(act.connection, command.gateway, act.at)
-    refused = await _asker_lost(act, command) or refusal(
-        command.name, command.arguments, await _decisive(act.connection, held, act.at)
+    refused = (
+        await _asker_lost(act, command)
+        or forbidden(command.name, command.arguments, _known(held, act.at))
+        or refusal(command.name, command.arguments, await _decisive(act.connection, held, act.at))
     )
     kind, approver = _asker(act)
     await commands.approve(act.connection, command_id, kind=kind, approver=approver, second=number, at=act.at)

@@ -65,6 +65,15 @@ def needs_second(name: str, arguments: Mapping[str, Scalar], status: ControlStat
     return now is None or any(one.kind == EffectKind.ISOLATE_POWER for one in now.effects)
 
 
+def forbidden(name: str, arguments: Mapping[str, Scalar], status: ControlStatus | None) -> Refused | None:
+    """Return why the rule of an interlock never lets a command be done, whatever happened since `status`."""
+    now = find_interlock(status, arguments) if name == "interlock.bypass" else None
+    if now is None:
+        return None
+    cause = next((one for one in now.causes if one.name == arguments.get("cause")), None)
+    return _no(Reason.NOT_BYPASSABLE) if cause is not None and cause.bypassable is False else None
+
+
 def refusal(name: str, arguments: Mapping[str, Scalar], status: ControlStatus | None) -> Refused | None:
     """Return why the gateway would refuse a command in its state (None: not known); None: it may go."""
     if name.startswith(INTERLOCK):
@@ -109,6 +118,8 @@ def _of_interlock(name: str, arguments: Mapping[str, Scalar], status: ControlSta
             return _no(Reason.OUT) if any(one.votes and not one.bypassed for one in now.causes) else None
         case "bypass":
             return _of_cause(now, str(arguments.get("cause", "")))
+        case "pass_check":
+            return _of_check(now, str(arguments.get("cause", "")))
         case "end_bypass":
             held = any(one.cause == arguments.get("cause") for one in now.bypasses)
             return None if held else _no(Reason.NOT_BYPASSED)
@@ -142,6 +153,13 @@ def _of_cause(now: InterlockNow, name: str) -> Refused | None:
     if any(one.bypassed and one.group == cause.group for one in now.causes):
         return _no(Reason.GROUP_BYPASSED)
     return None
+
+
+def _of_check(now: InterlockNow, name: str) -> Refused | None:
+    cause = next((one for one in now.causes if one.name == name), None)
+    if cause is None:
+        return _no(Reason.UNKNOWN_CAUSE)
+    return _no(Reason.NO_CHECK_DUE) if cause.check_due is False else None
 
 
 def _of_output(output: str, status: ControlStatus) -> Refused | None:

@@ -84,6 +84,8 @@ class CauseLine:
     bypass_ends_ms: int | None
     bypass_words: str
     may_bypass: bool
+    may_check: bool
+    """Whether a person may say that its check was passed."""
     first: bool
     """Whether it was the first out."""
 
@@ -178,6 +180,7 @@ def causes(held: Held, now: InterlockNow, *, known: bool, language: Language) ->
     """Return the rows of the matrix."""
     groups = {one.name: f"{one.votes} / {one.needed}" for one in now.groups}
     aside = {one.cause: one for one in now.bypasses}
+    closed = {one.group for one in now.causes if one.name in aside}
     found = []
     for one in now.causes:
         bypass = aside.get(one.name)
@@ -188,17 +191,18 @@ def causes(held: Held, now: InterlockNow, *, known: bool, language: Language) ->
                 name=one.name,
                 group=one.group,
                 words=say_cause_words(language, one.words),
+                said=say_cause_words(language, one.said if one.votes else ""),
                 vote=groups.get(one.group, ""),
                 state=_cause_state(one, known=known, language=language),
                 votes=one.votes,
-                said=say_cause_words(language, one.said if one.votes else ""),
                 value=one.value,
                 uncertainty=one.uncertainty,
                 verdict=say_word(language, VERDICTS, one.verdict) if one.verdict else "",
                 flags=_flags(one, language),
                 bypass_ends_ms=ends,
                 bypass_words=words,
-                may_bypass=bypass is None and not one.name.startswith("@"),
+                may_bypass=one.group not in closed and _may(one, one.bypassable),
+                may_check=_may(one, one.check_due),
                 first=one.name in now.first_out,
             )
         )
@@ -212,6 +216,11 @@ def _cause_state(one: CauseNow, *, known: bool, language: Language) -> Badge:
     return Badge(
         "late" if kind == "good" and one.stale else kind, say_word(language, CAUSE_STATES, one.state)
     )
+
+
+def _may(one: CauseNow, told: bool | None) -> bool:
+    """Return what a gateway says of a cause; of one that does not say it, every cause of the rule may."""
+    return not one.name.startswith("@") if told is None else told
 
 
 def _flags(one: CauseNow, language: Language) -> list[str]:

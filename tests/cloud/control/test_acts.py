@@ -126,6 +126,18 @@ def test_fence_only_grows(lab: Any, people: Any) -> None:
             "group_bypassed",
         ),
         (interlock(), "interlock.end_bypass", {"cause": "humid"}, "not_bypassed"),
+        (
+            interlock(causes=(CauseNow(name="humid", group="g", state="normal", bypassable=False),)),
+            "interlock.bypass",
+            {"cause": "humid", "reason": "x", "seconds": 60.0},
+            "not_bypassable",
+        ),
+        (
+            interlock(causes=(CauseNow(name="humid", group="g", state="normal", check_due=False),)),
+            "interlock.pass_check",
+            {"cause": "humid", "record": "x"},
+            "no_check_due",
+        ),
     ],
 )
 def test_what_the_newest_state_refuses_is_kept_as_refused_and_never_sent(
@@ -263,6 +275,18 @@ def test_who_may_approve_is_told_what_waits_until_it_waits_no_more(lab: Any, peo
     assert waiting(people["wang"]) == [asked.id]
     assert [waiting(one) for one in (people["li"], watcher, elsewhere)] == [[], [], []]
     assert waiting(people["wang"], NOW + timedelta(minutes=6)) == []
+
+
+def test_bypass_that_its_rule_forbids_is_refused_whatever_happened_meanwhile(lab: Any, people: Any) -> None:
+    bypass = {"cause": "humid", "reason": "x", "seconds": 60.0}
+    tell(lab, interlock())
+    asked = ask(lab, people["li"], "interlock.bypass", **bypass)
+    assert asked.state(NOW) == "waiting"
+    fixed = CauseNow(name="humid", group="g", state="normal", bypassable=False)
+    tell(lab, interlock(causes=(fixed,)), age_s=0.5)
+    ask(lab, people["li"], "interlock.trip")
+    assert approve(lab, people["wang"], asked).refused == "not_bypassable"
+    assert ask(lab, people["li"], "interlock.bypass", **bypass).refused == "not_bypassable"
 
 
 def test_token_of_a_person_is_that_person(lab: Any, people: Any) -> None:

@@ -216,6 +216,30 @@ def test_form_with_a_fault_changes_nothing(world: World, form: dict[str, str]) -
     assert world.lab.execute("SELECT count(*) FROM commands") == before
 
 
+def options(page: str, which: str) -> list[str]:
+    found = re.search(rf'id="{which}">(.*?)</select>', page, re.DOTALL)
+    return re.findall(r"<option[^>]*>([^<]*)</option>", found[1]) if found else []
+
+
+def test_bypass_and_check_are_offered_for_causes_for_which_they_can_be(world: World) -> None:
+    given = {"group": "air", "state": "normal"}
+    causes = (
+        CauseNow(name="free", **given, bypassable=True, check_due=False),
+        CauseNow(name="fixed", **given, bypassable=False, check_due=False),
+        CauseNow(name="checked", **given, bypassable=False, check_due=True),
+    )
+    tell(world, "tripped", causes=causes)
+    page = look(world)
+    assert (options(page, "bypass-cause"), options(page, "check-cause")) == (["free"], ["checked"])
+    tell(world, "tripped", causes=causes[1:2])
+    page = look(world)
+    assert (options(page, "bypass-cause"), options(page, "check-cause")) == ([], [])
+    assert "No cause of it may be bypassed now" in page
+    assert "No device waits for its check." in page
+    answer = send(world, do="bypass", cause="fixed", reason="x", minutes="5")
+    assert (answer.status_code, "this cause may not be bypassed" in answer.text) == (422, True)
+
+
 def test_bypass_waits_on_the_list_for_a_second_person_who_is_not_the_first(world: World) -> None:
     tell(world, "healthy")
     assert send(world, do="bypass", cause="humid", reason="filter", minutes="30").status_code == 303

@@ -281,6 +281,8 @@ def test_state_of_control_can_be_told_to_the_hub() -> None:
             ("hold_work", "lab", True),
         ]
         assert now.unmet[0].reason == "out"
+        assert (now.causes[0].bypassable, now.causes[0].check_due) == (True, False)
+        assert [one.bypassable for one in now.causes if one.name.startswith("@")] == [False]
         assert now.worst_s > 0
         assert encode_body(now)
         assert (await site.interlocks.act("room", Trip(by=ANNE, reason="smell"))).done
