@@ -22,6 +22,7 @@ def test_every_bypass_outlives_a_restart_beside_another_one() -> None:
 
 def test_changed_rule_trips_what_was_healthy_at_once_and_asks_for_no_check_that_it_has_not() -> None:
     run = healthy()
+    assert run.state.kept.checks == ()
     run.restart(10.01, plan=make_plan(rule(cause(on=1)), PLANT))
     assert run.phase is Phase.TRIPPED
     assert [vote.cause for vote in run.state.kept.first_out] == [Why.RULE_CHANGED]
