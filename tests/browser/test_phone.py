@@ -1,7 +1,11 @@
 """A phone gets what is wrong first and the rest folded; a desk its whole width; the map keeps its names."""
 
+import psycopg
 import pytest
 from playwright.sync_api import expect
+
+from tests.browser.test_doors import furnish
+from tests.browser.test_interlocks import PAGE, tell
 
 pytestmark = pytest.mark.slow
 
@@ -127,3 +131,36 @@ def test_desk_leaves_no_empty_column(browse, path: str) -> None:
     for row in page.locator("main > .columns").all():
         boxes = [panel.bounding_box() for panel in row.locator("> .panel").all()]
         assert max(box["x"] + box["width"] for box in boxes) > 1500
+
+
+HEADS = """(part) => {
+    const table = document.querySelector(`section[aria-labelledby=${part}] table`);
+    const heads = [...table.querySelectorAll("thead th")].map((one) => one.textContent);
+    const before = (one) => getComputedStyle(one, "::before").content;
+    const said = (row) => [...row.querySelectorAll("td")].map(before);
+    return [heads, said(table.querySelector("tbody tr")), said(table.querySelector("tfoot tr") ?? table)];
+}"""
+"""Heads of a table that a phone shows as lists, and what stands before cells of its first and last row."""
+
+
+def test_cells_of_a_table_name_their_columns_on_a_phone(browse, hub) -> None:
+    furnish(hub)
+    watched = browse(360, 740)
+    pages = (("/doors?site=lab-1", "list"), ("/rights?site=lab-1", "matrix"), ("/rights?site=lab-1", "list"))
+    for path, part in pages:
+        watched.page.goto(f"{hub.address}{path}&lang=en")
+        heads, first, _ = watched.page.evaluate(HEADS, part)
+        named = [f'"{one}: "' for one in heads[1:] if one != "Act"]
+        assert [one for one in first if one != "none"] == [
+            one.replace(" (Asia/Shanghai)", "") for one in named
+        ]
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
+    tell(hub, "tripped")
+    watched.page.goto(f"{hub.address}{PAGE}?lang=en")
+    heads, first, last = watched.page.evaluate(HEADS, "matrix")
+    effects = ['"locks entry room-2-door: "', '"blocks the output gpio/source-1: "']
+    assert heads[-2:] == [one.strip('": ') for one in effects]
+    assert first[-2:] == last == effects
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
+    with psycopg.connect(hub.owner_dsn) as connection:
+        connection.execute("DELETE FROM control_status")
