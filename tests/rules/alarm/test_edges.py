@@ -64,6 +64,12 @@ def test_one_shot_shelf_is_for_what_stands_and_not_for_what_has_cleared() -> Non
     assert [shelf.start for shelf in shelved(both, now=10).shelves.values()] == [8]
 
 
+def test_policy_is_by_default_that_of_the_page() -> None:
+    assert (POLICY.fresh_ticks, POLICY.gather_ticks, POLICY.digest_ticks) == (30_000, 3000, 18_000)
+    assert (POLICY.flood_over, POLICY.flood_under, POLICY.flood_window_ticks) == (10, 5, 60_000)
+    assert POLICY.shelf_max_ticks == 24 * 360_000
+
+
 def test_maintenance_that_ended_unseen_is_dated_by_its_own_end() -> None:
     desk = done(acts.take_out(Desk(), POLICY, point=P, by="ann", text="swap", until=500, now=10))
     _, log = passed(desk, POLICY, 800)

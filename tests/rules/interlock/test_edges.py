@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 
-from rules.interlock.inputs import BeginBypass
-from rules.interlock.model import Group
+from rules.interlock.inputs import BeginBypass, Happening, PassCheck
+from rules.interlock.model import CheckDue, Group
 from rules.interlock.plan import make_plan
 from rules.interlock.state import ChangeKind, Phase, Why
 from rules.interlock.step import next_due
-from tests.rules.interlock.world import ANNE, BORIS, PLANT, cause, healthy, rule
+from tests.rules.interlock.world import ANNE, BORIS, PLANT, Run, cause, healthy, rule
 
 
 def test_every_bypass_outlives_a_restart_beside_another_one() -> None:
@@ -35,3 +35,12 @@ def test_bypass_ends_at_its_tick_however_late_somebody_looks() -> None:
     assert next_due(run.state, run.plan, run.state.kept.at) == 1100
     run.see(11.5, t=2200)
     assert [change.at for change in run.changes if change.kind is ChangeKind.BYPASS_ENDED] == [run.at(11)]
+
+
+def test_check_falls_due_whatever_else_happens_in_its_instant() -> None:
+    check = CheckDue(device="m", after=("left",), commands=("zero",))
+    run = Run(rule(cause(check, "check")))
+    run.ask(PassCheck(by=ANNE, cause="check", record="r1"), 1)
+    assert run.state.kept.checks == ()
+    run.see(2, Happening("left", "m"), Happening("left", "other"), Happening("returned", "m"))
+    assert run.state.kept.checks == ("check",)
