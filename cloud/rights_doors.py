@@ -46,7 +46,7 @@ class RollCall:
 
 
 def last_seen(held: Iterable[Held]) -> dict[str, tuple[Held, InsideNow]]:
-    """Return who is inside, by number, as the gateway says that saw them come in last; it may be silent now."""
+    """Return who is inside, by number, as the gateway says that saw them last; it may be silent now."""
     newest: dict[str, tuple[Held, InsideNow]] = {}
     for one in held:
         for each in one.status.inside:

@@ -1,4 +1,4 @@
-"""`heng rights`: the key of cards, what gateways honour, why a site's rights are not sent, the calendar."""
+"""`heng rights`: cards and their key, what gateways honour, why rights are not sent, the calendar."""
 
 import argparse
 import asyncio
@@ -11,13 +11,15 @@ from pathlib import Path
 
 import psycopg
 
+from cli.commands import rights_cards
 from cli.commands.people import at_the_machine
+from cli.commands.rights_cards import organisation_of
 from cli.database import add_database_options, chosen_database
 from cloud import card_acts, rights_acts
 from cloud.identity.acts import Act, ActError
 from cloud.rights_acts import Place
 from cloud.rights_compile import VISITS_STAY, compile_rights
-from cloud.store import accounts, decisions, rights_items
+from cloud.store import decisions, rights_items
 from cloud.store.connection import open_connection
 from cloud.store.migrate import SchemaError, check_version
 from cloud.store.rights_rows import read_rows
@@ -32,8 +34,10 @@ class FaultyFileError(Exception):
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare `key`, `gateways`, `check` and `days`."""
+    """Declare `card`, `key`, `gateways`, `check` and `days`."""
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+    card = words.add_parser("card", help="list, give, block, unblock and revoke cards of a person")
+    card_words = rights_cards.configure(card)
     key = words.add_parser("key", help="write the key of an organisation's cards to a file, or take one over")
     key.add_argument("--organisation", required=True)
     way = key.add_mutually_exclusive_group(required=True)
@@ -47,23 +51,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "file", type=Path, help="lines of date,kind,like,title: 2026-10-10,workday,wed,National Day"
     )
     days.add_argument("--organisation", required=True)
-    for one in words.choices.values():
+    for one in (*card_words, *(one for word, one in words.choices.items() if word != "card")):
         add_database_options(one, owner=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Act; 2 when the input has faults, 1 when it cannot be done."""
-    acts: dict[str, Words] = {
-        "key": lambda act: _key(act, arguments),
-        "gateways": _gateways,
-        "check": lambda act: _check(act, arguments.site),
-        "days": lambda act: _days(act, arguments),
+    acts: dict[str, Callable[[], Words]] = {
+        "card": lambda: rights_cards.act_of(arguments),
+        "key": lambda: lambda act: _key(act, arguments),
+        "gateways": lambda: _gateways,
+        "check": lambda: lambda act: _check(act, arguments.site),
+        "days": lambda: lambda act: _days(act, arguments),
     }
     url = chosen_database(arguments, "rights")
     if url is None:
         return 2
     try:
-        lines = asyncio.run(_act(url, acts[arguments.word]))
+        lines = asyncio.run(_act(url, acts[arguments.word]()))
     except FaultyFileError as error:
         print(f"heng rights: {error}", file=sys.stderr)
         return 2
@@ -84,16 +89,8 @@ async def _act(url: str, acting: Words) -> list[str]:
             return await acting(Act(connection, at_the_machine(), datetime.now(UTC)))
 
 
-async def _organisation(act: Act, name: str) -> int:
-    known = await accounts.all_organisations(act.connection)
-    number = next((id_ for id_, one in known.items() if one == name), None)
-    if number is None:
-        raise ActError("organisation", name, f"one of {', '.join(known.values())}")
-    return number
-
-
 async def _key(act: Act, arguments: argparse.Namespace) -> list[str]:
-    number = await _organisation(act, arguments.organisation)
+    number = await organisation_of(act, arguments.organisation)
     if arguments.take is not None:
         name = await card_acts.take_key(act, number, arguments.take.read_bytes())
         return [f"cards are hashed with key {name} from now on; import the cards again"]
@@ -141,7 +138,7 @@ async def _check(act: Act, name: str) -> list[str]:
 
 
 async def _days(act: Act, arguments: argparse.Namespace) -> list[str]:
-    number = await _organisation(act, arguments.organisation)
+    number = await organisation_of(act, arguments.organisation)
     with arguments.file.open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.reader(file) if row and not row[0].startswith("#")]
     for place, row in enumerate(rows, 1):

@@ -21,6 +21,7 @@ from cloud.store import accounts, audit_log, people, web_sessions
 from cloud.store.connection import Connection
 from cloud.store.credentials import list_credentials
 from cloud.store.people import Person
+from cloud.store.rights_items import list_people as list_at_doors
 from cloud.store.sites import list_sites, shared_zone
 from cloud.store.snapshot import changing, snapshot
 from cloud.web.act_words import say_act
@@ -29,6 +30,7 @@ from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form, read_pairs
+from cloud.web.people_cards import PERSON_STATES, act_on_cards, kept_of
 from cloud.web.render import language_of, zone_of
 from cloud.web.rights_words import ACT_CAUSES, ACT_FAULTS, CARD_STATES, PERMISSIONS, ROLES
 from rules.permissions import Grant, Permission, Role
@@ -55,6 +57,7 @@ def add_people_pages(router: APIRouter, web: Web) -> None:
     router.add_api_route("/people", pages.enter, methods=["POST"])
     router.add_api_route("/people/{person}", pages.one)
     router.add_api_route("/people/{person}", pages.change, methods=["POST"])
+    router.add_api_route("/people/{person}/cards", pages.cards, methods=["POST"])
     router.add_api_route("/authorisations", pages.authorisations)
     router.add_api_route("/authorisations", pages.authorise, methods=["POST"])
     router.add_api_route("/me", own.show)
@@ -109,6 +112,15 @@ class PeoplePages:
         if fault is None and not said:
             return RedirectResponse(f"/people/{person}", 303)
         return await self._person(request, person, fault=fault, said=said, typed=form if fault else None)
+
+    @needs(Permission.ACCESS_MANAGE)
+    async def cards(self, request: Request, person: int) -> Response:
+        """Do what a form about cards, PINs or doors of a person asks for; it is shown at once."""
+        form = await read_form(request)
+        fault = await act_on(self._web, request, lambda act: act_on_cards(act, person, form))
+        if fault is None:
+            return RedirectResponse(f"/people/{person}?saved=cards#cards", 303)
+        return await self._person(request, person, fault=fault, typed=kept_of(form))
 
     @needs(Permission.AUTHORISATIONS_READ)
     async def authorisations(self, request: Request) -> HTMLResponse:
@@ -184,6 +196,7 @@ class PeoplePages:
             grants = await accounts.list_grants(connection, account_ids=[row.account_id or 0])
             rights = await people.list_authorisations(connection, person_id=row.id)
             cards = await list_credentials(connection, row.id)
+            at_doors = await list_at_doors(connection, person_id=row.id)
             sites = await list_sites(connection, organisation=row.organisation)
             zone = zone_of(await shared_zone(connection, organisation_id=row.organisation_id))
         viewer = viewer_of(request)
@@ -194,12 +207,16 @@ class PeoplePages:
             "authorisations": rights,
             "credentials": cards,
             "card_states": {state: language.say(word) for state, word in CARD_STATES.items()},
+            "at_doors": at_doors[0] if at_doors else None,
+            "person_states": {state: language.say(word) for state, word in PERSON_STATES.items()},
+            "saved": request.query_params.get("saved", ""),
             "roles": [(role.value, language.say(word)) for role, word in ROLES.items()],
             "sites": sites,
             "said": said or {},
             "hub": str(request.base_url).rstrip("/"),
             "own": row.account_id is not None and row.account_id == viewer.account_id,
             "manage": viewer.may(Permission.PEOPLE_MANAGE, row.organisation_id),
+            "manage_cards": viewer.may(Permission.ACCESS_MANAGE, row.organisation_id),
         }
         return self._render(request, "person.html", shows, fault=fault, zone=zone, typed=typed)
 

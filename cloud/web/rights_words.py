@@ -78,6 +78,22 @@ ACT_FAULTS = {
     "code": mark("The code is not right. It changes every 30 seconds and is good once."),
     "scopes": mark("Choose what the token may do."),
     "days": mark("A token is good for 1 to 366 days."),
+    "card_format": mark(
+        "Choose a format of cards; for raw cards write raw with the number of bits, such as raw32."
+    ),
+    "card_facility": mark(
+        "The facility code does not fit the format:"
+        " h10301 has 0 to 255, h10304 and h10306 0 to 65535, others none."
+    ),
+    "card_number": mark(
+        "The number does not fit the format, or somebody of this organisation has this card."
+    ),
+    "card_pin": mark("A PIN has 4 to 12 digits."),
+    "card_duress_pin": mark("A duress PIN has 4 to 12 digits, and is another one beside the PIN."),
+    "card_credential": mark("Choose a card of this person."),
+    "card_state": mark("Choose what became of the card."),
+    "card_escorts": mark("A visitor escorts nobody."),
+    "card_why": mark("Say why, in 1 to 500 characters."),
 }
 """Field of an act that was not done -> what to say."""
 ACT_CAUSES = {

@@ -30,6 +30,7 @@ from cloud.api.services import (
 from cloud.api.strict import StrictRoute
 from cloud.rights_doors import RollCall, roll_call_of
 from cloud.rights_explain import explained
+from cloud.store.credentials import Credential, list_credentials
 from cloud.store.decisions import DoorEvent, get_door_event, list_door_events
 from cloud.store.rights_items import AccessPerson, list_people
 from cloud.store.sites import get_site
@@ -91,6 +92,15 @@ class Made(BaseModel):
     """What was entered."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonWithCards:
+    """What a person is at doors, with the cards by which gateways know them."""
+
+    person: AccessPerson
+    cards: list[Credential]
+    """By id; no number and no hash, but what may be shown of the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +224,18 @@ async def people(db: Db, number: Text = None, after: After = 0, limit: Limit = 1
     """List people by id."""
     found = await list_people(db, number=number, after=after, limit=limit + 1)
     return page(found, limit, lambda one: one.person_id)
+
+
+@router.get(
+    "/people/{person}", response_model=PersonWithCards, summary="What a person is at doors, and their cards"
+)
+@needs(Permission.PEOPLE_READ)
+async def person_with_cards(db: Db, person_id: PersonPath) -> Response:
+    """Return what one person is at doors and the cards with ids and states."""
+    found = await list_people(db, person_id=person_id)
+    if not found:
+        raise not_found("person", person_id, "person")
+    return answer(PersonWithCards(found[0], await list_credentials(db, person_id)))
 
 
 @router.put("/people/{person}", status_code=204, summary="Say what a person is at doors")

@@ -1,6 +1,7 @@
 """Keys, checks and the calendar of access rights at the command line, on a real database."""
 
 import asyncio
+import io
 from pathlib import Path
 
 import psycopg
@@ -69,3 +70,30 @@ def test_calendar_is_entered_whole_or_not_at_all(
     assert capsys.readouterr().out == "2 days entered\n"
     assert heng(dsn, "gateways") == 0
     assert capsys.readouterr().out == "no gateway is sent rights\n"
+
+
+def test_card_is_given_blocked_and_revoked_by_its_id_and_its_number_is_no_argument(
+    dsn: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute("INSERT INTO people (organisation_id, number, name) VALUES (1, '1001', 'He Ping')")
+    of = ("1001", "--organisation", "Institute")
+    monkeypatch.setattr("sys.stdin", io.StringIO("54321\n"))
+    assert heng(dsn, "card", "give", *of, "--facility", "7") == 0
+    card = capsys.readouterr().out.split()[1]
+    monkeypatch.setattr("sys.stdin", io.StringIO("54321\n"))
+    assert heng(dsn, "card", "give", *of, "--facility", "7") == 1
+    assert "54321" not in capsys.readouterr().err
+    for word, state in (("block", "blocked"), ("unblock", "active"), ("revoke", "revoked")):
+        assert heng(dsn, "card", word, card, "--why", "a test") == 0
+        assert ("heng rights gateways" in capsys.readouterr().out) == (state != "active")
+        assert heng(dsn, "card", "list", *of) == 0
+        listed = capsys.readouterr().out
+        assert f"{card}  h10301 …21  {state}" in listed
+        assert "54321" not in listed
+    assert heng(dsn, "card", "block", "999999", "--why", "a test") == 1
+    assert heng(dsn, "card", "list", "9999", "--organisation", "Institute") == 1
+    assert "somebody of Institute" in capsys.readouterr().err
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute("SELECT why FROM audit_log WHERE action = 'credential.change'").fetchall()
+    assert rows == [("a test",)] * 3
