@@ -1,11 +1,14 @@
 """What the steps about a person ask: factors, duress, rights, heads, jobs, anti-passback."""
 
+from dataclasses import replace
+
 import pytest
 
 from rules.access import EVERYWHERE, Note, Reason, Step
 from rules.access.authorisations import Standing, standing
 from rules.access.document import Approval, Attempts, Authorisation, Credential, Head, Right, Side, Span
 from rules.access.request import Factor
+from rules.access.snapshot import Revoked
 from rules.access.state import LockDown, Passing
 from rules.access.words import (
     CredentialState,
@@ -373,3 +376,12 @@ def test_responder_comes_in_again_and_it_is_noted(world: World) -> None:
     assert decision.notes == (Note.PASSBACK, Note.RESPONDER)
     assert outcomes(world)[Step.PASSBACK] is Outcome.WAIVED
     assert outcomes(world)[Step.AUTHORISATION] is Outcome.WAIVED
+
+
+def test_right_that_denies_stays_even_where_a_revocation_names_it(world: World) -> None:
+    world.put(Right(id="closed", effect=Effect.DENY, everyone=True, zones=("lab",)))
+    snapshot = replace(world.snapshot(), revoked=Revoked(rights=frozenset({"closed", "r-staff"})))
+    anna = snapshot.person("anna")
+    assert anna is not None
+    assert [one.id for one in snapshot.rights(anna, "door-1/in", Effect.DENY)] == ["closed"]
+    assert snapshot.rights(anna, "door-1/in", Effect.ALLOW) == []
