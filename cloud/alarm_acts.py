@@ -13,7 +13,8 @@ from cloud.store import alarm_desk
 from cloud.store.alarm_desk import Changes
 from cloud.store.ticks import tick_of_datetime
 from rules.alarm import acts
-from rules.alarm.desk import Desk, Outcome, Refused
+from rules.alarm.desk import Act as Done
+from rules.alarm.desk import Desk, Outcome, Refused, What
 from rules.alarm.desk import Reason as Reason
 from rules.alarm.model import Condition
 from rules.alarm.policy import Policy
@@ -59,8 +60,8 @@ class Alarm:
         return f"{self.point}:{self.condition}"
 
 
-async def acknowledge(act: Act, alarm: Alarm, *, text: str = "") -> None:
-    """Acknowledge every open occurrence of an alarm; its escalation stops."""
+async def acknowledge(act: Act, alarm: Alarm, *, text: str = "") -> int:
+    """Acknowledge every open occurrence of an alarm, and return how many; its escalation stops."""
     by, text = _by(act), _text(text)
 
     def do(desk: Desk, policy: Policy, now: int) -> Outcome | Refused:
@@ -68,7 +69,8 @@ async def acknowledge(act: Act, alarm: Alarm, *, text: str = "") -> None:
             desk, policy, point=alarm.point, condition=alarm.condition, by=by, text=text, now=now
         )
 
-    await _do(act, alarm, do, action="alarm.acknowledge", why=text)
+    log = await _do(act, alarm, do, action="alarm.acknowledge", why=text)
+    return sum(one.what is What.ACKNOWLEDGED for one in log)
 
 
 async def comment(act: Act, alarm: Alarm, *, text: str) -> None:
@@ -148,7 +150,8 @@ class _Point:
 
 async def _do(
     act: Act, about: Alarm | _Point, do: Do, *, action: str, new: object = None, why: str = ""
-) -> None:
+) -> tuple[Done, ...]:
+    """Do it and return what went into the log."""
     kept = await alarm_desk.hold(act.connection, about.site_id, {about.point})
     if kept is None or not act.viewer.may(Permission.ALARMS_READ, kept.organisation_id, about.site_id):
         raise MissingError("site", about.site_id, "an existing site")
@@ -165,6 +168,7 @@ async def _do(
     changes = Changes(about.site_id, kept.organisation_id, kept.desk, desk, log)
     await alarm_desk.write(act.connection, changes, {}, by_person=True)
     await act.note(action, f"alarm {about}", organisation_id=kept.organisation_id, new=new, why=why)
+    return log
 
 
 def _by(act: Act) -> str:

@@ -24,7 +24,7 @@ from cloud.identity.viewer import Origin, Viewer
 from cloud.notify.settings import read_notify_local
 from cloud.settings import SettingsError
 from cloud.store import accounts
-from cloud.store.alarms_read import list_urgent
+from cloud.store.alarm_rows import list_rows
 from cloud.store.connection import open_connection
 from cloud.store.migrate import SchemaError, check_version
 from cloud.store.sites import find_site
@@ -102,14 +102,16 @@ async def _run(arguments: argparse.Namespace, url: str) -> None:
 
 async def _list(act: Act, arguments: argparse.Namespace) -> None:
     site_id = None if arguments.site is None else await _site(act, arguments.site)
-    found = await list_urgent(act.connection, now=act.at, site_id=site_id, limit=LIST_MAX)
-    rows = [("priority", "state", "site", "point", "condition", "worst", "limit", "since")]
+    found = await list_rows(act.connection, now=act.at, site_id=site_id, limit=LIST_MAX)
+    rows = [("priority", "state", "site", "point", "condition", "worst", "limit", "since", "times")]
     rows += [
         (
             *(one.priority, one.state, one.site, one.point, one.condition),
             *(f"{one.worst or '-'} {one.unit}".strip(), one.limit or "-", f"{one.onset:%Y-%m-%dT%H:%M:%SZ}"),
+            str(row.times),
         )
-        for one in found
+        for row in found
+        for one in (row.alarm,)
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -117,7 +119,8 @@ async def _list(act: Act, arguments: argparse.Namespace) -> None:
 
 
 async def _acknowledge(act: Act, arguments: argparse.Namespace) -> None:
-    await alarm_acts.acknowledge(act, await _alarm(act, arguments), text=arguments.text)
+    taken = await alarm_acts.acknowledge(act, await _alarm(act, arguments), text=arguments.text)
+    print(f"acknowledged: {taken}")
 
 
 async def _comment(act: Act, arguments: argparse.Namespace) -> None:

@@ -84,17 +84,25 @@ class Alarm:
     mute_reason: str = ""
     """Why it is shelved, suppressed or out of service, and by whom."""
     mute_until: datetime | None = None
+    followed: bool = False
+    """Something else of its zone began while it stood."""
+    waiting: int = 0
+    """How many open stretches of this alarm nobody has acknowledged: an acknowledgement takes them all."""
     remarks: tuple[Remark, ...] = ()
 
 
-_COLUMNS = """
+COLUMNS = """
 SELECT o.point, o.condition, o.revision, o.onset, o.raised_at, o.priority, o.ack_required, o.alarm_limit,
        o.value, o.worst, o.worst_at, o.returned_at, o.cleared_at, o.ended, o.known_at, o.live, o.called_at,
        o.handling, o.id, o.site_id, s.name, o.point_id, coalesce(p.title, ''), coalesce(p.quantity, ''),
        o.grp, o.acknowledged_at, o.acknowledged_by, o.withdrawn_at, t.name, r.number, o.detail, o.open,
        NOT EXISTS (SELECT 1 FROM alarm_occurrences e
                     WHERE e.site_id = o.site_id AND e.grp = o.grp AND e.onset < o.onset
-                      AND e.withdrawn_at IS NULL AND (e.cleared_at IS NULL OR e.cleared_at >= o.onset))
+                      AND e.withdrawn_at IS NULL AND (e.cleared_at IS NULL OR e.cleared_at >= o.onset)),
+       EXISTS (SELECT 1 FROM alarm_occurrences e
+                WHERE e.site_id = o.site_id AND e.grp = o.grp AND e.onset >= o.onset
+                  AND (o.cleared_at IS NULL OR e.onset <= o.cleared_at) AND e.withdrawn_at IS NULL
+                  AND (e.point, e.condition) <> (o.point, o.condition))
 FROM alarm_occurrences o
 JOIN sites s ON s.id = o.site_id
 LEFT JOIN points p ON p.id = o.point_id
@@ -102,23 +110,15 @@ LEFT JOIN alarm_template_revisions r ON r.id = o.revision AND o.point_id IS NOT 
 LEFT JOIN alarm_templates t ON t.id = r.template_id
 """
 _OPEN = (
-    _COLUMNS
+    COLUMNS
     + """
 WHERE o.open AND (%(site)s::int IS NULL OR o.site_id = %(site)s) AND o.id > %(after)s
 ORDER BY o.id LIMIT %(limit)s
 """
 )
-_URGENT = (
-    _COLUMNS
-    + """
-WHERE o.open AND (%(site)s::int IS NULL OR o.site_id = %(site)s)
-ORDER BY o.acknowledged_at IS NOT NULL, o.cleared_at IS NOT NULL, o.priority, o.onset DESC, o.id DESC
-LIMIT %(limit)s OFFSET %(skip)s
-"""
-)
-_ONE = _COLUMNS + "WHERE o.id = %s"
+_ONE = COLUMNS + "WHERE o.id = %s"
 _HISTORY = (
-    _COLUMNS
+    COLUMNS
     + """
 WHERE o.onset >= %(start)s AND o.onset < %(end)s AND (%(before)s::bigint IS NULL OR o.id < %(before)s)
   AND (%(site)s::int IS NULL OR o.site_id = %(site)s) AND (%(point)s::text IS NULL OR o.point = %(point)s)
@@ -134,6 +134,12 @@ FROM alarm_occurrences WHERE open AND (%(site)s::int IS NULL OR site_id = %(site
 _REMARKS = """
 SELECT site_id, what, at_tick, point, condition, from_tick, to_tick, by_whom, said, until_tick FROM alarm_acts
 WHERE (site_id, point) IN (SELECT * FROM unnest(%s::int[], %s::text[])) ORDER BY id
+"""
+_WAITING = """
+SELECT site_id, point, condition, count(*) FROM alarm_occurrences
+WHERE open AND acknowledged_at IS NULL
+  AND (site_id, point) IN (SELECT * FROM unnest(%s::int[], %s::text[]))
+GROUP BY site_id, point, condition
 """
 _FIGURES = """
 SELECT point, condition, revision, onset, raised_at, priority, ack_required, alarm_limit, value, worst,
@@ -162,21 +168,13 @@ async def list_open(
 ) -> list[Alarm]:
     """Return open alarms by id, those with an id greater than `after`."""
     cursor = await connection.execute(_OPEN, {"site": site_id, "after": after, "limit": limit})
-    return await _alarms(connection, await cursor.fetchall(), now)
-
-
-async def list_urgent(
-    connection: Connection, *, now: datetime, site_id: int | None = None, skip: int = 0, limit: int = 100
-) -> list[Alarm]:
-    """Return open alarms in the order in which they want somebody: what nobody has seen and stands first."""
-    cursor = await connection.execute(_URGENT, {"site": site_id, "skip": skip, "limit": limit})
-    return await _alarms(connection, await cursor.fetchall(), now)
+    return await alarms_of(connection, await cursor.fetchall(), now)
 
 
 async def get_alarm(connection: Connection, alarm_id: int, *, now: datetime) -> Alarm | None:
     """Return one alarm with its remarks, open or not."""
     cursor = await connection.execute(_ONE, (alarm_id,))
-    found = await _alarms(connection, await cursor.fetchall(), now)
+    found = await alarms_of(connection, await cursor.fetchall(), now)
     return found[0] if found else None
 
 
@@ -201,7 +199,7 @@ async def list_history(
         "limit": limit,
     }
     cursor = await connection.execute(_HISTORY, values)
-    return await _alarms(connection, await cursor.fetchall(), now)
+    return await alarms_of(connection, await cursor.fetchall(), now)
 
 
 async def count_open(connection: Connection, site_id: int | None = None) -> Counts:
@@ -222,18 +220,32 @@ async def read_figures(
     return figures(found, await alarm_desk.policy_of(connection, site_id), start=start, end=end)
 
 
-async def _alarms(connection: Connection, rows: Sequence[Sequence[Any]], now: datetime) -> list[Alarm]:
-    sites = {row[19] for row in rows}
-    desks = {site: await alarm_desk.peek(connection, site) for site in sorted(sites)}
-    acts = await _acts(connection, {(row[19], row[0]) for row in rows})
-    return [_alarm(row, desks[row[19]], acts.get((row[19], row[0]), []), now=now) for row in rows]
+async def alarms_of(connection: Connection, rows: Sequence[Sequence[Any]], now: datetime) -> list[Alarm]:
+    """Return the alarms that rows of `COLUMNS` tell of, in their order."""
+    points = {(row[19], row[0]) for row in rows}
+    desks = {site: await alarm_desk.peek(connection, site) for site in sorted({site for site, _ in points})}
+    acts = await _acts(connection, points)
+    cursor = await connection.execute(_WAITING, _apart(points))
+    waiting = {tuple(row[:3]): row[3] for row in await cursor.fetchall()}
+    return [
+        _alarm(
+            row,
+            desks[row[19]],
+            acts.get((row[19], row[0]), []),
+            waiting=waiting.get((row[19], row[0], row[1]), 0),
+            now=now,
+        )
+        for row in rows
+    ]
+
+
+def _apart(points: set[tuple[int, str]]) -> tuple[list[int], list[str]]:
+    ordered = sorted(points)
+    return [site for site, _ in ordered], [point for _, point in ordered]
 
 
 async def _acts(connection: Connection, points: set[tuple[int, str]]) -> Mapping[tuple[int, str], list[Act]]:
-    ordered = sorted(points)
-    cursor = await connection.execute(
-        _REMARKS, ([site for site, _ in ordered], [point for _, point in ordered])
-    )
+    cursor = await connection.execute(_REMARKS, _apart(points))
     found: dict[tuple[int, str], list[Act]] = {}
     async for site, what, at, point, condition, start, end, by, said, until in cursor:
         act = Act(
@@ -251,11 +263,11 @@ async def _acts(connection: Connection, points: set[tuple[int, str]]) -> Mapping
     return found
 
 
-def _alarm(row: Sequence[Any], desk: Desk, log: Sequence[Act], *, now: datetime) -> Alarm:
+def _alarm(row: Sequence[Any], desk: Desk, log: Sequence[Act], *, waiting: int, now: datetime) -> Alarm:
     item = alarm_desk.open_of(row[:18])
     one = item.occurrence
     id_, site_id, site, point_id, title, quantity, grp, *rest = row[18:]
-    ack_at, ack_by, withdrawn_at, template, number, detail, is_open, first_out = rest
+    ack_at, ack_by, withdrawn_at, template, number, detail, is_open, first_out, followed = rest
     (past,) = history([one], log, at=tick_of_datetime(now), group_of=lambda _: grp)
     state = state_of(desk, item) if is_open else State.NORMAL
     reason, until = _mute(desk, one) if is_open else ("", None)
@@ -289,6 +301,8 @@ def _alarm(row: Sequence[Any], desk: Desk, log: Sequence[Act], *, now: datetime)
         detail=detail,
         mute_reason=reason,
         mute_until=until,
+        followed=followed,
+        waiting=waiting,
         remarks=tuple(Remark(_at(act.at), act.what.value, act.by, act.text) for act in past.remarks),
     )
 

@@ -15,8 +15,9 @@ from cloud.alarm_acts import Alarm as Named
 from cloud.api.guard import needs
 from cloud.identity.acts import Act, ActError
 from cloud.store.alarm_points import count_unwatched
+from cloud.store.alarm_rows import list_rows
 from cloud.store.alarm_templates import policies
-from cloud.store.alarms_read import count_open, list_history, list_urgent, read_figures
+from cloud.store.alarms_read import count_open, list_history, read_figures
 from cloud.store.control_status import list_held
 from cloud.store.sites import Site, list_sites, shared_zone
 from cloud.store.snapshot import snapshot
@@ -104,12 +105,12 @@ class AlarmPages:
             only = _chosen(sites, request.query_params.get("only"))
             site_id = None if only is None else only.id
             named = titles_of(await list_held(connection, now, site=site_id))
-            alarms = await list_urgent(connection, now=now, site_id=site_id, skip=skip, limit=ROWS + 1)
+            found = await list_rows(connection, now=now, site_id=site_id, skip=skip, limit=ROWS + 1)
             counts = await count_open(connection, site_id)
             unwatched = await count_unwatched(connection, site_id)
             called = {one.site_id for one in await policies(connection)}
             zone = zone_of(only.time_zone if only else await shared_zone(connection))
-        rows = [show(one, language, named) for one in alarms[:ROWS]]
+        rows = [(show(one.alarm, language, named), one) for one in found[:ROWS]]
         kept = {"only": only.name} if only else {}
         shows = {
             "page": "alarms",
@@ -125,7 +126,7 @@ class AlarmPages:
             "shelves": {code: language.say(word) for code, word in SHELVES.items()},
             "skip": skip,
             "newer": urlencode({**kept, "skip": max(skip - ROWS, 0)}) if skip else "",
-            "older": urlencode({**kept, "skip": skip + ROWS}) if len(alarms) > ROWS else "",
+            "older": urlencode({**kept, "skip": skip + ROWS}) if len(found) > ROWS else "",
             "source": f"/alarms?{urlencode({**kept, 'skip': skip})}",
             "ms": milliseconds,
             "lasted": lambda seconds: duration(language, round(seconds * 1000)),

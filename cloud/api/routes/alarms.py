@@ -46,6 +46,10 @@ ConditionWord = Literal[
 ]
 
 
+TAKEN = "Heng-Acknowledged"
+_TAKEN = "How many stretches of the alarm were acknowledged, where that was asked for."
+
+
 class AlarmAct(BaseModel):
     """What a person does about an alarm, or (`take_out`, `put_back`) about a point."""
 
@@ -158,29 +162,28 @@ async def rates(db: Db, site_id: SitePath, during: During) -> Response:
 @router.post(
     "/alarms/acts",
     status_code=204,
+    responses={204: {"headers": {TAKEN: {"description": _TAKEN, "schema": {"type": "integer"}}}}},
     summary="Acknowledge, comment, assign or shelve an alarm; take a point out",
 )
 @needs(Permission.ALARMS_HANDLE)
 async def act(request: Request, given: Given, sent: AlarmAct) -> Response:
     """Do it; what the rules refuse is answered 422 and changes nothing."""
     async with acting(request, given.pool, given.now()) as one:
-        await _do(one, sent)
-    return Response(status_code=204)
+        taken = await _do(one, sent)
+    return Response(status_code=204, headers={} if taken is None else {TAKEN: str(taken)})
 
 
-async def _do(act: Act, sent: AlarmAct) -> None:
-    if sent.act == "take_out":
-        await alarm_acts.take_out(act, sent.site_id, sent.point, until=sent.until, text=sent.text)
-        return
-    if sent.act == "put_back":
-        await alarm_acts.put_back(act, sent.site_id, sent.point)
-        return
+async def _do(act: Act, sent: AlarmAct) -> int | None:
+    """Do it, and return how many stretches were acknowledged where that was asked for."""
+    if sent.act in ("take_out", "put_back"):
+        await _of_point(act, sent)
+        return None
     if sent.condition is None:
         raise ActError("condition", "", "the condition of the alarm")
     alarm = Named(sent.site_id, sent.point, Condition(sent.condition))
     if sent.act == "acknowledge":
-        await alarm_acts.acknowledge(act, alarm, text=sent.text)
-    elif sent.act == "comment":
+        return await alarm_acts.acknowledge(act, alarm, text=sent.text)
+    if sent.act == "comment":
         await alarm_acts.comment(act, alarm, text=sent.text)
     elif sent.act == "assign":
         await alarm_acts.assign(act, alarm, to=sent.to)
@@ -188,6 +191,14 @@ async def _do(act: Act, sent: AlarmAct) -> None:
         await alarm_acts.shelve(act, alarm, until=sent.until, text=sent.text)
     else:
         await alarm_acts.unshelve(act, alarm)
+    return None
+
+
+async def _of_point(act: Act, sent: AlarmAct) -> None:
+    if sent.act == "take_out":
+        await alarm_acts.take_out(act, sent.site_id, sent.point, until=sent.until, text=sent.text)
+    else:
+        await alarm_acts.put_back(act, sent.site_id, sent.point)
 
 
 def _rates(found: Figures) -> Response:

@@ -80,7 +80,8 @@ def test_alarms_are_set_up_seen_and_handled_at_the_command_line(lab, call, tmp_p
     assert code == 0
     assert "high" in said
     assert "24.50 °C" in said
-    assert call("alarm", "acknowledge", "lab-1", name, "hi", "--text", "seen") == (0, "")
+    said = call("alarm", "acknowledge", "lab-1", name, "hi", "--text", "seen")
+    assert said == (0, "acknowledged: 1\n")
     code, said = call("alarm", "acknowledge", "lab-1", name, "hi")
     assert code == 2
     assert "expected an alarm that nobody has acknowledged" in said

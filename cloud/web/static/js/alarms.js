@@ -20,6 +20,10 @@ async function refresh() {
   if (!answer?.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("fresh");
+  for (const one of shown.querySelectorAll(".alarm-times[open]")) {
+    const same = fresh?.querySelector(`#${one.closest(".alarm").id} .alarm-times`);
+    if (same) same.open = true;
+  }
   if (!fresh || fresh.isEqualNode(shown) || busy(shown)) return;
   const held = document.activeElement?.classList.contains("alarm") ? document.activeElement.id : null;
   shown.replaceWith(document.adoptNode(fresh));
