@@ -5,7 +5,7 @@ contradict themselves: what stood there before goes on, and the first thing that
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -60,6 +60,8 @@ async def put_item(
     before = await faults_at(act, place)
     old = await store.find_item(act.connection, place.organisation_id, place.site_id, kind=kind, name=name)
     kept = dict(body)
+    if kind == "group":
+        await _known_members(act, place, body, () if old is None else old["body"].get("people", ()))
     if kind == "right" and old is not None and "approval" in old["body"]:
         plain = {key: value for key, value in old["body"].items() if key != "approval"}
         kept |= {"approval": old["body"]["approval"]} if plain == kept else {}
@@ -142,6 +144,16 @@ def _check(kind: str, name: str, body: Mapping[str, Any]) -> None:
         date.fromisoformat(name if kind == "day" else "2000-01-01")
     except ValueError:
         raise ActError("date", name, "a date that exists, such as 2026-10-01") from None
+
+
+async def _known_members(act: Act, place: Place, body: Mapping[str, Any], before: Collection[str]) -> None:
+    """Refuse a group to which somebody comes whom nobody knows: who gets the number later would inherit it.
+
+    Who is a member already may stay, also when they have left meanwhile: they are left out of what is sent.
+    """
+    for one in body.get("people", ()):
+        if one not in before and await store.find_staff(act.connection, place.organisation_id, one) is None:
+            raise ActError("people", one, "the number of somebody of the staff who has not left")
 
 
 async def faults_at(act: Act, place: Place) -> dict[int, frozenset[str]]:

@@ -107,6 +107,26 @@ def test_right_that_makes_no_sense_is_refused_and_nothing_is_kept(
     assert world.lab.execute("SELECT count(*) FROM access_items") == [(0,)]
 
 
+def test_group_takes_nobody_who_does_not_exist_and_keeps_who_has_left(
+    world: World, here: Place, admin: str
+) -> None:
+    answer = put(world, admin, here, "group", "staff", {"people": ["1001", "9999"]})
+    assert answer.status_code == 422, answer.text
+    assert "9999" in answer.text
+    assert world.lab.execute("SELECT count(*) FROM access_items") == [(0,)]
+    assert put(world, admin, here, "group", "staff", {"people": ["1001", "1002"]}).status_code == 204
+    world.lab.execute("UPDATE people SET left_at = %s WHERE number = '1002'", NOW)
+    try:
+        assert put(world, admin, here, "group", "staff", {"people": ["1002"]}).status_code == 204
+        assert put(world, admin, here, "group", "new", {"people": ["1002"]}).status_code == 422
+    finally:
+        world.lab.execute("UPDATE people SET left_at = NULL WHERE number = '1002'")
+    everywhere = world.ask(
+        "/api/organisations/1/access/group/all", admin, "PUT", json={"body": {"people": ["9999"]}}
+    )
+    assert everywhere.status_code == 422
+
+
 def test_day_that_does_not_exist_is_refused(world: World, admin: str) -> None:
     path = "/api/organisations/1/access/day/2026-02-31"
     answer = world.ask(path, admin, "PUT", json={"body": {"kind": "holiday"}})
