@@ -41,6 +41,8 @@ VALID_S = 30.0
 """A command has to be begun so soon after it is sent, if nothing else is said."""
 VALID_MAX_S = LIFE_MAX_MS / 1000
 ID_BYTES = 16
+_SAME = frozenset({"interlock", "breach", "cause"})
+"""Arguments by which a command that waits for a second person is the same."""
 _TRIP, _RUN = "interlock.trip", "instrument.run"
 
 
@@ -68,7 +70,9 @@ class _Person:
 async def ask(act: Act, wish: Wish) -> Command:
     """Keep a command, and send it unless somebody has to approve it or the gateway would refuse it.
 
-    What was asked before with the same key is given as it stands. Look at `refused` of what is returned.
+    What was asked before with the same key is given as it stands, and so is what waits for a second person
+    and is about the same, whoever asked for it: it is approved, not asked for twice. Look at `refused` of
+    what is returned.
     Raises `ActError` for a command that makes no sense, `MissingError`, `ForbiddenError`.
     """
     owner = await _owner(act, wish)
@@ -89,6 +93,11 @@ async def ask(act: Act, wish: Wish) -> Command:
     second = refused is None and needs_second(wish.name, wish.arguments, status)
     if second and not _is_somebody(act):
         raise ActError("name", wish.name, "somebody who is signed in, for another person has to approve it")
+    if second:
+        about = {name: value for name, value in wish.arguments.items() if name in _SAME}
+        alike = await commands.waiting_alike(act.connection, owner.id, wish.name, about=about, now=act.at)
+        if alike is not None:
+            return alike
     new = _new(wish, owner, person, asker=(kind, asker), at=act.at, second=second, refused=refused)
     await commands.add(act.connection, new)
     if refused is None and not second:

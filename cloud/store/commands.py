@@ -296,6 +296,25 @@ async def list_waiting(connection: Connection, now: datetime) -> list[Command]:
         return await cursor.fetchall()
 
 
+async def waiting_alike(
+    connection: Connection, gateway_id: int, name: str, *, about: dict[str, Scalar], now: datetime
+) -> Command | None:
+    """Return the command about the same that waits to be approved; nobody else asks until this is over."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", (f"{gateway_id} {name}",)
+    )
+    async with connection.cursor(row_factory=class_row(Command)) as cursor:
+        await cursor.execute(
+            _COMMANDS
+            + """
+            WHERE c.gateway_id = %s AND c.name = %s AND c.arguments @> %s AND c.issued_at IS NULL
+              AND c.refused = '' AND c.approve_until >= %s ORDER BY c.number LIMIT 1
+            """,
+            (gateway_id, name, Jsonb(about), now),
+        )
+        return await cursor.fetchone()
+
+
 async def list_unsent(connection: Connection, now: datetime, *, limit: int) -> list[Command]:
     """Return what is to be sent, again too: released, in time, without any receipt; the oldest first."""
     async with connection.cursor(row_factory=class_row(Command)) as cursor:

@@ -1,5 +1,7 @@
 """Commands: their history at one gateway, one with its receipts, and the approval by a second person."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -9,12 +11,15 @@ from cloud import command_acts
 from cloud.api.acting import acting
 from cloud.api.errors import ApiError
 from cloud.api.guard import needs, viewer_of
-from cloud.store import commands
+from cloud.command_rules import INTERLOCK, find_interlock
+from cloud.store import commands, control_status
 from cloud.store.commands import Command, Receipt
+from cloud.store.control_status import Held
 from cloud.store.shadow import owner
 from cloud.store.sites import get_site, shared_zone
 from cloud.store.snapshot import snapshot
 from cloud.web import interlocks_view as view
+from cloud.web.commands_view import happens, of_same_breach
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
@@ -24,6 +29,7 @@ from cloud.web.render import language_of, zone_of
 from rules.permissions import Permission
 
 _PART = 50
+_BEFORE = 5
 _ID = frozenset("0123456789abcdef")
 _ID_LENGTH = 32
 _NUMBER_DIGITS = 18
@@ -103,6 +109,8 @@ class CommandPages:
             receipts = await commands.receipts(connection, _id_of(command))
             site = None if found.site_id is None else await get_site(connection, found.site_id)
             zone = zone_of(site.time_zone if site else await shared_zone(connection))
+            held = await control_status.get_held(connection, found.gateway, now)
+            listed = await commands.list_commands(connection, gateway=found.gateway, limit=100)
         viewer = viewer_of(request)
         shows = {
             "page": "interlocks",
@@ -114,6 +122,7 @@ class CommandPages:
             "approves": viewer.may(Permission.COMMANDS_APPROVE, found.organisation_id, found.site_id),
             "mine": viewer.login == found.asker,
             "said": said,
+            "about": _about(found, held, listed, at=now, language=language),
         }
         response = self._web.render.page(request, "commands_one.html", shows, zone=zone)
         response.status_code = 422 if said else 200
@@ -129,6 +138,25 @@ def _receipt(one: Receipt, language: Language) -> dict[str, Any]:
         "at_ms": None if one.at is None else milliseconds(one.at),
         "received_ms": milliseconds(one.received_at),
         "from_journal": one.from_journal,
+    }
+
+
+def _about(
+    command: Command, held: Held | None, listed: Sequence[Command], *, at: datetime, language: Language
+) -> dict[str, Any] | None:
+    """Return how the interlock of a command that waits stands, and what follows if it is approved."""
+    if command.state(at) != "waiting" or not command.name.startswith(INTERLOCK):
+        return None
+    now = find_interlock(held.status if held is not None else None, command.arguments)
+    if held is None or now is None:
+        return {"line": None}
+    return {
+        "line": view.line(held, now, at=at, language=language),
+        "happens": happens(command.name, command.arguments, now, language),
+        "before": [
+            view.command_line(one, at=at, language=language)
+            for one in of_same_breach(command, listed)[:_BEFORE]
+        ],
     }
 
 

@@ -22,6 +22,7 @@ from cloud.store.sites import shared_zone
 from cloud.store.snapshot import snapshot
 from cloud.web import interlocks_view as view
 from cloud.web.broken_words import broken_parts, failing_outputs
+from cloud.web.commands_view import cuts_power, happens
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.forms import read_form
@@ -105,6 +106,8 @@ class InterlockPages:
             if error.status != 422:
                 raise
             return await self._one(request, gateway, interlock, said=(error.detail, "en"), form=form)
+        if made.key != wish.key:  # it waits already: whoever may approves that one
+            return RedirectResponse(f"/commands/{made.id}", 303)
         if made.refused:
             why = language.say(_NOT_DONE) % {"why": say_reason_word(language, made.refused)}
             return await self._one(request, gateway, interlock, said=(why, ""), form=form)
@@ -152,6 +155,11 @@ class InterlockPages:
         shows = {
             **self._shown(held, standing, language, may=may),
             "history": [view.command_line(one, at=now, language=language) for one in mine],
+            "waits": {
+                one.name.removeprefix("interlock."): one.id
+                for one in mine
+                if one.state(now) == "waiting" and one.arguments.get("breach") == standing.breach
+            },
             "handles": may[Permission.CONTROL_HANDLE],
             "bypasses": may[Permission.CONTROL_BYPASS],
             "approves": may[Permission.COMMANDS_APPROVE],
@@ -183,6 +191,7 @@ class InterlockPages:
             "unmet": view.unmet(held, now, language),
             "acts": view.acts(held, now, known=known, may=may, language=language),
             "breach": now.breach,
+            "trips": happens("interlock.trip", {}, now, language) if cuts_power(now) else [],
         }
 
     async def _held(self, gateway: str, interlock: str) -> tuple[Held, InterlockNow]:

@@ -277,6 +277,16 @@ def test_who_may_approve_is_told_what_waits_until_it_waits_no_more(lab: Any, peo
     assert waiting(people["wang"], NOW + timedelta(minutes=6)) == []
 
 
+def test_what_waits_for_a_second_person_is_not_asked_for_twice(lab: Any, people: Any) -> None:
+    tell(lab, interlock("reset", breach=4, power=True))
+    first = ask(lab, people["li"], "interlock.enable", breach=4, key="a")
+    assert ask(lab, people["li"], "interlock.enable", breach=4, key="b").id == first.id
+    assert ask(lab, people["wang"], "interlock.enable", breach=4).id == first.id
+    assert lab.execute("SELECT count(*) FROM commands") == [(1,)]
+    later = NOW + timedelta(minutes=6)
+    assert ask(lab, people["li"], "interlock.enable", breach=4, at=later).id != first.id
+
+
 def test_bypass_that_its_rule_forbids_is_refused_whatever_happened_meanwhile(lab: Any, people: Any) -> None:
     bypass = {"cause": "humid", "reason": "x", "seconds": 60.0}
     tell(lab, interlock())

@@ -216,6 +216,41 @@ def test_form_with_a_fault_changes_nothing(world: World, form: dict[str, str]) -
     assert world.lab.execute("SELECT count(*) FROM commands") == before
 
 
+POWER = EffectNow(kind="isolate_power", target="doors/power", safe=True, confirmed=True)
+
+
+def test_trip_that_cuts_power_asks_back_once_and_stays_open_to_all_who_see_it(world: World) -> None:
+    tell(world, "tripped", effects=(POWER,))
+    page = look(world, role=Role.VIEWER)
+    asked = page[page.index('<details id="ask-trip">') : page.index("</details>")]
+    assert "The power of doors/power is cut." in asked
+    assert 'name="reason"' in asked
+    assert "disabled" not in button(page, "trip")
+    assert send(world, do="trip", role=Role.VIEWER).status_code == 303
+    tell(world, "tripped")
+    assert "ask-trip" not in look(world)
+
+
+def test_second_person_sees_what_stands_and_what_follows(world: World) -> None:
+    world.lab.execute("TRUNCATE commands CASCADE")
+    tell(world, "reset", effects=(POWER,), causes=())
+    assert send(world, do="enable", breach="3", key="first").status_code == 303
+    ((command,),) = world.lab.execute("SELECT encode(id, 'hex') FROM commands")
+    assert send(world, do="enable", breach="3", key="more").headers["location"] == f"/commands/{command}"
+    assert f'<a href="/commands/{command}">Enable: waits for a second person</a>' in look(world)
+    page = look(world, f"/commands/{command}")
+    for said in (
+        ">Room</a>",
+        "Reset, not enabled",
+        "The power of doors/power comes back.",
+        "no good reading",
+    ):
+        assert said in page
+    tell(world, "reset", effects=(POWER,), causes=(), age_s=60)
+    assert "Nobody knows how the interlock stands" in look(world, f"/commands/{command}")
+    world.lab.execute("TRUNCATE commands CASCADE")
+
+
 def options(page: str, which: str) -> list[str]:
     found = re.search(rf'id="{which}">(.*?)</select>', page, re.DOTALL)
     return re.findall(r"<option[^>]*>([^<]*)</option>", found[1]) if found else []

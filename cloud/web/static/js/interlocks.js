@@ -39,6 +39,10 @@ function exchange(part, fresh) {
     const same = fresh.querySelector(`#${CSS.escape(field.id)}`);
     if (same) same.value = field.value;
   }
+  for (const open of part.querySelectorAll("details[id][open]")) {
+    const same = fresh.querySelector(`#${CSS.escape(open.id)}`);
+    if (same) same.open = true;
+  }
   const place = focus && [focus.id, focus.selectionStart, focus.selectionEnd];
   part.replaceWith(fresh);
   if (!place?.[0]) return;
