@@ -8,9 +8,11 @@ from datetime import datetime
 
 from cloud.store.jobs import KeptJob, KeptLimits, LogLine, at_tick, at_tick_or_none
 from rules.jobs.model import Cause, Hold, Limit
-from rules.jobs.record import Excursion, Record, Summary
+from rules.jobs.record import Excursion, Record, Summary, Verdict
 from rules.jobs.spans import Span
 
+_ORDER = (Verdict.NOT_MET, Verdict.UNDETERMINED, Verdict.MET, Verdict.NOT_ASKED)
+"""What the method asks for stands first in a record, and of that what was not met."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -223,7 +225,7 @@ def view_record(kept: KeptJob, made: Record) -> RecordView:
                 gaps=_stretches(one.gaps),
                 verdict=str(one.verdict),
             )
-            for one in made.environment
+            for one in sorted(made.environment, key=lambda one: _ORDER.index(one.verdict))
         ],
         missing=list(made.missing),
         people_min=made.presence.least,

@@ -3,7 +3,7 @@
 What is done there is done by `cloud.job_acts`, as for the API.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from cloud.api.guard import needs, viewer_of
 from cloud.identity.acts import Act, ActError, MissingError
 from cloud.job_acts import JobRefusedError, NewLimits, Plan
 from cloud.job_facts import TooLongError, facts_of, record_of
-from cloud.job_view import view_job, view_method, view_record
+from cloud.job_view import OutsideView, ShortView, Stretch, view_job, view_method, view_record
 from cloud.store import jobs
 from cloud.store.connection import Connection
 from cloud.store.jobs import KeptJob
@@ -31,7 +31,9 @@ from cloud.web.forms import read_form
 from cloud.web.jobs_words import ACTS, FAULTS, STATES, VERDICTS, say_refused
 from cloud.web.language import Language
 from cloud.web.render import language_of, zone_of
+from cloud.web.words import duration
 from rules.access.words import JobState
+from rules.jobs.record import Verdict
 from rules.permissions import Permission
 
 PAGE = 100
@@ -164,10 +166,15 @@ class JobPages:
             except TooLongError as error:
                 too_long = str(error)
             log = await jobs.read_log(connection, kept.id)
+        shown = None if made is None else view_record(kept, made)
+        points = shown.environment if shown else []
         shows = {
             "page": "jobs",
             "job": view_job(kept),
-            "record": None if made is None else view_record(kept, made),
+            "record": shown,
+            "asked": [one for one in points if one.verdict != Verdict.NOT_ASKED],
+            "beside": [one for one in points if one.verdict == Verdict.NOT_ASKED],
+            "lasting": lambda spans: _lasting(spans, language),
             "too_long": too_long,
             "log": [(one, language.say(ACTS[one.what])) for one in log],
             "verdict": lambda word: (VERDICTS[word][0], language.say(VERDICTS[word][1])),
@@ -265,6 +272,10 @@ async def _existing(connection: Connection, job_id: int) -> KeptJob:
     if found is None:
         raise NotHereError
     return found
+
+
+def _lasting(spans: Iterable[Stretch | OutsideView | ShortView], language: Language) -> str:
+    return duration(language, sum(milliseconds(one.to_at) - milliseconds(one.from_at) for one in spans))
 
 
 def _names(text: str) -> Sequence[str]:

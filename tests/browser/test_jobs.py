@@ -1,6 +1,6 @@
 """Jobs in a real browser: the list and a job's page follow what happens, and nobody loses what they type."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import psycopg
@@ -80,3 +80,62 @@ def test_page_of_a_job_follows_it_and_keeps_what_is_typed(browse, job) -> None:
     page.keyboard.type("tence")
     assert reason.input_value() == "half a sentence"
     expect(page.locator("[data-part=holds]")).to_contain_text("limit/room-1/air/temperature")
+
+
+LIMITS = '[{"quantity": "temperature", "low": "18", "high": "22"}]'
+
+
+@pytest.fixture
+def past(hub, job):
+    """A job of the last six hours whose method asks for a temperature, in a zone with more points."""
+    number = job(JobState.RUNNING)
+    began = datetime.now(UTC) - timedelta(hours=6)
+    with psycopg.connect(hub.owner_dsn) as connection:
+        connection.execute(
+            "INSERT INTO limit_sets VALUES (1, 'air', 1, %s, 1, '{}', 'x', 'y', now())"
+            " ON CONFLICT DO NOTHING",
+            (LIMITS,),
+        )
+        connection.execute(
+            "INSERT INTO zones (organisation_id, site_id, name, title, kind, covers, cameras, readers)"
+            " SELECT organisation_id, id, 'record', 'Record', 'room', '{room-1,room-2,cold-store}', '{}',"
+            " '{}' FROM sites WHERE name = 'lab-1' ON CONFLICT DO NOTHING"
+        )
+        tick = tick_of_datetime(began)
+        document = Job(
+            "J-7", "air", 1, ("1001",), (), "record", Span(tick, tick + 1), JobState.RUNNING, started_at=tick
+        )
+        connection.execute(
+            "UPDATE jobs SET zone = 'record', started_at = %s, document = %s WHERE id = %s",
+            (began, Jsonb(msgspec.to_builtins(document)), number),
+        )
+    yield number
+    with psycopg.connect(hub.owner_dsn) as connection:
+        connection.execute("DELETE FROM zones WHERE name = 'record'")
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+def test_record_fits_the_screen_with_what_the_method_asks_for_first_and_gaps_folded(
+    browse, hub, past, width: int
+) -> None:
+    watched = browse(width, 800)
+    page = watched.page
+    page.goto(f"{hub.address}/jobs/{past}/record?lang=en")
+    asked = page.locator("section[aria-labelledby=air] > table tbody tr")
+    expect(asked).to_have_count(asked.count())
+    assert asked.count() >= 1
+    assert all("temperature" in one.lower() for one in asked.locator("th").all_inner_texts())
+    beside = page.locator("section[aria-labelledby=air] > details")
+    assert beside.get_attribute("open") is None
+    gaps = page.locator("section[aria-labelledby=air] td details").first
+    assert "altogether" in gaps.locator("summary").inner_text()
+    expect(gaps.locator("ul")).to_be_hidden()
+    for fold in page.locator("details").all():
+        fold.evaluate("one => { one.open = true; }")
+    expect(gaps.locator("ul")).to_be_visible()
+    wide = "(width) => [...document.querySelectorAll('main *')].filter((one) =>"
+    wide += " one.getBoundingClientRect().right > width).map((one) => one.outerHTML.slice(0, 200))"
+    assert page.evaluate(wide, width) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate(AXE)
+    assert page.evaluate(VIOLATIONS) == []
