@@ -192,7 +192,7 @@ def say_fault(fault: ActError, language: Language) -> str:
 
 def _votes(words: str, language: Language) -> str:
     """Return why causes voted, as an event of an interlock has it."""
-    return "; ".join(say_cause_words(language, one).text for one in words.split("; "))
+    return say_cause_words(language, words).text
 
 
 def _causes(told: object, language: Language) -> str:

@@ -4,7 +4,7 @@ What a gateway that is not heard said last is shown as that and as nothing else:
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from cloud.web.interlocks_words import (
     EFFECT_STATES,
     EFFECTS,
     NOT_KNOWN,
+    NOT_STEADY,
     PHASE_KINDS,
     PHASES,
     STATE_KINDS,
@@ -33,6 +34,7 @@ from cloud.web.interlocks_words import (
 )
 from cloud.web.language import Language
 from cloud.web.reasons import Said
+from rules.interlock.reasons import Reason
 from rules.permissions import Permission
 from wire.control import CauseNow, EffectNow, InterlockNow, UnmetNow
 from wire.messages import Scalar
@@ -107,6 +109,10 @@ class Unmet:
     words: str
     ends_ms: int | None
     """Hub time at which it may be over at the earliest; None: time alone does not do it."""
+    why: Said = field(default_factory=lambda: Said(""))
+    """What was outside last, with value and limit; empty: that was not told."""
+    then_s: float | None = None
+    """How long it has to stay inside without a break, once it is: nothing runs yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +267,15 @@ def _effect_state(one: EffectNow, *, known: bool, language: Language) -> Badge:
 
 def unmet(held: Held, now: InterlockNow, language: Language) -> list[Unmet]:
     """Return what is missing before a reset, in the order of the rule."""
-    return [
-        Unmet(one.cause, say_reason_word(language, one.reason), _unmet_ends(held, one)) for one in now.unmet
-    ]
+    return [_unmet(held, one, language) for one in now.unmet]
 
 
-def _unmet_ends(held: Held, one: UnmetNow) -> int | None:
-    return None if one.remaining_s is None else ends_ms(held, one.remaining_s)
+def _unmet(held: Held, one: UnmetNow, language: Language) -> Unmet:
+    words, why = say_reason_word(language, one.reason), say_cause_words(language, one.words)
+    if one.reason == Reason.NOT_STEADY:
+        return Unmet(one.cause, language.say(NOT_STEADY) if one.words else words, None, why, one.remaining_s)
+    ends = None if one.remaining_s is None else ends_ms(held, one.remaining_s)
+    return Unmet(one.cause, words, ends, why)
 
 
 def ends_ms(held: Held, remaining_s: float) -> int | None:

@@ -96,6 +96,8 @@ SENTENCES = {
     "check_first": mark("the device has to be checked first; it accepts the commands of that check alone"),
 }
 """Reasons of interlocks by their word, as `rules.interlock.reasons` has them."""
+NOT_STEADY = mark("it is not steady")
+"""Where what is outside is told beside it."""
 REFUSALS = {
     "other_gateway": mark("it is for another gateway"),
     "out_of_order": mark("a later command came before it"),

@@ -58,7 +58,12 @@ def picture(runner: Runner, now: Moment) -> InterlockNow:
             for one in kept.bypasses
         ),
         unmet=tuple(
-            UnmetNow(reason=str(one.reason), cause=one.cause, remaining_s=one.remaining_s)
+            UnmetNow(
+                reason=str(one.reason),
+                cause=one.cause,
+                remaining_s=one.remaining_s,
+                words=as_text(one.words),
+            )
             for one in unmet(state, plan)
         )[:LISTED_MAX],
         worst_s=runner.worst_s,

@@ -21,9 +21,10 @@ from edge.panel.words import (
     word,
 )
 from rules.access.roll_call import Called
+from rules.interlock.reasons import Reason
 from rules.interlock.sentences import chinese
 from rules.interlock.state import Phase
-from wire.control import CauseNow, EffectNow, InterlockNow, PortalNow
+from wire.control import CauseNow, EffectNow, InterlockNow, PortalNow, UnmetNow
 
 SHAPES = {"good": "●", "bad": "▲", "wait": "◆"}
 LOOKS = {Phase.HEALTHY: "good", Phase.TRIPPED: "bad"}
@@ -168,11 +169,19 @@ def _unmet(now: InterlockNow, language: Language) -> Iterator[str]:
     for one in now.unmet:
         cause = causes.get(one.cause)
         name = f"{_cause_name(cause, one.cause, language)}: " if one.cause else ""
-        left = ""
-        if one.remaining_s is not None:
-            left = f", <strong>{left_words(one.remaining_s, language)}</strong>"
-        yield f"<li>{escape(name)}{word(REASONS, one.reason, language)}{left}</li>"
+        yield f"<li>{escape(name)}{word(REASONS, one.reason, language)}{_unmet_more(one, language)}</li>"
     yield "</ul>"
+
+
+def _unmet_more(one: UnmetNow, language: Language) -> str:
+    """What was outside and how long it still takes; that of what is not steady does not run yet."""
+    why = escape(_said(one.words, language))
+    if one.reason == Reason.NOT_STEADY:
+        time = "" if one.remaining_s is None else duration(one.remaining_s, language)
+        then = f", {own('then', language)} {time} {own('unbroken', language)}" if time else ""
+        return (f": {why}" if why else "") + then
+    left = "" if one.remaining_s is None else f", <strong>{left_words(one.remaining_s, language)}</strong>"
+    return left + (f" ({own('anew', language)} {why})" if why else "")
 
 
 def _votes(now: InterlockNow, language: Language) -> Iterator[str]:

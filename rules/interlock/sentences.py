@@ -13,6 +13,7 @@ _LIMIT = re.compile(
     r"(?P<guarded>, uncertainty counted in)?",
     re.DOTALL,
 )
+_RANGE = rf"(?P<low>{_NUMBER}) to (?P<high>{_VALUE})"
 _PLAIN = tuple(
     (re.compile(english, re.DOTALL), chinese)
     for english, chinese in (
@@ -36,6 +37,17 @@ _PLAIN = tuple(
             rf"(?P<point>.+) was (?P<value>{_VALUE}), not far enough back from (?P<limit>{_VALUE})",
             "{point} 为 {value},尚未从限值 {limit} 充分恢复",
         ),
+        (
+            rf"mean (?P<value>{_VALUE})(?P<u> ± {_VALUE})? is not within {_RANGE}",
+            "均值 {value}{u} 不在 {low} 至 {high} 之内",
+        ),
+        (rf"spread (?P<value>{_VALUE}) is above (?P<limit>{_VALUE})", "极差 {value} 高于 {limit}"),
+        (
+            rf"rate of change (?P<value>{_VALUE}) is above (?P<limit>{_VALUE})",
+            "变化率 {value} 高于 {limit}",
+        ),
+        (r"its uncertainty is not known", "不确定度未知"),
+        (rf"no good reading for (?P<time>{_NUMBER}) s", "已 {time} s 没有有效读数"),
         (r"(?P<point>.+) was at the end of what its sensor can tell", "{point} 超出传感器量程"),
         (r"output (?P<name>.+) is not what it was told to be", "输出 {name} 与指令不符"),
         (r"calibration of (?P<point>.+) overdue", "{point} 校准已过期"),
@@ -68,6 +80,9 @@ _READ = re.compile(rf"(?P<cause>.+): (?P<value>{_VALUE})", re.DOTALL)
 
 def chinese(words: str, *, event: Callable[[str], str] = str) -> str | None:
     """Return a cause, or why it voted, in Chinese; None: these are no such words. `event` says kinds."""
+    if "; " in words:
+        parts = [chinese(one, event=event) for one in words.split("; ")]
+        return None if None in parts else "；".join(filter(None, parts))
     if found := _SILENT.fullmatch(words):
         about = f"输出 {found['output']}" if found["output"] else found["point"]
         silent = f"已 {found['time']} s 没有有效读数" if found["time"] else "缺少有效读数"
@@ -90,7 +105,7 @@ def _condition(words: str, event: Callable[[str], str]) -> str | None:
         return f"{found['subject']} 发生事件:{kind}" if found["subject"] else f"发生事件:{kind}"
     for pattern, sentence in _PLAIN:
         if found := pattern.fullmatch(words):
-            return sentence.format(**found.groupdict())
+            return sentence.format(**found.groupdict(""))
     if found := _STATES.fullmatch(words):
         return f"{found['point']} 不是 {found['states'].replace(' or ', ' 或 ')}"
     found = _LIMIT.fullmatch(words)

@@ -112,6 +112,8 @@ class FitWatch(Struct, frozen=True):
     spread: bool = False
     rate: bool = False
     """Which of the three are inside."""
+    words: str = ""
+    """What was outside last, with value and limit; while it is steady, what the time began anew after."""
 
 
 class Bypass(Struct, frozen=True):

@@ -36,7 +36,9 @@ class Unmet(Struct, frozen=True):
     cause: str = ""
     """A cause, or the point that is not steady; empty for the acknowledgement."""
     remaining_s: float | None = None
-    """How long it takes at least; None where time alone does not do it."""
+    """How long it takes at least, once it is steady; None where time alone does not do it."""
+    words: str = ""
+    """Of what is not steady: what was outside last, with value and limit."""
 
 
 class Demand(Struct, frozen=True):
@@ -79,7 +81,7 @@ def unsettled(state: State, plan: Plan) -> Iterator[Unmet]:
         if (left := fitness.remaining(fitting, fit, tick)) > 0:
             steady = fit.inside_since is not None
             reason = Reason.STEADYING if steady else Reason.NOT_STEADY
-            yield Unmet(reason, fit.point, seconds(left))
+            yield Unmet(reason, fit.point, seconds(left), words=fit.words)
 
 
 def unmet(state: State, plan: Plan) -> tuple[Unmet, ...]:

@@ -136,6 +136,27 @@ def test_what_tripped_is_named_where_an_older_gateway_did_not_tell_why(world: Wo
     assert "air above 24 °C" not in page
 
 
+def missing(page: str) -> str:
+    """Return the list of what is missing before a reset."""
+    begins = page.index('<ul class="unmet"')
+    return page[begins : page.index("</ul>", begins)]
+
+
+def test_what_is_not_steady_is_named_with_value_and_limit_and_no_countdown_runs(world: World) -> None:
+    words = "spread 0.41 °C is above 0.4 °C; rate of change 42 °C/h is above 30 °C/h"
+    outside = UnmetNow(reason="not_steady", cause="t", remaining_s=20.0, words=words)
+    tell(world, "tripped", unmet=(outside,))
+    page = look(world)
+    assert f"it is not steady: <span>{words}</span>" in page
+    assert "then 20 s inside without a break" in page
+    assert 'class="countdown"' not in missing(page)
+    assert "极差 0.41 °C 高于 0.4 °C；变化率 42 °C/h 高于 30 °C/h" in look(world, language="zh")
+    tell(world, "tripped", unmet=(UnmetNow(reason="steadying", cause="t", remaining_s=9.0, words=words),))
+    page = look(world)
+    assert 'class="countdown"' in missing(page)
+    assert f"begun anew after: <span>{words}</span>" in page
+
+
 def test_cause_that_votes_says_why_beside_what_it_watches(world: World) -> None:
     said = "air was 25.1 °C, above 24 °C"
     watched = CauseNow(

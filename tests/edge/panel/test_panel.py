@@ -257,6 +257,17 @@ def test_everything_shown_is_escaped_and_said_by_word_and_shape() -> None:
     assert f"act=acknowledge&amp;breach={TRIPPED.breach}" in text
 
 
+def test_what_is_not_steady_is_named_with_value_and_limit() -> None:
+    words = "spread 0.41 °C is above 0.4 °C"
+    outside = UnmetNow(reason="not_steady", cause="t", remaining_s=20.0, words=words)
+    anew = UnmetNow(reason="steadying", cause="u", remaining_s=9.0, words=words)
+    status = replace(STATUS, interlocks=(replace(TRIPPED, unmet=(outside, anew)),))
+    text = get(panel(status), "/").body.decode()
+    assert f"t: not steady: {words}, then 20 s inside without a break" in text
+    assert f"9 s left</strong> (begun anew after: {words})" in text
+    assert "极差 0.41 °C 高于 0.4 °C" in get(panel(status, language="zh"), "/").body.decode()
+
+
 def test_cause_is_said_in_the_language_of_the_panel() -> None:
     watched = CauseNow(
         name="hot",

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from rules.interlock.inputs import Reading, Trip
 from rules.interlock.model import Fit, Plant, Sensor
+from rules.interlock.sentences import chinese
 from rules.interlock.state import ChangeKind, Phase
 from rules.interlock.status import unmet
 from tests.rules.interlock.world import NOBODY, PLANT, Run, cause, rule
@@ -36,6 +37,10 @@ def left(run: Run) -> tuple[str, float | None]:
     return one.reason, one.remaining_s
 
 
+def said(run: Run) -> str:
+    return unmet(run.state, run.plan)[0].words
+
+
 @pytest.mark.requirement("H-7.3.1b", "S-5.2.2.2a")
 def test_steady_room_is_fit_after_its_time_and_the_rest_is_told() -> None:
     run = broken()
@@ -48,16 +53,31 @@ def test_steady_room_is_fit_after_its_time_and_the_rest_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("odd", "fit", "inside"),
+    ("odd", "fit", "inside", "words"),
     [
-        (2235, replace(STEADY, high=Decimal("22.02")), (False, True, True)),
-        (2241, replace(STEADY, rate_max_per_h=Decimal(90)), (True, False, True)),
-        (2235, replace(STEADY, rate_max_per_h=Decimal(30)), (True, True, False)),
+        (
+            2235,
+            replace(STEADY, high=Decimal("22.02")),
+            (False, True, True),
+            "mean 22.035 °C is not within 21 to 22.02 °C",
+        ),
+        (
+            2241,
+            replace(STEADY, rate_max_per_h=Decimal(90)),
+            (True, False, True),
+            "spread 0.41 °C is above 0.4 °C",
+        ),
+        (
+            2235,
+            replace(STEADY, rate_max_per_h=Decimal(30)),
+            (True, True, False),
+            "rate of change 42.000 °C/h is above 30 °C/h",
+        ),
     ],
     ids=["mean", "spread", "rate"],
 )
 def test_what_breaks_one_of_the_three_begins_the_time_anew(
-    odd: int, fit: Fit, inside: tuple[bool, bool, bool]
+    odd: int, fit: Fit, inside: tuple[bool, bool, bool], words: str
 ) -> None:
     """The odd reading of 15 s is within the window of 10 s until 24 s."""
     run = broken(fit)
@@ -67,9 +87,13 @@ def test_what_breaks_one_of_the_three_begins_the_time_anew(
     found = run.state.fits[0]
     assert (found.mean, found.spread, found.rate) == inside
     assert left(run) == ("not_steady", 20.0)
+    assert said(run) == words
+    assert chinese(words) is not None
     for second in range(16, 45):
         run.see(second, t=2200)
         assert run.phase is Phase.TRIPPED
+    assert left(run)[0] == "steadying"
+    assert said(run).startswith(words.split()[0]), "why its time began anew stays told while it runs"
     run.see(45, t=2200)
     assert run.phase is Phase.READY_TO_RESET
 
