@@ -20,7 +20,7 @@ from cloud.command_rules import (
 )
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
 from cloud.identity.doors import grants_of
-from cloud.store import accounts, audit_log, commands, control_status, jobs_operation, shadow
+from cloud.store import audit_log, commands, control_status, jobs_operation, shadow
 from cloud.store.audit_log import Entry
 from cloud.store.commands import Command, NewCommand, Release
 from cloud.store.connection import Connection
@@ -32,7 +32,7 @@ from rules.authority import rights_given
 from rules.command import HUB, KINDS, LIFE_MAX_MS, argument_fault
 from rules.interlock.inputs import Right
 from rules.interlock.reasons import SENTENCES, Reason
-from rules.permissions import Permission, Rights
+from rules.permissions import Permission, Rights, narrowed
 from wire import control
 from wire.messages import Scalar, as_text
 from wire.shadow import Revision
@@ -277,11 +277,12 @@ async def _asker_lost(act: Act, command: Command) -> Refused | None:
     """Return why who asked for a command may not ask for it any more; None while they may."""
     if command.asker_kind not in ("account", "token"):
         return None
-    account = await accounts.find_account(act.connection, command.asker.split("/")[0])
+    account = await commands.asking_account(act.connection, command.asker_kind, command.asker, act.at)
     permission = PERMISSIONS[command.name]
     rights = Rights() if account is None else Rights(await grants_of(act.connection, account.id))
-    may = rights.scope(permission).covers(command.organisation_id, command.site_id)
-    if account is None or account.closed or not may:
+    if account is not None and account.scopes is not None:
+        rights = narrowed(rights, (one for one in Permission if one in account.scopes))
+    if account is None or not rights.scope(permission).covers(command.organisation_id, command.site_id):
         return Refused("asker", f"{command.asker} may not ask for it any more: the permission {permission}")
     found = await commands.asker_of(act.connection, account.id, act.at)
     given = frozenset[str]() if found is None else _authorised(found, command.arguments, act.at)

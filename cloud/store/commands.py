@@ -62,6 +62,10 @@ class Command:
     not_after_tick: int | None
     outcome: str
     """State of the receipt that counts; empty: none came."""
+    answer_word: str
+    """Why nothing was done or nobody knows whether it was, as that receipt says: a word; empty: it is not so."""
+    answer: str
+    """The same as the gateway's sentence."""
 
     def state(self, now: datetime) -> str:
         """Return how it stands: a word of `STATES`."""
@@ -228,10 +232,14 @@ SELECT encode(c.id, 'hex') AS id, c.number, g.name AS gateway, c.gateway_id, c.o
        s.name AS site, c.name, c.arguments, c.asker_kind, c.asker, c.by_person AS by, c.rights, c.key,
        c.asked_at, c.valid_ms, c.approve_until, c.approver, c.second_person AS second, c.approved_at,
        c.refused, c.refused_text, c.issued_at, c.not_after, c.incarnation, c.fence,
-       encode(c.boot, 'hex') AS boot, c.not_after_tick, c.outcome
+       encode(c.boot, 'hex') AS boot, c.not_after_tick, c.outcome,
+       coalesce(a.reason, '') AS answer_word, coalesce(a.text, '') AS answer
   FROM commands c
   JOIN gateways g ON g.id = c.gateway_id
   LEFT JOIN sites s ON s.id = c.site_id
+  LEFT JOIN LATERAL (SELECT r.reason, r.text FROM command_receipts r
+                      WHERE r.command_id = c.id AND r.state = c.outcome
+                      ORDER BY r.text = '', r.id LIMIT 1) a ON c.outcome IN ('refused', 'expired', 'failed')
 """
 
 
@@ -456,5 +464,33 @@ async def asker_of(connection: Connection, account_id: int, at: datetime) -> Ask
              WHERE a.id = %(account)s
             """,
             {"account": account_id, "at": at},
+        )
+        return await cursor.fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class AskingAccount:
+    """The account behind who asked for a command, as it stands now."""
+
+    id: int
+    scopes: list[str] | None
+    """Of the token it was asked with; None: it was asked in a session."""
+
+
+async def asking_account(connection: Connection, kind: str, asker: str, at: datetime) -> AskingAccount | None:
+    """Return whose account asked, whether or not who looks may see it; None: it, or its token, has ended."""
+    login, _, token = asker.partition("/")
+    async with connection.cursor(row_factory=class_row(AskingAccount)) as cursor:
+        await cursor.execute(
+            """
+            SELECT a.id, t.scopes
+              FROM public.accounts a JOIN public.people p ON p.id = a.person_id
+              LEFT JOIN public.api_tokens t ON t.account_id = a.id AND t.name = %(token)s
+                   AND t.ended_at IS NULL AND t.expires_at > %(at)s
+             WHERE a.login = %(login)s AND a.disabled_at IS NULL AND (p.left_at IS NULL OR p.left_at > %(at)s)
+               AND (%(session)s OR t.id IS NOT NULL)
+             ORDER BY t.id DESC LIMIT 1
+            """,
+            {"login": login, "token": token, "at": at, "session": kind == "account"},
         )
         return await cursor.fetchone()

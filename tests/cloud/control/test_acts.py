@@ -1,11 +1,13 @@
 """Who may ask a gateway for what, what is refused at the hub already, and the second person."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from psycopg_pool import AsyncConnectionPool
 
 from cloud import command_acts
 from cloud.command_acts import Wish
@@ -14,7 +16,8 @@ from cloud.identity.viewer import Origin, Viewer
 from cloud.store import commands, control_status, needs, shadow
 from cloud.store.commands import Command
 from cloud.store.connection import Connection
-from rules.permissions import Grant, Rights, Role
+from cloud.store.snapshot import ASKER, changing
+from rules.permissions import Grant, Permission, Rights, Role
 from tests.cloud.control.conftest import BOOT, NAME, ROOM, interlock, status
 from wire.control import BypassNow, CauseNow, InterlockNow, UnmetNow
 
@@ -342,6 +345,50 @@ def test_what_its_asker_may_ask_no_more_is_not_sent_when_it_is_approved(
     made = approve(lab, people["wang"], waits)
     lab.execute(change.format(given))
     assert (made.refused, made.issued_at) == (word, None)
+
+
+@pytest.mark.parametrize("site", [None, 1])
+def test_who_approves_may_be_of_one_site_alone(lab: Any, people: Any, site: int | None) -> None:
+    """They see neither accounts nor people; who asked is judged all the same."""
+    tell(lab, interlock())
+    waits = ask(lab, people["li"], "interlock.bypass", **BYPASS)
+    wang = replace(people["wang"], rights=Rights(frozenset({Grant(Role.SAFETY, 1, site)})))
+
+    async def approved() -> Command:
+        async with AsyncConnectionPool(lab.hub_dsn, min_size=1, max_size=1, open=False) as pool:
+            before = ASKER.set(wang.seen(Permission.COMMANDS_APPROVE))
+            try:
+                async with changing(pool) as connection:
+                    return await command_acts.approve(Act(connection, wang, NOW), bytes.fromhex(waits.id))
+            finally:
+                ASKER.reset(before)
+
+    made = asyncio.run(approved())
+    assert (made.refused, made.second) == ("", "n-wang")
+
+
+@pytest.mark.parametrize(
+    ("ended", "scopes", "refused"),
+    [
+        ("NULL", ["control.bypass"], ""),
+        ("now()", ["control.bypass"], "asker"),
+        ("NULL", ["control.read"], "asker"),
+    ],
+)
+def test_what_a_program_asked_for_is_sent_while_its_token_lives(
+    lab: Any, people: Any, ended: str, scopes: list[str], refused: str
+) -> None:
+    tell(lab, interlock())
+    lab.execute("DELETE FROM api_tokens")
+    lab.execute(
+        "INSERT INTO api_tokens (organisation_id, account_id, name, token_hash, scopes, expires_at, ended_at)"
+        f" VALUES (1, %s, 'script', %s, %s, '2030-01-01', {ended})",
+        people["li"].account_id,
+        bytes(32),
+        scopes,
+    )
+    waits = ask(lab, replace(people["li"], kind="token", login="li/script"), "interlock.bypass", **BYPASS)
+    assert approve(lab, people["wang"], waits).refused == refused
 
 
 @pytest.mark.parametrize(("power", "state"), [(True, "waiting"), (False, "sent")])
