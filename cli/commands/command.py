@@ -161,9 +161,9 @@ _WORDS: Mapping[str, str] = {
     "sent": "on its way, no receipt yet",
     "accepted": "accepted, not confirmed yet",
     "executed": "executed, confirmed by the gateway",
-    "refused": "refused by the gateway: heng command show {id}",
+    "refused": "refused by the gateway: {why}",
     "expired": "came too late, nothing was done",
-    "failed": "begun, and not known to be done: heng command show {id}",
+    "failed": "begun, and not known to be done: {why}",
     "unknown": "unknown: no receipt in time, it may or may not have been done",
 }
 
@@ -172,7 +172,8 @@ def _words(command: Command, now: datetime) -> str:
     state = command.state(now)
     if state == "not_sent":
         return f"refused at the hub, not sent: {command.refused_text}"
-    return _WORDS[state].format(id=command.id)
+    why = command.answer or command.answer_word or "it did not say why"
+    return _WORDS[state].format(id=command.id, why=why)
 
 
 def read_arguments(name: str, words: list[str]) -> dict[str, Scalar]:

@@ -325,7 +325,7 @@ def command_line(command: Command, *, at: datetime, language: Language) -> Comma
         asker=command.asker or command.by,
         second=command.approver,
         asked_ms=milliseconds(command.asked_at),
-        refusal=say_refusal(language, command) if command.refused else None,
+        refusal=say_refusal(language, command),
         waits_until_ms=milliseconds(command.approve_until)
         if state == "waiting" and command.approve_until is not None
         else None,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from cloud.store.commands import Command
 from cloud.web.language import Language
-from cloud.web.reasons import Said
+from cloud.web.reasons import Said, say_reason
 from cloud.web.words import EVENTS, mark
 from rules.interlock.sentences import chinese
 from wire.control import InterlockNow
@@ -210,7 +210,13 @@ def say_reason_word(language: Language, word: str) -> str:
     return say_word(language, {**REFUSALS, **SENTENCES}, word)
 
 
-def say_refusal(language: Language, command: Command) -> Said:
-    """Return why a command was not sent."""
-    known = {**REFUSALS, **SENTENCES}.get(command.refused)
-    return Said(language.say(known)) if known else Said(command.refused_text, "en")
+def say_refusal(language: Language, command: Command) -> Said | None:
+    """Return why a command was not sent, or what the gateway says of why it was not done; None: it was."""
+    word, text = command.answer_word or command.refused, command.answer or command.refused_text
+    known = {**REFUSALS, **SENTENCES}.get(word)
+    if not known:
+        return say_reason(language, text or word) if text or word else None
+    if not command.answer or command.answer == known:
+        return Said(language.say(known))
+    said = say_reason(language, command.answer)
+    return Said(f"{language.say(known)}: {said.text}", said.lang)

@@ -51,6 +51,25 @@ def test_who_waits_hears_that_nothing_is_known_and_not_that_it_was_done(call):
     assert (code, "unknown: no receipt in time" in out) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("refused", "refused by the gateway: "), ("failed", "begun, and not known to be done: ")],
+)
+def test_what_was_not_done_is_told_with_the_sentence_of_the_gateway(call, postgres_dsn, state, said):
+    _, out, _ = call("send", *TRIP, "--no-wait")
+    command = out.split()[0]
+    sentence = "no interlock is called room-2; there is climate"
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO command_receipts (organisation_id, command_id, gateway_id, state, reason, text,"
+            " received_at, from_journal) VALUES (1, decode(%s, 'hex'), 1, %s, 'unknown', %s, now(), true)",
+            (command, state, sentence),
+        )
+        connection.execute("UPDATE commands SET outcome = %s WHERE id = decode(%s, 'hex')", (state, command))
+    code, out, _ = call("show", command)
+    assert (code, out.splitlines()[-1]) == (0, f"state:    {said}{sentence}")
+
+
 def test_second_person_is_another_one(call):
     words = ("interlock=cabin", "cause=gas", "reason=test", "seconds=60")
     code, out, _ = call("send", "van-1", "interlock.bypass", *words)

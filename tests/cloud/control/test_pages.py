@@ -272,6 +272,23 @@ def test_second_person_sees_what_stands_and_what_follows(world: World) -> None:
     world.lab.execute("TRUNCATE commands CASCADE")
 
 
+def test_what_the_gateway_refused_says_why_in_every_history(world: World) -> None:
+    world.lab.execute("TRUNCATE commands CASCADE")
+    tell(world, "tripped")
+    assert send(world, do="trip", reason="a drill").status_code == 303
+    ((command,),) = world.lab.execute("SELECT encode(id, 'hex') FROM commands")
+    world.lab.execute(
+        "INSERT INTO command_receipts (organisation_id, command_id, gateway_id, state, reason, text,"
+        " received_at, from_journal) SELECT organisation_id, id, gateway_id, 'refused', 'not_tripped',"
+        " 'the clock is <late>', now(), true FROM commands"
+    )
+    world.lab.execute("UPDATE commands SET outcome = 'refused'")
+    for path in (PAGE, f"/commands/{command}", "/gateways/here-gateway/commands"):
+        assert "the interlock is not tripped: the clock is &lt;late&gt;" in look(world, path), path
+        assert "联锁未动作" in look(world, path, language="zh"), path
+    world.lab.execute("TRUNCATE commands CASCADE")
+
+
 def options(page: str, which: str) -> list[str]:
     found = re.search(rf'id="{which}">(.*?)</select>', page, re.DOTALL)
     return re.findall(r"<option[^>]*>([^<]*)</option>", found[1]) if found else []
