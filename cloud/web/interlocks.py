@@ -16,7 +16,7 @@ from cloud.api.acting import acting
 from cloud.api.errors import ApiError
 from cloud.api.guard import needs, viewer_of
 from cloud.command_acts import Wish
-from cloud.store import commands, control_status
+from cloud.store import breaches, commands, control_status
 from cloud.store.control_status import Held
 from cloud.store.sites import shared_zone
 from cloud.store.snapshot import snapshot
@@ -26,6 +26,7 @@ from cloud.web.commands_view import cuts_power, happens
 from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.forms import read_form
+from cloud.web.interlocks_breaches import breach_line
 from cloud.web.interlocks_words import say_reason_word
 from cloud.web.language import Language
 from cloud.web.render import language_of, zone_of
@@ -149,11 +150,13 @@ class InterlockPages:
         held, standing = await self._held(gateway, interlock)
         async with snapshot(self._web.pool) as connection:
             history = await commands.list_commands(connection, gateway=gateway, limit=100)
+            past = await breaches.list_breaches(connection, held.gateway_id, interlock)
         mine = [one for one in history if one.arguments.get("interlock") == interlock][:_HISTORY]
         viewer = viewer_of(request)
         may = {one: viewer.may(one, held.organisation_id, held.site_id) for one in Permission}
         shows = {
             **self._shown(held, standing, language, may=may),
+            "breaches": [breach_line(one, language) for one in past],
             "history": [view.command_line(one, at=now, language=language) for one in mine],
             "waits": {
                 one.name.removeprefix("interlock."): one.id
