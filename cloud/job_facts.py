@@ -5,11 +5,11 @@ who is there, a person may say so by name, and the record keeps that apart.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cloud.job_judging import holding, stands_for
+from cloud.job_judging import counts_for, holding, stands_for
 from cloud.store import jobs, jobs_evidence, jobs_interlocks
 from cloud.store.connection import Connection
 from cloud.store.control_status import KNOWN_FOR, Held, list_held
@@ -23,6 +23,10 @@ from rules.jobs.spans import Span
 READINGS_MAX = 400_000
 STAYED = timedelta(days=3)
 """So long before the start entries are looked for."""
+LOOKED_FOR = timedelta(days=1)
+"""So far back a reading is looked for, to say how old the newest one is."""
+AHEAD = timedelta(seconds=10)
+"""A gateway's clock may be so much ahead of the hub's."""
 NOT_KNOWN = " (not known)"
 
 
@@ -31,11 +35,25 @@ class TooLongError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Newest:
+    """Why a limit is not known to be kept."""
+
+    age_s: float | None
+    """Of the newest reading; None: there was none within a day."""
+    most_s: float
+    """How old it may be."""
+    absent: bool
+    """It is young enough and has no value, or the gateway told since that nothing comes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """Facts, and whether doors tell who is there."""
 
     facts: Facts
     doors: bool
+    newest: Mapping[str, Newest] = field(default_factory=dict)
+    """What of `facts.unmet` is not known for want of a reading -> what there is."""
 
 
 async def facts_of(
@@ -50,9 +68,11 @@ async def facts_of(
         connection, kept.organisation_id, job.people, activities=limits.activities, at=now
     )
     blocked = await jobs_evidence.overdue_instruments(connection, kept.site_id, job.instruments, at=now)
-    unmet = [*unfit_interlocks(held, job.zone, now), *await _unfit_limits(connection, kept, limits, now=now)]
+    unfit = await _unfit_limits(connection, kept, limits, now=now)
+    unmet = [*unfit_interlocks(held, job.zone, now), *unfit]
     unmet += await unfit_hub(connection, kept, now=now)
-    return Known(Facts(present, authorised, blocked, tuple(dict.fromkeys(unmet))), doors)
+    newest = {name: one for name, one in unfit.items() if one is not None}
+    return Known(Facts(present, authorised, blocked, tuple(dict.fromkeys(unmet))), doors, newest)
 
 
 def tells(ways: Sequence[Way], held: Sequence[Held]) -> bool:
@@ -97,27 +117,34 @@ async def unfit_hub(connection: Connection, kept: KeptJob, *, now: datetime) -> 
 
 async def _unfit_limits(
     connection: Connection, kept: KeptJob, limits: KeptLimits, *, now: datetime
-) -> list[str]:
-    """Return points whose newest reading is out of the method's limits, or none that stands is there."""
-    found = []
+) -> dict[str, Newest | None]:
+    """Return points whose newest reading is out of the method's limits (None), or not good or too old."""
+    found: dict[str, Newest | None] = {}
     known = {one.quantity: one for one in limits.limits.limits}
     for point in await jobs_evidence.points_in(connection, kept.site_id, kept.job.zone):
         limit = known.get(point.quantity)
         if limit is None:
             continue
+        most = counts_for(point)
         samples = await jobs_evidence.neighbours(
             connection,
             point.id,
-            now + timedelta(seconds=10),
+            now + AHEAD,
             later=False,
-            bound=now - stands_for(point) - timedelta(seconds=5),
+            bound=now - max(most, LOOKED_FOR),
             limit=1,
         )
         name = f"limit/{point.name}"
-        if not samples or samples[0].value is None:
-            found.append(name + NOT_KNOWN)
-        elif not limit.admits(samples[0].value):
-            found.append(name)
+        if not samples:
+            found[name + NOT_KNOWN] = Newest(None, most.total_seconds(), absent=False)
+            continue
+        value, read_at = samples[0].value, at_tick(samples[0].at)
+        silent = await jobs_evidence.is_silent_since(connection, point.id, read_at)
+        if value is None or silent or now - read_at > most:
+            age_s = max(0.0, (now - read_at).total_seconds())
+            found[name + NOT_KNOWN] = Newest(age_s, most.total_seconds(), absent=now - read_at <= most)
+        elif not limit.admits(value):
+            found[name] = None
     return found
 
 

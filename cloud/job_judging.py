@@ -24,6 +24,8 @@ from wire.control import InterlockNow
 
 LOOK_BACK = timedelta(days=30)
 """So long before its start a job is asked for breaches that still stood then."""
+UNDERWAY = timedelta(seconds=15)
+"""So long a reading may be on its way to the hub before nobody knows any more how things stand."""
 _OPENS = frozenset({"interlock_tripped", "interlock_breached", "work_held"})
 _CHUNK = 500
 
@@ -240,6 +242,14 @@ def stands_for(point: ZonePoint) -> timedelta:
     if point.period_ms is None:
         return timedelta(days=1)
     return timedelta(milliseconds=jobs_evidence.STALE_PERIODS * point.period_ms)
+
+
+def counts_for(point: ZonePoint) -> timedelta:
+    """Return how old the newest reading of a point may be when work begins or goes on.
+
+    It stands for its periods at the device, and a thin or busy line may bring it so much later.
+    """
+    return stands_for(point) + UNDERWAY
 
 
 def _standing_since(job: Job, name: str, tick: int) -> int | None:

@@ -92,6 +92,16 @@ async def neighbours(
     return await _samples(connection, point_id, await cursor.fetchall())
 
 
+async def is_silent_since(connection: Connection, point_id: int, at: datetime) -> bool:
+    """Whether a gateway told that nothing comes of a point since its reading of this time, and still so."""
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM public.gaps WHERE point_id = %s AND from_at >= %s AND to_at IS NULL)",
+        (point_id, at),
+    )
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
 async def _samples(
     connection: Connection, point_id: int, rows: Iterable[Sequence[Any]]
 ) -> tuple[Sample, ...]:

@@ -28,6 +28,7 @@ from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form
+from cloud.web.jobs_would_be import would_be
 from cloud.web.jobs_words import ACTS, FAULTS, STATES, VERDICTS, say_refused
 from cloud.web.language import Language
 from cloud.web.render import language_of, zone_of
@@ -243,7 +244,12 @@ class JobPages:
             log = await jobs.read_log(connection, kept.id)
             limits = await jobs.limits_of(connection, kept)
             begins = kept.job.state in (JobState.PLANNED, JobState.HELD)
-            known = await facts_of(connection, kept, limits, now=now) if begins else None
+            # Where no door tells who is there, who acts names them: here all are taken as named.
+            known = (
+                await facts_of(connection, kept, limits, attested=kept.job.people, now=now)
+                if begins
+                else None
+            )
         place = kept.organisation_id, kept.site_id
         kind, word = STATES[kept.job.state]
         shows = {
@@ -256,6 +262,9 @@ class JobPages:
             "log": [(one, language.say(ACTS[one.what])) for one in log],
             "facts": known.facts if known else None,
             "doors": known.doors if known else True,
+            "judged": would_be(
+                kept, limits, known, permitted=viewer.may(Permission.JOBS_RELEASE, *place), language=language
+            ),
             "may_write": viewer.may(Permission.JOBS_WRITE, *place),
             "may_release": viewer.may(Permission.JOBS_RELEASE, *place),
             "message": fault,

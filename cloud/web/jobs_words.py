@@ -65,6 +65,12 @@ FAULTS: Mapping[str, str] = {
 }
 """Field of an act that was not done -> what to say."""
 
+NO_READING = mark("no reading came within a day; one of the last %(most)s is needed")
+TOO_OLD = mark(
+    "the newest reading is %(age)s old, at most %(most)s counts: wait, or see to the gateway's line"
+)
+ABSENT_NOW = mark("no good reading since %(age)s: see to the sensor")
+
 
 def say_refused(refused: Refused, language: Language) -> str:
     """Return why the rules refused, with what it fails at."""

@@ -82,6 +82,20 @@ def test_page_of_a_job_follows_it_and_keeps_what_is_typed(browse, job) -> None:
     expect(page.locator("[data-part=holds]")).to_contain_text("limit/room-1/air/temperature")
 
 
+def test_page_of_a_job_says_what_would_be_refused_as_the_act_does(browse, hub, past) -> None:
+    with psycopg.connect(hub.owner_dsn) as connection:
+        connection.execute("UPDATE jobs SET document = document - 'state' WHERE id = %s", (past,))
+        connection.execute("UPDATE jobs SET state = 'planned', started_at = NULL WHERE id = %s", (past,))
+        connection.execute("UPDATE jobs SET document = document - 'started_at' WHERE id = %s", (past,))
+    page = browse().open(f"/jobs/{past}?lang=en")
+    would = page.locator("[data-part=now] strong")
+    expect(would).not_to_be_empty()
+    words = would.inner_text()
+    page.locator("#start-present").fill("1001")
+    page.get_by_role("button", name="Begin the work").click()
+    expect(page.locator("#fault")).to_have_text(words)
+
+
 LIMITS = '[{"quantity": "temperature", "low": "18", "high": "22"}]'
 
 

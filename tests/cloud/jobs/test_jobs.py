@@ -209,6 +209,32 @@ def test_work_does_not_begin_where_something_is_missing(work: Work) -> None:
     assert refused(work, lambda act: job_acts.start(act, stranger)) == "not_authorised: eve"
 
 
+def test_reading_counts_for_three_periods_and_its_way_and_never_without_a_value(work: Work) -> None:
+    """Of a point that is read once a second: 18 s, as over a thin line; a gap told since ends it at once."""
+    job_id = work.plan("J-15")
+    limit = "zone_not_fit: limit/room-2/air/temperature (not known)"
+    work.lab.execute("UPDATE point_versions SET period_ms = 1000 WHERE point_id = %s", work.point)
+    work.measure(20.0)
+    work.now += timedelta(seconds=18.01)
+    work.status()
+    assert refused(work, lambda act: job_acts.start(act, job_id)) == limit
+    work.now -= timedelta(seconds=0.01)
+    work.lab.execute(
+        "INSERT INTO gaps (organisation_id, point_id, gateway_id, key, cause, from_at)"
+        " VALUES (1, %s, 1, 'silent', 'sensor', %s)",
+        *(work.point, work.now - timedelta(seconds=18)),
+    )
+    assert refused(work, lambda act: job_acts.start(act, job_id)) == limit
+    work.lab.execute("UPDATE gaps SET to_at = from_at + interval '1 second' WHERE key = 'silent'")
+    work.lab.store(work.point, [(work.now - timedelta(seconds=1), None, 16)])
+    assert refused(work, lambda act: job_acts.start(act, job_id)) == limit
+    work.lab.execute("DELETE FROM readings WHERE point_id = %s AND raw IS NULL", work.point)
+    work.act(lambda act: job_acts.start(act, job_id))
+    assert work.job(job_id).job.state is JobState.RUNNING
+    work.lab.execute("DELETE FROM gaps WHERE key = 'silent'")
+    work.lab.execute("UPDATE point_versions SET period_ms = 60000 WHERE point_id = %s", work.point)
+
+
 def test_who_is_there_is_said_by_a_person_only_where_no_door_tells_it(work: Work) -> None:
     job_id = work.plan("J-9")
     work.status(inside=())
