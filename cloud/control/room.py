@@ -41,6 +41,8 @@ class ControlRoom:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._mailbox = Mailbox(_MESSAGES_MAX, _BYTES_MAX)
+        self._waiting = inbox.Inbox(tools)
+        """What was taken from the mailbox and is not committed: it outlives a connection to the database."""
         self._sent: dict[str, float] = {}
         """Command -> when it was published over this connection, on the loop's clock."""
         self._broker = BrokerLink(
@@ -61,19 +63,18 @@ class ControlRoom:
     async def _keep(self, up: Callable[[], None]) -> None:
         """Take in what came, and what the journals say of commands."""
         loop = asyncio.get_running_loop()
-        waiting = inbox.Inbox(self._tools)
         journals_at = loop.time()
         async with self._tools.connection("control") as connection:
             up()
             while True:
-                await waiting.take_in(connection)
+                await self._waiting.take_in(connection)
                 if loop.time() >= journals_at:
                     now = self._tools.now()
                     await inbox.take_journals(connection, since=now - _SENT_SINCE, oldest=now - _TOLD_WITHIN)
                     journals_at = loop.time() + _JOURNALS_S
                 try:
                     async with asyncio.timeout(_LOOK_S):
-                        waiting.add(await self._mailbox.take(_MESSAGES_MAX, _BYTES_MAX))
+                        self._waiting.add(await self._mailbox.take(_MESSAGES_MAX, _BYTES_MAX))
                 except TimeoutError:
                     continue
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import psycopg
 import pytest
 
 from cloud import command_acts
@@ -148,3 +149,23 @@ def test_command_wakes_the_room_and_is_not_waited_for(scene: Any, people: Any) -
 
     spent = asyncio.run(story())
     assert spent[0] < 0.25, spent  # how long it takes is measured by `heng bench control`
+
+
+def test_receipts_outlive_the_connection_on_which_they_were_to_be_kept(
+    lab: Any, scene: Any, people: Any
+) -> None:
+    async def story() -> None:
+        async with scene() as here, await psycopg.AsyncConnection.connect(lab.dsn) as owner:
+            sent = await ask(here, people["li"], "interlock.trip")
+            came = await here.gateway.next()
+            await owner.execute("LOCK TABLE command_receipts IN ACCESS EXCLUSIVE MODE")
+            await here.gateway.answer(came, ACCEPTED, EXECUTED)
+            found = await here.until(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE application_name = 'heng control' AND wait_event_type = 'Lock'"
+            )
+            await here.connection.execute("SELECT pg_terminate_backend(%s)", found[0])
+            await owner.rollback()
+            await until_state(here, sent, "executed")
+
+    asyncio.run(story())
