@@ -61,7 +61,7 @@ OUTSIDE = {
     "@asked": mark("a person or a command asked for it"),
     "@new": mark("the interlock is new"),
     "@restart": mark("the gateway was started again"),
-    "@state_lost": mark("the gateway started and did not find how it stood before"),
+    "@state_lost": mark("it started without a record of how it stood before"),
     "@rule_changed": mark("the rule was changed"),
 }
 """First-out that is no cause of the rule."""

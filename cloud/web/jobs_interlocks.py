@@ -23,10 +23,12 @@ from cloud.web.acting import act_on, say_fault
 from cloud.web.context import Web
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form
+from cloud.web.interlocks_words import say_first_out
 from cloud.web.language import Language
+from cloud.web.reasons import Said
 from cloud.web.render import language_of, zone_of
 from cloud.web.words import mark
-from rules.interlock.state import Phase
+from rules.interlock.state import KeptError, Phase, decode_kept
 from rules.permissions import Permission
 
 FRESH = timedelta(seconds=30)
@@ -166,6 +168,7 @@ class HubInterlockPages:
                 for one, shown in zip(found, views, strict=True)
             ],
             "say": lambda text: _said(text, language),
+            "first_out": {one.id: _first_out(one, language) for one in found},
             "points": [
                 f"{one.site}/{one.name}{SPEED if one.quantity == 'position' else ''}"
                 for one in points
@@ -207,6 +210,16 @@ def _said(text: str, language: Language) -> str:
     reason, _, cause = text.partition(" ")
     words = language.say(WHYS[reason]) if reason in WHYS else reason
     return f"{words} ({cause})" if cause else words
+
+
+def _first_out(one: HubInterlock, language: Language) -> list[Said]:
+    """Return why its causes voted when it tripped; their names where that was not kept."""
+    try:
+        votes = () if one.kept is None else decode_kept(one.kept).first_out
+    except KeptError:
+        votes = ()
+    words = {vote.cause: vote.words for vote in votes}
+    return say_first_out(language, [(name, words.get(name, "")) for name in one.first_out])
 
 
 async def _site_of(act: Act, point: str) -> int:

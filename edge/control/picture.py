@@ -19,7 +19,7 @@ WHY: Mapping[str, str] = {
     Why.ASKED: "somebody tripped it",
     Why.NEW: "it is new here and was never enabled",
     Why.RESTART: "the gateway was started again",
-    Why.STATE_LOST: "the gateway started and did not find how it stood before",
+    Why.STATE_LOST: "it started without a record of how it stood before",
     Why.RULE_CHANGED: "its rule was changed",
 }
 """What stands first-out beside causes, in plain words."""

@@ -25,8 +25,8 @@ WHY: Mapping[str, Pair] = {
     Why.NEW: ("it is new here and was never enabled", "新建联锁,尚未启用"),
     Why.RESTART: ("the gateway was started again", "网关已重新启动"),
     Why.STATE_LOST: (
-        "the gateway started and did not find how it stood before",
-        "网关启动时没有找到此前的状态",
+        "it started without a record of how it stood before",
+        "启动时没有找到此前状态的记录",
     ),
     Why.RULE_CHANGED: ("its rule was changed", "规则已更改"),
 }

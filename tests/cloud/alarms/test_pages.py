@@ -127,12 +127,12 @@ def test_interlock_is_shown_by_its_title_and_first_out_in_words(browser, site):
             "en",
             [
                 "Climate of room 2",
-                "the gateway started and did not find how it stood before, hot",
+                "it started without a record of how it stood before, hot",
                 "the interlock is new",
                 "a: no good reading for 15 s; b was 27 °C, above 26 °C",
             ],
         ),
-        ("zh", ["网关启动时没有找到此前的状态, hot", "a: 已 15 s 没有有效读数；b 为 27 °C,高于 26 °C"]),
+        ("zh", ["启动时没有找到此前状态的记录, hot", "a: 已 15 s 没有有效读数；b 为 27 °C,高于 26 °C"]),
     ):
         for path in ("/alarms", "/alarms/history"):
             page = browser.get(path, lang=language).text

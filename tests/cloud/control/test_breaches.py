@@ -65,7 +65,7 @@ def test_breaches_are_listed_newest_first_with_reason_and_who_let_them_go(world:
     assert WHY in newest
     assert "not enabled yet" in newest
     assert "1005" not in newest
-    assert "the gateway started and did not find how it stood before" in oldest
+    assert "it started without a record of how it stood before" in oldest
     for who in ("1002", "1003", "Enabled · 1004"):
         assert who in oldest
     assert "1001" not in oldest

@@ -2,6 +2,8 @@
 
 import pytest
 
+from rules.interlock.inputs import Moment
+from rules.interlock.state import Kept, Phase, Vote, encode_kept
 from rules.permissions import Grant, Role
 from tests.cloud.identity.test_pages import page, post
 from tests.cloud.identity.world import NOW
@@ -154,6 +156,17 @@ def test_interlock_of_the_hub_is_kept_asked_and_says_that_it_is_never_the_only_p
     assert post(world, address, viewer, do="reset", breach="0", reason="x").status_code == 403
 
 
+    why = "car/speed: no good reading for 15 s"
+    votes = (Vote("limit", 0, "stale", why), Vote("@state_lost", 0), Vote("older", 0))
+    kept = encode_kept(Kept("parked", "f", Phase.TRIPPED, Moment("b", 0), first_out=votes)).decode()
+    names = [vote.cause for vote in votes]
+    world.lab.execute("UPDATE hub_interlocks SET kept = %s::jsonb, first_out = %s", kept, names)
+    shown = page(world, "/hub-interlocks?lang=en", viewer).text
+    assert why in shown
+    assert "it started without a record of how it stood before" in shown
+    assert "@state_lost" not in shown
+    assert "older" in shown
+    assert "car/speed: 已 15 s 没有有效读数" in page(world, "/hub-interlocks?lang=zh", viewer).text
 def test_remote_operation_is_refused_in_words_while_nothing_vouches_for_the_zone(world, place):
     who = cookies(world, Role.ADMINISTRATOR)
     post(world, "/jobs/methods", who, **METHOD)

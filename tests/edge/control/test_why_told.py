@@ -68,4 +68,4 @@ def test_what_is_no_cause_is_told_in_plain_words() -> None:
     assert at_the_door(site) == "Room 1: it is new here and was never enabled"
     site.whole = False
     site.begin()
-    assert at_the_door(site) == "Room 1: the gateway started and did not find how it stood before"
+    assert at_the_door(site) == "Room 1: it started without a record of how it stood before"
