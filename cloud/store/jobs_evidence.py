@@ -293,6 +293,29 @@ async def overdue_instruments(
     return tuple(one for one in instruments if one in known)
 
 
+async def unlisted_instruments(
+    connection: Connection, site_id: int, instruments: Sequence[str], *, at: datetime
+) -> tuple[str, ...]:
+    """Return instruments that nothing knows at a site: no device, point, equipment or entered instrument.
+
+    Of those no calibration is looked at, whatever it says on their label.
+    """
+    cursor = await connection.execute(
+        "SELECT i FROM unnest(%(names)s::text[]) i WHERE NOT EXISTS ("
+        " SELECT 1 FROM public.points WHERE site_id = %(site)s AND (name = i OR starts_with(name, i || '/')))"
+        " AND NOT EXISTS (SELECT 1 FROM public.devices d JOIN public.gateway_bindings b USING (gateway_id)"
+        " WHERE b.site_id = %(site)s AND b.valid @> %(at)s::timestamptz AND upper_inf(d.valid)"
+        " AND d.name = i)"
+        " AND NOT EXISTS (SELECT 1 FROM public.access_items"
+        " WHERE site_id = %(site)s AND kind = 'equipment' AND name = i)"
+        " AND NOT EXISTS (SELECT 1 FROM public.assets a JOIN public.sites s USING (organisation_id)"
+        " WHERE s.id = %(site)s AND a.retired_at IS NULL AND i IN (a.name, a.tag))",
+        {"names": list(instruments), "site": site_id, "at": at},
+    )
+    unknown = {row[0] for row in await cursor.fetchall()}
+    return tuple(one for one in instruments if one in unknown)
+
+
 async def person_of_account(connection: Connection, account_id: int, *, organisation_id: int) -> str | None:
     """Return the number of the person whose account it is; None: of nobody of this organisation."""
     cursor = await connection.execute(

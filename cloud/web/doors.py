@@ -19,7 +19,6 @@ from cloud.store.snapshot import snapshot
 from cloud.store.zones import Zone, list_zones
 from cloud.web.context import Web
 from cloud.web.doors_view import (
-    Who,
     door_views,
     event_views,
     gateway_views,
@@ -29,6 +28,7 @@ from cloud.web.doors_view import (
 )
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
+from cloud.web.people_names import Who
 from cloud.web.render import language_of, zone_of
 from rules.permissions import Permission
 

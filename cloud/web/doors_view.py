@@ -9,17 +9,17 @@ from cloud.rights_explain import DECISIONS, Explained
 from cloud.store.control_status import Held
 from cloud.store.decisions import DoorEvent, Revoked, RightsOf
 from cloud.store.zones import Portal, Zone
+from cloud.web.doors_details import say_detail
 from cloud.web.doors_words import CONTACTS, HAPPENED, LOCK_DOWN, LOCKS, OUTCOMES, QUIET, STEPS
 from cloud.web.figures import milliseconds
 from cloud.web.language import Language
+from cloud.web.people_names import Who, named
 from cloud.web.words import mark
 from rules.access.reasons import GRANTS, Reason
 from rules.access.sentences import sentence
 from rules.access.state import EVERYWHERE
 from wire.control import PortalNow
 
-Who = Mapping[str, str]
-"""Number of a person -> name, of those that who asks may see."""
 Badge = tuple[str, str]
 """Shape and colour, and the word."""
 _OUTSIDE = mark("outside")
@@ -168,12 +168,6 @@ def _silent_since(silent: Sequence[Held | None]) -> int | None:
     return milliseconds(min(known)) if known and len(known) == len(heard) else None
 
 
-def named(number: str, who: Who) -> str:
-    """Return a person as every page shows one: the name where who asks may see it, and the number."""
-    name = who.get(number, "")
-    return f"{name} · {number}" if name else number
-
-
 def number_of(event: DoorEvent) -> str:
     """Return the number of whom an event is about, else of who asked for it by a command; empty: nobody."""
     by = str(event.data.get("by", ""))
@@ -199,7 +193,7 @@ def _event(event: DoorEvent, who: Who, places: Mapping[str, str], *, language: L
         who=named(number_of(event), who),
         badge=badge,
         said=said,
-        detail=str(event.data.get("detail", "")),
+        detail=say_detail(language, event.data.get("reason"), str(event.data.get("detail", ""))),
         decision=event.kind in DECISIONS,
     )
 
@@ -224,7 +218,8 @@ def step_views(told: Explained, language: Language) -> list[StepView]:
     for one in told.findings:
         kind, word = OUTCOMES[one.outcome]
         said = "" if one.reason is None else sentence(one.reason, language.code)
-        view = StepView(language.say(STEPS[one.step]), (kind, language.say(word)), said, one.rule, one.detail)
+        detail = say_detail(language, one.reason, one.detail)
+        view = StepView(language.say(STEPS[one.step]), (kind, language.say(word)), said, one.rule, detail)
         found.append(view)
     return found
 

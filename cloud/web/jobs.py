@@ -14,12 +14,14 @@ from cloud import job_acts
 from cloud.api.guard import needs, viewer_of
 from cloud.identity.acts import Act, ActError, MissingError
 from cloud.job_acts import JobRefusedError, NewLimits, Plan
-from cloud.job_facts import TooLongError, facts_of, record_of
+from cloud.job_facts import Known, TooLongError, facts_of, record_of
 from cloud.job_view import OutsideView, ShortView, Stretch, view_job, view_method, view_record
 from cloud.store import jobs
 from cloud.store.connection import Connection
-from cloud.store.jobs import KeptJob
+from cloud.store.jobs import KeptJob, LogLine
+from cloud.store.jobs_evidence import unlisted_instruments
 from cloud.store.jobs_points import organisations_seen
+from cloud.store.rights_items import names_of
 from cloud.store.sites import get_site, list_sites, shared_zone
 from cloud.store.snapshot import snapshot
 from cloud.store.zones import list_zones
@@ -28,9 +30,10 @@ from cloud.web.context import Web
 from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form
-from cloud.web.jobs_would_be import would_be
 from cloud.web.jobs_words import ACTS, FAULTS, STATES, VERDICTS, say_refused
+from cloud.web.jobs_would_be import would_be
 from cloud.web.language import Language
+from cloud.web.people_names import named
 from cloud.web.render import language_of, zone_of
 from cloud.web.words import duration
 from rules.access.words import JobState
@@ -250,6 +253,8 @@ class JobPages:
                 if begins
                 else None
             )
+            unlisted = await unlisted_instruments(connection, kept.site_id, kept.job.instruments, at=now)
+            who = await names_of(connection, kept.site_id, _numbers(kept, known, log))
         place = kept.organisation_id, kept.site_id
         kind, word = STATES[kept.job.state]
         shows = {
@@ -265,6 +270,8 @@ class JobPages:
             "judged": would_be(
                 kept, limits, known, permitted=viewer.may(Permission.JOBS_RELEASE, *place), language=language
             ),
+            "unlisted": unlisted,
+            "named": lambda number: named(number, who),
             "may_write": viewer.may(Permission.JOBS_WRITE, *place),
             "may_release": viewer.may(Permission.JOBS_RELEASE, *place),
             "message": fault,
@@ -274,6 +281,15 @@ class JobPages:
         response = self._web.render.page(request, "jobs_one.html", shows, zone=zone_of(kept.time_zone))
         response.status_code = 422 if fault else 200
         return response
+
+
+def _numbers(kept: KeptJob, known: Known | None, log: Iterable[LogLine]) -> list[str]:
+    """Return the numbers of all whom the page of a job names."""
+    found = {*kept.job.people, *(kept.attested or ()), *(hold.by for hold in kept.job.holds)}
+    found |= {line.actor for line in log}
+    if known is not None:
+        found |= {*known.facts.present, *known.facts.authorised}
+    return sorted(one for one in found if one)
 
 
 async def _existing(connection: Connection, job_id: int) -> KeptJob:
