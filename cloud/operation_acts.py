@@ -18,7 +18,7 @@ from cloud.job_judging import holding
 from cloud.store import accounts, jobs, jobs_evidence, jobs_operation, shadow
 from cloud.store.commands import Command
 from cloud.store.connection import Connection
-from cloud.store.control_status import list_held
+from cloud.store.control_status import list_held, wake
 from cloud.store.jobs import KeptJob
 from cloud.store.jobs_operation import NewOperation, Operation
 from rules.access.words import JobState
@@ -173,6 +173,7 @@ async def finish(connection: Connection, operation: Operation, fall: Fall, *, no
     await jobs_operation.end(connection, operation.id, reason=str(fall.reason), detail=fall.detail, at=now)
     data = {"reason": str(fall.reason), "detail": fall.detail}
     await jobs_operation.add_line(connection, operation, "ended", data, at=now)
+    await wake(connection, operation.gateway_id)
 
 
 # --- conditions -----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from datetime import datetime
 from cloud.operation_acts import fallen, finish
 from cloud.store import jobs_operation
 from cloud.store.connection import Connection
+from cloud.store.control_status import wake
 from cloud.store.jobs_operation import RECEIPTS_FOR
 from cloud.supervisor import supervise
 from cloud.tools import Tools
@@ -53,6 +54,7 @@ async def _take_receipts(connection: Connection, operation_id: int, now: datetim
             return
         for receipt in await jobs_operation.new_receipts(connection, operation.id):
             await jobs_operation.add_line(connection, operation, "receipt", receipt, at=now)
+        await wake(connection, operation.gateway_id)
 
 
 async def _end(connection: Connection, operation_id: int, now: datetime) -> None:

@@ -24,6 +24,7 @@ from cloud.web.errors import NotHereError
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form
 from cloud.web.language import Language
+from cloud.web.operation_view import arguments_of, procedures, silent_at_ms, watching
 from cloud.web.render import language_of, zone_of
 from cloud.web.words import mark
 from rules.permissions import Permission
@@ -72,6 +73,7 @@ def add_operation_pages(router: APIRouter, web: Web) -> None:
     router.add_api_route("/operations", pages.begin, methods=["POST"])
     router.add_api_route("/operations/{operation}", pages.one)
     router.add_api_route("/operations/{operation}", pages.change, methods=["POST"])
+    router.add_api_route("/parts/operations/{operation}", pages.refresh_one)
 
 
 class OperationPages:
@@ -108,6 +110,11 @@ class OperationPages:
         """Return a session with its transcript."""
         return await self._one(request, operation)
 
+    @needs(Permission.CONTROL_READ, quiet=True)
+    async def refresh_one(self, request: Request, operation: int) -> HTMLResponse:
+        """Return the same; an open page asks when the hub says that something is new."""
+        return await self._one(request, operation)
+
     @needs(Permission.CONTROL_OPERATE)
     async def change(self, request: Request, operation: int) -> Response:
         """Send a command, write a note or end the session, as the form asks."""
@@ -121,7 +128,7 @@ class OperationPages:
                     procedure = form.get("procedure", "").strip()
                     arguments = dict(
                         _argument(line) for line in form.get("arguments", "").splitlines() if line
-                    )
+                    ) | arguments_of(form)
                     await operation_acts.run(act, operation, procedure, arguments=arguments, valid_s=30.0)
                 case "note":
                     await operation_acts.note(act, operation, form.get("text", ""))
@@ -188,6 +195,9 @@ class OperationPages:
             if found is None:
                 raise NotHereError
             lines = await jobs_operation.transcript(connection, found.id)
+            now = self._web.now()
+            zone_watched = await watching(connection, found, at=now, language=language)
+            declared = await procedures(connection, found, at=now)
             site = await get_site(connection, found.site_id)
         mine = (found.account_id, found.session_id) == (viewer.account_id, viewer.session_id)
         place = found.organisation_id, found.site_id
@@ -198,6 +208,9 @@ class OperationPages:
             "lines": [(line, language.say(KINDS[line.kind]), _told(line, language)) for line in lines],
             "broken": broken_at(found.id, lines),
             "mine": mine and found.ended_at is None,
+            "watching": zone_watched,
+            "procedures": declared,
+            "silent_ms": silent_at_ms(found),
             "may_end": found.ended_at is None and viewer.may(Permission.CONTROL_OPERATE, *place),
             "minutes": f"{SILENT.total_seconds() / 60:g}",
             "message": fault,

@@ -7,6 +7,8 @@ from rules.interlock.state import Kept, Phase, Vote, encode_kept
 from rules.permissions import Grant, Role
 from tests.cloud.identity.test_pages import page, post
 from tests.cloud.identity.world import NOW
+from wire.settings.shadow import check_text
+from wire.settings.toml import to_toml
 
 pytestmark = pytest.mark.requirement("H-7.3.1a", "H-7.3.1b")
 
@@ -154,8 +156,6 @@ def test_interlock_of_the_hub_is_kept_asked_and_says_that_it_is_never_the_only_p
     viewer = cookies(world, Role.VIEWER)
     assert "Keep a rule" not in page(world, "/hub-interlocks?lang=en", viewer).text
     assert post(world, address, viewer, do="reset", breach="0", reason="x").status_code == 403
-
-
     why = "car/speed: no good reading for 15 s"
     votes = (Vote("limit", 0, "stale", why), Vote("@state_lost", 0), Vote("older", 0))
     kept = encode_kept(Kept("parked", "f", Phase.TRIPPED, Moment("b", 0), first_out=votes)).decode()
@@ -167,6 +167,8 @@ def test_interlock_of_the_hub_is_kept_asked_and_says_that_it_is_never_the_only_p
     assert "@state_lost" not in shown
     assert "older" in shown
     assert "car/speed: 已 15 s 没有有效读数" in page(world, "/hub-interlocks?lang=zh", viewer).text
+
+
 def test_remote_operation_is_refused_in_words_while_nothing_vouches_for_the_zone(world, place):
     who = cookies(world, Role.ADMINISTRATOR)
     post(world, "/jobs/methods", who, **METHOD)
@@ -181,6 +183,32 @@ def test_remote_operation_is_refused_in_words_while_nothing_vouches_for_the_zone
     assert "没有网关联锁监视此区域" in post(world, "/operations?lang=zh", who, **what).text
     assert world.lab.execute("SELECT count(*) FROM operations") == [(0,)]
     assert post(world, "/operations", cookies(world, Role.VIEWER), **what).status_code == 403
+
+
+SETTINGS = to_toml(
+    {
+        "device": [
+            {
+                "driver": "instrument",
+                "name": "std-1",
+                "prefix": "std-1",
+                "resource": "TCPIP::127.0.0.1::5025::SOCKET",
+                "identity": {"maker": "a"},
+                "query": [{"point": "t", "command": "T?", "quantity": "temperature", "step": "0.01"}],
+                "procedure": [
+                    {
+                        "name": "set_point",
+                        "argument": [
+                            {"name": "target", "low": "-30", "high": "90"},
+                            {"name": "pace", "words": ["slow", "fast"]},
+                        ],
+                        "step": [{"command": "SP {target} {pace}"}],
+                    }
+                ],
+            }
+        ]
+    }
+)
 
 
 def test_session_shows_its_transcript_and_ends_by_its_page(world, place):
@@ -203,7 +231,28 @@ def test_session_shows_its_transcript_and_ends_by_its_page(world, place):
     shown = page(world, f"{address}?lang=en", who).text
     assert "the &lt;pan&gt; swings" in shown
     assert "This transcript was changed" not in shown
+    assert "The hub does not have the settings that declare what this instrument can do" in shown
+    assert "None is known: nothing vouches for the zone." in shown
+    assert check_text(SETTINGS)[1] == []
+    world.lab.execute(
+        "INSERT INTO settings_revisions SELECT organisation_id, id, 77, %s, sha256('x'), 'gateway', 'g', 'r',"
+        " %s, 0 FROM gateways WHERE name = %s",
+        *(SETTINGS, NOW, place.gateway),
+    )
+    told = "UPDATE settings_reported SET running_revision = %s WHERE gateway_id IN (SELECT id FROM gateways"
+    told += " WHERE name = 'here-gateway')"
+    world.lab.execute(told, 77)
+    shown = page(world, f"/parts{address}?lang=en", who).text
+    assert '<input type="hidden" name="procedure" value="set_point">' in shown
+    assert 'name="arg.target" type="number" step="any" min="-30" max="90" required' in shown
+    assert "<option>fast</option>" in shown
+    declared = {"do": "command", "procedure": "set_point", "arg.target": "20"}
+    assert "The job does not run." in post(world, f"{address}?lang=en", who, **declared).text
+    world.lab.execute(told, 1)
+    world.lab.execute("DELETE FROM settings_revisions WHERE number = 77")
     other = world.session()
     assert "What the instrument is to do" not in page(world, f"{address}?lang=en", other).text
     assert post(world, address, other, do="end", text="enough").status_code == 303
-    assert "A person ended it. (enough)" in page(world, f"{address}?lang=en", who).text
+    ended = page(world, f"/parts{address}?lang=en", who).text
+    assert "A person ended it. (enough)" in ended
+    assert 'value="command"' not in ended

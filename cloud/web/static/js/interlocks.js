@@ -35,7 +35,7 @@ function take(page) {
 /** Put a part in the place of another one, with what was typed, the focus and the selection kept. */
 function exchange(part, fresh) {
   const focus = part.contains(document.activeElement) ? document.activeElement : null;
-  for (const field of part.querySelectorAll("input[id], select[id]")) {
+  for (const field of part.querySelectorAll("input[id], select[id], textarea[id]")) {
     const same = fresh.querySelector(`#${CSS.escape(field.id)}`);
     if (same) same.value = field.value;
   }
