@@ -159,7 +159,7 @@ def test_receipts_outlive_the_connection_on_which_they_were_to_be_kept(
             sent = await ask(here, people["li"], "interlock.trip")
             came = await here.gateway.next()
             await owner.execute("LOCK TABLE command_receipts IN ACCESS EXCLUSIVE MODE")
-            await here.gateway.answer(came, ACCEPTED, EXECUTED)
+            await here.gateway.answer(came, EXECUTED)
             found = await here.until(
                 "SELECT pid FROM pg_stat_activity"
                 " WHERE application_name = 'heng control' AND wait_event_type = 'Lock'"
