@@ -114,6 +114,7 @@ def test_interlock_is_acknowledged_by_keyboard(browse, hub) -> None:
     expect(page.locator("#do-acknowledge")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("[data-part=history]")).to_contain_text("On its way, no receipt yet")
+    expect(page.locator("#do-acknowledge")).to_be_focused()
 
 
 def test_state_that_grows_old_is_not_known_any_more(browse, hub) -> None:
