@@ -26,6 +26,8 @@ WAITS = frozenset(
 """With these somebody waits for another."""
 FORGET_MS = 3_600_000
 """So long after its time to open a grant that nobody proved or ended is kept."""
+TRIES_KEPT = 100
+"""Of one person's wrong factors the newest; no door has a higher limit."""
 
 V = TypeVar("V")
 
@@ -109,10 +111,11 @@ def _let_pass(state: State, plan: Plan, decision: Decision, *, now_ms: int) -> S
 
 def _tried(state: State, plan: Plan, person: str, *, now_ms: int) -> Tries:
     rules, last = plan.portal.attempts, state.tries.get(person)
-    if last is None or now_ms - last.since_ms >= rules.window_s * 1000 or 0 < last.until_ms <= now_ms:
-        last = Tries(0, now_ms)
-    count = last.count + 1
-    return Tries(count, last.since_ms, now_ms + rules.lockout_s * 1000 if count >= rules.limit else 0)
+    earlier = () if last is None or 0 < last.until_ms <= now_ms else last.all
+    moments = (*earlier, now_ms)[-TRIES_KEPT:]
+    count = sum(now_ms - one < rules.window_s * 1000 for one in moments)
+    until_ms = now_ms + rules.lockout_s * 1000 if count >= rules.limit else 0
+    return Tries(len(moments), moments[0], until_ms, moments)
 
 
 def entered(
@@ -215,7 +218,7 @@ def tidied(state: State, snapshot: Snapshot, *, steady_ms: int) -> State:
         tries={
             person: one
             for person, one in state.tries.items()
-            if steady_ms < max(one.until_ms, one.since_ms + max(counted_ms, FORGET_MS))
+            if steady_ms < max(one.until_ms, max(one.all, default=0) + max(counted_ms, FORGET_MS))
         },
     )
 

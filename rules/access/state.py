@@ -27,9 +27,16 @@ class Tries(Record, frozen=True, forbid_unknown_fields=True):
 
     count: int
     since_ms: Millis
-    """Steady, as `until_ms`."""
+    """When the first was; steady, as all times here."""
     until_ms: Millis = 0
     """Locked out so long."""
+    moments: tuple[Millis, ...] = ()
+    """When each was, oldest first: every door counts those within its own window."""
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """When each was; of what was kept without moments, all at the first."""
+        return self.moments or (self.since_ms,) * self.count
 
 
 class Waiting(Record, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 """Everything that is wrong with rights is named: where, what stands there, what was expected."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -28,6 +29,8 @@ from rules.access.faults import faults_of
 from rules.access.words import DayKind, DayName, Effect, FactorKind, Passback, PersonKind, SideKind, Subject
 from tests.rules.access.world import NOW, World, token
 
+AT = f"{datetime.fromtimestamp(NOW / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
 BACKWARDS = Span(NOW, NOW)
 CASES: list[tuple[str, Callable[[World], object]]] = [
     (
@@ -51,7 +54,7 @@ CASES: list[tuple[str, Callable[[World], object]]] = [
         lambda world: world.put(Schedule(id="work", windows=(Window((DayName.MON,), 600, 2041),))),
     ),
     (
-        f"people anna valid: {NOW} to {NOW}: expected an end after its start",
+        f"people anna valid: {AT} to {AT}: expected an end after its start",
         lambda world: world.change("people", "anna", valid=BACKWARDS),
     ),
     (
@@ -67,7 +70,7 @@ CASES: list[tuple[str, Callable[[World], object]]] = [
         lambda world: world.change("people", "vera", escorts=True),
     ),
     (
-        f"credentials {token('anna')[:6]}… valid: {NOW} to {NOW}: expected an end after its start",
+        f"credentials {token('anna')[:6]}… valid: {AT} to {AT}: expected an end after its start",
         lambda world: world.change("credentials", token("anna"), valid=BACKWARDS),
     ),
     (
@@ -79,7 +82,7 @@ CASES: list[tuple[str, Callable[[World], object]]] = [
         lambda world: world.put(Credential(token("x"), "anna", FactorKind.PIN)),
     ),
     (
-        f"authorisations a valid: {NOW} to {NOW}: expected an end after its start",
+        f"authorisations a valid: {AT} to {AT}: expected an end after its start",
         lambda world: world.put(Authorisation("a", "anna", Subject.ACTIVITY, "weights", BACKWARDS)),
     ),
     (
@@ -107,11 +110,11 @@ CASES: list[tuple[str, Callable[[World], object]]] = [
         lambda world: world.change("zones", "lab", forget_s=60),
     ),
     (
-        "zones lab heads: vera: expected staff of this document",
+        "zones lab heads: vera: expected the number of somebody of the staff",
         lambda world: world.change("zones", "lab", heads=(Head("vera"),)),
     ),
     (
-        f"zones lab heads hugo: {NOW} to {NOW}: expected an end after its start",
+        f"zones lab heads hugo: {AT} to {AT}: expected an end after its start",
         lambda world: world.change("zones", "lab", heads=(Head("hugo", BACKWARDS),)),
     ),
     (
@@ -144,7 +147,7 @@ CASES: list[tuple[str, Callable[[World], object]]] = [
         lambda world: world.change("portals", "inner", outward=Side()),
     ),
     (
-        "groups staff people: vera: expected staff of this document",
+        "groups staff people: vera: expected the number of somebody of the staff",
         lambda world: world.put(Group(id="staff", people=("vera",))),
     ),
     (
@@ -160,7 +163,7 @@ CASES: list[tuple[str, Callable[[World], object]]] = [
         lambda world: world.put(Equipment(id="e", zone="nowhere", subject="balance")),
     ),
     (
-        f"rights r-staff valid: {NOW} to {NOW}: expected an end after its start",
+        f"rights r-staff valid: {AT} to {AT}: expected an end after its start",
         lambda world: world.change("rights", "r-staff", valid=BACKWARDS),
     ),
     (
@@ -168,11 +171,11 @@ CASES: list[tuple[str, Callable[[World], object]]] = [
         lambda world: world.change("rights", "r-staff", schedule="never"),
     ),
     (
-        "rights r-staff approval: vera: expected staff of this document",
+        "rights r-staff approval: vera: expected the number of somebody of the staff",
         lambda world: world.change("rights", "r-staff", approval=Approval("vera", NOW)),
     ),
     (
-        "rights r people: vera: expected staff of this document",
+        "rights r people: vera: expected the number of somebody of the staff",
         lambda world: world.put(Right(id="r", people=("vera",), zones=("lab",))),
     ),
     (
@@ -204,7 +207,7 @@ CASES: list[tuple[str, Callable[[World], object]]] = [
         lambda world: world.put(Right(id="r", everyone=True)),
     ),
     (
-        "visits v-1 host: vera: expected staff of this document",
+        "visits v-1 host: vera: expected the number of somebody of the staff",
         lambda world: world.change("visits", "v-1", host="vera"),
     ),
     (

@@ -111,7 +111,7 @@ def test_snapshot_with_a_fault_is_refused_with_every_fault() -> None:
     assert isinstance(found, Refused)
     assert found.refusal is Refusal.CONTRADICTORY
     assert [str(one) for one in found.faults] == [
-        "rights r-bad people: nobody: expected staff of this document",
+        "rights r-bad people: nobody: expected the number of somebody of the staff",
         "rights r-bad zones: nowhere: expected a zone of this document",
     ]
 

@@ -88,6 +88,18 @@ def test_lock_out_that_is_over_within_its_window_begins_to_count_anew(pinned: Wo
     assert (pinned.state.tries["anna"].count, pinned.state.tries["anna"].until_ms) == (1, 0)
 
 
+def test_wrong_factors_at_a_door_that_soon_forgets_are_counted_at_one_that_does_not(pinned: World) -> None:
+    day_s = 86_400
+    pinned.change("portals", "door-1", attempts=Attempts(limit=5, window_s=day_s, lockout_s=day_s))
+    pinned.change(
+        "portals", "door-2", attempts=Attempts(limit=5, window_s=300), inward=Side(verify=(FactorKind.PIN,))
+    )
+    wrong = (card("anna"), pin("anna", "0"))
+    for tried, side in enumerate(("door-1/in", "door-2/in", "door-2/in", "door-2/in", "door-1/in")):
+        assert pinned.present(*wrong, side=side, after_s=360 * tried).reason is Reason.FACTOR_WRONG
+    assert pinned.present(card("anna"), pin("anna"), after_s=360 * 4 + 1).reason is Reason.ATTEMPTS
+
+
 @pytest.mark.requirement("G-6.4c")
 def test_second_factor_of_another_kind_must_be_the_same_persons_and_alive(world: World) -> None:
     world.change("portals", "door-1", inward=Side(verify=(FactorKind.FACE,)))
