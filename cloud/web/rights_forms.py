@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cloud.identity.acts import ActError
+from cloud.identity.acts import Act, ActError
+from cloud.rights_acts import Place
+from cloud.store.rights_items import find_item
 from cloud.web.doors_words import FAULT
 from cloud.web.language import Language
 
@@ -16,6 +18,13 @@ def say(fault: ActError | None, language: Language) -> str:
     if fault is None:
         return ""
     return language.say(FAULT) % {"field": fault.field, "value": fault.value, "expected": fault.expected}
+
+
+async def refuse_taken(act: Act, place: Place, *, kind: str, name: str) -> None:
+    """Refuse a new item whose short name another has: nothing is overwritten unseen."""
+    found = await find_item(act.connection, place.organisation_id, place.site_id, kind=kind, name=name)
+    if found is not None:
+        raise ActError("id", name, f"a short name that no other {kind} has, unless it is to be changed")
 
 
 def moment(field: str, text: str, zone: ZoneInfo) -> datetime | None:

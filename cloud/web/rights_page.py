@@ -23,7 +23,7 @@ from cloud.web.doors_words import EFFECTS
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_pairs
 from cloud.web.render import language_of, zone_of
-from cloud.web.rights_forms import millis, moment, say, words_of
+from cloud.web.rights_forms import millis, moment, refuse_taken, say, words_of
 from cloud.web.rights_view import body_of, matrix, right_views, span_of
 from rules.permissions import Permission
 
@@ -75,11 +75,13 @@ class RightsPages:
                 right = form.get("id", "").strip()
                 if not right:
                     raise ActError("id", "", "a name such as staff-room-2")
+                if form.get("changes") != right:
+                    await refuse_taken(one, place, kind="right", name=right)
                 await rights_acts.put_item(one, place, kind="right", name=right, body=body, title=title)
 
         fault = await act_on(self._web, request, act)
         if fault is None:
-            return RedirectResponse(f"/rights?site={name}", 303)
+            return RedirectResponse(f"/rights?site={name}&saved=1", 303)
         return await self._show(request, name, fault=fault, typed=pairs)
 
     async def _show(
@@ -117,6 +119,7 @@ class RightsPages:
             "edited": edited,
             "form": _typed(typed) if typed else _form(edited),
             "manage": viewer.holds(Permission.ACCESS_MANAGE),
+            "saved": "saved" in request.query_params,
             "message": say(fault, language),
             "ms": milliseconds,
             "times": lambda ms: "" if ms is None else _time(ms, place.site),
@@ -173,6 +176,7 @@ def _form(item: Item | None) -> Mapping[str, Any]:
     body, valid = body_of(item), span_of(item)
     return {
         "id": "" if item is None else item.name,
+        "changes": "" if item is None else item.name,
         "title": "" if item is None else item.title,
         "effect": body.get("effect", "allow"),
         "people": " ".join(body.get("people", ())),
@@ -194,6 +198,7 @@ def _typed(pairs: list[tuple[str, str]]) -> Mapping[str, Any]:
     return {
         **_form(None),
         **{name: form.get(name, "") for name in ("id", "title", "effect", "people", "sides", "schedule")},
+        "changes": form.get("changes", ""),
         **{name: form.get(name, "") for name in ("from", "to")},
         "groups": [value for name, value in pairs if name == "group"],
         "zones": [value for name, value in pairs if name == "zone"],

@@ -18,7 +18,7 @@ from cloud.web.doors import chosen
 from cloud.web.doors_words import DAYS
 from cloud.web.forms import read_pairs
 from cloud.web.render import language_of, zone_of
-from cloud.web.rights_forms import millis, say, text_of, whole, words_of
+from cloud.web.rights_forms import millis, refuse_taken, say, text_of, whole, words_of
 from cloud.web.rights_page import site_of
 from cloud.web.rights_view import MIDNIGHT, day_text, schedule_views
 from rules.permissions import Permission
@@ -61,13 +61,15 @@ class PlacesPages:
                 await rights_acts.drop_item(one, place, kind=kind, name=form["drop"])
                 return
             item, body = await _item(one, kind, pairs)
+            if kind in _SHARED and "replace" not in form:
+                await refuse_taken(one, place, kind=kind, name=item)
             await rights_acts.put_item(
                 one, place, kind=kind, name=item, body=body, title=text_of(form, "title")
             )
 
         fault = await act_on(self._web, request, act)
         if fault is None:
-            return RedirectResponse(f"/rights/schedules?site={name}", 303)
+            return RedirectResponse(f"/rights/schedules?site={name}&saved=1", 303)
         return await self._show(request, name, fault=fault)
 
     async def _show(
@@ -90,6 +92,7 @@ class PlacesPages:
             "zones": [(zone, zones.get(zone.name, {})) for zone in place.zones],
             "portals": [(name, title, portals.get(name, {})) for name, title in place.door_titles.items()],
             "manage": viewer_of(request).holds(Permission.ACCESS_MANAGE),
+            "saved": "saved" in request.query_params,
             "message": say(fault, language),
         }
         zone = zone_of("UTC" if place.site is None else place.site.time_zone)
