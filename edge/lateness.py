@@ -19,7 +19,7 @@ BEAT_LATE_TICKS = TICKS_PER_S // 4
 """A beat later than this found the process stopped."""
 AFTER_STALL_TICKS = 2 * TICKS_PER_S
 """A time-out so soon after a stall ran out because of it."""
-SLEWED_TICKS = 2
+SLEWED_TICKS = 1
 """So much further apart than the hub allows for may two readings that follow each other be in UTC: the clock
 slews one tick a second (`edge.clock`), and on a busy machine some seconds lie between two batches."""
 _KEPT = 64

@@ -247,12 +247,12 @@ def gaps(parts: Parts) -> list[Gap]:
 @pytest.mark.requirement("G-3.6")
 def test_round_that_was_left_out_is_a_closed_gap_of_the_line(parts: Parts) -> None:
     async def story() -> None:
-        for tick in (100, 200, 348, 551, 650):
+        for tick in (100, 200, 349, 551, 650):
             await parts.recorder.poll(poll(tick))
 
     asyncio.run(story())
     (gap,) = gaps(parts)
-    assert (gap.cause, gap.from_tick, gap.to_tick) == (GapCause.BUS, 348, 551)
+    assert (gap.cause, gap.from_tick, gap.to_tick) == (GapCause.BUS, 349, 551)
 
 
 @pytest.mark.requirement("G-3.6")
