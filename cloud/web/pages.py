@@ -34,6 +34,7 @@ from cloud.web.figures import milliseconds
 from cloud.web.gateways import add_gateway_pages
 from cloud.web.import_page import add_import_pages
 from cloud.web.interlocks import add_interlock_pages
+from cloud.web.interlocks_matrix import add_matrix_pages
 from cloud.web.interlocks_proof import add_proof_pages
 from cloud.web.interlocks_rehearsal import add_rehearsal_pages
 from cloud.web.jobs import add_job_pages
@@ -95,6 +96,7 @@ def mount(
     add_interlock_pages(router, web)
     add_proof_pages(router, web)
     add_rehearsal_pages(router, web)
+    add_matrix_pages(router, web)
     add_command_pages(router, web)
     add_coverage_pages(router, web)
     add_calibration_pages(router, web)
