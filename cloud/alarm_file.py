@@ -22,6 +22,7 @@ from cloud.alarm_documents import (
     rules_text,
 )
 from cloud.identity.acts import Act, ActError
+from cloud.shapes import misshapen
 from cloud.store import accounts, alarm_points, alarm_templates
 from cloud.store.alarm_points import WatchedPoint
 from cloud.store.sites import list_sites
@@ -80,9 +81,13 @@ def read_alarm_file(path: Path) -> AlarmFile:
     if len(text) > BYTES_MAX:
         raise AlarmFileError(f"{path}: expected at most {BYTES_MAX} bytes")
     try:
-        return msgspec.convert(tomllib.loads(text.decode()), AlarmFile, strict=False)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        given = tomllib.loads(text.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AlarmFileError(f"{path}: {error}") from None
+    try:
+        return msgspec.convert(given, AlarmFile, strict=False)
+    except msgspec.ValidationError as error:
+        raise AlarmFileError(f"{path}: {misshapen(error, given, AlarmFile)}") from None
 
 
 async def apply_file(act: Act, file: AlarmFile, *, local: bool = False) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cloud.identity.acts import Act, ActError, ForbiddenError, MissingError
-from cloud.rights_compile import ITEM_TYPES, NOT_TYPED, VISITS_STAY, compile_rights, item_of
+from cloud.rights_compile import ITEM_TYPES, NOT_TYPED, VISITS_STAY, compile_rights, item_fault, item_of
 from cloud.store import rights_items as store
 from cloud.store.rights_items import Item
 from cloud.store.rights_rows import SiteRow, read_rows
@@ -139,7 +139,8 @@ def _check(kind: str, name: str, body: Mapping[str, Any]) -> None:
     try:
         item_of(kind, name, body)
     except msgspec.ValidationError as error:
-        raise ActError(kind, name, str(error)) from None
+        wrong = item_fault(error, kind, name, body)
+        raise ActError(f"{kind} {name} {wrong.place}".strip(), wrong.value, wrong.expected) from None
     try:
         date.fromisoformat(name if kind == "day" else "2000-01-01")
     except ValueError:

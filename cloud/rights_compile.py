@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from cloud.shapes import Misshapen, misshapen
 from cloud.store.rights_rows import ItemRow, PersonRow, PortalRow, Rows, VisitRow
 from rules.access.document import (
     ENTRY,
@@ -36,7 +37,7 @@ from rules.access.document import (
     Visit,
     Zone,
 )
-from rules.access.faults import faults_of
+from rules.access.faults import STAFF, faults_of, stretch
 from rules.access.schedules import offsets_of
 from rules.access.words import CredentialState, Escort, FactorKind, PersonKind, PersonState, Subject
 from wire.messages import Message
@@ -116,9 +117,17 @@ def key_field(kind: str) -> str:
 
 def item_of(kind: str, name: str, body: Mapping[str, Any], **more: Any) -> Message:
     """Return an item of the rights; `msgspec.ValidationError` names place and expectation."""
+    return msgspec.convert(_named(kind, name, {**body, **more}), ITEM_TYPES[kind])
+
+
+def item_fault(error: msgspec.ValidationError, kind: str, name: str, body: Mapping[str, Any]) -> Misshapen:
+    """Return in words what is wrong with an item that `item_of` did not take."""
+    return misshapen(error, _named(kind, name, body), ITEM_TYPES[kind])
+
+
+def _named(kind: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
     key = key_field(kind)
-    named = {key: name} if key else {}
-    return msgspec.convert({**body, **more, **named}, ITEM_TYPES[kind])
+    return {**body, key: name} if key else dict(body)
 
 
 def compile_rights(rows: Rows, gateway: str, *, now: datetime) -> Compiled:
@@ -239,7 +248,7 @@ class _Compiler:
             valid = _span(row.from_at, row.to_at)
             if _is_empty(valid):
                 place = f"credentials {row.token[:6]}… valid"
-                self._misfit(f"{place}: {_stretch(valid)}: expected an end after its start")
+                self._misfit(f"{place}: {stretch(valid)}: expected an end after its start")
                 continue
             made = Credential(
                 token=row.token,
@@ -280,7 +289,7 @@ class _Compiler:
                 continue
             people = tuple(one for one in group.people if one in known)
             for one in sorted(set(group.people) - known):
-                self._misfit(f"groups {group.id} people: {one}: expected staff of this document")
+                self._misfit(f"groups {group.id} people: {one}: expected {STAFF}")
             found.append(Group(id=group.id, people=people))
         return tuple(found)
 
@@ -295,7 +304,8 @@ class _Compiler:
         try:
             made = item_of(row.kind, row.name, row.body, **more)
         except msgspec.ValidationError as error:
-            self._fault(f"{row.kind} {row.name}: {error}")
+            wrong = item_fault(error, row.kind, row.name, {**row.body, **more})
+            self._fault(f"{row.kind} {row.name} {wrong}")
             return None
         assert isinstance(made, of)
         return made
@@ -399,7 +409,7 @@ def _shape_faults(rights: AccessRights) -> list[str]:
     try:
         _decoder.decode(_encoder.encode(rights))
     except msgspec.ValidationError as error:
-        return [f"rights: {error}"]
+        return [f"rights: {misshapen(error, msgspec.to_builtins(rights), AccessRights)}"]
     return []
 
 
@@ -455,10 +465,6 @@ def _fits(number: str) -> bool:
 
 def _is_empty(span: Span) -> bool:
     return span.from_ms is not None and span.to_ms is not None and span.to_ms <= span.from_ms
-
-
-def _stretch(span: Span) -> str:
-    return f"{span.from_ms} to {span.to_ms}"
 
 
 def _span(from_at: datetime | None, to_at: datetime | None) -> Span:

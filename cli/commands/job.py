@@ -16,6 +16,7 @@ from cloud import job_acts
 from cloud.identity.acts import Act, ActError
 from cloud.job_acts import JobRefusedError, NewLimits, Plan
 from cloud.job_facts import TooLongError, record_of
+from cloud.job_reasons import sentence
 from cloud.job_view import RecordView, record_csv, view_record
 from cloud.store import accounts, jobs
 from cloud.store.connection import Connection, open_connection
@@ -92,7 +93,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     try:
         asyncio.run(_run(arguments, url))
-    except (ActError, JobRefusedError, TooLongError, SchemaError, psycopg.Error, OSError) as error:
+    except JobRefusedError as error:
+        print(f"heng job: not done: {sentence(error.refused)}", file=sys.stderr)
+        return 1
+    except (ActError, TooLongError, SchemaError, psycopg.Error, OSError) as error:
         print(f"heng job: {error}", file=sys.stderr)
         return 1
     return 0

@@ -154,10 +154,21 @@ _EXPECTED = {
     "int_parsing": "an integer",
     "int_parsing_size": "an integer that is not so long",
     "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "int_type": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "a text",
+    "list_type": "a list",
+    "dict_type": "a table of fields",
+    "model_attributes_type": "a table of fields",
+    "extra_forbidden": "no field of this name",
 }
 
 
 def _fault(entry: Mapping[str, Any]) -> Fault:
+    if entry["type"] == "json_invalid":
+        return Fault("body", "", f"JSON; it cannot be read from character {entry['loc'][-1]} on")
     field = ".".join(str(part) for part in entry["loc"][1:]) or "request"
     value = "" if entry["type"] == "missing" else str(entry.get("input"))[:VALUE_MAX]
     return Fault(field, value, _expected(str(entry["type"]), entry.get("ctx") or {}, str(entry["msg"])))
@@ -176,4 +187,10 @@ def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:
         return PATTERNS.get(str(context["pattern"]), f"a text that matches {context['pattern']}")
     if kind == "string_too_long":
         return f"at most {context['max_length']} characters"
+    if kind == "string_too_short":
+        return f"at least {context['min_length']} characters"
+    if kind == "too_short":
+        return f"at least {context['min_length']} entries"
+    if kind == "too_long":
+        return f"at most {context['max_length']} entries"
     return _EXPECTED.get(kind, message)

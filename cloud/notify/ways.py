@@ -23,7 +23,7 @@ from email.utils import format_datetime, make_msgid
 from typing import Protocol
 from urllib.parse import quote_plus, urlsplit
 
-from cloud.notify.line import TIMEOUT_S, Line
+from cloud.notify.line import TIMEOUT_S, Line, RefusedAddressError
 
 WECOM_BYTES_MAX = 2048
 """Of the content of a text; WeCom refuses longer ones."""
@@ -35,6 +35,18 @@ _SMTP_LASTING = 550
 _ERRMSG_MAX = 100
 _CODE_MAX = 10**9
 _LATE = "no answer in time"
+_FAILURES: tuple[tuple[type[Exception], str], ...] = (
+    (RefusedAddressError, "a hook may not lead to this machine: HENG_NOTIFY_LOCAL"),
+    (ConnectionRefusedError, "nobody listens at this address"),
+    (ConnectionError, "the far end broke the connection off"),
+    (TimeoutError, _LATE),
+    (socket.gaierror, "no host of this name is found"),
+    (ssl.SSLCertVerificationError, "the certificate of the far end is not trusted"),
+    (ssl.SSLError, "no encrypted connection could be made"),
+    (smtplib.SMTPServerDisconnected, "the mail server broke the connection off"),
+    (smtplib.SMTPNotSupportedError, "the mail server cannot do what HENG_SMTP_URL asks of it"),
+)
+"""What went wrong -> what people are told; the first that fits."""
 UNSENDABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MessageError)
 """What libraries raise for a target or an answer that makes no sense; `UnicodeError` is a `ValueError`."""
 
@@ -304,4 +316,8 @@ def _plain(error: Exception) -> str:
         return f"SMTP {error.smtp_code} {said}"[:300].replace("\n", " ")
     if isinstance(error, http.client.HTTPException):  # its text is what the far end said
         return type(error).__name__
-    return f"{type(error).__name__}: {error}"[:300].replace("\n", " ")
+    for kind, words in _FAILURES:
+        if isinstance(error, kind):
+            return words
+    said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return f"it could not be sent: {said}"[:300].replace("\n", " ")

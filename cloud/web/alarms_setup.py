@@ -46,6 +46,7 @@ from cloud.web.context import Web
 from cloud.web.figures import milliseconds
 from cloud.web.forms import read_form, read_pairs
 from cloud.web.render import language_of, zone_of
+from cloud.web.sending_words import say_told
 from rules.permissions import Permission
 from wire.quantities import QUANTITIES
 
@@ -248,6 +249,7 @@ class SetupPages:
             "steps": range(STEPS),
             "kinds": {code: language.say(word) for code, word in WAYS.items()},
             "whys": {code: language.say(word) for code, word in WHYS.items()},
+            "told_of": lambda told: say_told(language, told),
             "deliveries": {code: language.say(word) for code, word in DELIVERIES.items()},
             "minutes": lambda seconds: "" if seconds is None else _plain(Decimal(str(seconds)) / 60),
         }

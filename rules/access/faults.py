@@ -5,6 +5,7 @@ Rights with a single fault are refused whole.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from rules.access.document import (
@@ -24,8 +25,10 @@ from rules.access.document import (
 from rules.access.schedules import DAY_MIN, day_number
 from rules.access.words import DayKind, DayName, Effect, FactorKind, Passback, PersonKind, SideKind
 
+STAFF = "the number of somebody of the staff"
 PART_NAMES: tuple[str, ...] = Parts.__struct_fields__
 """Names of the lists that deltas change."""
+_YEAR_10000_MS = 253_402_300_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,7 @@ class _Book:
         for one in ids:
             person = self._people.get(one)
             if person is None or person.kind is not PersonKind.STAFF:
-                yield Fault(place, one, "staff of this document")
+                yield Fault(place, one, STAFF)
 
 
 def _known(
@@ -238,7 +241,21 @@ def _known(
 
 def _span(place: str, span: Span) -> Iterator[Fault]:
     if span.from_ms is not None and span.to_ms is not None and span.to_ms <= span.from_ms:
-        yield Fault(place, f"{span.from_ms} to {span.to_ms}", "an end after its start")
+        yield Fault(place, stretch(span), "an end after its start")
+
+
+def stretch(span: Span) -> str:
+    """Return from when to when something holds, as dates and times in UTC."""
+    return f"{_utc(span.from_ms)} to {_utc(span.to_ms)}"
+
+
+def _utc(at_ms: int | None) -> str:
+    if at_ms is None:
+        return "any time"
+    if not 0 <= at_ms < _YEAR_10000_MS:
+        return f"{at_ms} ms"
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _windows(schedule: Schedule) -> Iterator[Fault]:

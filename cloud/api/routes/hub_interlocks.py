@@ -17,6 +17,7 @@ from cloud.api.routes.people import Body
 from cloud.api.services import ID_MAX, Db, Given, Page, answer
 from cloud.api.strict import StrictRoute
 from cloud.hub_interlock_acts import DELIVERY_S, plant_of, points_of, worst_s
+from cloud.shapes import misshapen
 from cloud.store import jobs_interlocks
 from cloud.store.connection import Connection
 from cloud.store.jobs_interlocks import Asked, HubInterlock, Trip
@@ -110,7 +111,8 @@ async def save(request: Request, given: Given, sent: NewRule) -> Response:
     try:
         rule = msgspec.convert({"effects": [], **sent.rule}, Interlock, strict=False)
     except msgspec.ValidationError as error:
-        raise refused("rule", str(error), "a rule as docs/explanation/interlocks.md describes it") from None
+        wrong = misshapen(error, {"effects": [], **sent.rule}, Interlock)
+        raise refused(f"rule {wrong.place}".strip(), wrong.value, wrong.expected) from None
     async with acting(request, given.pool, given.now()) as act:
         made = await hub_interlock_acts.save(
             act,

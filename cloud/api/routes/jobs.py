@@ -18,6 +18,7 @@ from cloud.api.services import CSV, ID_MAX, Db, Given, Limit, Moment, Page, Site
 from cloud.api.strict import StrictRoute
 from cloud.job_acts import JobRefusedError, NewLimits, Plan
 from cloud.job_facts import TooLongError, record_of
+from cloud.job_reasons import sentence
 from cloud.job_view import (
     JobView,
     MethodView,
@@ -257,12 +258,12 @@ async def _existing(db: Connection, job_id: int) -> KeptJob:
 
 @asynccontextmanager
 async def _refusing() -> AsyncIterator[None]:
-    """Answer what the rules refuse with 409 and the word of the reason."""
+    """Answer what the rules refuse with 409: a sentence for people, the word of the reason for programs."""
     try:
         yield
     except JobRefusedError as error:
         fault = Fault("job", str(error), str(error.refused.reason))
-        raise ApiError(409, "Refused", f"Not done: {error}.", faults=[fault]) from None
+        raise ApiError(409, "Refused", f"Not done: {sentence(error.refused)}.", faults=[fault]) from None
 
 
 def _plan(number: str, sent: Planned) -> Plan:

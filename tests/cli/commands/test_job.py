@@ -10,6 +10,7 @@ import pytest
 from cli.main import main
 
 pytestmark = pytest.mark.requirement("H-7.3.1a")
+TOO_FEW = "Too few of its people are known to be in the zone"
 
 
 @pytest.fixture
@@ -47,10 +48,13 @@ def test_job_is_planned_begun_and_finished_and_its_record_is_a_file(database, ca
     assert "people '8': expected the number of a person" in told.err
     assert job(*plan, "--person", "7")[0] == 0
     code, told = job("start", "J-1")
-    assert (code, told.err) == (1, "heng job: too_few_present: 7\n")
+    assert (code, told.err) == (
+        1,
+        "heng job: not done: Too few of its people are known to be in the zone (7)\n",
+    )
     assert job("start", "J-1", "--present", "7")[0] == 0
     code, told = job("release", "J-1", "--why", "x")
-    assert (code, told.err) == (1, "heng job: not_held\n")
+    assert (code, told.err) == (1, "heng job: not done: The job is not held\n")
     assert job("finish", "J-1")[0] == 0
     assert "J-1  finished  M, version 1  lab/room  7" in job("list")[1].out
     record = json.loads(job("record", "J-1")[1].out)

@@ -148,3 +148,19 @@ def test_what_the_database_cannot_keep_is_named_and_breaks_nothing(
     assert answer.status_code == status, answer.text
     assert field in [fault["field"] for fault in answer.json()["errors"]]
     assert http.get("/api/people").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "expected"),
+    [
+        (b'{"act": "comment", "site_id": 1, "point": "p", "people": 3}', "people", "no field of this name"),
+        (b"{", "body", "JSON; it cannot be read from character 1 on"),
+        (b'{"act": "comment", "site_id": 1, "point": ["p"]}', "point", "a text"),
+        (b'{"act": "comment", "site_id": 1, "point": ""}', "point", "at least 1 characters"),
+    ],
+)
+def test_body_that_does_not_fit_is_told_in_words(http: Http, body: bytes, field: str, expected: str) -> None:
+    sent = http.client.post("/api/alarms/acts", content=body, headers={"content-type": "application/json"})
+    answer = http.runner.run(sent)
+    assert answer.status_code == 422
+    assert [(fault["field"], fault["expected"]) for fault in answer.json()["errors"]] == [(field, expected)]

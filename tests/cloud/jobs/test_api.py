@@ -68,7 +68,7 @@ def test_job_is_planned_begun_held_released_and_finished_and_its_record_is_a_fil
     assert http.ask("GET", job).json()["state"] == "held"
     refused = http.ask("POST", f"{job}/release", json={"reason": "x"})
     assert refused.status_code == 409
-    assert "cause_stands: interlock/gateway-1/climate" in refused.json()["detail"]
+    assert "What holds the work has not ended (interlock/gateway-1/climate)" in refused.json()["detail"]
     work.now += timedelta(seconds=5)
     work.tell("interlock_enabled")
     assert http.ask("POST", f"{job}/release", json={"reason": "checked"}).status_code == 204

@@ -206,7 +206,7 @@ def test_member_whom_nobody_knows_is_left_out_of_a_group() -> None:
     assert found.rights is not None, found.faults
     assert found.rights.groups[0].people == ("p1",)
     assert [one.id for one in found.rights.rights] == ["r-1", "r-2"]
-    assert found.misfits == ("groups g people: ghost: expected staff of this document",)
+    assert found.misfits == ("groups g people: ghost: expected the number of somebody of the staff",)
 
 
 def test_visitor_in_a_group_is_a_fault_for_a_deny_may_rest_on_it() -> None:
@@ -238,7 +238,10 @@ def test_authorisation_that_was_withdrawn_ends_then() -> None:
         (rows(RIGHT, key_id=None), "credential key"),
         (rows(RIGHT, site=SiteRow(1, 1, "lab-1", "Moon/Base")), "Moon/Base"),
         (rows(item("right", "r-1", {"people": ["p1"]})), "sides or zones"),
-        (rows(item("right", "r-1", {"people": 5, "zones": ["lobby"]})), "right r-1: Expected `array`"),
+        (
+            rows(item("right", "r-1", {"people": 5, "zones": ["lobby"]})),
+            "right r-1 people: 5: expected a list",
+        ),
         (rows(RIGHT, item("zone", "vault", {"passback": "timed"})), "a time for timed anti-passback"),
         (rows(RIGHT, item("mantrap", "m", {"portals": ["front", "moon"]})), "a portal of this document"),
     ],

@@ -94,7 +94,7 @@ def test_right_is_kept_shown_and_taken_out(world: World, here: Place, admin: str
         ({"people": ["1001"], "zones": ["moon"]}, "a zone of this document"),
         ({"people": ["1001"], "sides": ["front/out"]}, "an exit asks for no right"),
         ({"people": ["1001"], "zone": ["lobby"]}, "zone"),
-        ({"people": ["9999"], "zones": ["lobby"]}, "staff of this document"),
+        ({"people": ["9999"], "zones": ["lobby"]}, "the number of somebody of the staff"),
         ({"people": ["1001"], "zones": ["lobby"], "approval": ["1001", 1]}, "comes from elsewhere"),
     ],
 )
