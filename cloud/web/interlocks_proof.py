@@ -158,12 +158,18 @@ def _result(one: ProofResult, found: Provable, language: Language) -> dict[str, 
     }
 
 
+def given_up(run: ProofRun) -> bool:
+    """Whether a run was ended before its last step, and none that was done failed."""
+    return not run.passed and len(run.results) < len(run.steps) and all(one.passed for one in run.results)
+
+
 def _line(one: Proof) -> dict[str, Any]:
     return {
         "begun_ms": milliseconds(one.begun_at),
         "ended_ms": None if one.ended_at is None else milliseconds(one.ended_at),
         "by": one.run.by,
         "passed": one.run.passed,
+        "given_up": given_up(one.run),
         "done": len(one.run.results),
         "of": len(one.run.steps),
         "rule": one.run.rule[:8],
