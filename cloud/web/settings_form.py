@@ -248,7 +248,7 @@ def _read_entry(field: Field, old: Mapping[str, object], sent: Sent, *, path: st
     for tag in (one for one in field.fields if one.key == field.tag):
         _read(tag, table, sent, path=f"{path}.{tag.key}")
     fields = entry_fields(field, table)
-    if table.get(field.tag) in {one.name for one in field.variants}:
+    if any(one.name == table.get(field.tag) for one in field.variants):
         gone = {one.key for one in entry_fields(field, old)} - {one.key for one in fields}
         table = {key: value for key, value in table.items() if key not in gone}
     return _read_table(fields, table, sent, path=path)

@@ -40,6 +40,9 @@ class ForbiddenError(RefusedError):
         self.word = word
 
 
+NOT_TRIED = "its command was not carried out"
+
+
 class Doer(Protocol):
     """Carries out some commands."""
 
@@ -129,7 +132,7 @@ class OutputDoer:
     def told(self, command: Command) -> Iterator[None]:
         """Have what is to be set told ahead, so that one commit has it and the command on the disk.
 
-        What was not done when the context ends is told as such.
+        What was not done when the context ends is told as such; the receipt says why.
         """
         name = text(command, "output")
         with suppress(RefusedError):
@@ -137,12 +140,17 @@ class OutputDoer:
             asked = self._outputs.ask(name, counts, by=by_of(command))
             if asked is not None:
                 self._asked[command.id] = asked
+        reason = "interrupted"
         try:
             yield
+            reason = NOT_TRIED
         finally:
-            left = self._asked.pop(command.id, None)
-            if left is not None:
-                self._outputs.forgo(left)
+            self._forgo(command, reason)
+
+    def _forgo(self, command: Command, reason: str) -> None:
+        left = self._asked.pop(command.id, None)
+        if left is not None:
+            self._outputs.forgo(left, reason)
 
     async def do(self, command: Command) -> Data:
         """Set it, and return what the device confirmed; its safe value waits for no rest and no other."""
@@ -152,6 +160,7 @@ class OutputDoer:
         if not output.low <= counts <= output.high:
             raise RefusedError(f"{name}: {output.shown(counts)}: expected {output.range}")
         if counts == output.safe:
+            self._forgo(command, NOT_TRIED)  # it was not the safe value when it was told
             await self._outputs.make_safe(name, by=by_of(command))
         else:
             in_time, asked = partial(self.in_time, command), self._asked.pop(command.id, None)

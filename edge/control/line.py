@@ -101,7 +101,7 @@ class ControlLine:
         """Send the oldest receipt; it waits until it is sent, unless too many newer ones come meanwhile."""
         receipt = self._receipts[0]
         await self._publish(client, identity, Channel.UP_RESULT, message=receipt)
-        if self._receipts[0] is receipt:
+        if self._receipts and self._receipts[0] is receipt:
             self._receipts.popleft()
 
     async def _publish(

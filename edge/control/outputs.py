@@ -260,9 +260,9 @@ class Outputs:
         self._rest(output)
         return Wanted(output, told, made_safe)
 
-    def forgo(self, asked: Wanted) -> None:
-        """Tell that what was asked for was not tried."""
-        self._tell_outcome(asked.output.name, asked.told, "interrupted")
+    def forgo(self, asked: Wanted, reason: str) -> None:
+        """Tell that what was asked for was not tried, and why."""
+        self._tell_outcome(asked.output.name, asked.told, reason)
 
     async def set(
         self,

@@ -367,6 +367,13 @@ def test_cause_of_another_kind_loses_what_its_kind_of_before_alone_had() -> None
     }
 
 
+@pytest.mark.parametrize("kind", [["limit"], {"of": "limit"}, 3, None])
+def test_kind_that_is_no_text_stays_as_it_was_written(kind: object) -> None:
+    values = tomllib.loads(CONTROL_TEXT)
+    values["interlock"][0]["group"][0]["cause"][0]["kind"] = kind
+    assert sent(values, "interlock[0]")["interlock"][0]["group"][0]["cause"][0]["kind"] == kind
+
+
 def test_interlock_comes_with_a_name_of_its_own_and_causes_with_their_kind() -> None:
     values = with_entry(tomllib.loads(CONTROL_TEXT), "interlock")
     assert values is not None

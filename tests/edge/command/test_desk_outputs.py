@@ -63,6 +63,7 @@ def test_output_that_was_asked_for_and_not_set_in_the_end_is_told_as_failed(
     assert stand.device.written == []
     assert stand.states[-1] == state
     assert stand.kinds[2:] == ["output_failed", "command_receipt"]
+    assert stand.told[2][1]["reason"] == "its command was not carried out"
 
 
 def test_output_whose_safe_state_is_asked_for_while_the_disk_is_waited_for_stays_safe() -> None:
