@@ -20,7 +20,9 @@ LINES_MAX = 200
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
     "ul{list-style:none;padding:0}li{margin:.5rem 0}button{font:inherit;padding:.3rem .8rem;min-width:11rem}"
-    "pre{white-space:pre-wrap;background:#f3f3f3;padding:1rem}"
+    "form{display:flex;flex-wrap:wrap;gap:.2rem .8rem;align-items:baseline}button{max-width:100%}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f3f3f3;padding:1rem}"
+    "p,form,h2{overflow-wrap:anywhere}*{box-sizing:border-box}@media(max-width:30rem){body{margin:1rem auto}}"
 )
 _HEADERS = {
     "Cache-Control": "no-store",

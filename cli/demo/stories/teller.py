@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from cli.demo.asking import Happened, Stretch, at_of
 from cli.demo.running import Found, find
-from cli.demo.web import Visitor
+from cli.demo.web import Answer, Visitor
 
 LOOK_S = 0.3
 ANSWER_S = 5.0
@@ -28,6 +28,21 @@ LISTED = "1000"
 
 class NotSeenError(Exception):
     """Something that was expected was not seen; the text says what, and what was seen instead."""
+
+
+def said_of(answer: Answer) -> str:
+    """Return what the hub said when it did not do something: its sentence, and the words of each fault."""
+    status = f"the hub answered {answer.status}"
+    try:
+        told = json.loads(answer.text)
+    except ValueError:
+        return status
+    if not isinstance(told, dict) or not told.get("detail"):
+        return status
+    faults = [f"{one['field']} {one['value']}".strip() for one in told.get("errors", ()) if one.get("value")]
+    sentence = str(told["detail"]).rstrip(".")
+    more = [one for one in faults if one not in sentence]
+    return f"{status}: {sentence}" + (f" ({'; '.join(more)})" if more else "")
 
 
 Look = Callable[[], Awaitable[str | None]]
@@ -112,7 +127,7 @@ class Teller:
         """Return an answer of the API; `OSError` for any other status than 200."""
         answer = await self.user(by).get(f"{path}?{urlencode(query)}" if query else path)
         if answer.status != 200:
-            raise OSError(f"{path}: status {answer.status}: {answer.text[:200]}")
+            raise OSError(f"{path}: {said_of(answer)}")
         return answer.json()
 
     async def items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -126,7 +141,7 @@ class Teller:
         """Have something done; `NotSeenError` says what the hub answers when it is not."""
         answer = await self.user(by).send(method, path, body)
         if answer.status >= 300:
-            raise NotSeenError(f"{method} {path}: status {answer.status}: {answer.text[:300]}")
+            raise NotSeenError(f"{method} {path}: {said_of(answer)}")
         return answer.json() if answer.text else None
 
     async def command(self, gateway: str, name: str, *, by: str, **arguments: object) -> str:
