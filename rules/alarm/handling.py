@@ -214,7 +214,13 @@ def _flood(flood: Flood, policy: Policy, now: int) -> Flood:
     """Return the flood with its begin or end, judged by the calls that were."""
     within = sum(now - at < policy.flood_window_ticks for at in flood.calls)
     if flood.since is None:
-        return Flood(calls=flood.calls, since=now) if within > policy.flood_over else flood
+        if within <= policy.flood_over:
+            return flood
+        # To those who were not told that the last one ended it goes on.
+        goes_on = flood.ended_at is not None
+        return Flood(
+            calls=flood.calls, since=now, told=goes_on, recipients=flood.recipients if goes_on else ()
+        )
     if within >= policy.flood_under:
         return flood
     ended_at = flood.calls[-policy.flood_under] + policy.flood_window_ticks

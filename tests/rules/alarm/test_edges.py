@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from rules.alarm import acts
 from rules.alarm.calls import due, next_at, told
 from rules.alarm.check import policy_faults, template_faults
-from rules.alarm.desk import Act, Desk, Flood, Outcome, Reason, Refused, Told, What
+from rules.alarm.desk import Act, Desk, Flood, Outcome, Reason, Refused, Shelf, Told, What
 from rules.alarm.detect import SLOTS
 from rules.alarm.figures import STALE_TICKS, figures
 from rules.alarm.handling import observe, passed
@@ -86,6 +86,21 @@ def test_shelf_and_maintenance_without_an_end_wake_nobody_up() -> None:
     assert next_at(desk, POLICY) is None
     desk = done(acts.take_out(desk, POLICY, point="r", by="ann", text="swap", until=90, now=1))
     assert next_at(desk, POLICY) == 90
+
+
+def test_who_was_told_of_a_flood_hears_of_its_end_where_the_next_begins_as_it_ends() -> None:
+    end, points = POLICY.flood_window_ticks, [f"p{number}" for number in range(12)]
+    shelves = {f"{one}:{HI}": Shelf(one, HI, 0, "ann", "fan", until=end) for one in points}
+    flood = Flood(calls=(0,) * 11, since=0, told=True, recipients=("ann",))
+    desk = seen(
+        Desk(now=5, flood=flood, shelves=shelves), *(occurrence(one, onset=0) for one in points), now=6
+    )
+    desk, _ = passed(desk, POLICY, end)
+    assert (desk.flood.since, desk.flood.told, desk.flood.recipients) == (end, True, ("ann",))
+    for now in (2 * end, 2 * end + 1):
+        desk, _ = passed(desk, POLICY, now)
+    assert (desk.flood.since, desk.flood.recipients) == (None, ("ann",))
+    assert desk.flood.ended_at is not None
 
 
 def test_flood_is_looked_at_again_when_it_ends_and_its_end_is_told_at_once() -> None:
