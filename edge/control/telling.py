@@ -11,6 +11,8 @@ ASKED = "interlock_asked"
 """A person asked for something that permits; what became of it is told by another event."""
 WORK_HELD = "work_held"
 WORK_RELEASED = "work_released"
+TOLD_MAX = 4000
+"""So many characters of a change go into its event: a trip can be told, however many causes vote."""
 Told = tuple[str, Mapping[str, Scalar]]
 
 
@@ -27,7 +29,7 @@ def told_of(change: Change, state: State) -> Told:
         "text": change.text,
         "first_out": first_out(state),
     }
-    data |= {key: word for key, word in words.items() if word}
+    data |= {key: word[:TOLD_MAX] for key, word in words.items() if word}
     return f"interlock_{change.kind}", data
 
 

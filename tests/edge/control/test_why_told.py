@@ -2,9 +2,14 @@
 
 import asyncio
 
+import msgspec
+
 from edge.control.picture import reason_words
-from rules.interlock.inputs import Acknowledge, Enable, Reset
+from edge.control.telling import told_of
+from rules.interlock.inputs import Acknowledge, Enable, Moment, Reset
+from rules.interlock.state import Change, ChangeKind, Kept, Phase, State
 from tests.edge.control.site import ANNE, WARM, WORK, Site
+from wire.messages import Event
 
 SILENT = "room/temperature: no good reading for 3.01 s"
 
@@ -69,3 +74,13 @@ def test_what_is_no_cause_is_told_in_plain_words() -> None:
     site.whole = False
     site.begin()
     assert at_the_door(site) == "Room 1: it started without a record of how it stood before"
+
+
+def test_trip_by_ever_so_many_causes_can_still_be_told() -> None:
+    now = Moment("b", 0)
+    kept = Kept("room", "f", Phase.TRIPPED, now)
+    change = Change(ChangeKind.TRIPPED, now, 1, causes=("cause",) * 9000, words="a was 1, above 0; " * 9000)
+    kind, data = told_of(change, State(kept, ()))
+    event = Event(kind, "room", 1, dict(data))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(event), type=Event) == event
+    assert data["words"]
