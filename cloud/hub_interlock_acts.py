@@ -166,7 +166,8 @@ def _fault(rule: Interlock, faults: Sequence[Fault], plant: Plant) -> ActError:
     words = "a rule that can be run: " + "; ".join(one.sentence for one in faults)
     for _, cause in rule.causes():
         at = cause.condition
-        if first.code == "limit_outside_range" and isinstance(at, Limit) and first.where.endswith(cause.name):
+        named = first.where.endswith(f"/{cause.name}")
+        if first.code == "limit_outside_range" and isinstance(at, Limit) and named:
             sensor, limit = plant.sensors[at.point], at.low if first.key == "low" else at.high
             low, high = ("" if one is None else one for one in (sensor.low, sensor.high))
             return ActError("range", f"{limit}; {at.point}: {low} … {high}", words)
