@@ -26,7 +26,7 @@ from cloud.api.app import create_app
 from cloud.api.services import Services
 from cloud.identity.acts import Act
 from cloud.identity.viewer import Origin, Viewer
-from cloud.store.alarms_read import list_urgent
+from cloud.store.alarm_rows import list_rows
 from cloud.store.connection import Connection, StoreConnection
 from cloud.store.migrate import upgrade
 from cloud.store.snapshot import Pool, changing, snapshot
@@ -236,7 +236,7 @@ async def _acknowledge(pool: Pool, clock: Clock, *, result: Result, over: asynci
     who = Viewer(kind="command", login="bench", origin=Origin("bench"))
     while not over.is_set():
         async with snapshot(pool) as connection:
-            found = await list_urgent(connection, now=clock(), limit=1)
+            found = [row.alarm for row in await list_rows(connection, now=clock(), limit=1)]
         if found and found[0].acknowledged_at is None:
             started = time.perf_counter()
             one = found[0]

@@ -139,7 +139,7 @@ def _check(kind: str, name: str, body: Mapping[str, Any]) -> None:
     try:
         item_of(kind, name, body)
     except msgspec.ValidationError as error:
-        wrong = item_fault(error, kind, name, body)
+        wrong = item_fault(error, kind, name, body=body)
         raise ActError(f"{kind} {name} {wrong.place}".strip(), wrong.value, wrong.expected) from None
     try:
         date.fromisoformat(name if kind == "day" else "2000-01-01")

@@ -120,7 +120,7 @@ def item_of(kind: str, name: str, body: Mapping[str, Any], **more: Any) -> Messa
     return msgspec.convert(_named(kind, name, {**body, **more}), ITEM_TYPES[kind])
 
 
-def item_fault(error: msgspec.ValidationError, kind: str, name: str, body: Mapping[str, Any]) -> Misshapen:
+def item_fault(error: msgspec.ValidationError, kind: str, name: str, *, body: Mapping[str, Any]) -> Misshapen:
     """Return in words what is wrong with an item that `item_of` did not take."""
     return misshapen(error, _named(kind, name, body), ITEM_TYPES[kind])
 
@@ -304,7 +304,7 @@ class _Compiler:
         try:
             made = item_of(row.kind, row.name, row.body, **more)
         except msgspec.ValidationError as error:
-            wrong = item_fault(error, row.kind, row.name, {**row.body, **more})
+            wrong = item_fault(error, row.kind, row.name, body={**row.body, **more})
             self._fault(f"{row.kind} {row.name} {wrong}")
             return None
         assert isinstance(made, of)

@@ -25,7 +25,7 @@ def write_message(
     ones = sorted({call.occurrence.id: call for call in steps}.values(), key=_urgent_first)
     most = min((call.occurrence.priority for call in ones), default=Priority.LOW)
     counted = say[round_.why.value].format(count=len(ones), priority=PRIORITIES[way.language][most - 1])
-    named = _urgent(site, round_, ones, way.language)
+    named = _urgent(site, round_, ones, language=way.language)
     subject = say["site"].format(site=site.title) + say["then"].join([*named, counted])
     lines = []
     if len(ones) > 1:
@@ -38,7 +38,7 @@ def write_message(
     return subject, "\n".join([*lines, "", say["foot"]])
 
 
-def _urgent(site: SiteFacts, round_: Notification, ones: Sequence[Call], language: str) -> list[str]:
+def _urgent(site: SiteFacts, round_: Notification, ones: Sequence[Call], *, language: str) -> list[str]:
     """Return what a subject says before its counts: an escalation, or the first urgent alarm that stands.
 
     What this round tells goes before what was told earlier.

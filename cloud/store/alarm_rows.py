@@ -63,7 +63,7 @@ async def list_rows(
 ) -> list[Row]:
     """Return open alarms in the order in which they want somebody: what nobody has seen and stands first."""
     cursor = await connection.execute(_ROWS, {"site": site_id, "skip": skip, "limit": limit})
-    times = dict(await cursor.fetchall())
+    times: dict[int, int] = dict(await cursor.fetchall())
     cursor = await connection.execute(_SHOWN, (list(times),))
     found = {one.id: one for one in await alarms_of(connection, await cursor.fetchall(), now)}
     others = await _others(connection, [number for number, count in times.items() if count > 1], now)
