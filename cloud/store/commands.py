@@ -63,7 +63,7 @@ class Command:
     outcome: str
     """State of the receipt that counts; empty: none came."""
     answer_word: str
-    """Why nothing was done or nobody knows whether it was, as that receipt says: a word; empty: it is not so."""
+    """Why nothing was done, or nobody knows whether it was, as that receipt says: a word; else empty."""
     answer: str
     """The same as the gateway's sentence."""
 

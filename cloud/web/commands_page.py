@@ -152,7 +152,7 @@ def _about(
         return {"line": None}
     return {
         "line": view.line(held, now, at=at, language=language),
-        "happens": happens(command.name, command.arguments, now, language),
+        "happens": happens(command.name, command.arguments, now, language=language),
         "before": [
             view.command_line(one, at=at, language=language)
             for one in of_same_breach(command, listed)[:_BEFORE]

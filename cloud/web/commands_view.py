@@ -24,7 +24,7 @@ _GIVES_BACK: Mapping[str, str] = {
 _BYPASSED = mark("For %(minutes)s min %(cause)s does not trip it, whatever is measured.")
 
 
-def happens(name: str, arguments: Mapping[str, Any], now: InterlockNow, language: Language) -> list[str]:
+def happens(name: str, arguments: Mapping[str, Any], now: InterlockNow, *, language: Language) -> list[str]:
     """Return a sentence for each thing that follows when a command is done."""
     if name == "interlock.bypass":
         minutes = f"{float(arguments.get('seconds', 0)) / 60:g}"

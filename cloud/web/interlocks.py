@@ -194,7 +194,7 @@ class InterlockPages:
             "unmet": view.unmet(held, now, language),
             "acts": view.acts(held, now, known=known, may=may, language=language),
             "breach": now.breach,
-            "trips": happens("interlock.trip", {}, now, language) if cuts_power(now) else [],
+            "trips": happens("interlock.trip", {}, now, language=language) if cuts_power(now) else [],
         }
 
     async def _held(self, gateway: str, interlock: str) -> tuple[Held, InterlockNow]:
