@@ -197,6 +197,7 @@ def test_nothing_is_delivered_after_revocation(bench):
 
     async def scene():
         heard: list[float] = []
+        first = asyncio.Event()
         async with (
             bench.keeping(),
             aiomqtt.Client(
@@ -212,11 +213,11 @@ def test_nothing_is_delivered_after_revocation(bench):
             async def listen():
                 async for message in worker.messages:
                     heard.extend([time.monotonic()] if message.payload else [])
+                    first.set()
 
             listening = group.create_task(listen())
             sending = group.create_task(sent_until_cut())
-            while not heard:
-                await asyncio.sleep(0.05)
+            await first.wait()
             began = time.monotonic()
             await bench.revoke("heard-1")
             await sending  # who waits for a PUBACK learns of the cut by its own time limit alone
