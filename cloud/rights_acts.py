@@ -61,7 +61,7 @@ async def put_item(
     old = await store.find_item(act.connection, place.organisation_id, place.site_id, kind=kind, name=name)
     kept = dict(body)
     if kind == "group":
-        await _known_members(act, place, body, () if old is None else old["body"].get("people", ()))
+        await _known_members(act, place, body, before=() if old is None else old["body"].get("people", ()))
     if kind == "right" and old is not None and "approval" in old["body"]:
         plain = {key: value for key, value in old["body"].items() if key != "approval"}
         kept |= {"approval": old["body"]["approval"]} if plain == kept else {}
@@ -147,7 +147,7 @@ def _check(kind: str, name: str, body: Mapping[str, Any]) -> None:
         raise ActError("date", name, "a date that exists, such as 2026-10-01") from None
 
 
-async def _known_members(act: Act, place: Place, body: Mapping[str, Any], before: Collection[str]) -> None:
+async def _known_members(act: Act, place: Place, body: Mapping[str, Any], *, before: Collection[str]) -> None:
     """Refuse a group to which somebody comes whom nobody knows: who gets the number later would inherit it.
 
     Who is a member already may stay, also when they have left meanwhile: they are left out of what is sent.
