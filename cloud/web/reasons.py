@@ -204,6 +204,7 @@ REASONS = (
     mark("the command was not taken (%(code)s)"),
     # of outputs
     mark("interrupted"),
+    mark("its command was not carried out"),
     mark("%(name)s: the device does not say where it stands, and it may move by at most %(count)s"),
     mark("%(name)s: %(count)s is not its safe state, and the disk takes nothing now"),
     mark("%(name)s: its settings changed meanwhile"),

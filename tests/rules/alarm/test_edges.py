@@ -97,8 +97,8 @@ def test_who_was_told_of_a_flood_hears_of_its_end_where_the_next_begins_as_it_en
     )
     desk, _ = passed(desk, POLICY, end)
     assert (desk.flood.since, desk.flood.told, desk.flood.recipients) == (end, True, ("ann",))
-    for now in (2 * end, 2 * end + 1):
-        desk, _ = passed(desk, POLICY, now)
+    for at in (2 * end, 2 * end + 1):
+        desk, _ = passed(desk, POLICY, at)
     assert (desk.flood.since, desk.flood.recipients) == (None, ("ann",))
     assert desk.flood.ended_at is not None
 
