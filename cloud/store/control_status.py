@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from cloud.store.connection import Connection
@@ -74,7 +75,7 @@ async def list_held(
     """Return the state of every gateway that ever told one, by site; of one by name, of a site, of ids."""
     given = {"at": at, "gateway": gateway, "site": site, "ids": None if ids is None else list(ids)}
     cursor = await connection.execute(_HELD, given)
-    return [found for row in await cursor.fetchall() if (found := _held(row)) is not None]
+    return [_held(row) for row in await cursor.fetchall()]
 
 
 async def get_held(connection: Connection, gateway: str, at: datetime) -> Held | None:
@@ -83,12 +84,23 @@ async def get_held(connection: Connection, gateway: str, at: datetime) -> Held |
     return rows[0] if rows else None
 
 
-def _held(row: Sequence[Any]) -> Held | None:
-    gateway_id, organisation_id, gateway, site_id, site, title, zone, body, received_at, heard_at = row
+@lru_cache(maxsize=256)
+def _decoded(body: bytes) -> ControlStatus | None:
+    """Return a state; None for one of a version that had other fields.
+
+    The first page asks for the same ones each second.
+    """
     try:
-        status = decode_body(body, ControlStatus)
-    except MessageError:  # of a version that had other fields: it is told anew within seconds
+        return decode_body(body, ControlStatus)
+    except MessageError:
         return None
+
+
+def _held(row: Sequence[Any]) -> Held:
+    gateway_id, organisation_id, gateway, site_id, site, title, zone, body, received_at, heard_at = row
+    status = _decoded(bytes(body))
+    if status is None:  # Nothing is known of it, which is something else than that nothing is there.
+        status, heard_at = ControlStatus(gateway=gateway, boot=b"", tick=0), None
     return Held(
         gateway_id=gateway_id,
         organisation_id=organisation_id,

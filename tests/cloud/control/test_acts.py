@@ -152,6 +152,20 @@ def test_what_the_newest_state_refuses_is_kept_as_refused_and_never_sent(
     assert audited(lab, "command.ask")[0] == ("li", "refused")
 
 
+def test_state_that_cannot_be_read_is_one_that_is_not_known(lab: Any, people: Any) -> None:
+    tell(lab, interlock())
+    lab.execute("UPDATE control_status SET body = 'of another version'")
+
+    async def read(connection: Connection) -> control_status.Held | None:
+        return await control_status.get_held(connection, NAME, NOW)
+
+    held = lab.run(read)
+    assert held is not None
+    assert not held.is_known(NOW)
+    assert held.tick_at(NOW) is None
+    assert held.status.interlocks == ()
+
+
 def test_what_is_not_known_is_left_to_the_gateway(lab: Any, people: Any) -> None:
     tell(lab, interlock("healthy"), age_s=40)
     assert ask(lab, people["li"], "interlock.acknowledge", breach=7).state(NOW) == "sent"
