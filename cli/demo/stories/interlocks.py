@@ -9,6 +9,7 @@ from cli.demo.stories.teller import NotSeenError, Teller
 WHO = "safety"
 """Who may acknowledge, reset and enable, by authorisation."""
 READY_S = 60.0
+TRIES = 3
 
 
 async def trips(teller: Teller, gateway: str, name: str, *, within_s: float = 60.0) -> None:
@@ -33,7 +34,28 @@ async def trips(teller: Teller, gateway: str, name: str, *, within_s: float = 60
 
 
 async def released(teller: Teller, gateway: str, name: str) -> None:
-    """See an interlock ready, and have it acknowledged, reset and enabled by who is authorised."""
+    """See an interlock ready, and have it acknowledged, reset and enabled by who is authorised.
+
+    What was ready may not be any more when it is asked for: a sensor fell silent, a value moved. Then it is
+    waited for again.
+    """
+    for left in reversed(range(TRIES)):
+        await _ready(teller, gateway, name)
+        try:
+            await _let_go(teller, gateway, name)
+            break
+        except NotSeenError as error:
+            if not left:
+                raise
+            teller.tell(f"  not yet: {error}")
+
+    async def healthy() -> str | None:
+        return "" if (await teller.interlock(gateway, name))["phase"] == "healthy" else None
+
+    await teller.see(f"interlock '{name}' is healthy", healthy)
+
+
+async def _ready(teller: Teller, gateway: str, name: str) -> None:
     waits: list[str] = []
 
     async def ready() -> str | None:
@@ -48,6 +70,9 @@ async def released(teller: Teller, gateway: str, name: str) -> None:
     await teller.see(f"interlock '{name}' can be reset", ready, within_s=READY_S)
     if waits:
         teller.tell(f"  it waited for: {waits[-1]}")
+
+
+async def _let_go(teller: Teller, gateway: str, name: str) -> None:
     for act in ("acknowledge", "reset", "enable"):
         now = await teller.interlock(gateway, name)
         if now["phase"] == "healthy":
@@ -59,11 +84,6 @@ async def released(teller: Teller, gateway: str, name: str) -> None:
         )
         if ended != "executed":
             raise NotSeenError(f"interlock.{act} of {name}: {ended}: expected executed")
-
-    async def healthy() -> str | None:
-        return "" if (await teller.interlock(gateway, name))["phase"] == "healthy" else None
-
-    await teller.see(f"interlock '{name}' is healthy", healthy)
 
 
 def _done(act: str, now: Mapping[str, Any]) -> bool:
