@@ -89,7 +89,7 @@ def pages(lab: Any) -> Callable[..., Any]:
             listener = uvicorn.Server(config)
             with config.bind_socket() as bound:
                 task = asyncio.create_task(listener.serve(sockets=[bound]))
-                assert await processes.until(lambda: answers(listener), timeout_s=10)
+                assert await processes.until(lambda: answers(listener), timeout_s=60)
                 try:
                     yield Pages(app, bound.getsockname()[1], tls)
                 finally:

@@ -192,7 +192,7 @@ def test_backends_end_with_the_killed_server(tmp_path):
             async def ended() -> bool:
                 return not runs(backend)
 
-            assert await processes.until(ended, timeout_s=10)
+            assert await processes.until(ended, timeout_s=30)
             await connection.close()
 
     asyncio.run(scene())

@@ -48,7 +48,7 @@ async def gone(pid: int) -> bool:
     async def ended() -> bool:
         return not alive(pid)
 
-    return await processes.until(ended, timeout_s=5)
+    return await processes.until(ended, timeout_s=30)
 
 
 def python(text: str, log: Path) -> Command:
@@ -61,7 +61,7 @@ async def says(log: Path) -> str:
     async def complete() -> bool:
         return "\n" in text_of(log)
 
-    assert await processes.until(complete, timeout_s=10)
+    assert await processes.until(complete, timeout_s=30)
     return text_of(log).splitlines()[0]
 
 

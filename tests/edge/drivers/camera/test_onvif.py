@@ -246,7 +246,7 @@ def test_driver_records_what_onvif_found_and_tells_which_camera_it_is(
                 for serial in ("SIM0001", "SIM0001", "SIM0002"):
                     camera.serial = serial
                     collector.polls.clear()
-                    assert await run_until(driver, collector, lambda: collector.polls, timeout_s=40) is None
+                    assert await run_until(driver, collector, lambda: collector.polls, timeout_s=90) is None
                 (line,) = await driver.probe()
                 assert line.ok
                 assert line.answer.endswith("; Heng simulators SIM-CAM SIM0002")

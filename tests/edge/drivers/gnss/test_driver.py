@@ -67,7 +67,7 @@ def test_fixes_of_a_real_gpsd_are_where_the_receiver_is(
 ) -> None:
     async def scenario() -> None:
         async with real_gpsd(Receiver(steady, period_s=0.5), daemon_folder) as driver:
-            error = await run_until(driver, collector, lambda: len(collector.times) >= 3, timeout_s=30)
+            error = await run_until(driver, collector, lambda: len(collector.times) >= 3, timeout_s=90)
             assert error is None
             fix = collector.positions[-1]
             assert fix.point == "van/position"
@@ -94,10 +94,10 @@ def test_lost_fix_says_so_and_keeps_no_place(collector: Any, run_until: Any, dae
     async def scenario() -> None:
         receiver = Receiver(moving, period_s=0.3)
         async with real_gpsd(receiver, daemon_folder) as driver:
-            await run_until(driver, collector, lambda: len(collector.times) >= 1, timeout_s=30)
+            await run_until(driver, collector, lambda: len(collector.times) >= 1, timeout_s=90)
             receiver.fault = "no_fix"
             await run_until(
-                driver, collector, lambda: [p for p in collector.positions if p.mode == 1], timeout_s=30
+                driver, collector, lambda: [p for p in collector.positions if p.mode == 1], timeout_s=90
             )
             lost = collector.positions[-1]
             assert (lost.latitude_e9, lost.longitude_e9, lost.speed_mm_s) == (None, None, None)
@@ -118,7 +118,7 @@ def test_silent_or_garbled_receiver_is_unavailable_and_comes_back(
     async def scenario() -> None:
         receiver = Receiver(moving, period_s=0.3)
         async with real_gpsd(receiver, daemon_folder) as driver:
-            await run_until(driver, collector, lambda: collector.positions, timeout_s=30)
+            await run_until(driver, collector, lambda: collector.positions, timeout_s=90)
             receiver.fault = fault
             error = await run_until(driver, collector, lambda: False)
             assert error.cause is GapCause.SENSOR
@@ -146,10 +146,10 @@ def test_recorded_receivers_give_what_gpsd_py3_gives(
                 driver,
                 collector,
                 lambda: collector.positions and collector.positions[-1].latitude_e9 is not None,
-                timeout_s=30,
+                timeout_s=90,
             )
             theirs = await _gpsd_py3(driver)
-            await run_until(driver, collector, lambda: len(collector.positions) > 8, timeout_s=30)
+            await run_until(driver, collector, lambda: len(collector.positions) > 8, timeout_s=90)
             ours = {p.latitude_e9 for p in collector.positions}, {p.longitude_e9 for p in collector.positions}
             assert round(theirs["lat"] * 1e9) in ours[0]
             assert round(theirs["lon"] * 1e9) in ours[1]

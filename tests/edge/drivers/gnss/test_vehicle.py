@@ -271,16 +271,16 @@ def test_antenna_and_jamming_come_through_a_real_gpsd(
             settings = GnssDevice(name="gnss", prefix="van", port=port, **table)
             driver = GnssDriver(settings, Given(time.monotonic_ns))
             await run_until(driver, collector, lambda: collector.polls and collector.polls[-1].counts[0] == 1,
-                            timeout_s=30)  # fmt: skip
+                            timeout_s=90)  # fmt: skip
             source.fault = "antenna_open"
-            await run_until(driver, collector, lambda: collector.events, timeout_s=30)
+            await run_until(driver, collector, lambda: collector.events, timeout_s=90)
             assert (collector.events[0].kind, collector.events[0].data) == (
                 "antenna_changed",
                 {"antenna": "open"},
             )
             source.fault = "jammed"
             await run_until(
-                driver, collector, lambda: collector.polls[-1].counts[1:3] == [212, 3], timeout_s=30
+                driver, collector, lambda: collector.polls[-1].counts[1:3] == [212, 3], timeout_s=90
             )
             assert [event.kind for event in collector.events] == ["antenna_changed", "jamming_changed"]
             told = {poll.counts[3] for poll in collector.polls if poll.counts[3] is not None}
