@@ -118,6 +118,7 @@ SUMMARIES = (
     mark("End the work of a job"),
     mark("A job's record: environment, presence, gaps and holds, from what is stored"),
     mark("A job's record as CSV"),
+    mark("What a person is at doors, and their cards"),
     mark("Interlocks of the hub across gateways"),
     mark("Sessions of remote operation, the last begun first"),
     mark("Begin to operate an instrument from afar"),

@@ -86,6 +86,7 @@ def pages(lab: Any) -> Callable[..., Any]:
                 key=server and server / "tls-key.pem",
                 protocol=Hasty,
             )
+            config.host, config.port = "127.0.0.1", 0
             listener = uvicorn.Server(config)
             with config.bind_socket() as bound:
                 task = asyncio.create_task(listener.serve(sockets=[bound]))

@@ -42,10 +42,12 @@ class Demo:
     def until_open(self) -> str:
         """Wait for the line with the address, and return it."""
         assert self.process.stderr is not None
+        said = []
         for line in self.process.stderr:
             if "open http://127.0.0.1:" in line:
                 return line.split()[1]
-        pytest.fail(f"the demo ended with {self.process.wait()} before it was ready")
+            said.append(line)
+        pytest.fail(f"the demo ended with {self.process.wait()} before it was ready: {''.join(said)}")
 
     def processes(self) -> list[psutil.Process]:
         """Return whatever of it lives, wherever it hangs in the tree of processes."""
