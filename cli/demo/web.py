@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

@@ -17,7 +17,7 @@ from provisioning import broker
 from provisioning.broker import Listeners
 from provisioning.ca import CertificateAuthority
 
-_READY_S = 20.0
+_READY_S = 60.0
 
 
 class EmbeddedMosquitto:
