@@ -209,8 +209,7 @@ async def measure(settings: GatewaySettings, folder: Path, *, trips: int, cards:
         interlocks = control._interlocks
         lines = [line_of(one, gateway, world.now_tick) for one in settings.interlock]
         listen(gateway.drivers, lines)
-        worst = max(one.worst_s for one in interlocks.now())
-        print(json.dumps({"worst_s": worst}), flush=True)
+        print(json.dumps({"bound_s": max(one.breach_s for one in interlocks.now())}), flush=True)
         if cards:
             access = next(one for one in control._members if isinstance(one, Access))
             for _ in range(round(READY_S / _LOOK_S)):

@@ -171,7 +171,9 @@ class InterlockNow(Message, frozen=True, kw_only=True):
     bypasses: Annotated[tuple[BypassNow, ...], Meta(max_length=LISTED_MAX)] = ()
     unmet: Annotated[tuple[UnmetNow, ...], Meta(max_length=LISTED_MAX)] = ()
     worst_s: float = 0.0
-    """From breach to confirmed safe state, at most, as computed."""
+    """From breach to confirmed safe state, at most, as computed; also when a sensor is lost just then."""
+    breach_s: float = 0.0
+    """The same for a breach that sensors tell: period, on-delay, decision, read-back. 0: not told."""
 
 
 class PortalNow(Message, frozen=True, kw_only=True):

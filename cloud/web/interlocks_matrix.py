@@ -24,7 +24,7 @@ from cloud.web.interlocks_words import EFFECTS, PROOF_STATES, say_cause_words, s
 from cloud.web.language import Language
 from cloud.web.reasons import Said
 from cloud.web.render import language_of, zone_of
-from rules.interlock.matrix import bounds, make_matrix, worst_s
+from rules.interlock.matrix import bounds, breach_s, make_matrix, worst_s
 from rules.interlock.model import HARD, Cause, Interlock, Limit
 from rules.interlock.plan import fingerprint, point_of, stale_ticks
 from rules.permissions import Permission
@@ -46,6 +46,8 @@ class PrintedCause:
     bypassable: bool
     safe_within_s: str
     """From the breach to the confirmed safe state, at most, as computed; empty: it is not known."""
+    safe_lost_s: str
+    """From when its sensor is lost; empty also where it cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class PrintedRule:
     name: str
     title: str
     fingerprint: str
+    breach_s: str
     worst_s: str
+    """Also when a sensor is lost."""
     causes: Sequence[PrintedCause]
     effects: Sequence[str]
     proof: str
@@ -125,6 +129,7 @@ async def _printed(
         name=rule.name,
         title=rule.title,
         fingerprint=mark,
+        breach_s=f"{breach_s(rule, known.plant):.2f}" if _is_known(rule, known) else "",
         worst_s=f"{worst_s(rule, known.plant):.2f}" if _is_known(rule, known) else "",
         causes=_causes(rule, known, language),
         effects=[f"{say_word(language, EFFECTS, one.kind)} {one.target}" for one in rule.effects],
@@ -147,7 +152,8 @@ def _causes(rule: Interlock, known: Configured, language: Language) -> list[Prin
             off_delay_s=f"{cause.off_delay_s:g}",
             deadband=f"{cause.condition.deadband:f}" if isinstance(cause.condition, Limit) else "",
             bypassable=cause.bypassable,
-            safe_within_s="" if bound is None else f"{bound.worst_s:.2f}",
+            safe_within_s="" if bound is None else f"{bound.breach_s:.2f}",
+            safe_lost_s="" if bound is None or bound.lost_s is None else f"{bound.lost_s:.2f}",
         )
         for row, (group, cause), bound in zip(rows, rule.causes(), computed, strict=True)
     ]

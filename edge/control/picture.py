@@ -67,6 +67,7 @@ def picture(runner: Runner, now: Moment) -> InterlockNow:
             for one in unmet(state, plan)
         )[:LISTED_MAX],
         worst_s=runner.worst_s,
+        breach_s=runner.breach_s,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from edge.control.given import Given
 from edge.control.holder import Holder
 from rules.interlock.inputs import Happening, Moment
-from rules.interlock.matrix import cause_words, worst_s
+from rules.interlock.matrix import breach_s, cause_words, worst_s
 from rules.interlock.model import CheckDue, EffectKind, Happened, Plant
 from rules.interlock.plan import Plan, point_of
 from rules.interlock.restart import begin, replanned, restart, restore
@@ -50,8 +50,10 @@ class Runner:
     """Kinds of events that it listens to."""
     words: Mapping[str, str] = field(default_factory=dict)
     """Cause -> what it watches, in words."""
+    breach_s: float = 0.0
+    """From a breach that is told to the confirmed safe state, at most."""
     worst_s: float = 0.0
-    """From breach to confirmed safe state, at most."""
+    """The same, also when a sensor is lost."""
 
     @property
     def name(self) -> str:
@@ -82,6 +84,7 @@ class Runner:
                 kinds |= set(condition.after)
         self.kinds = frozenset(kinds)
         self.words = {cause.name: cause_words(cause, self.plant) for _, cause in self.plan.rule.causes()}
+        self.breach_s = breach_s(self.plan.rule, self.plant)
         self.worst_s = worst_s(self.plan.rule, self.plant)
 
     def hears(self, event: Event) -> Sequence[Happening]:

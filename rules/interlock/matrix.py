@@ -121,8 +121,13 @@ def bounds(rule: Interlock, plant: Plant) -> tuple[Bound, ...]:
     return tuple(_bound(cause, plant, read_back) for _, cause in rule.causes())
 
 
+def breach_s(rule: Interlock, plant: Plant) -> float:
+    """Return the longest of these times after a breach that every sensor tells."""
+    return max(bound.breach_s for bound in bounds(rule, plant))
+
+
 def worst_s(rule: Interlock, plant: Plant) -> float:
-    """Return the longest of these times: what is shown for the interlock."""
+    """Return the longest of these times, that of a sensor that is lost included."""
     return max(bound.worst_s for bound in bounds(rule, plant))
 
 

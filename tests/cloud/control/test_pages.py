@@ -59,6 +59,7 @@ def tell(world: World, phase: str, *, age_s: float = 2, **more: Any) -> None:
         "first_out": ("too-hot",),
         "first_votes": (VoteNow(name="too-hot", reason="stale", words="air: no good reading for 15 s"),),
         "worst_s": 31.55,
+        "breach_s": 3.55,
         "breach": 3,
     }
     now = InterlockNow(name="here-room", title="Room", rule="r", phase=phase, **(given | more))
@@ -115,6 +116,7 @@ def test_matrix_shows_causes_votes_values_effects_and_first_out(world: World) ->
         "locks entry door-2",
         "first out",
         "31.55 s",
+        "3.55 s at most",
     ):
         assert words in page, words
     assert "It is no certified safety function" in page
